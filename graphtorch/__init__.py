@@ -1,0 +1,83 @@
+"""graphtorch: a deep-learning framework that compiles.
+
+``import graphtorch as gt`` gives torch's names. Ops come out of the registry of `graphtorch.ir.op`;
+what needs llvmlite or networkx is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from graphtorch.frontend.device import device
+from graphtorch.frontend.eager import EAGER as _EAGER
+from graphtorch.frontend.random import (
+    Generator,
+    default_generator,
+    initial_seed,
+    manual_seed,
+    rand,
+    randint,
+    randn,
+    randperm,
+)
+from graphtorch.frontend.tensor import Size, Tensor, from_numpy, install_methods, tensor
+from graphtorch.ir import bind as _bind
+from graphtorch.ir import ops as _ops  # noqa: F401  # fills the registry
+from graphtorch.ir.op import PUBLIC as _PUBLIC
+from graphtorch.ir.types import (
+    DType,
+    bool_,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+)
+
+__version__ = "0.1.0"
+
+dtype = DType
+float, double, long, int = float32, float64, int64, int32
+bool = bool_
+
+_bind.set_default(lambda: _EAGER)
+install_methods()
+
+#: names that are looked up in a module only when they are used
+_LAZY = {
+    "compile": "graphtorch.frontend.compile",
+    "trace": "graphtorch.frontend.trace",
+    "TensorSpec": "graphtorch.frontend.trace",
+    "set_num_threads": "graphtorch.runtime.threads",
+    "get_num_threads": "graphtorch.runtime.threads",
+}
+_PACKAGES = ("nn", "optim", "utils", "testing", "errors")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC["gt"]:
+        value: Any = _PUBLIC["gt"][name]
+    elif name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+    elif name in _PACKAGES:
+        value = importlib.import_module(f"graphtorch.{name}")
+    else:
+        raise AttributeError(f"module 'graphtorch' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC["gt"], *_LAZY, *_PACKAGES})
+
+
+__all__ = [
+    "DType", "Generator", "Size", "Tensor", "bool", "bool_", "default_generator", "device", "double", "dtype",
+    "enable_grad", "float", "float32", "float64", "from_numpy", "initial_seed", "int", "int8", "int16", "int32",
+    "int64", "is_grad_enabled", "long", "manual_seed", "no_grad", "rand", "randint", "randn", "randperm",
+    "set_grad_enabled", "tensor", "uint8",
+]  # fmt: skip

@@ -1,0 +1,102 @@
+"""The eager interpreter: runs `Op.ref` at once and records the op for backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphtorch.frontend import autograd
+from graphtorch.frontend.tensor import Storage, Tensor
+from graphtorch.ir.bind import Interpreter
+from graphtorch.ir.errors import AutogradError
+from graphtorch.ir.loc import state
+from graphtorch.ir.op import Op
+
+
+class Eager(Interpreter):
+    """What runs outside of every trace. One instance serves all threads: it holds no state."""
+
+    tracing = False
+
+    def bind(self, op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
+        types = op.result_types(operands, attrs)
+        found = op.ref(*(o._array for o in operands), **attrs)
+        arrays = found if isinstance(found, tuple) else (found,)
+        results = tuple(self._wrap(op, operands, np.asarray(a)) for a in arrays)
+        for result, type_ in zip(results, types, strict=True):
+            result._aval = type_
+            result._origin = (op.name, state.scope)
+        if autograd.is_grad_enabled() and not op.nondifferentiable:
+            self._record(op, operands, attrs, results)
+        return results
+
+    @staticmethod
+    def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any) -> Tensor:
+        if op.is_view and np.may_share_memory(array, operands[0]._array):
+            return Tensor._from_array(array, operands[0]._storage)
+        return Tensor._from_array(array)
+
+    @staticmethod
+    def _record(op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any], results: tuple[Tensor, ...]) -> None:
+        if not any(o._requires_grad for o in operands):
+            return
+        differentiable = [r for r in results if r.aval.dtype.is_floating_point]
+        if not differentiable:
+            return
+        node = autograd.OpNode(op, operands, attrs, results, None)
+        for index, result in enumerate(results):
+            if result.aval.dtype.is_floating_point:
+                result._requires_grad, result._grad_fn, result._output_index = True, node, index
+
+    # ---- what tensors ask of whatever interprets them ----
+
+    def write(self, target: Tensor, source: Tensor) -> None:
+        """target[...] = source, of equal shape and dtype."""
+        if autograd.is_grad_enabled() and (target._requires_grad or source._requires_grad):
+            self._rebase(target, source)
+        np.copyto(target._array, source._array)
+        target._storage.version += 1
+
+    @staticmethod
+    def _rebase(target: Tensor, source: Tensor) -> None:
+        if target.is_leaf and target._requires_grad:
+            raise AutogradError(
+                "GT503",
+                "a leaf that requires grad cannot be changed in place while gradients are recorded",
+                ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
+            )
+        if target._array is not target._storage.array:
+            raise AutogradError(
+                "GT504",
+                "a view cannot be changed in place while gradients are recorded",
+                ["build the result out of place, e.g. with gt.where or gt.cat"],
+            )
+        target._requires_grad = source._requires_grad
+        target._grad_fn, target._output_index = source._grad_fn, source._output_index
+
+    def backward(self, root: Tensor, gradient: Tensor, retain_graph: bool) -> None:
+        autograd.run_backward(root, gradient, retain_graph, self._accumulate)
+
+    @staticmethod
+    def _accumulate(leaf: Tensor, gradient: Tensor) -> None:
+        if leaf._grad is None:  # a copy: the gradient may be shared with others or be a broadcast view
+            leaf._grad = Tensor._from_array(np.array(gradient._array))
+        else:
+            leaf._grad = leaf._grad + gradient
+
+    def get_grad(self, t: Tensor) -> Tensor | None:
+        return t._grad
+
+    def set_grad(self, t: Tensor, grad: Tensor | None) -> None:
+        t._grad = grad
+
+    def number(self, owner: Any, key: str) -> float:
+        """A Python number that a program may see change from call to call (a learning rate)."""
+        return float(owner[key])
+
+    def data(self, t: Tensor, what: str) -> Any:
+        return t._data
+
+
+EAGER = Eager()

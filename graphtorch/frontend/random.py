@@ -1,0 +1,96 @@
+"""The default generator and creation with random numbers."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+import numpy as np
+
+from graphtorch.frontend.tensor import Tensor, as_tensor_of
+from graphtorch.ir import bind
+from graphtorch.ir.ops.common import as_int, sizes
+from graphtorch.ir.ops.random import random_uniform
+from graphtorch.ir.types import DType, float32, float64, int64
+
+
+class Generator:
+    """A Philox stream. ``state`` is a tensor, int64[2] = (seed, stream), so that compiled programs carry it on."""
+
+    def __init__(self) -> None:
+        self.state = as_tensor_of(np.array([secrets.randbits(63), 0], np.int64))
+        self._step = as_tensor_of(np.array([0, 1], np.int64))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Start the stream of ``seed`` anew."""
+        seed = as_int(seed, "seed") & 0xFFFFFFFFFFFFFFFF
+        self.state._array[:] = seed - 2**64 if seed >= 2**63 else seed, 0
+        self.state._storage.version += 1
+        return self
+
+    def initial_seed(self) -> int:
+        return int(self.state._array[0])
+
+    def get_state(self) -> Tensor:
+        """A copy of the state."""
+        return self.state.clone()
+
+    def set_state(self, state: Tensor) -> None:
+        """Go on from a state that `get_state` gave."""
+        self.state.copy_(state)
+
+    def uniform(self, shape: tuple[int, ...], dtype: DType) -> Tensor:
+        """The next draw of the stream, uniform in [0, 1)."""
+        out = bind.bind(random_uniform, self.state, shape=shape, dtype=dtype)
+        self.state.copy_(self.state + self._step)
+        return out  # type: ignore[no-any-return]
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed the default generator; the same seed gives the same numbers, eager and compiled."""
+    return default_generator.manual_seed(seed)
+
+
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def _generator(generator: Generator | None) -> Generator:
+    return generator or default_generator
+
+
+def rand(
+    *size: Any, generator: Generator | None = None, dtype: DType | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Uniform in [0, 1)."""
+    out = _generator(generator).uniform(sizes(size), dtype or float32)
+    return out.requires_grad_() if requires_grad else out
+
+
+def randn(
+    *size: Any, generator: Generator | None = None, dtype: DType | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Standard normal, by the method of Box and Muller (1958) from two uniform draws."""
+    shape, dtype, stream = sizes(size), dtype or float32, _generator(generator)
+    radius = ((1 - stream.uniform(shape, dtype)).log() * -2).sqrt()
+    out: Tensor = radius * (stream.uniform(shape, dtype) * (2 * np.pi)).cos()
+    return out.requires_grad_() if requires_grad else out
+
+
+def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None) -> Tensor:
+    """int64 uniform in [low, high); ``randint(high, size)`` starts at 0."""
+    if size is None:
+        low, high, size = 0, low, high
+    span = as_int(high, "high") - as_int(low, "low")
+    drawn = _generator(generator).uniform(sizes((size,)), float64)
+    return (drawn * span).to(int64) + low
+
+
+def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+    """A random order of 0..n-1. (numpy sorts it: eager only.)"""
+    keys = _generator(generator).uniform((as_int(n, "n"),), float64)
+    return as_tensor_of(np.argsort(keys.numpy(), kind="stable").astype(np.int64))

@@ -1,0 +1,585 @@
+"""Tensor: storage, strides and Python's protocols. What ops mean stands in ir/ops, never here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphtorch.frontend import autograd
+from graphtorch.frontend.device import CPU, device, require_cpu
+from graphtorch.ir import bind
+from graphtorch.ir.errors import (
+    ArgumentTypeError,
+    AutogradError,
+    DTypeError,
+    ShapeError,
+    TraceError,
+    check,
+)
+from graphtorch.ir.loc import Scope, here
+from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.operators import Operators
+from graphtorch.ir.ops.common import broadcast_shapes, to_dtype
+from graphtorch.ir.types import (
+    DType,
+    TensorType,
+    dtype_from_name,
+    dtype_from_numpy,
+    float32,
+    float64,
+    int64,
+)
+
+
+class Size(tuple[int, ...]):
+    """A shape; prints as torch's does."""
+
+    def numel(self) -> int:
+        return int(np.prod(self, dtype=np.int64))
+
+    def __repr__(self) -> str:
+        return f"graphtorch.Size({list(self)})"
+
+
+class Storage:
+    """Memory that tensors view. ``version`` counts in-place writes; ``array`` is None in a trace."""
+
+    __slots__ = ("__weakref__", "array", "version")
+
+    def __init__(self, array: np.ndarray[Any, Any] | None) -> None:
+        self.array = array
+        self.version = 0
+
+
+class Tensor(Operators):
+    """A multi-dimensional array with torch's interface. Make one with `graphtorch.tensor`."""
+
+    __array_priority__ = 1000
+    _data: np.ndarray[Any, Any] | None
+    _storage: Storage
+    _requires_grad: bool = False
+    _grad: Tensor | None = None
+    _grad_fn: autograd.GradNode | None = None
+    _output_index: int = 0
+    _aval: TensorType | None = None
+    _origin: tuple[str, Scope | None] | None = None
+    #: what a trace knows of the tensor (frontend/trace.py); None in eager mode
+    _traced: Any = None
+
+    @classmethod
+    def _from_array(cls, array: np.ndarray[Any, Any], storage: Storage | None = None) -> Tensor:
+        out = Tensor.__new__(Tensor)
+        out._data = array
+        out._storage = storage or Storage(array)
+        return out
+
+    def _alias(self) -> Tensor:
+        """The same data without autograd history."""
+        out = Tensor.__new__(Tensor)
+        out._data, out._storage, out._aval, out._traced = self._data, self._storage, self._aval, self._traced
+        return out
+
+    # ---- type and layout ----
+
+    @property
+    def aval(self) -> TensorType:
+        """Shape and dtype, as the IR sees them."""
+        if self._aval is None:
+            assert self._data is not None  # traced tensors are made with their type
+            self._aval = TensorType(self._data.shape, dtype_from_name(self._data.dtype.name))
+        return self._aval
+
+    @property
+    def _array(self) -> np.ndarray[Any, Any]:
+        """The data; TraceError GT601 when there is none because the tensor is being traced."""
+        if self._data is None:
+            raise _no_data("the data of a tensor")
+        return self._data
+
+    def _made_by(self) -> str:
+        if self._origin is None:
+            return ""
+        name, scope = self._origin
+        path = scope.path if scope else ""
+        return f'{name} "{path}"' if path else name
+
+    @property
+    def shape(self) -> Size:
+        return Size(self.aval.shape)
+
+    @property
+    def dtype(self) -> DType:
+        return self.aval.dtype
+
+    @property
+    def device(self) -> device:
+        return CPU
+
+    @property
+    def ndim(self) -> int:
+        return self.aval.ndim
+
+    @property
+    def is_leaf(self) -> bool:
+        return self._grad_fn is None
+
+    @property
+    def grad_fn(self) -> autograd.GradNode | None:
+        return self._grad_fn
+
+    @property
+    def T(self) -> Tensor:
+        return self.permute(tuple(reversed(range(self.ndim))))  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> Tensor:
+        return self.transpose(-1, -2)  # type: ignore[no-any-return]
+
+    def dim(self) -> int:
+        return self.ndim
+
+    def size(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+    def numel(self) -> int:
+        return self.aval.numel
+
+    def element_size(self) -> int:
+        return self.dtype.itemsize
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Strides in elements."""
+        if self._data is None:
+            from graphtorch.ir.types import contiguous_strides
+
+            strides = contiguous_strides(self.aval.shape)
+        else:
+            strides = tuple(s // self._data.itemsize for s in self._data.strides)
+        return strides if dim is None else strides[dim]
+
+    def storage_offset(self) -> int:
+        """Where the first element stands in the storage, in elements."""
+        base = self._storage.array
+        if base is None or self._data is None:
+            return 0
+        return (_address(self._data) - _address(base)) // self._data.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return _address(self._array)
+
+    def is_contiguous(self) -> bool:
+        return self._data is None or bool(self._data.flags.c_contiguous)
+
+    def contiguous(self) -> Tensor:
+        """This tensor if its elements lie in row-major order, else a copy in which they do."""
+        return self if self.is_contiguous() else self.clone()
+
+    def clone(self) -> Tensor:
+        """A copy, in row-major order, through which gradients pass."""
+        return PUBLIC["gt"]["clone"](self)  # type: ignore[no-any-return]
+
+    # ---- autograd ----
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients of this leaf (or no longer)."""
+        if requires_grad and not self.dtype.is_floating_point:
+            raise DTypeError(
+                "GT202",
+                "only floating-point tensors can require gradients",
+                [f"got {self.dtype!r}; convert it first with .to(graphtorch.float32)"],
+            )
+        if not self.is_leaf and not requires_grad:
+            raise AutogradError(
+                "GT505", "requires_grad of a computed tensor cannot be switched off", ["use x.detach() instead"]
+            )
+        if requires_grad != self._requires_grad:
+            from graphtorch.frontend import epoch
+
+            epoch.bump()
+        self._requires_grad = requires_grad
+        return self
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The accumulated gradient, or None before the first backward()."""
+        return _interpreter().get_grad(self)  # type: ignore[no-any-return]
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            check(
+                isinstance(value, Tensor) and value.aval == self.aval,
+                "GT103",
+                "a gradient has the type of its tensor",
+                f"expected {self.aval}, got {value.aval if isinstance(value, Tensor) else type(value).__name__}",
+            )
+        _interpreter().set_grad(self, value)
+
+    def backward(self, gradient: Tensor | None = None, retain_graph: bool = False) -> None:
+        """Add the gradients of this tensor to ``.grad`` of every leaf that it depends on.
+
+        ``gradient`` has this tensor's shape; it may be left out for a tensor of one element. Raises
+        AutogradError GT506 when nothing that it depends on requires gradients.
+        """
+        if not self._requires_grad:
+            raise AutogradError(
+                "GT506",
+                "backward() of a tensor that does not depend on anything that requires gradients",
+                ["call requires_grad_() on what you want gradients of, or leave gt.no_grad()"],
+            )
+        if gradient is None:
+            check(
+                self.numel() == 1,
+                "GT113",
+                f"backward() without a gradient needs a tensor of one element, got {list(self.shape)}",
+                "reduce it first, e.g. loss.mean().backward(), or pass gradient=",
+                kind=ShapeError,
+            )
+            gradient = PUBLIC["gt"]["full"](self.shape, 1.0, dtype=self.dtype)
+        check(
+            gradient.aval == self.aval,
+            "GT103",
+            "the gradient has the type of its tensor",
+            f"expected {self.aval}, got {gradient.aval}",
+        )
+        _interpreter().backward(self, gradient, retain_graph)
+
+    @property
+    def data(self) -> Tensor:
+        """The same storage, outside of autograd."""
+        return self._alias()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        from graphtorch.frontend import epoch
+
+        if self._traced is not None or value._traced is not None:
+            raise TraceError(
+                "GT602", "`.data = ...` cannot be traced", ["write into the tensor instead: t.copy_(value)"]
+            )
+        epoch.bump()
+        self._data, self._storage, self._aval = value._array, value._storage, None
+
+    # ---- in place ----
+
+    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
+        """Write ``src`` (broadcast and converted) into this tensor."""
+        if not isinstance(src, Tensor):
+            src = tensor(src, dtype=self.dtype)
+        src = to_dtype(src, self.dtype)
+        if src.aval.shape != self.aval.shape:
+            src = src.broadcast_to(self.aval.shape)
+        _interpreter().write(self, src)
+        return self
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self[index].copy_(value)
+
+    def _inplace(self, result: Tensor, name: str) -> Tensor:
+        broadcasts = broadcast_shapes(self.aval.shape, result.aval.shape) == self.aval.shape
+        check(
+            broadcasts,
+            "GT101",
+            f"{name} cannot grow its tensor",
+            f"expected a result of {list(self.shape)}, got {list(result.shape)}",
+        )
+        wider = result.dtype.kind == "f" and self.dtype.kind != "f"
+        check(
+            not wider,
+            "GT206",
+            f"{name} cannot store {result.dtype!r} in {self.dtype!r}",
+            "convert the tensor first, or compute out of place",
+            kind=DTypeError,
+        )
+        return self.copy_(result)
+
+    def fill_(self, value: Any) -> Tensor:
+        """Every element becomes ``value``."""
+        return self.copy_(value)
+
+    def zero_(self) -> Tensor:
+        """Every element becomes 0."""
+        return self.copy_(0)
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._inplace(self + other, "+=")
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._inplace(self - other, "-=")
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._inplace(self * other, "*=")
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._inplace(self / other, "/=")
+
+    # ---- leaving the graph ----
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """The data as a numpy array that shares memory."""
+        if self._traced is not None or _interpreter().tracing:
+            raise _no_data("numpy()")
+        if self._requires_grad:
+            raise AutogradError(
+                "GT507", "numpy() of a tensor that requires gradients", ["use x.detach().numpy() instead"]
+            )
+        return self._array
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self.detach().numpy(), dtype=dtype, copy=copy)
+
+    def item(self) -> bool | int | float:
+        """The only element, as a Python number."""
+        check(
+            self.numel() == 1,
+            "GT113",
+            f"item() of {self.numel()} elements",
+            "expected exactly one element; use tolist() for more",
+        )
+        return _interpreter().data(self, "item()").item()  # type: ignore[no-any-return]
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return _interpreter().data(self, "tolist()").tolist()
+
+    def __bool__(self) -> bool:
+        check(
+            self.numel() == 1,
+            "GT113",
+            f"the truth value of {self.numel()} elements is ambiguous",
+            "use (x != 0).any() or compare elements one by one",
+        )
+        return bool(_interpreter().data(self, "bool() (an `if`, `while`, `and`, `or`, `not`)").item())
+
+    def __float__(self) -> float:
+        return float(_interpreter().data(self, "float()").item())
+
+    def __int__(self) -> int:
+        return int(_interpreter().data(self, "int()").item())
+
+    def __index__(self) -> int:
+        check(
+            self.numel() == 1 and self.dtype.kind in "iub",
+            "GT203",
+            "only an integer tensor of one element can be an index",
+            f"got {self.aval}",
+            kind=ArgumentTypeError,
+        )
+        return int(_interpreter().data(self, "an index").item())
+
+    def __len__(self) -> int:
+        check(self.ndim > 0, "GT107", "a 0-d tensor has no length", kind=ArgumentTypeError)
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    # ---- conversion ----
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Another dtype, or the dtype of another tensor: ``x.to(gt.float64)``, ``x.to(y)``, ``x.to("cpu")``."""
+        target = kwargs.get("dtype")
+        require_cpu(kwargs.get("device"))
+        for arg in args:
+            if isinstance(arg, Tensor):
+                target = arg.dtype
+            elif isinstance(arg, DType):
+                target = arg
+            elif isinstance(arg, str | device):
+                require_cpu(arg)
+            else:
+                raise ArgumentTypeError(
+                    "GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"]
+                )
+        return self if target is None else to_dtype(self, target)  # type: ignore[no-any-return]
+
+    def float(self) -> Tensor:
+        return self.to(float32)
+
+    def double(self) -> Tensor:
+        return self.to(float64)
+
+    def long(self) -> Tensor:
+        return self.to(int64)
+
+    def cpu(self) -> Tensor:
+        return self
+
+    def cuda(self, device: Any = None) -> Tensor:
+        return self.to("cuda")
+
+    # ---- Python ----
+
+    def __eq__(self, other: object) -> Any:
+        return PUBLIC["gt"]["eq"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return PUBLIC["gt"]["ne"](self, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return PUBLIC["gt"]["matmul"](self, other)
+
+    def __invert__(self) -> Any:
+        return PUBLIC["gt"]["logical_not"](self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        out = type(self).__new__(type(self))
+        array = np.array(self._array)
+        out._data, out._storage, out._requires_grad = array, Storage(array), self._requires_grad
+        if self._grad is not None:
+            out._grad = self._grad.__deepcopy__(memo)
+        memo[id(self)] = out
+        return out
+
+    def __repr__(self) -> str:
+        if self._data is None:
+            return f"<traced {self.aval}>"
+        body = np.array2string(self._data, separator=", ", precision=4, prefix="tensor(")
+        notes = ""
+        if self.dtype not in (float32, int64) and self.dtype.kind != "b":
+            notes += f", dtype={self.dtype!r}"
+        if self._grad_fn is not None:
+            notes += f", grad_fn=<{self._grad_fn.name}>"
+        elif self._requires_grad:
+            notes += ", requires_grad=True"
+        return f"tensor({body}{notes})"
+
+
+def _address(array: np.ndarray[Any, Any]) -> int:
+    return int(array.__array_interface__["data"][0])
+
+
+def _interpreter() -> Any:
+    return bind.current()
+
+
+def _no_data(what: str) -> TraceError:
+    """The error for code that needs a number while only shapes are known."""
+    error = TraceError(
+        "GT601",
+        f"{what} needs the numbers of a tensor, but while tracing only its shape and dtype are known",
+        [
+            "write it with ops, so that it becomes part of the program:",
+            "  a condition on data      gt.where(condition, a, b)",
+            "  a number from a tensor   keep it a tensor, and return it from the function",
+            "  printing or logging      return the tensor and print it outside of gt.compile",
+        ],
+    )
+    error.loc = here()
+    error.path = error.loc.path
+    return error
+
+
+def zeros_of(aval: TensorType) -> Tensor:
+    """Zeros of a type, outside of autograd."""
+    return PUBLIC["gt"]["full"](aval.shape, 0, dtype=aval.dtype)  # type: ignore[no-any-return]
+
+
+def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor that holds a copy of ``data``: a number, nested sequences, a numpy array or a tensor.
+
+    Python floats become float32 and ints int64; numpy arrays keep their dtype. Raises DTypeError
+    GT207 for a numpy dtype that graphtorch does not have.
+
+        >>> import graphtorch as gt
+        >>> gt.tensor([[1, 2], [3, 4]]).sum()
+        tensor(10)
+    """
+    require_cpu(device)
+    if isinstance(data, Tensor):
+        array = np.array(data.detach()._array)
+    elif isinstance(data, np.ndarray | np.generic):
+        array = np.array(data)
+    else:
+        array = _from_python(data)
+    if dtype is not None:
+        with np.errstate(invalid="ignore"):
+            array = array.astype(dtype.np)
+    out = as_tensor_of(np.ascontiguousarray(array).reshape(array.shape))
+    return out.requires_grad_() if requires_grad else out
+
+
+def _from_python(data: Any) -> np.ndarray[Any, Any]:
+    def plain(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            return x.tolist()
+        return [plain(v) for v in x] if isinstance(x, Sequence) and not isinstance(x, str) else x
+
+    try:
+        array = np.array(plain(data))
+    except ValueError:
+        raise ShapeError(
+            "GT114", "nested sequences of unequal lengths", ["expected every row to have the same length"]
+        ) from None
+    if array.dtype == np.float64 and not _holds_numpy(data):
+        return array.astype(np.float32)
+    if array.size == 0 and array.dtype == np.float64:
+        return array.astype(np.float32)
+    return array
+
+
+def _holds_numpy(data: Any) -> bool:
+    """Whether the first leaf of nested sequences is a numpy number, which keeps its dtype."""
+    while isinstance(data, Sequence) and not isinstance(data, str) and data:
+        data = data[0]
+    return isinstance(data, np.generic | np.ndarray)
+
+
+def as_tensor_of(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor over ``array`` itself."""
+    if dtype_from_numpy(array.dtype) is None or not array.dtype.isnative:
+        raise DTypeError(
+            "GT207",
+            f"there is no dtype for numpy's {array.dtype}",
+            ["expected float64, float32, int64, int32, int16, int8, uint8 or bool"],
+        )
+    return Tensor._from_array(array)
+
+
+def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
+    """A tensor that shares memory with ``array``."""
+    if not isinstance(array, np.ndarray):
+        raise ArgumentTypeError("GT301", f"from_numpy() takes a numpy array, got {type(array).__name__}")
+    return as_tensor_of(array)
+
+
+def _method(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    method.__name__, method.__doc__ = name, function.__doc__
+    return method
+
+
+def _inplace_method(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return self._inplace(function(self, *args, **kwargs), name)
+
+    method.__name__, method.__doc__ = name, f"`{name[:-1]}`, written into this tensor."
+    return method
+
+
+INPLACE = "add sub mul div pow clamp neg abs exp log sqrt rsqrt relu sigmoid tanh sign".split()
+
+
+def install_methods() -> None:
+    """Give Tensor a method for every op whose surface says so, and the in-place forms."""
+    for name, function in PUBLIC["Tensor"].items():
+        if name not in vars(Tensor) or name == "clone":
+            setattr(Tensor, name, _method(function, name))
+    for name in INPLACE:
+        setattr(Tensor, name + "_", _inplace_method(PUBLIC["gt"][name], name + "_"))

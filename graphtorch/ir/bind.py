@@ -1,0 +1,64 @@
+"""`bind(op, ...)`: hand an op to whatever interprets it now: eager, the tracer, or a graph builder."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from graphtorch.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from graphtorch.ir.op import Op
+
+
+class Handle(Protocol):
+    """What ops are applied to: a Tensor of the frontend or a Value of a graph."""
+
+    @property
+    def aval(self) -> TensorType: ...
+
+
+class Interpreter:
+    """Gives ops their meaning. `bind` type-checks the call and returns a handle for each result."""
+
+    def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
+        raise TypeError(f"{type(self).__name__} does not interpret ops")
+
+
+class _Stack(threading.local):
+    def __init__(self) -> None:
+        self.items: list[Interpreter] = []
+
+
+_stack = _Stack()
+_default: Callable[[], Interpreter] | None = None
+
+
+def set_default(make: Callable[[], Interpreter]) -> None:
+    """What interprets ops outside of every trace and builder; the frontend sets eager mode."""
+    global _default
+    _default = make
+
+
+def push(interpreter: Interpreter) -> None:
+    _stack.items.append(interpreter)
+
+
+def pop() -> Interpreter:
+    return _stack.items.pop()
+
+
+def current() -> Interpreter:
+    """The innermost interpreter of this thread."""
+    if _stack.items:
+        return _stack.items[-1]
+    if _default is None:
+        raise RuntimeError("no interpreter: import graphtorch before binding ops")
+    return _default()
+
+
+def bind(op: Op, *operands: Any, **attrs: Any) -> Any:
+    """Apply ``op``; one handle, or a tuple of them for an op of several results."""
+    results = current().bind(op, operands, attrs)
+    return results[0] if len(results) == 1 else results

@@ -1,0 +1,97 @@
+"""The error classes, and how they are shown.
+
+An op raises through `check`, with the facts it knows. `bind` and the module call add what they
+know (the op, the operands, the module path, the user's lines) before the user sees the message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphtorch.ir.loc import Loc
+
+
+class GraphTorchError(Exception):
+    """The base of every graphtorch error. ``str(error)`` is the whole message.
+
+    Attributes: ``code`` ("GT102"), ``message`` (one line), ``facts`` (lines: expected and got),
+    ``op`` and ``path`` (which op, in which module), ``loc`` (the user's call), ``created``
+    (where the module was constructed), ``operands`` (a line for each), ``fix`` ("" when none is known).
+    """
+
+    def __init__(self, code: str, message: str, facts: Sequence[str] = (), fix: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.facts = list(facts)
+        self.fix = fix
+        self.op = ""
+        self.path = ""
+        self.loc: Loc | None = None
+        self.created: Loc | None = None
+        self.operands: list[str] = []
+
+    def __str__(self) -> str:
+        where = f" in {self.op}" if self.op else ""
+        where += f' "{self.path}"' if self.path else ""
+        lines = [f"{type(self).__name__} {self.code}{where}: {self.message}"]
+        if self.loc is not None and self.loc.line:
+            lines.append(f"  {self.loc.show()}")
+        if self.created is not None:
+            lines.append(f"  {self.created.show()}          <- constructed here")
+        lines += [f"  {line}" for line in (*self.operands, *self.facts)]
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class ShapeError(GraphTorchError, ValueError, RuntimeError):
+    """Shapes that do not fit (GT1xx)."""
+
+
+class DTypeError(GraphTorchError, TypeError, RuntimeError):
+    """Element types that do not fit (GT2xx)."""
+
+
+class ArgumentError(GraphTorchError, ValueError):
+    """An argument outside of what is allowed (GT3xx)."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of a wrong Python type (GT3xx)."""
+
+
+class IndexRangeError(GraphTorchError, IndexError):
+    """A dimension or an index out of range (GT3xx)."""
+
+
+class DeviceError(GraphTorchError, RuntimeError):
+    """A device that is missing, or tensors on different ones (GT4xx)."""
+
+
+class AutogradError(GraphTorchError, RuntimeError):
+    """A gradient that cannot be had (GT5xx)."""
+
+
+class TraceError(GraphTorchError, RuntimeError):
+    """User code that cannot become a static graph (GT6xx)."""
+
+
+class StateError(GraphTorchError, RuntimeError, KeyError):
+    """A state_dict or a module attribute that does not fit (GT7xx)."""
+
+    __str__ = GraphTorchError.__str__
+
+
+class IRError(GraphTorchError):
+    """A malformed graph or IR text (GT8xx): a mistake in a pass or in an edited file."""
+
+
+class CacheWarning(UserWarning):
+    """The on-disk cache was ignored; the program was compiled instead."""
+
+
+def check(ok: bool, code: str, message: str, *facts: str, kind: type[GraphTorchError] = ShapeError) -> None:
+    """Raise ``kind(code, message, facts)`` unless ``ok``; the caller's context is added on the way out."""
+    if not ok:
+        raise kind(code, message, facts)

@@ -1,0 +1,104 @@
+"""Where a node comes from: the user's line and the path of the module that was running."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from types import CodeType, FrameType
+from typing import Protocol
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
+
+@dataclass(frozen=True)
+class Loc:
+    """A line of user code. ``path`` is the module path (``"features.0"``), "" outside of any module."""
+
+    file: str
+    line: int
+    col: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        tail = f' "{self.path}"' if self.path else ""
+        return f'@"{self.file}":{self.line}:{self.col}{tail}'
+
+    def source(self) -> str:
+        """The text of the line, stripped; "" when the file cannot be read."""
+        return linecache.getline(self.file, self.line).strip()
+
+    def show(self) -> str:
+        """``net.py:41      x = self.features(x)``, as in error messages."""
+        return f"{os.path.basename(self.file) + ':' + str(self.line):<14} {self.source()}"
+
+
+class ScopeOwner(Protocol):
+    """What can stand on the scope stack: a module, which knows its children's names."""
+
+    def _scope_name(self, child: object) -> str: ...
+
+    @property
+    def _created_at(self) -> Loc | None: ...
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One entry of the stack of running modules; a linked list, so that keeping one costs a pointer."""
+
+    parent: Scope | None
+    owner: ScopeOwner
+
+    @property
+    def path(self) -> str:
+        if self.parent is None:
+            return ""
+        prefix, name = self.parent.path, self.parent.owner._scope_name(self.owner)
+        return f"{prefix}.{name}" if prefix and name else prefix or name
+
+
+class _State(threading.local):
+    scope: Scope | None = None
+
+
+state = _State()
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame outside of the package."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return frame
+
+
+def here() -> Loc:
+    """The user's line that is running now, with the path of the running module."""
+    frame = user_frame()
+    path = state.scope.path if state.scope else ""
+    if frame is None:
+        return Loc("<unknown>", 0, 0, path)
+    line, col = _position(frame.f_code, frame.f_lasti)
+    return Loc(_short(frame.f_code.co_filename), line or frame.f_lineno, col, path)
+
+
+_positions: dict[tuple[CodeType, int], tuple[int, int]] = {}
+
+
+def _position(code: CodeType, lasti: int) -> tuple[int, int]:
+    found = _positions.get((code, lasti))
+    if found is None:
+        for index, (line, _, col, _) in enumerate(code.co_positions()):
+            if index == lasti // 2:
+                found = (line or 0, col or 0)
+                break
+        found = _positions.setdefault((code, lasti), found or (0, 0))
+    return found
+
+
+def _short(file: str) -> str:
+    """Relative to the working directory where it lies below it: dumps then do not name the machine."""
+    relative = os.path.relpath(file) if os.path.isabs(file) else file
+    return file if relative.startswith("..") else relative

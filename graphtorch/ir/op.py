@@ -1,0 +1,148 @@
+"""The op class: everything that is known of an op stands in one place. And the public surface.
+
+A primitive defines
+
+    infer(self, *types, **attrs)      -> TensorType or a tuple of them; raises through `check`
+    ref(self, *arrays, **attrs)       -> numpy array(s): eager mode on the CPU, and the oracle
+    vjp(self, g, y, *operands, **attrs) -> a gradient (or None) for each operand, written with ops
+    lower(self, *sources, **attrs)    -> what `compute` or `reduce` of ir/expr.py return
+
+For an op of several results ``g`` and ``y`` are tuples. An operand of `vjp` whose name starts with an
+underscore is looked at for its type alone, so that eager mode need not keep it unchanged.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+
+from graphtorch.ir import bind
+from graphtorch.ir.errors import GraphTorchError
+from graphtorch.ir.loc import Scope, here, state
+from graphtorch.ir.types import TensorType
+
+OPS: dict[str, Op] = {}
+
+
+class Op:
+    """An op of the Graph IR; see the module's text for what a subclass defines."""
+
+    name: ClassVar[str]
+    #: the public namespaces: "gt", "Tensor", "F"
+    surface: ClassVar[tuple[str, ...]] = ()
+    #: results share the operand's storage in eager mode (torch's views)
+    is_view: ClassVar[bool] = False
+    #: no gradient by definition (comparisons, argmax): `vjp` is absent
+    nondifferentiable: ClassVar[bool] = False
+    #: reads each operand only at the index that it writes: may be fused and inlined freely
+    elementwise: ClassVar[bool] = False
+
+    infer: Callable[..., Any]
+    ref: Callable[..., Any]
+    vjp: Callable[..., Any]
+    lower: Callable[..., Any]
+
+    def prepare(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Turn the public call into operands and attributes (promotion, broadcasting, defaults)."""
+        return args, kwargs
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        operands, attrs = self.prepare(*args, **kwargs)
+        return bind.bind(self, *operands, **attrs)
+
+    def result_types(self, operands: Sequence[Any], attrs: dict[str, Any]) -> tuple[TensorType, ...]:
+        """Run `infer`; an error leaves with the op's name, its operands and the user's line."""
+        try:
+            types = self.infer(*(o.aval for o in operands), **attrs)
+        except GraphTorchError as error:
+            describe(error, self.name, list(zip(self.operand_names, operands, strict=False)))
+            raise
+        return types if isinstance(types, tuple) else (types,)
+
+    @functools.cached_property
+    def operand_names(self) -> tuple[str, ...]:
+        """The names of the tensor operands, as `infer` spells them."""
+        positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        params = inspect.signature(self.infer).parameters.values()
+        return tuple(p.name for p in params if p.kind == positional)
+
+    @functools.cached_property
+    def saved_for_backward(self) -> tuple[bool, tuple[bool, ...]]:
+        """Whether `vjp` reads the data of the result, and of each operand."""
+        params = [
+            p.name
+            for p in inspect.signature(self.vjp).parameters.values()
+            if p.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD
+        ]
+        return not params[1].startswith("_"), tuple(not n.startswith("_") for n in params[2:])
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}>"
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return OPS.__getitem__, (self.name,)
+
+
+OpT = TypeVar("OpT", bound=Op)
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: namespace ("gt", "Tensor", "F") -> public name -> function or op
+PUBLIC: dict[str, dict[str, Callable[..., Any]]] = {"gt": {}, "Tensor": {}, "F": {}}
+
+
+def register(op: OpT) -> OpT:
+    """Enter a primitive into the registry, and under its name into its public namespaces."""
+    if op.name in OPS:
+        raise ValueError(f"the op {op.name!r} is registered twice")
+    OPS[op.name] = op
+    for namespace in op.surface:
+        PUBLIC[namespace][op.name] = op
+    return op
+
+
+def composite(*surface: str, name: str = "") -> Callable[[F], F]:
+    """Publish a function that is written with other ops.
+
+    An error that leaves it carries this function's name, so that it says ``cross_entropy`` and
+    never the name of a primitive that the user did not call.
+    """
+
+    def decorate(function: F) -> F:
+        public = name or function.__name__
+        operand_names = tuple(inspect.signature(function).parameters)
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return function(*args, **kwargs)
+            except GraphTorchError as error:
+                describe(error, public, list(zip(operand_names, args, strict=False)))
+                raise
+
+        for namespace in surface:
+            PUBLIC[namespace][public] = call
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -> None:
+    """Fill in what the raiser could not know. The outermost op on the way out gives its name."""
+    error.op = op
+    tensors = [(name, o) for name, o in operands if hasattr(o, "aval")]
+    if tensors:
+        width = max(len(name) for name, _ in tensors)
+        error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
+    if error.loc is None:
+        error.loc = here()
+        error.path = error.loc.path
+        scope: Scope | None = state.scope
+        error.created = scope.owner._created_at if scope else None
+
+
+def _origin(operand: Any) -> str:
+    """`   (from relu "features.2")`, where the operand knows."""
+    made_by = getattr(operand, "_made_by", None)
+    return f"   (from {made_by()})" if made_by and made_by() else ""

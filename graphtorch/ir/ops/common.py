@@ -1,0 +1,195 @@
+"""What several op files share: lifting Python numbers, promotion, broadcasting, dimension arguments."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+from graphtorch.ir import bind
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexRangeError, check
+from graphtorch.ir.op import OPS
+from graphtorch.ir.types import DType, TensorType, promote, promote_scalar, scalar_dtype
+
+Shape = tuple[int, ...]
+
+
+def is_handle(x: Any) -> bool:
+    """Whether ops can be applied to ``x``: a tensor or a graph value, not a Python number."""
+    return hasattr(x, "aval")
+
+
+def shape_of(x: Any) -> Shape:
+    return x.aval.shape  # type: ignore[no-any-return]
+
+
+def dtype_of(x: Any) -> DType:
+    return x.aval.dtype  # type: ignore[no-any-return]
+
+
+def lift(value: Any, dtype: DType) -> Any:
+    """A 0-d constant for a Python number; handles pass through."""
+    return value if is_handle(value) else bind.bind(OPS["constant"], value=_plain(value), dtype=dtype)
+
+
+def _plain(value: Any) -> bool | int | float:
+    """A Python number of a value that may be a numpy scalar."""
+    if isinstance(value, bool | int | float):
+        return value
+    item = getattr(value, "item", None)
+    plain = item() if item and getattr(value, "shape", None) == () else value
+    if not isinstance(plain, bool | int | float):
+        raise ArgumentTypeError(
+            "GT301", f"expected a tensor or a number, got {type(value).__name__}", [f"value {value!r}"]
+        )
+    return plain
+
+
+def result_dtype(*args: Any) -> DType:
+    """torch's promotion: tensors with dimensions first, then 0-d tensors, then Python numbers."""
+    result: DType | None = None
+    for group in (
+        [dtype_of(a) for a in args if is_handle(a) and shape_of(a)],
+        [dtype_of(a) for a in args if is_handle(a) and not shape_of(a)],
+    ):
+        here: DType | None = None
+        for dtype in group:
+            here = dtype if here is None else promote(here, dtype)
+        if here is not None:
+            result = here if result is None else _weaker(result, here)
+    for a in args:
+        if not is_handle(a):
+            value = _plain(a)
+            result = scalar_dtype(value) if result is None else promote_scalar(result, value)
+    assert result is not None  # an op has an operand
+    return result
+
+
+def _weaker(strong: DType, weak: DType) -> DType:
+    """A 0-d tensor counts only when its category is higher."""
+    rank = {"b": 0, "u": 1, "i": 1, "f": 2}
+    return weak if rank[weak.kind] > rank[strong.kind] else strong
+
+
+def to_dtype(x: Any, dtype: DType) -> Any:
+    return x if dtype_of(x) == dtype else bind.bind(OPS["cast"], x, dtype=dtype)
+
+
+def broadcast_shapes(*shapes: Shape) -> Shape:
+    """The common shape of numpy's broadcasting rule; ShapeError GT101 when there is none."""
+    ndim = max(map(len, shapes))
+    out = []
+    for i in range(-ndim, 0):
+        sizes = {s[i] for s in shapes if len(s) >= -i} - {1}
+        check(
+            len(sizes) <= 1,
+            "GT101",
+            f"sizes {' and '.join(map(str, sorted(sizes)))} at dimension {i} do not broadcast",
+            "expected every size at a dimension to be equal or 1; shapes "
+            + ", ".join(str(list(s)) for s in shapes),
+        )
+        out.append(sizes.pop() if sizes else 1)
+    return tuple(out)
+
+
+def broadcast(x: Any, shape: Shape) -> Any:
+    return x if shape_of(x) == shape else bind.bind(OPS["broadcast_to"], x, shape=shape)
+
+
+def unify(*args: Any, dtype: DType | None = None) -> tuple[Any, ...]:
+    """Operands of one dtype (the promoted one unless given) and one shape, numbers made constants."""
+    dtype = dtype or result_dtype(*args)
+    handles = [to_dtype(lift(a, dtype), dtype) for a in args]
+    shape = broadcast_shapes(*map(shape_of, handles))
+    return tuple(broadcast(h, shape) for h in handles)
+
+
+def same_types(*types: TensorType) -> TensorType:
+    """The type that all operands must have; what `infer` of an elementwise op asks for."""
+    first = types[0]
+    for other in types[1:]:
+        check(
+            other.shape == first.shape,
+            "GT103",
+            "operands of one shape are needed here",
+            f"expected {list(first.shape)}, got {list(other.shape)}",
+        )
+        check(
+            other.dtype == first.dtype,
+            "GT201",
+            "operands of one dtype are needed here",
+            f"expected {first.dtype!r}, got {other.dtype!r}",
+            kind=DTypeError,
+        )
+    return first
+
+
+def as_int(value: Any, name: str) -> int:
+    """``value`` as an int; ArgumentTypeError GT301 names the parameter."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        got = f"{type(value).__name__} {value!r}"
+        raise ArgumentTypeError("GT301", f"{name} must be an int, got {got}") from None
+
+
+def normalize_dim(dim: Any, ndim: int, name: str = "dim") -> int:
+    """A dimension in [0, ndim); negative ones count from the end; IndexRangeError GT302."""
+    dim, span = as_int(dim, name), max(ndim, 1)
+    check(
+        -span <= dim < span,
+        "GT302",
+        f"{name}={dim} is out of range",
+        f"expected {-span} <= {name} <= {span - 1} for a tensor of {ndim} dimensions",
+        kind=IndexRangeError,
+    )
+    return dim % span
+
+
+def normalize_dims(dim: int | Sequence[int] | None, ndim: int, name: str = "dim") -> tuple[int, ...]:
+    """Sorted distinct dimensions; None and () mean all of them."""
+    if dim is None or (isinstance(dim, Sequence) and not dim):
+        return tuple(range(ndim))
+    given = tuple(dim) if isinstance(dim, Sequence) else (dim,)
+    dims = tuple(normalize_dim(d, ndim, name) for d in given)
+    check(
+        len(set(dims)) == len(dims),
+        "GT303",
+        f"{name}={list(given)} names a dimension twice",
+        "expected distinct dimensions",
+        kind=IndexRangeError,
+    )
+    return tuple(d for d in sorted(dims) if ndim)
+
+
+def sizes(args: tuple[Any, ...], name: str = "size") -> tuple[int, ...]:
+    """Sizes given as ``f(2, 3)`` or ``f((2, 3))``."""
+    if len(args) == 1 and isinstance(args[0], Sequence):
+        args = tuple(args[0])
+    return tuple(as_int(a, name) for a in args)
+
+
+def require_float(t: TensorType, what: str) -> None:
+    check(
+        t.dtype.is_floating_point,
+        "GT202",
+        f"{what} must be floating point",
+        f"expected graphtorch.float32 or float64, got {t.dtype!r}",
+        kind=DTypeError,
+    )
+
+
+def pair(value: Any, name: str, least: int) -> tuple[int, int]:
+    """An int or a pair of ints, each >= ``least``, as a pair; ArgumentError GT304 names the parameter."""
+    given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * 2
+    if len(given) == 1:
+        given *= 2
+    out = tuple(as_int(v, name) for v in given)
+    check(
+        len(out) == 2 and min(out) >= least,
+        "GT304",
+        f"{name}={value!r} is not allowed",
+        f"expected an int or a pair of ints, each >= {least}",
+        kind=ArgumentError,
+    )
+    return out[0], out[1]

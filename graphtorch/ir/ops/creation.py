@@ -1,0 +1,86 @@
+"""Tensors from shapes and numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from graphtorch.ir import bind
+from graphtorch.ir.errors import ArgumentError, check
+from graphtorch.ir.op import composite
+from graphtorch.ir.ops.common import dtype_of, lift, shape_of, sizes, to_dtype
+from graphtorch.ir.ops.elementwise import clone
+from graphtorch.ir.ops.movement import broadcast_to, iota
+from graphtorch.ir.types import DType, float32, float64, int64, scalar_dtype
+
+
+def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Any:
+    check(
+        min(shape, default=0) >= 0,
+        "GT304",
+        f"size={list(shape)} is not allowed",
+        "expected sizes >= 0",
+        kind=ArgumentError,
+    )
+    out = clone(bind.bind(broadcast_to, lift(value, dtype), shape=shape))
+    return out.requires_grad_() if requires_grad else out
+
+
+@composite("gt")
+def full(size: Any, fill_value: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+    """A tensor of ``fill_value``; its dtype follows the number unless given."""
+    dtype = dtype or scalar_dtype(fill_value)
+    return _filled(fill_value, sizes((size,)), dtype, requires_grad)
+
+
+@composite("gt")
+def zeros(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+    """Zeros, float32 unless ``dtype`` says otherwise."""
+    return _filled(0, sizes(size), dtype or float32, requires_grad)
+
+
+@composite("gt")
+def ones(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+    """Ones, float32 unless ``dtype`` says otherwise."""
+    return _filled(1, sizes(size), dtype or float32, requires_grad)
+
+
+@composite("gt")
+def empty(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+    """A tensor whose content is unspecified (zeros, here)."""
+    return _filled(0, sizes(size), dtype or float32, requires_grad)
+
+
+@composite("gt")
+def full_like(input: Any, fill_value: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+    """`full` with the shape and (unless given) the dtype of ``input``."""
+    return _filled(fill_value, shape_of(input), dtype or dtype_of(input), requires_grad)
+
+
+@composite("gt")
+def zeros_like(input: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+    """`zeros` with the shape and (unless given) the dtype of ``input``."""
+    return _filled(0, shape_of(input), dtype or dtype_of(input), requires_grad)
+
+
+@composite("gt")
+def ones_like(input: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+    """`ones` with the shape and (unless given) the dtype of ``input``."""
+    return _filled(1, shape_of(input), dtype or dtype_of(input), requires_grad)
+
+
+@composite("gt")
+def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None) -> Any:
+    """start, start + step, ... below ``end``; ``arange(end)`` starts at 0. int64 unless a number is a float."""
+    start, end = (0, start) if end is None else (start, end)
+    check(
+        step != 0 and (end - start) * step >= 0,
+        "GT304",
+        f"step={step} does not lead from {start} to {end}",
+        "expected a step that is not 0 and points from start to end",
+        kind=ArgumentError,
+    )
+    whole = all(isinstance(v, int) for v in (start, end, step))
+    count = math.ceil((end - start) / step)
+    line = bind.bind(iota, shape=(count,), dim=0, dtype=int64 if whole else float64)
+    return to_dtype(line * step + start, dtype or (int64 if whole else float32))
