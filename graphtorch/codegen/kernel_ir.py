@@ -1,0 +1,176 @@
+"""The Kernel IR: one loop language for two targets.
+
+    kernel  ::= "kernel" "@"name "(" param,* ")" "{" stmt* "}"
+    param   ::= "%"name ":" type ["out" | "inout"]                 a dense row-major array in memory
+    stmt    ::= kind "%"name "in" expr "{" stmt* "}"                %name runs over 0 .. expr-1
+              | "let" "%"name "=" expr
+              | "store" "%"name "[" expr,* "]" ["if" expr] "," expr
+              | "alloc" space "%"name ":" type                      lives until the end of its block
+              | "if" expr "{" stmt* "}"
+              | "barrier"                                           of the threads of a block, or of all CPU threads
+    kind    ::= "for" | "par" | "unroll" | "vec" | "block.x" .. "block.z" | "thread.x" .. "thread.z"
+    space   ::= "local" | "thread" | "shared" | "global"
+
+Expressions are those of graphtorch/ir/expr.py. `par` divides iterations among CPU threads, `vec`
+becomes vector instructions (legalize.py turns it into Ramp and Splat), `block` and `thread` are the
+CUDA grid. Spaces: `local` is registers or the stack, `thread` is scratch memory of one CPU thread,
+`shared` is a block's shared memory, `global` is a workspace that all threads see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Union
+
+from graphtorch.ir.expr import Buffer, Expr, ExprLike, Var, as_expr, const, substitute
+from graphtorch.ir.types import int64
+
+Kind = Literal[
+    "for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"
+]
+Space = Literal["local", "thread", "shared", "global"]
+Mode = Literal["in", "out", "inout"]
+KINDS: tuple[Kind, ...] = (
+    "for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"
+)  # fmt: skip
+SPACES: tuple[Space, ...] = ("local", "thread", "shared", "global")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class For:
+    var: Var
+    extent: Expr
+    kind: Kind
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Let:
+    var: Var
+    value: Expr
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Store:
+    buffer: Buffer
+    indices: tuple[Expr, ...]
+    value: Expr
+    where: Expr | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Alloc:
+    buffer: Buffer
+    space: Space
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class If:
+    cond: Expr
+    body: tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Barrier:
+    pass
+
+
+Stmt = Union[For, Let, Store, Alloc, If, Barrier]
+Body = tuple[Stmt, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Param:
+    buffer: Buffer
+    mode: Mode
+
+
+@dataclass(frozen=True, eq=False)
+class Kernel:
+    """``params`` in call order; ``body`` runs once per launch."""
+
+    name: str
+    params: tuple[Param, ...]
+    body: Body
+
+    def __str__(self) -> str:
+        from graphtorch.codegen.kernel_text import print_kernel
+
+        return print_kernel(self)
+
+    def with_body(self, body: Sequence[Stmt]) -> Kernel:
+        return replace(self, body=tuple(body))
+
+
+# ---- construction ---------------------------------------------------------------------------------
+
+
+def loop(
+    name: str, extent: int | Expr, body: Callable[[Var], Sequence[Stmt] | Stmt], kind: Kind = "for"
+) -> For:
+    """``kind %name in extent { body(%name) }``; the variable's range is known where the extent is."""
+    size = extent if isinstance(extent, Expr) else const(extent, int64)
+    known = extent if isinstance(extent, int) else None
+    var = Var(name, int64, known)
+    inner = body(var)
+    return For(var, size, kind, tuple(inner) if isinstance(inner, Sequence) else (inner,))
+
+
+def store(buffer: Buffer, indices: Sequence[ExprLike], value: ExprLike, where: Expr | None = None) -> Store:
+    index = tuple(as_expr(i, int64) for i in indices)
+    return Store(buffer, index, as_expr(value, buffer.dtype), where)
+
+
+# ---- traversal ------------------------------------------------------------------------------------
+
+
+def body_of(stmt: Stmt) -> Body:
+    return stmt.body if isinstance(stmt, For | If) else ()
+
+
+def walk(body: Sequence[Stmt]) -> Iterator[Stmt]:
+    """Every statement, outer before inner."""
+    for stmt in body:
+        yield stmt
+        yield from walk(body_of(stmt))
+
+
+def exprs_of(stmt: Stmt) -> tuple[Expr, ...]:
+    """The expressions that stand directly in a statement."""
+    match stmt:
+        case For():
+            return (stmt.extent,)
+        case Let():
+            return (stmt.value,)
+        case Store():
+            where = () if stmt.where is None else (stmt.where,)
+            return (*stmt.indices, stmt.value, *where)
+        case If():
+            return (stmt.cond,)
+    return ()
+
+
+def map_exprs(body: Sequence[Stmt], f: Callable[[Expr], Expr]) -> Body:
+    """The same statements over ``f`` of every expression."""
+    out: list[Stmt] = []
+    for s in body:
+        match s:
+            case For():
+                out.append(For(s.var, f(s.extent), s.kind, map_exprs(s.body, f)))
+            case Let():
+                out.append(Let(s.var, f(s.value)))
+            case Store():
+                where = None if s.where is None else f(s.where)
+                out.append(Store(s.buffer, tuple(map(f, s.indices)), f(s.value), where))
+            case If():
+                out.append(If(f(s.cond), map_exprs(s.body, f)))
+            case _:
+                out.append(s)
+    return tuple(out)
+
+
+def replace_vars(body: Sequence[Stmt], env: dict[Var, Expr]) -> Body:
+    """Substitute variables in every expression."""
+    memo: dict[int, Expr] = {}
+    return map_exprs(body, lambda e: substitute(e, env, memo))
