@@ -1,0 +1,52 @@
+"""What lowering gives to the schedules of both targets: one nest of loops per kernel, not yet ordered.
+
+A nest says what is computed for each index, and nothing of how: no tiles, no threads, no vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Param
+from graphtorch.ir.expr import Buffer, Const, Expr, Values, Var
+
+
+@dataclass(frozen=True, eq=False)
+class LoopNest:
+    """For every index of ``shape`` each output gets its value: ``out[vars] = expr``.
+
+    The expressions share subexpressions by identity and read ``params`` through `Load`.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    outputs: tuple[tuple[Buffer, Expr], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ReduceNest:
+    """For every index of ``shape``: ``combine`` over all indices of ``domain``, then the outputs.
+
+    ``init``, ``body``, ``combine`` and ``kind`` are those of `ir.expr.Reduce`; an output is a buffer and
+    a function from the final accumulators to the value stored at ``buffer[vars]`` (which may load
+    other parameters at ``vars``). ``contraction`` says that the body is a product of two reads.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    domain: tuple[int, ...]
+    red_vars: tuple[Var, ...]
+    init: tuple[Const, ...]
+    body: tuple[Expr, ...]
+    combine: Callable[[Values, Values], Values]
+    kind: str
+    outputs: tuple[tuple[Buffer, Callable[[Values], Expr]], ...]
+    contraction: bool = False
+
+
+Nest = LoopNest | ReduceNest
