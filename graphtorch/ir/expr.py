@@ -340,6 +340,9 @@ def select(cond: Expr, a: ExprLike, b: ExprLike) -> Expr:
     a, b = as_expr(a, like), as_expr(b, like)
     if isinstance(cond, Const):
         return a if cond.value else b
+    lanes = max(cond.lanes, a.lanes, b.lanes)
+    if lanes > 1:
+        cond, a, b = (e if e.lanes == lanes else Splat(e, lanes) for e in (cond, a, b))
     return a if a is b else Select(cond, a, b)
 
 

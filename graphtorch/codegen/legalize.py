@@ -1,0 +1,216 @@
+"""Scheduled kernel -> what emitters take: flat buffers, unrolled loops, vectors spelled out.
+
+After it every buffer has one dimension, `unroll` and `vec` loops are gone, and what ran over a `vec`
+loop is an expression of several lanes (Ramp for its index, Splat for what does not depend on it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphtorch.codegen.kernel_ir import (
+    Alloc,
+    Barrier,
+    Body,
+    For,
+    If,
+    Kernel,
+    Let,
+    Param,
+    Stmt,
+    Store,
+    replace_vars,
+    walk,
+)
+from graphtorch.ir.expr import (
+    Buffer,
+    Const,
+    Expr,
+    Load,
+    Ramp,
+    Splat,
+    Var,
+    children,
+    const,
+    flat_index,
+    with_children,
+)
+from graphtorch.ir.types import int64
+
+
+def legalize(kernel: Kernel) -> Kernel:
+    """The kernel in the form that emit_llvm.py takes."""
+    flat = _Flatten()
+    params = tuple(Param(flat.buffer(p.buffer), p.mode) for p in kernel.params)
+    body = _expand(flat.body(kernel.body))
+    return Kernel(kernel.name, params, body)
+
+
+class _Flatten:
+    """One-dimensional buffers and row-major positions."""
+
+    def __init__(self) -> None:
+        self.buffers: dict[Buffer, Buffer] = {}
+        self.memo: dict[int, tuple[Expr, Expr]] = {}
+
+    def buffer(self, b: Buffer) -> Buffer:
+        if b not in self.buffers:
+            self.buffers[b] = b if len(b.shape) == 1 else Buffer(b.name, (b.numel,), b.dtype)
+        return self.buffers[b]
+
+    def index(self, b: Buffer, indices: Sequence[Expr]) -> tuple[Expr]:
+        return (flat_index(b.shape, [self.expr(i) for i in indices]),)
+
+    def expr(self, e: Expr) -> Expr:
+        if id(e) in self.memo:
+            return self.memo[id(e)][1]
+        if isinstance(e, Load):
+            where = None if e.where is None else self.expr(e.where)
+            new: Expr = Load(self.buffer(e.buffer), self.index(e.buffer, e.indices), where)
+        else:
+            old = children(e)
+            kids = [self.expr(c) for c in old]
+            new = e if all(a is b for a, b in zip(kids, old, strict=True)) else with_children(e, kids)
+        self.memo[id(e)] = e, new
+        return new
+
+    def body(self, stmts: Sequence[Stmt]) -> Body:
+        return tuple(self.stmt(s) for s in stmts)
+
+    def stmt(self, s: Stmt) -> Stmt:
+        match s:
+            case For():
+                return For(s.var, self.expr(s.extent), s.kind, self.body(s.body))
+            case Let():
+                return Let(s.var, self.expr(s.value))
+            case Store():
+                where = None if s.where is None else self.expr(s.where)
+                return Store(self.buffer(s.buffer), self.index(s.buffer, s.indices), self.expr(s.value), where)
+            case Alloc():
+                return Alloc(self.buffer(s.buffer), s.space)
+            case If():
+                return If(self.expr(s.cond), self.body(s.body))
+        return s
+
+
+def _expand(stmts: Sequence[Stmt]) -> Body:
+    """Unroll and vectorize, innermost loops first."""
+    out: list[Stmt] = []
+    for s in stmts:
+        match s:
+            case For(kind="unroll", extent=Const()):
+                for i in range(int(s.extent.value)):  # type: ignore[union-attr]
+                    out += _expand(_renamed(replace_vars(s.body, {s.var: const(i, int64)}), i))
+            case For(kind="vec", extent=Const()):
+                out += _Vectorize(s.var, int(s.extent.value)).body(_expand(s.body))  # type: ignore[union-attr]
+            case For():
+                out.append(For(s.var, s.extent, s.kind, _expand(s.body)))
+            case If(cond=Const()):
+                out += _expand(s.body) if s.cond.value else ()  # type: ignore[union-attr]
+            case If():
+                out.append(If(s.cond, _expand(s.body)))
+            case _:
+                out.append(s)
+    return tuple(out)
+
+
+def _renamed(body: Body, copy: int) -> Body:
+    """Fresh `let` variables for a copy of an unrolled body."""
+    env: dict[Var, Expr] = {}
+    for s in walk(body):
+        if isinstance(s, Let):
+            env[s.var] = Var(f"{s.var.name}_{copy}", s.var.dtype, s.var.extent, s.var.lanes)
+    if not env:
+        return body
+
+    def rename(stmts: Sequence[Stmt]) -> Body:
+        out: list[Stmt] = []
+        for s in stmts:
+            if isinstance(s, Let):
+                out.append(Let(env[s.var], s.value))  # type: ignore[arg-type]
+            elif isinstance(s, For):
+                out.append(For(s.var, s.extent, s.kind, rename(s.body)))
+            elif isinstance(s, If):
+                out.append(If(s.cond, rename(s.body)))
+            else:
+                out.append(s)
+        return tuple(out)
+
+    return rename(replace_vars(body, env))
+
+
+class _Vectorize:
+    """All iterations of one `vec` loop at once."""
+
+    def __init__(self, var: Var, lanes: int) -> None:
+        self.lanes = lanes
+        self.ramp = Ramp(const(0, int64), lanes)
+        self.env: dict[Var, Expr] = {var: self.ramp}
+        self.private: dict[Buffer, Buffer] = {}
+        self.memo: dict[int, tuple[Expr, Expr]] = {}
+
+    def body(self, stmts: Sequence[Stmt]) -> Body:
+        return tuple(self.stmt(s) for s in stmts)
+
+    def stmt(self, s: Stmt) -> Stmt:
+        match s:
+            case For():
+                return For(s.var, s.extent, s.kind, self.body(s.body))
+            case If():
+                return If(s.cond, self.body(s.body))
+            case Let():
+                value = self.expr(s.value)
+                if value.lanes == 1:
+                    return s if value is s.value else Let(s.var, value)
+                var = Var(s.var.name, s.var.dtype, None, value.lanes)
+                self.env[s.var] = var
+                return Let(var, value)
+            case Alloc():
+                wide = Buffer(s.buffer.name, (s.buffer.numel * self.lanes,), s.buffer.dtype)
+                self.private[s.buffer] = wide
+                return Alloc(wide, s.space)
+            case Store():
+                return self._store(s)
+            case Barrier():
+                raise ValueError("a barrier inside of a vector loop")
+        return s
+
+    def _store(self, s: Store) -> Store:
+        buffer, index = self._place(s.buffer, self.expr(s.indices[0]))
+        where = None if s.where is None else self._wide(self.expr(s.where))
+        return Store(buffer, (self._wide(index),), self._wide(self.expr(s.value)), where)
+
+    def _place(self, buffer: Buffer, index: Expr) -> tuple[Buffer, Expr]:
+        """Every lane has its own copy of what is allocated inside of the loop."""
+        wide = self.private.get(buffer)
+        if wide is None:
+            return buffer, index
+        if index.lanes != 1:
+            raise ValueError(f"{buffer.name} is private to a lane, but its index differs from lane to lane")
+        return wide, Ramp(index * self.lanes, self.lanes)
+
+    def _wide(self, e: Expr) -> Expr:
+        return e if e.lanes == self.lanes else Splat(e, self.lanes)
+
+    def expr(self, e: Expr) -> Expr:
+        found = self.memo.get(id(e))
+        if found is not None:
+            return found[1]
+        new = self._expr(e)
+        self.memo[id(e)] = e, new
+        return new
+
+    def _expr(self, e: Expr) -> Expr:
+        if isinstance(e, Var):
+            return self.env.get(e, e)
+        if isinstance(e, Load):
+            buffer, index = self._place(e.buffer, self.expr(e.indices[0]))
+            where = None if e.where is None else self.expr(e.where)
+            lanes = max(index.lanes, where.lanes if where is not None else 1)
+            if lanes > 1:
+                index = self._wide(index)
+                where = None if where is None else self._wide(where)
+            return Load(buffer, (index,), where, lanes)
+        old = children(e)
+        kids = [self.expr(c) for c in old]
+        return e if all(a is b for a, b in zip(kids, old, strict=True)) else with_children(e, kids)

@@ -1,0 +1,194 @@
+"""What the schedules of both targets share: sharing made explicit, and loops joined where memory is dense."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphtorch.codegen.kernel_ir import Let, Param, Stmt
+from graphtorch.ir.expr import (
+    Binary,
+    Buffer,
+    Cast,
+    Const,
+    Expr,
+    Load,
+    Ramp,
+    Select,
+    Splat,
+    Unary,
+    Var,
+    children,
+    const,
+    flat_index,
+    linear,
+    with_children,
+)
+from graphtorch.ir.types import int64
+
+# ---- sharing --------------------------------------------------------------------------------------
+
+
+def bind_shared(exprs: Sequence[Expr], prefix: str = "t") -> tuple[list[Stmt], list[Expr]]:
+    """Give a `let` to every subexpression that is used more than once, and to equal ones one name.
+
+    Index arithmetic stays where it is: it is cheap, and loads are easier to read with it.
+    """
+    unique = _Unique()
+    roots = [unique.of(e) for e in exprs]
+    lets: list[Stmt] = []
+    bound: dict[int, Expr] = {}
+
+    def emit(e: Expr) -> Expr:
+        if id(e) in bound:
+            return bound[id(e)]
+        old = children(e)
+        new = e if not old or isinstance(e, Load) and e.where is None else _rebuilt(e, [emit(c) for c in old])
+        if unique.uses.get(id(e), 0) > 1 and old and e.dtype != int64:
+            var = Var(f"{prefix}{len(lets)}", e.dtype, None, e.lanes)
+            lets.append(Let(var, new))
+            new = var
+        bound[id(e)] = new
+        return new
+
+    return lets, [emit(r) for r in roots]
+
+
+def _rebuilt(e: Expr, new: Sequence[Expr]) -> Expr:
+    """``e`` over ``new`` children, as it is: no simplification may undo the sharing."""
+    match e:
+        case Load():
+            count = len(e.indices)
+            return Load(e.buffer, tuple(new[:count]), new[count] if e.where is not None else None, e.lanes)
+        case Unary():
+            return Unary(e.fn, new[0])
+        case Binary():
+            return Binary(e.fn, new[0], new[1])
+        case Select():
+            return Select(new[0], new[1], new[2])
+        case Cast():
+            return Cast(new[0], e.dtype)
+        case Ramp() | Splat():
+            return type(e)(new[0], e.lanes)
+    return e
+
+
+class _Unique:
+    """Hash-consing: equal expressions become one object; ``uses`` counts how often each is an operand."""
+
+    def __init__(self) -> None:
+        self.table: dict[tuple[object, ...], Expr] = {}
+        self.memo: dict[int, Expr] = {}
+        self.uses: dict[int, int] = {}
+        self.keep: list[Expr] = []
+
+    def of(self, e: Expr) -> Expr:
+        found = self._unique(e)
+        self.uses[id(found)] = self.uses.get(id(found), 0) + 1
+        return found
+
+    def _unique(self, e: Expr) -> Expr:
+        if id(e) in self.memo:
+            return self.memo[id(e)]
+        kids = [self._unique(c) for c in children(e)]
+        key = (type(e), e.dtype, e.lanes, _label(e), *map(id, kids))
+        found = self.table.get(key)
+        if found is None:
+            same = all(a is b for a, b in zip(kids, children(e), strict=True))
+            found = self.table[key] = e if same else _rebuilt(e, kids)
+            for kid in kids:
+                self.uses[id(kid)] = self.uses.get(id(kid), 0) + 1
+        self.memo[id(e)] = found
+        self.keep.append(e)  # so that no id is used again
+        return found
+
+
+def _label(e: Expr) -> object:
+    match e:
+        case Const():
+            return repr(e.value)
+        case Var():
+            return id(e)
+        case Load():
+            return id(e.buffer), len(e.indices), e.where is None
+        case Unary() | Binary():
+            return e.fn
+    return None
+
+
+# ---- dense memory ---------------------------------------------------------------------------------
+
+
+class Flattener:
+    """Rewrites multi-dimensional accesses to row-major positions in one-dimensional buffers."""
+
+    def __init__(self, params: Sequence[Param]) -> None:
+        self.buffers = {p.buffer: Buffer(p.buffer.name, (p.buffer.numel,), p.buffer.dtype) for p in params}
+        self.params = tuple(Param(self.buffers[p.buffer], p.mode) for p in params)
+        self._memo: dict[int, tuple[Expr, Expr]] = {}
+
+    def expr(self, e: Expr) -> Expr:
+        if id(e) in self._memo:
+            return self._memo[id(e)][1]
+        if isinstance(e, Load):
+            where = None if e.where is None else self.expr(e.where)
+            position = flat_index(e.buffer.shape, [self.expr(i) for i in e.indices])
+            new: Expr = Load(self.buffers[e.buffer], (position,), where)
+        else:
+            old = children(e)
+            kids = [self.expr(c) for c in old]
+            new = e if all(a is b for a, b in zip(kids, old, strict=True)) else with_children(e, kids)
+        self._memo[id(e)] = e, new
+        return new
+
+
+def index_terms(exprs: Sequence[Expr]) -> list[Expr]:
+    """The outermost int64 expressions that mention variables: addresses, and indices used as data."""
+    found: dict[int, Expr] = {}
+    seen: set[int] = set()
+
+    def visit(e: Expr) -> None:
+        if id(e) in seen:
+            return
+        seen.add(id(e))
+        if e.dtype == int64 and linear(e) is not None:
+            found[id(e)] = e
+            return
+        for c in children(e):
+            visit(c)
+
+    for e in exprs:
+        visit(e)
+    return list(found.values())
+
+
+def join_loops(vars: Sequence[Var], exprs: Sequence[Expr]) -> tuple[tuple[Var, ...], dict[Var, Expr]]:
+    """Join adjacent loops that every index crosses as one.
+
+    Returns the new variables, outermost first, and what each old one is now. Loops (i, j) are one
+    where j's extent times its coefficient is i's coefficient in every index, or both are absent.
+    """
+    forms = [linear(t) for t in index_terms(exprs)]
+    coefficients = [f[0] for f in forms if f is not None]
+    groups: list[list[Var]] = []
+    for v in vars:
+        if v.extent == 1:
+            continue
+        if groups and _joinable(groups[-1][-1], v, coefficients):
+            groups[-1].append(v)
+        else:
+            groups.append([v])
+    env: dict[Var, Expr] = {v: const(0, int64) for v in vars if v.extent == 1}
+    out = []
+    for group in groups:
+        size = 1
+        for v in group:
+            size *= v.extent or 0
+        joined = group[-1] if len(group) == 1 else Var(group[0].name, int64, size)
+        out.append(joined)
+        # Each index is linear in the group with one common unit: carry it on the innermost variable.
+        env.update({v: const(0, int64) for v in group[:-1]} | {group[-1]: joined} if len(group) > 1 else {})
+    return tuple(out), env
+
+
+def _joinable(i: Var, j: Var, coefficients: Sequence[dict[Var, int]]) -> bool:
+    return all(c.get(i, 0) == c.get(j, 0) * (j.extent or 0) for c in coefficients)

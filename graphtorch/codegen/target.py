@@ -1,0 +1,43 @@
+"""What machine code is generated for: the host's CPU, or one named for cross-checking."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """An LLVM target, with what the schedules ask of it: bytes per vector, and vector registers."""
+
+    triple: str
+    cpu: str
+    features: str
+    vector_bytes: int
+    registers: int
+
+    def lanes(self, itemsize: int) -> int:
+        """Elements of ``itemsize`` bytes per vector."""
+        return max(1, self.vector_bytes // itemsize)
+
+
+@functools.cache
+def host_target() -> Target:
+    """The CPU that runs this process; GRAPHTORCH_CPU_FEATURES ("-avx512f", ...) takes features away."""
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features()
+    for change in filter(None, os.environ.get("GRAPHTORCH_CPU_FEATURES", "").split(",")):
+        features[change[1:]] = change[0] == "+"
+    return target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
+
+
+def target_for(triple: str, cpu: str, features: dict[str, bool]) -> Target:
+    """A target from LLVM's names, with vector width and register count read off the features."""
+    flat = ",".join(("+" if on else "-") + name for name, on in sorted(features.items()))
+    if features.get("avx512f") and features.get("avx512vl"):
+        return Target(triple, cpu, flat, 64, 32)
+    if features.get("avx2"):
+        return Target(triple, cpu, flat, 32, 16)
+    return Target(triple, cpu, flat, 16, 32 if triple.startswith(("aarch64", "arm64")) else 16)

@@ -1,0 +1,52 @@
+"""The text form of the Graph IR: one grammar, printed and parsed without loss.
+
+    graph   ::= "graph" "@"name "(" param,* ")" "->" "(" type,* ")" "{" node* update* "return" value,* "}"
+    param   ::= "%"name ":" type [role [string]]             the string is the state's qualified name
+    role    ::= "in" | "const" | "inout"                     "in" is printed where a label follows it
+    node    ::= result,+ "=" opname "(" value,* ")" [attrs] [graph] loc*
+    result  ::= "%"number ":" type                           numbers count up from 0 within each graph
+    update  ::= "update" value "<-" value                    what an inout parameter holds at the end
+    value   ::= "%"name | "%"number                          a parameter; a result
+    attrs   ::= "{" (key "=" attr),* "}"
+    attr    ::= int | float | "inf" | "-inf" | "nan" | "true" | "false" | "none"
+              | string | dtype | "[" attr,* "]"              a float has a point or an exponent; [] is a tuple
+    type    ::= dtype "[" int,* "]"
+    dtype   ::= "f64" | "f32" | "i64" | "i32" | "i16" | "i8" | "u8" | "bool" | "u32" | "u64"
+    loc     ::= "@"string ":" line ":" column [string]       file and position; module path
+    name    ::= [A-Za-z_][A-Za-z0-9_.]* | string             a name of another form is quoted
+    string  ::= JSON's, in ASCII
+
+`//` starts a comment. A node's graph is its body: it sees its own parameters and nothing else, and
+the node's results have the types of its outputs. `parse_graph(print_graph(g)) == g`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import overload
+
+from graphtorch.ir._parser import parse_graph
+from graphtorch.ir._printer import attr_text, print_graph
+from graphtorch.ir.graph import Graph, Node, rewrite
+
+__all__ = ["attr_text", "parse_graph", "print_graph", "strip_locations"]
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_LOC_OR_STRING = re.compile(rf" *@{_STRING}:\d+:\d+(?: {_STRING})?|({_STRING})")
+
+
+@overload
+def strip_locations(graph: Graph) -> Graph: ...
+@overload
+def strip_locations(graph: str) -> str: ...
+def strip_locations(graph: Graph | str) -> Graph | str:
+    """The same graph (or text of one) without locations: what a hash of the program is taken over."""
+    if isinstance(graph, str):  # strings are matched as wholes, so that one which looks like a loc stays
+        return _LOC_OR_STRING.sub(lambda m: m[1] or "", graph)
+    return rewrite(graph, lambda node, operands, builder: builder.append(_without_locs(node, operands)).results)
+
+
+def _without_locs(node: Node, operands: tuple[object, ...]) -> Node:
+    body = strip_locations(node.body) if node.body else None
+    types = [r.type for r in node.results]
+    return Node(node.op, operands, node.attrs, types, (), body)  # type: ignore[arg-type]

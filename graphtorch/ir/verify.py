@@ -1,0 +1,108 @@
+"""The rules that every graph obeys; a pass that breaks one is found here, and not in generated code.
+
+    GT803  an operand, an output or an update is defined before it is used
+    GT804  a value is defined once, a parameter's name is used once
+    GT805  the declared types are those that `infer` gives
+    GT806  `infer` accepts the operands and the attributes
+    GT807  an update maps an inout parameter to a value of its type
+    GT808  the parameters of a body have the types of its node's operands
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from graphtorch.ir.errors import GraphTorchError, IRError, check
+from graphtorch.ir.graph import Graph, Node, Param, Value
+from graphtorch.ir.types import TensorType
+
+#: what `infer` may raise for attributes that no front end would make: a missing key, a wrong length
+_MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+
+
+def verify(graph: Graph) -> None:
+    """Raise IRError, naming the node, its op and the user's line, unless ``graph`` obeys the rules."""
+    defined: set[Value] = set(graph.params)
+    _unique(graph)
+    for number, node in enumerate(graph.nodes):
+        try:
+            _verify_node(node, defined)
+        except IRError as error:
+            _locate(error, graph, number, node)
+            raise
+        defined.update(node.results)
+    for index, output in enumerate(graph.outputs):
+        _check(output in defined, "GT803", f"output {index} of @{graph.name} is not defined in it")
+    for param, value in graph.updates.items():
+        check_update(graph, param, value)
+        name = getattr(param, "name", "")
+        _check(value in defined, "GT803", f"the update of %{name} is not defined in @{graph.name}")
+
+
+def check_node(node: Node) -> tuple[TensorType, ...]:
+    """The result types of ``node`` by its body or its op; IRError GT806 or GT808 when there are none."""
+    if node.body is not None:
+        return _body_types(node, node.body)
+    try:
+        return node.op.result_types(node.operands, node.attrs)
+    except GraphTorchError as error:
+        raise IRError("GT806", f"{node.op.name} rejects its operands: {error.message}", error.facts) from error
+    except _MALFORMED as error:
+        facts = [f"{type(error).__name__}: {error}"]
+        raise IRError("GT806", f"{node.op.name} rejects its operands or attributes", facts) from error
+
+
+def check_update(graph: Graph, param: Value, value: Value) -> None:
+    """IRError GT807 unless ``param`` may be updated with ``value``."""
+    known = isinstance(param, Param) and any(p is param for p in graph.params)
+    _check(known, "GT807", f"an update of something that is not a parameter of @{graph.name}")
+    assert isinstance(param, Param)  # for mypy: checked on the line before
+    facts = (f"its role is {param.role!r}, expected 'inout'",)
+    _check(param.role == "inout", "GT807", f"%{param.name} cannot be updated", *facts)
+    facts = (f"expected {param.type}, got {value.type}",)
+    _check(param.type == value.type, "GT807", f"%{param.name} is updated with another type", *facts)
+
+
+def _verify_node(node: Node, defined: set[Value]) -> None:
+    for position, operand in enumerate(node.operands):
+        _check(operand in defined, "GT803", f"operand {position} is not defined before it is used")
+    _check(bool(node.results), "GT805", "a node has at least one result")
+    _check(not defined.intersection(node.results), "GT804", "its results are defined twice")
+    expected, declared = check_node(node), tuple(r.type for r in node.results)
+    fact = f"declared {_types(declared)}, actual {_types(expected)}"
+    _check(declared == expected, "GT805", "the declared types are wrong", fact)
+    if node.body is not None:
+        verify(node.body)
+
+
+def _body_types(node: Node, body: Graph) -> tuple[TensorType, ...]:
+    given, wanted = [o.type for o in node.operands], [p.type for p in body.params]
+    fact = f"expected {_types(wanted)}, got {_types(given)}"
+    _check(given == wanted, "GT808", f"the operands do not fit the parameters of @{body.name}", fact)
+    return tuple(o.type for o in body.outputs)
+
+
+def _unique(graph: Graph) -> None:
+    seen: set[str] = set()
+    for p in graph.params:
+        _check(p.name not in seen, "GT804", f"@{graph.name} has two parameters named {p.name!r}")
+        seen.add(p.name)
+
+
+def _locate(error: IRError, graph: Graph, number: int, node: Node) -> None:
+    """Name the node; the innermost graph's node goes first, those around it into the facts."""
+    if error.op:
+        error.facts.append(f"inside of node {number} of @{graph.name}: {node.op.name}")
+        return
+    error.op = node.op.name
+    error.message = f"node {number} of @{graph.name}: {error.message}"
+    if node.locs:
+        error.loc, error.path = node.locs[0], node.locs[0].path
+
+
+def _check(ok: bool, code: str, message: str, *facts: str) -> None:
+    check(ok, code, message, *facts, kind=IRError)
+
+
+def _types(types: Iterable[TensorType]) -> str:
+    return ", ".join(map(str, types)) or "nothing"
