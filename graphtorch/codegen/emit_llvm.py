@@ -16,7 +16,7 @@ from typing import Any
 
 import llvmlite.ir as ll
 
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, walk
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, exprs_of, walk
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Buffer, Expr
 from graphtorch.ir.types import DType
@@ -100,41 +100,24 @@ class _Emitter:
     # ---- statements ----
 
     def _top(self, body: Body) -> None:
-        """Phases: `par` loops on all threads, what stands between them on thread 0."""
-        phases: list[tuple[bool, list[Stmt]]] = []
+        """`par` loops run on all threads, what stands between them on thread 0.
+
+        The threads meet before a phase that reads what an earlier one wrote.
+        """
+        written: set[Buffer] = set()
         for s in body:
-            parallel = isinstance(s, For) and s.kind == "par"
             if isinstance(s, Alloc):
                 self._alloc(s)
-            elif phases and phases[-1][0] == parallel:
-                phases[-1][1].append(s)
-            else:
-                phases.append((parallel, [s]))
-        for index, (parallel, stmts) in enumerate(phases):
-            if index and self._depends(phases[index - 1][1], stmts):
+                continue
+            if written & _buffers_read(s):
                 self._meet()
-            if parallel:
-                self._body(stmts)
+                written.clear()
+            written |= {w.buffer for w in walk([s]) if isinstance(w, Store)}
+            if isinstance(s, For) and s.kind == "par":
+                self._body([s])
                 continue
             with self.b.if_then(self.b.icmp_signed("==", self.thread, ll.Constant(I64, 0))):
-                self._body(stmts)
-
-    @staticmethod
-    def _depends(before: Sequence[Stmt], after: Sequence[Stmt]) -> bool:
-        """Whether ``after`` reads a shared workspace that ``before`` writes: phases else write apart."""
-        written = {s.buffer for s in walk(before) if isinstance(s, Store)}
-        read: set[Buffer] = set()
-
-        def visit(e: Expr) -> None:
-            if isinstance(e, E.Load):
-                read.add(e.buffer)
-
-        from graphtorch.codegen.kernel_ir import exprs_of
-
-        for s in walk(after):
-            for e in exprs_of(s):
-                E.walk(e, visit)
-        return bool(written & read)
+                self._body([s])
 
     def _meet(self) -> None:
         wait = self.module.globals.get("gt_barrier") or ll.Function(
@@ -364,6 +347,19 @@ class _Emitter:
     def _declare(self, name: str, result: ll.Type, args: list[ll.Type]) -> ll.Function:
         found = self.module.globals.get(name)
         return found or ll.Function(self.module, ll.FunctionType(result, args), name)
+
+
+def _buffers_read(s: Stmt) -> set[Buffer]:
+    found: set[Buffer] = set()
+
+    def visit(e: Expr) -> None:
+        if isinstance(e, E.Load):
+            found.add(e.buffer)
+
+    for inner in walk([s]):
+        for e in exprs_of(inner):
+            E.walk(e, visit)
+    return found
 
 
 def _reads(e: Expr, buffer: Buffer) -> bool:

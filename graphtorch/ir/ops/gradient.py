@@ -1,0 +1,21 @@
+"""The op that a trace leaves for `loss.backward()`; the autodiff pass expands it."""
+
+from __future__ import annotations
+
+from graphtorch.ir.errors import check
+from graphtorch.ir.op import Op, register
+from graphtorch.ir.types import TensorType
+
+
+class Gradient(Op):
+    """The gradient of ``loss`` (weighted by ``seed``, of its type) for each target."""
+
+    name = "gradient"
+    nondifferentiable = True
+
+    def infer(self, loss: TensorType, seed: TensorType, *targets: TensorType) -> tuple[TensorType, ...]:
+        check(seed == loss, "GT103", "the seed has the type of the loss", f"expected {loss}, got {seed}")
+        return targets
+
+
+gradient = register(Gradient())

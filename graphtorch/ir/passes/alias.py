@@ -1,0 +1,124 @@
+"""alias: make every update of state safe to write in place, and every output memory of its own.
+
+After it, the node that gives ``update %w <- %v`` may write %v straight into %w: nothing reads %w
+later, and the node itself reads %w only at the index that it writes. Where that does not hold the
+pass appends a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
+from graphtorch.ir.ops.elementwise import clone
+from graphtorch.ir.ops.movement import reshape
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Copies where an update or an output cannot have its memory for itself."""
+
+    name: str = "alias"
+
+    def run(self, graph: Graph) -> Graph:
+        if _is_safe(graph):
+            return graph
+        out = rewrite(graph, lambda *_: None)
+        unsafe = _unsafe_updates(out)
+        with Builder(out) as builder:
+            late = _temporaries(out, unsafe, builder)
+            for param, value in late.items():
+                out.updates[param] = _copy(builder, value)
+            _own_outputs(out, builder)
+        return out
+
+
+def root(value: Value) -> Value:
+    """The value whose memory this one is: reshapes share their operand's."""
+    while value.node is not None and value.node.op is reshape:
+        value = value.node.operands[0]
+    return value
+
+
+def _is_safe(graph: Graph) -> bool:
+    return not _unsafe_updates(graph) and not _shared_outputs(graph)
+
+
+def _copy(builder: Builder, value: Value) -> Value:
+    locs = value.node.locs if value.node else ()
+    with builder.at(locs):
+        return clone(value)  # type: ignore[no-any-return]
+
+
+def _temporaries(graph: Graph, unsafe: Sequence[Param], builder: Builder) -> dict[Param, Value]:
+    """What the unsafe updates copy from: state that is itself overwritten is read out first."""
+    found: dict[Param, Value] = {}
+    for param in unsafe:
+        value = graph.updates[param]
+        found[param] = _copy(builder, value) if isinstance(root(value), Param) else value
+    return found
+
+
+def _own_outputs(graph: Graph, builder: Builder) -> None:
+    for index in _shared_outputs(graph):
+        graph.outputs[index] = _copy(builder, graph.outputs[index])
+
+
+def _shared_outputs(graph: Graph) -> list[int]:
+    """Outputs that are a parameter's memory, an update's, or another output's."""
+    taken = {root(v) for v in graph.updates.values()}
+    shared = []
+    for index, value in enumerate(graph.outputs):
+        r = root(value)
+        if isinstance(r, Param) or r in taken:
+            shared.append(index)
+        taken.add(r)
+    return shared
+
+
+def _unsafe_updates(graph: Graph) -> list[Param]:
+    position = {node: i for i, node in enumerate(graph.nodes)}
+    readers: dict[Value, list[Node]] = {}
+    for node in graph.nodes:
+        for operand in node.operands:
+            readers.setdefault(root(operand), []).append(node)
+    seen: set[Value] = set()
+    unsafe = []
+    for param, value in graph.updates.items():
+        r = root(value)
+        safe = r.node is not None and r not in seen and _may_overwrite(param, r, readers.get(param, []), position)
+        if not safe:
+            unsafe.append(param)
+        seen.add(r)
+    return unsafe
+
+
+def _may_overwrite(param: Param, value: Value, readers: Sequence[Node], position: dict[Node, int]) -> bool:
+    writer = value.node
+    assert writer is not None  # the caller saw to it
+    for node in readers:
+        if node is writer:
+            if not _reads_in_place(writer, param):
+                return False
+        elif node.op is not reshape and position[node] >= position[writer]:
+            return False
+    return True
+
+
+def _reads_in_place(node: Node, param: Param) -> bool:
+    """Whether the kernel of ``node`` reads the parameter only at the index that it writes."""
+    if any(root(o) is param and o is not param for o in node.operands):
+        return False
+    if any(r.type.shape != param.type.shape for r in node.results):
+        return False
+    if node.body is None:
+        return node.op.elementwise
+    inside: set[Value] = {p for p, o in zip(node.body.params, node.operands, strict=True) if o is param}
+    for inner in node.body.nodes:
+        if not any(o in inside for o in inner.operands):
+            continue
+        if not inner.op.elementwise:
+            return False
+        inside.update(inner.results)
+    return True

@@ -1,0 +1,87 @@
+"""autodiff: replace every `gradient` node by the backward graph it stands for.
+
+Reverse-mode accumulation over the SSA graph: each node between the targets and the loss is asked for
+its `vjp`, in reverse order; locations of the forward node are stamped on what its vjp binds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphtorch.ir.errors import AutogradError
+from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
+from graphtorch.ir.ops.common import lift
+from graphtorch.ir.ops.gradient import gradient
+from graphtorch.ir.ops.movement import broadcast_to
+
+
+@dataclass(frozen=True)
+class Autodiff:
+    """Expands `gradient` nodes; a graph without them is returned as it is."""
+
+    name: str = "autodiff"
+
+    def run(self, graph: Graph) -> Graph:
+        if not any(n.op is gradient for n in graph.nodes):
+            return graph
+
+        def rule(node: Node, operands: tuple[Value, ...], builder: Builder) -> Sequence[Value] | None:
+            if node.op is not gradient:
+                return None
+            loss, seed, *targets = operands
+            return differentiate(builder, loss, seed, targets)
+
+        return rewrite(graph, rule)
+
+
+def differentiate(builder: Builder, loss: Value, seed: Value, targets: Sequence[Value]) -> list[Value]:
+    """Append the backward graph of ``loss`` to ``builder``; the gradient of each target (zeros where none)."""
+    stop = set(targets)
+    wanted = _between(builder.graph, loss, stop)
+    grads: dict[Value, Value] = {loss: seed}
+    for node in reversed([n for n in builder.graph.nodes if n in wanted]):
+        have = [grads.get(r) for r in node.results]
+        if all(g is None for g in have) or node.op.nondifferentiable:
+            continue
+        with builder.at(node.locs):
+            for operand, g in zip(node.operands, _vjp(node, have), strict=True):
+                if g is None or not (operand in stop or operand.node in wanted):
+                    continue
+                grads[operand] = g if operand not in grads else grads[operand] + g
+    return [grads[t] if t in grads else _zeros(t) for t in targets]
+
+
+def _between(graph: Graph, loss: Value, stop: set[Value]) -> set[Node]:
+    """Nodes on a differentiable path from a target to the loss."""
+    needed: set[Node] = set()
+    stack = [loss]
+    while stack:
+        value = stack.pop()
+        node = value.node
+        if value in stop or node is None or node in needed or node.op.nondifferentiable:
+            continue
+        needed.add(node)
+        stack += node.operands
+    reached: set[Value] = set(stop)
+    wanted: set[Node] = set()
+    for node in graph.nodes:
+        if node in needed and any(o in reached for o in node.operands):
+            wanted.add(node)
+            reached.update(r for r in node.results if r.type.dtype.is_floating_point)
+    return wanted
+
+
+def _vjp(node: Node, have: Sequence[Value | None]) -> tuple[Value | None, ...]:
+    if node.body is not None or not hasattr(node.op, "vjp"):
+        raise AutogradError("GT508", f"{node.op.name} has no gradient rule")
+    filled = [_zeros(r) if g is None else g for g, r in zip(have, node.results, strict=True)]
+    one = len(node.results) == 1
+    found = node.op.vjp(
+        filled[0] if one else filled, node.results[0] if one else node.results, *node.operands, **node.attrs
+    )
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _zeros(value: Value) -> Value:
+    return broadcast_to(lift(0, value.type.dtype), value.type.shape)  # type: ignore[no-any-return]

@@ -1,0 +1,47 @@
+"""Common subexpression elimination: what is computed twice is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
+from graphtorch.ir.loc import Loc
+from graphtorch.ir.text import attr_text, strip_locations
+
+
+@dataclass(frozen=True)
+class Cse:
+    """Value numbering over op, operands, attributes and body; the survivor collects the locations.
+
+    Every op of the Graph IR is pure. A random draw too: its state is an operand, so that two draws
+    from one state are one draw.
+    """
+
+    name: ClassVar[str] = "cse"
+
+    def run(self, graph: Graph) -> Graph:
+        seen: dict[Hashable, Node] = {}
+        merged: dict[Node, list[Loc]] = {}
+
+        def rule(node: Node, operands: tuple[Value, ...], builder: Builder) -> tuple[Value, ...]:
+            key = _key(node, operands)
+            first = seen.get(key)
+            if first is None:
+                results = builder.clone(node, operands)
+                seen[key] = builder.graph.nodes[-1]
+                return results
+            merged.setdefault(first, []).extend(node.locs)
+            return first.results
+
+        out = rewrite(graph, rule)
+        for node, locs in merged.items():
+            node.locs = tuple(dict.fromkeys((*node.locs, *locs)))
+        return out if merged else graph
+
+
+def _key(node: Node, operands: tuple[Value, ...]) -> Hashable:
+    """Equal for nodes that compute the same. Attributes by text: there nan is nan, and 1 is not True."""
+    attrs = frozenset((name, attr_text(value)) for name, value in node.attrs.items())
+    return node.op.name, operands, attrs, strip_locations(str(node.body)) if node.body else None

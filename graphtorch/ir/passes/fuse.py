@@ -1,0 +1,237 @@
+"""fuse: group nodes into kernels.
+
+A group has at most one reduction, its root. Injective producers (elementwise ops, and movement such as
+broadcasts and slices) are inlined into the one group that reads them, or into every reader when they
+are free (constants, broadcasts, casts, iota). Elementwise consumers of the root's shape join as its
+epilogue. Loops over one shape that read the same inputs become one kernel of several outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
+from graphtorch.ir.loc import Loc
+from graphtorch.ir.ops.fusion import fusion
+from graphtorch.ir.ops.movement import reshape
+
+#: one element of the result reads one element of each operand: may be inlined into a reader
+INJECTIVE = frozenset("broadcast_to permute slice pad cat iota random_uniform max_pool2d_gather".split())
+#: cost nothing to compute again in every reader
+FREE = frozenset("constant broadcast_to cast iota detach clone permute".split())
+CONTRACTIONS = frozenset("dot conv2d conv2d_input_grad conv2d_weight_grad".split())
+REDUCTIONS = CONTRACTIONS | frozenset(
+    "reduce_sum reduce_max reduce_min reduce_argmax max_pool2d".split()
+)
+
+
+def is_reduction(node: Node) -> bool:
+    """Whether the node's lowering has a domain to combine over."""
+    if node.op.name == "max_pool2d_grad":
+        a = node.attrs
+        return not (a["stride"] == a["kernel"] and a["padding"] == (0, 0) and a["dilation"] == (1, 1))
+    return node.op.name in REDUCTIONS
+
+
+def is_injective(node: Node) -> bool:
+    return node.op.elementwise or node.op.name in INJECTIVE or node.op.name == "max_pool2d_grad" and not is_reduction(node)
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """``max_ops`` bounds the nodes of one group."""
+
+    max_ops: int = 64
+    name: str = "fuse"
+
+    def run(self, graph: Graph) -> Graph:
+        return _Fuser(graph, self.max_ops).run()
+
+
+class _Group:
+    """Nodes that become one kernel; ``root`` is its reduction, if it has one."""
+
+    def __init__(self, node: Node, shape: tuple[int, ...]) -> None:
+        self.nodes: list[Node] = [node]
+        self.root: Node | None = node if is_reduction(node) else None
+        self.shape = shape
+
+
+class _Fuser:
+    def __init__(self, graph: Graph, max_ops: int) -> None:
+        self.graph, self.max_ops = graph, max_ops
+        self.uses = graph.uses()
+        self.kept = set(graph.results())
+        self.position = {n: i for i, n in enumerate(graph.nodes)}
+        self.group: dict[Node, _Group] = {}
+
+    def run(self) -> Graph:
+        for node in self.graph.nodes:
+            if node.op is not reshape and not self._inlined_everywhere(node):
+                self._place(node)
+        return self._build()
+
+    # ---- grouping ----
+
+    def _inlined_everywhere(self, node: Node) -> bool:
+        """Free nodes have no kernel of their own unless someone needs them in memory."""
+        if node.op.name not in FREE or node.result in self.kept:
+            return False
+        return all(user.op is not reshape for user in self.uses[node.result])
+
+    def _place(self, node: Node) -> None:
+        """Join the group of a producer if that is sound and useful, else begin one."""
+        for operand in node.operands:
+            group = self.group.get(operand.node) if operand.node else None
+            if group and self._may_join(node, group):
+                group.nodes.append(node)
+                if is_reduction(node):
+                    group.root = node
+                group.shape = self._shape(node)
+                self.group[node] = group
+                return
+        self.group[node] = _Group(node, self._shape(node))
+
+    @staticmethod
+    def _shape(node: Node) -> tuple[int, ...]:
+        return node.results[0].type.shape
+
+    def _may_join(self, node: Node, group: _Group) -> bool:
+        if len(group.nodes) >= self.max_ops or not self._convex(node, group):
+            return False
+        if is_reduction(node):
+            return group.root is None and node.op.name not in CONTRACTIONS and self._private(group, node)
+        if not is_injective(node):
+            return False
+        if node.op.elementwise and self._shape(node) == group.shape:
+            return True
+        # A producer that is read at other indices is inlined only where nobody else needs it.
+        return group.root is None and self._private(group, node)
+
+    def _private(self, group: _Group, reader: Node) -> bool:
+        """Whether everything in the group is read by the group or by ``reader`` alone."""
+        members = {*group.nodes, reader}
+        values = [r for n in group.nodes for r in n.results]
+        return not any(v in self.kept or any(u not in members for u in self._users(v)) for v in values)
+
+    def _users(self, value: Value) -> list[Node]:
+        """Readers, with free nodes replaced by theirs: that is where they are computed."""
+        found: list[Node] = []
+        for user in self.uses[value]:
+            if user.op is not reshape and user not in self.group and self._inlined_everywhere(user):
+                found += self._users(user.result)
+            else:
+                found.append(user)
+        return found
+
+    def _convex(self, node: Node, group: _Group) -> bool:
+        """No path leaves the group and comes back through ``node``: its other operands come before the group.
+
+        Groups run at the position of their last node, so an operand made outside of the group must
+        not depend on the group.
+        """
+        members = set(group.nodes)
+        first = min(self.position[n] for n in group.nodes)
+        stack = [o.node for o in node.operands if o.node is not None and o.node not in members]
+        seen: set[int] = set()
+        while stack:
+            n = stack.pop()
+            other = self.group.get(n)
+            if id(other or n) in seen:
+                continue
+            seen.add(id(other or n))
+            unit = other.nodes if other else [n]
+            if max(map(self.position.__getitem__, unit)) < first:
+                continue
+            sources = [o.node for m in unit for o in m.operands if o.node is not None and o.node not in unit]
+            if any(s in members for s in sources):
+                return False
+            stack += sources
+        return True
+
+    # ---- building ----
+
+    def _build(self) -> Graph:
+        out = Graph(self.graph.name)
+        env: dict[Value, Value] = {}
+        for p in self.graph.params:
+            env[p] = Param(p.name, p.type, p.role, p.label)
+            out.params.append(env[p])  # type: ignore[arg-type]
+        with Builder(out) as builder:
+            for step in self._order():
+                self._emit(step, env, builder)
+        out.outputs = [env[o] for o in self.graph.outputs]
+        out.updates = {env[p]: env[v] for p, v in self.graph.updates.items()}  # type: ignore[misc]
+        return out
+
+    def _order(self) -> list[_Group | Node]:
+        """Groups and reshapes so that what they read comes before; original order among the ready."""
+        done: set[int] = set()
+        order: list[_Group | Node] = []
+
+        def visit(node: Node) -> None:
+            step: _Group | Node = self.group.get(node, node)
+            if id(step) in done:
+                return
+            done.add(id(step))
+            members = step.nodes if isinstance(step, _Group) else [step]
+            for member in members:
+                for source in [o.node for o in member.operands if o.node is not None]:
+                    visit(source)
+            if isinstance(step, _Group) or step.op is reshape:
+                order.append(step)
+
+        for node in self.graph.nodes:
+            if node in self.group or node.op is reshape:
+                visit(node)
+        return order
+
+    def _emit(self, step: _Group | Node, env: dict[Value, Value], builder: Builder) -> None:
+        if isinstance(step, Node):
+            with builder.at(step.locs):
+                env[step.result] = builder.clone(step, [env[step.operands[0]]])[0]
+            return
+        nodes = self._with_free(step)
+        members = set(nodes)
+        inputs: list[Value] = []
+        for node in nodes:
+            inputs += [o for o in node.operands if o.node not in members and o not in inputs]
+        outputs = [r for n in nodes if n in step.nodes for r in n.results if self._escapes(r, step)]
+        if not outputs:
+            return
+        body, locs = _body(nodes, inputs, outputs)
+        kind = "loop" if step.root is None else "contract" if step.root.op.name in CONTRACTIONS else "reduce"
+        made = Node(fusion, [env[i] for i in inputs], {"kind": kind}, [o.type for o in outputs], locs, body)
+        env.update(zip(outputs, builder.append(made).results, strict=True))
+
+    def _escapes(self, value: Value, group: _Group) -> bool:
+        return value in self.kept or any(self.group.get(u) is not group for u in self._users(value))
+
+    def _with_free(self, group: _Group) -> list[Node]:
+        """The group's nodes and the free ones that they read, in order."""
+        found: set[Node] = set(group.nodes)
+        stack = list(group.nodes)
+        while stack:
+            for operand in stack.pop().operands:
+                node = operand.node
+                if node is not None and node not in found and node not in self.group and node.op is not reshape:
+                    found.add(node)
+                    stack.append(node)
+        return sorted(found, key=self.position.__getitem__)
+
+
+def _body(nodes: Sequence[Node], inputs: Sequence[Value], outputs: Sequence[Value]) -> tuple[Graph, tuple[Loc, ...]]:
+    body = Graph("body")
+    env: dict[Value, Value] = {}
+    for index, value in enumerate(inputs):
+        env[value] = Param(f"a{index}", value.type)
+        body.params.append(env[value])  # type: ignore[arg-type]
+    locs: dict[Loc, None] = {}
+    with Builder(body) as builder:
+        for node in nodes:
+            locs.update(dict.fromkeys(node.locs))
+            made = builder.clone(node, [env[o] for o in node.operands])
+            env.update(zip(node.results, made, strict=True))
+    body.outputs = [env[o] for o in outputs]
+    return body, tuple(locs)

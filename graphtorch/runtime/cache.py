@@ -1,0 +1,117 @@
+"""The on-disk cache of object code.
+
+A cached file is machine code that will run, so it is taken only from a directory that belongs to this
+user and that nobody else can write; it carries a checksum, and is written to a temporary name and
+renamed. A cache that is damaged, unwritable or foreign is ignored with a CacheWarning: the program
+is compiled, and runs. Location: $GRAPHTORCH_CACHE_DIR, else $XDG_CACHE_HOME/graphtorch, else
+~/.cache/graphtorch. GRAPHTORCH_CACHE=0 turns it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from graphtorch.codegen.target import host_target
+from graphtorch.ir.errors import CacheWarning
+
+_MAGIC = b"graphtorch-object-1\n"
+#: bump when code generation changes in a way that the kernel text does not show
+CODEGEN_VERSION = "1"
+
+
+def directory() -> Path | None:
+    """Where the cache is; None when it is turned off."""
+    if os.environ.get("GRAPHTORCH_CACHE", "1") == "0":
+        return None
+    given = os.environ.get("GRAPHTORCH_CACHE_DIR")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "graphtorch"
+
+
+def key_of(text: str, kind: str) -> str:
+    """A hash of the program's text, the target and the tools."""
+    import llvmlite
+
+    from graphtorch import __version__
+
+    target = host_target()
+    parts = (kind, CODEGEN_VERSION, __version__, llvmlite.__version__, target.triple, target.cpu, target.features, text)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def object_for(text: str, kind: str, compile: Callable[[], bytes]) -> tuple[bytes, bool]:
+    """(object code, whether it came from the cache)."""
+    folder = directory()
+    if folder is None or not _trusted(folder):
+        return compile(), False
+    path = folder / (key_of(text, kind) + ".o")
+    found = _read(path)
+    if found is not None:
+        return found, True
+    code = compile()
+    _write(path, code)
+    return code, False
+
+
+def _trusted(folder: Path) -> bool:
+    """Make the directory, and see that it is ours alone."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = folder.stat()
+    except OSError as error:
+        _warn(f"the cache directory {folder} cannot be used ({error.strerror})")
+        return False
+    if hasattr(os, "getuid") and info.st_uid != os.getuid():
+        _warn(f"the cache directory {folder} belongs to another user")
+        return False
+    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        _warn(f"the cache directory {folder} can be written by others (chmod 700 it)")
+        return False
+    return True
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            info = os.fstat(file.fileno())
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        _warn(f"{path} cannot be read ({error.strerror})")
+        return None
+    if hasattr(os, "getuid") and info.st_uid != os.getuid():
+        _warn(f"{path} belongs to another user")
+        return None
+    head = len(_MAGIC)
+    checksum, code = data[head : head + 32], data[head + 32 :]
+    if data[:head] != _MAGIC or hashlib.sha256(code).digest() != checksum:
+        _warn(f"{path} is damaged")
+        return None
+    return code
+
+
+def _write(path: Path, code: bytes) -> None:
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        with os.fdopen(handle, "wb") as file:
+            file.write(_MAGIC + hashlib.sha256(code).digest() + code)
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        _warn(f"{path} cannot be written ({error.strerror})")
+
+
+def _warn(what: str) -> None:
+    warnings.warn(f"graphtorch compiles without its cache: {what}", CacheWarning, stacklevel=2)

@@ -1,0 +1,90 @@
+"""LLVM on this machine: IR text -> object code -> addresses."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from graphtorch.codegen.target import Target, host_target
+
+
+@functools.cache
+def _llvm() -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    llvm.initialize_native_asmparser()
+    return llvm
+
+
+def target_machine(target: Target) -> Any:
+    llvm = _llvm()
+    found = llvm.Target.from_triple(target.triple)
+    return found.create_target_machine(
+        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"
+    )
+
+
+def optimize(text: str, target: Target) -> tuple[Any, Any]:
+    """(module, target machine): parsed, verified and run through LLVM's passes.
+
+    Vectors and unrolling are the schedule's business, so LLVM's own vectorizers stay off.
+    """
+    llvm = _llvm()
+    machine = target_machine(target)
+    module = llvm.parse_assembly(text)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False
+    options.loop_unrolling = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module, machine
+
+
+def compile_object(text: str, target: Target | None = None) -> bytes:
+    """Object code of LLVM IR text."""
+    module, machine = optimize(text, target or host_target())
+    return machine.emit_object(module)  # type: ignore[no-any-return]
+
+
+def assembly(text: str, target: Target | None = None) -> str:
+    """Assembly of LLVM IR text."""
+    module, machine = optimize(text, target or host_target())
+    return machine.emit_assembly(module)  # type: ignore[no-any-return]
+
+
+class Machine:
+    """Object code loaded into this process; its functions live as long as this does."""
+
+    def __init__(self, code: bytes) -> None:
+        llvm = _llvm()
+        empty = llvm.parse_assembly("")
+        self.engine = llvm.create_mcjit_compiler(empty, target_machine(host_target()))
+        self.engine.add_object_file(llvm.object_file.ObjectFileRef.from_data(code))
+        self.engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        found = self.engine.get_function_address(name)
+        if not found:
+            raise RuntimeError(f"the object code has no function {name}")
+        return int(found)
+
+
+@functools.cache
+def _pool_machine() -> Machine:
+    from graphtorch.runtime import cache
+    from graphtorch.runtime.threads import pool_ir
+
+    text = pool_ir()
+    machine = Machine(cache.object_for(text, "pool", lambda: compile_object(text))[0])
+    _llvm().add_symbol("gt_barrier", machine.address("gt_barrier"))
+    return machine
+
+
+def load_pool() -> Machine:
+    """The worker pool's code. Its barrier becomes a symbol that programs link against."""
+    return _pool_machine()
+
+
