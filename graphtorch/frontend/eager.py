@@ -91,9 +91,15 @@ class Eager(Interpreter):
     def set_grad(self, t: Tensor, grad: Tensor | None) -> None:
         t._grad = grad
 
-    def number(self, owner: Any, key: str) -> float:
-        """A Python number that a program may see change from call to call (a learning rate)."""
-        return float(owner[key])
+    def number(self, owner: Any, key: Any) -> float:
+        """A Python number that a program may see change from call to call (a learning rate).
+
+        ``key`` is a key of ``owner``, or a tuple of keys that leads into it: ("betas", 0).
+        """
+        found = owner
+        for part in key if isinstance(key, tuple) else (key,):
+            found = found[part]
+        return float(found)
 
     def data(self, t: Tensor, what: str) -> Any:
         return t._data

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphtorch.ir.types import TensorType
@@ -47,6 +48,16 @@ def push(interpreter: Interpreter) -> None:
 
 def pop() -> Interpreter:
     return _stack.items.pop()
+
+
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Ops in the block run in the default mode, whatever trace or builder this thread is in."""
+    before, _stack.items = _stack.items, []
+    try:
+        yield
+    finally:
+        _stack.items = before
 
 
 def current() -> Interpreter:

@@ -83,6 +83,12 @@ class StateError(GraphTorchError, RuntimeError, KeyError):
     __str__ = GraphTorchError.__str__
 
 
+class MissingAttributeError(StateError, AttributeError):
+    """A module attribute that is not there (GT7xx)."""
+
+    __str__ = GraphTorchError.__str__
+
+
 class IRError(GraphTorchError):
     """A malformed graph or IR text (GT8xx): a mistake in a pass or in an edited file."""
 

@@ -76,8 +76,29 @@ def user_frame() -> FrameType | None:
 
 def here() -> Loc:
     """The user's line that is running now, with the path of the running module."""
+    return of_frame(user_frame(), state.scope.path if state.scope else "")
+
+
+def made_here(made: object) -> Loc:
+    """The user's line that constructs ``made``, called while it is being initialised.
+
+    The ``__init__`` methods of user subclasses, which call ``super().__init__()``, are passed over.
+    """
     frame = user_frame()
-    path = state.scope.path if state.scope else ""
+    while frame is not None and _initialises(frame, made):
+        frame = frame.f_back
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return of_frame(frame)
+
+
+def _initialises(frame: FrameType, made: object) -> bool:
+    code = frame.f_code
+    return code.co_name == "__init__" and code.co_argcount > 0 and frame.f_locals.get(code.co_varnames[0]) is made
+
+
+def of_frame(frame: FrameType | None, path: str = "") -> Loc:
+    """The line that ``frame`` is at; ``<unknown>`` when there is no frame."""
     if frame is None:
         return Loc("<unknown>", 0, 0, path)
     line, col = _position(frame.f_code, frame.f_lasti)
