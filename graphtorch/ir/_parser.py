@@ -47,10 +47,10 @@ class Parser:
         self.lex.expect("graph")
         self.lex.expect("@")
         graph = Graph(self.name())
-        graph.params = self.list("(", self.param, ")")
+        graph.params = self.many("(", self.param, ")")
         self.lex.expect("->")
         start = self.lex.peek()
-        types = self.list("(", self.type, ")")
+        types = self.many("(", self.type, ")")
         self.lex.expect("{")
         while self.lex.peek().kind == "value":
             graph.nodes.append(self.node())
@@ -92,7 +92,7 @@ class Parser:
         self.lex.expect("=")
         at = self.lex.take("name", "the name of an op")
         op = self.op(at)
-        operands = self.list("(", self.operand, ")")
+        operands = self.many("(", self.operand, ")")
         attrs = self.attrs() if self.lex.looking_at("{") else {}
         body = self.graph() if self.lex.looking_at("graph") else None
         locs = []
@@ -151,7 +151,7 @@ class Parser:
             self.lex.expect("=")
             attrs[key.text] = self.attr()
 
-        self.list("{", entry, "}")
+        self.many("{", entry, "}")
         return attrs
 
     def attr(self) -> Attr:
@@ -164,7 +164,7 @@ class Parser:
         if token.kind == "name" and token.text in WORDS:
             return WORDS[self.lex.next().text]
         if self.lex.looking_at("["):
-            return tuple(self.list("[", self.attr, "]"))
+            return tuple(self.many("[", self.attr, "]"))
         raise self.lex.unexpected("an attribute: a number, a string, true, false, none, a dtype or [...]")
 
     def type(self) -> TensorType:
@@ -173,7 +173,7 @@ class Parser:
         if not isinstance(dtype, DType):
             raise self.lex.unexpected("a type, as in f32[2,3]")
         self.lex.next()
-        return TensorType(tuple(self.list("[", self.size, "]")), dtype)
+        return TensorType(tuple(self.many("[", self.size, "]")), dtype)
 
     def size(self) -> int:
         token = self.lex.peek()
@@ -197,7 +197,7 @@ class Parser:
             items.append(item())
         return items
 
-    def list(self, opening: str, item: Callable[[], T], closing: str) -> list[T]:
+    def many(self, opening: str, item: Callable[[], T], closing: str) -> list[T]:
         self.lex.expect(opening)
         items = [] if self.lex.looking_at(closing) else self.separated(item)
         self.lex.expect(closing)

@@ -16,6 +16,8 @@ from graphtorch.ir.operators import Operators
 from graphtorch.ir.types import DType, TensorType
 
 if TYPE_CHECKING:
+    import networkx
+
     from graphtorch.ir.op import Op
 
 Attr = bool | int | float | str | DType | None | tuple[Any, ...]
@@ -125,6 +127,18 @@ class Graph:
         """Write the text form to ``path``; `graphtorch.ir.text.parse_graph` reads it back."""
         with open(path, "w", encoding="utf-8") as file:
             file.write(str(self))
+
+    def to_networkx(self) -> networkx.MultiDiGraph[Any]:
+        """The graph as a networkx object; see `graphtorch.ir.export`."""
+        from graphtorch.ir.export import to_networkx
+
+        return to_networkx(self)
+
+    def to_dot(self) -> str:
+        """The graph as Graphviz text."""
+        from graphtorch.ir.export import to_dot
+
+        return to_dot(self)
 
 
 def _canonical(graph: Graph) -> tuple[object, ...]:

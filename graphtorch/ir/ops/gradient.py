@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphtorch.ir.errors import check
+from graphtorch.ir.graph import Graph
 from graphtorch.ir.op import Op, register
 from graphtorch.ir.types import TensorType
 
@@ -19,3 +20,8 @@ class Gradient(Op):
 
 
 gradient = register(Gradient())
+
+
+def has_gradients(graph: Graph) -> bool:
+    """Whether autodiff has not run yet: passes that merge values must wait for it."""
+    return any(node.op is gradient for node in graph.nodes)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
 from graphtorch.ir.loc import Loc
+from graphtorch.ir.ops.gradient import has_gradients
 from graphtorch.ir.text import attr_text, strip_locations
 
 
@@ -16,12 +17,15 @@ class Cse:
     """Value numbering over op, operands, attributes and body; the survivor collects the locations.
 
     Every op of the Graph IR is pure. A random draw too: its state is an operand, so that two draws
-    from one state are one draw.
+    from one state are one draw. A graph that autodiff has yet to expand is left alone: there it matters
+    which of two equal values the gradient is taken of.
     """
 
     name: ClassVar[str] = "cse"
 
     def run(self, graph: Graph) -> Graph:
+        if has_gradients(graph):
+            return graph
         seen: dict[Hashable, Node] = {}
         merged: dict[Node, list[Loc]] = {}
 

@@ -1,0 +1,313 @@
+"""Canonicalization: local rewrites that leave every element as it is, bit for bit.
+
+Exceptions, both on purpose: a sum over dimensions of size 1 keeps the sign of a zero (0 + -0.0 loses
+it), and nan may become another nan. So ``x + 0.0`` stays (-0.0 + 0.0 is 0.0), ``x + -0.0`` goes.
+
+A rule looks at a call, whose operands are canonical already, and gives a value, a simpler call that
+is looked at again, or None. One sweep in order of execution therefore reaches the fixed point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from graphtorch.ir import bind
+from graphtorch.ir.graph import Attr, Builder, Graph, Node, Value, rewrite
+from graphtorch.ir.op import OPS, Op
+from graphtorch.ir.ops.gradient import has_gradients
+from graphtorch.ir.types import DType, TensorType
+
+
+@dataclass(frozen=True)
+class Canonicalize:
+    """Applies the rules of `RULES`. A graph that autodiff has yet to expand is left alone: `detach` counts there."""
+
+    name: ClassVar[str] = "canonicalize"
+
+    def run(self, graph: Graph) -> Graph:
+        if has_gradients(graph):
+            return graph
+        changed = False
+
+        def rule(node: Node, operands: tuple[Value, ...], builder: Builder) -> tuple[Value, ...] | None:
+            nonlocal changed
+            if node.body is not None or len(node.results) != 1:
+                return None
+            call = Call(node.op, operands, node.attrs, node.result.type)
+            found = simplify(call)
+            if found is call:
+                return None
+            changed = True
+            return (found,) if isinstance(found, Value) else builder.bind(found.op, found.operands, dict(found.attrs))
+
+        out = rewrite(graph, rule)
+        return out if changed else graph
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """An op applied to operands: a node that is not in a graph yet."""
+
+    op: Op
+    operands: tuple[Value, ...]
+    attrs: Mapping[str, Attr]
+    type: TensorType
+
+    @property
+    def first(self) -> Value:
+        return self.operands[0]
+
+    def ints(self, name: str) -> tuple[int, ...]:
+        """An attribute that is a tuple of ints."""
+        value = self.attrs[name]
+        assert isinstance(value, tuple)  # by the op's infer
+        return value
+
+
+Found = Value | Call | None
+Rule = Callable[[Call], Found]
+
+
+def simplify(call: Call) -> Value | Call:
+    """The end of the chain of rewrites that starts at ``call``; ``call`` itself where no rule applies.
+
+    Every rule drops an operation or moves on to an op with fewer rules, so the chain ends.
+    """
+    found = _step(call)
+    while found is not None:
+        if isinstance(found, Value):
+            return found
+        call, found = found, _step(found)
+    return call
+
+
+def _step(call: Call) -> Found:
+    for rule in (fold, *RULES.get(call.op.name, ())):
+        found = rule(call)
+        if found is not None:
+            return found
+    return None
+
+
+# ---- constants ------------------------------------------------------------------------------------
+
+
+def scalar_of(value: Value) -> Value | None:
+    """The 0-d constant that ``value`` is, or repeats."""
+    node = value.node
+    if node is not None and node.op.name == "broadcast_to":
+        value, node = node.operands[0], node.operands[0].node
+    return value if node is not None and node.op.name == "constant" else None
+
+
+def number_of(value: Value) -> bool | int | float | None:
+    """The number that every element of ``value`` is known to be, as stored in its dtype."""
+    scalar = scalar_of(value)
+    array = _array(scalar) if scalar is not None else None
+    return None if array is None else array.item()
+
+
+def _array(scalar: Value) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    assert scalar.node is not None  # it is the result of `constant`
+    with np.errstate(all="ignore"):
+        return np.asarray(scalar.node.op.ref(**scalar.node.attrs))
+
+
+def filled(scalar: Value, type: TensorType) -> Call:
+    """A tensor of ``type`` in which every element is ``scalar``."""
+    return Call(OPS["broadcast_to"], (scalar,), {"shape": type.shape}, type)
+
+
+def filled_with(number: bool | int | float, type: TensorType) -> Call:
+    return filled(bind.bind(OPS["constant"], value=number, dtype=type.dtype), type)
+
+
+def fold(call: Call) -> Found:
+    """An elementwise op on known numbers gives a known number, that of `ref`."""
+    scalars = [scalar_of(o) for o in call.operands]
+    if not call.op.elementwise or not scalars or None in scalars:
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            result = np.asarray(call.op.ref(*(_array(s) for s in scalars if s), **call.attrs))
+    except (ValueError, ArithmeticError):  # numpy refuses 2 ** -1 of integers: let the program do so too
+        return None
+    return filled_with(result.item(), call.type)
+
+
+def same_number(value: bool | int | float | None, wanted: bool | int | float) -> bool:
+    """Whether a known number is ``wanted``, with the sign of zero where both are floats."""
+    if value is None or value != wanted:
+        return False
+    return not isinstance(value, float) or np.signbit(value) == np.signbit(float(wanted))
+
+
+# ---- arithmetic -----------------------------------------------------------------------------------
+
+
+def identity(call: Call) -> Found:
+    """detach, clone: values are immutable, and no gradient is left to stop."""
+    return call.first
+
+
+def neutral(on_float: float, otherwise: int, *, both_sides: bool) -> Rule:
+    """x op e is x; the neutral element e of floats and that of integers and bools."""
+
+    def rule(call: Call) -> Found:
+        wanted = on_float if call.type.dtype.is_floating_point else otherwise
+        a, b = call.operands
+        if same_number(number_of(b), wanted):
+            return a
+        return b if both_sides and same_number(number_of(a), wanted) else None
+
+    return rule
+
+
+def mul_zero(call: Call) -> Found:
+    """x * 0 is 0 for integers and bools; a float x may be inf or nan."""
+    if call.type.dtype.is_floating_point:
+        return None
+    return next((o for o in call.operands if same_number(number_of(o), 0)), None)
+
+
+def mul_minus_one(call: Call) -> Found:
+    if call.type.dtype.kind not in "fi":
+        return None
+    for x, other in (call.operands, call.operands[::-1]):
+        if same_number(number_of(other), -1):
+            return Call(OPS["neg"], (x,), {}, call.type)
+    return None
+
+
+def involution(call: Call) -> Found:
+    """neg(neg(x)) is x."""
+    inner = call.first.node
+    applies = inner is not None and inner.op is call.op and inner.operands[0].type == call.type
+    return inner.operands[0] if inner is not None and applies else None
+
+
+def where_known(call: Call) -> Found:
+    """where(true, a, b) is a; where(c, a, a) is a."""
+    condition, a, b = call.operands
+    known = number_of(condition)
+    if known is not None:
+        return a if known else b
+    return a if a is b else None
+
+
+def cast_same(call: Call) -> Found:
+    return call.first if call.first.type == call.type else None
+
+
+def cast_cast(call: Call) -> Found:
+    """cast(cast(x, wide), d) is cast(x, d), where wide holds every value of x."""
+    inner = call.first.node
+    if inner is None or inner.op is not call.op:
+        return None
+    source = inner.operands[0]
+    return Call(call.op, (source,), call.attrs, call.type) if _holds(call.first.type.dtype, source.type.dtype) else None
+
+
+def _holds(wide: DType, narrow: DType) -> bool:
+    """Whether every value of ``narrow`` is one of ``wide``. (numpy calls int64 to float64 safe; it rounds.)"""
+    return bool(np.can_cast(narrow.np, wide.np, "safe")) and (narrow.name, wide.name) != ("int64", "float64")
+
+
+# ---- movement -------------------------------------------------------------------------------------
+
+
+def same_shape(call: Call) -> Found:
+    """reshape, broadcast_to, slice and pad that keep the shape keep every element in its place."""
+    return call.first if call.first.type == call.type else None
+
+
+def permute_identity(call: Call) -> Found:
+    dims = call.ints("dims")
+    return call.first if dims == tuple(range(len(dims))) else None
+
+
+def of_filled(call: Call) -> Found:
+    """Moving the elements of a tensor whose elements are equal."""
+    scalar = scalar_of(call.first)
+    return filled(scalar, call.type) if scalar is not None and call.first is not scalar else None
+
+
+def absorb(call: Call) -> Found:
+    """reshape of reshape, broadcast_to of broadcast_to: the outer one alone."""
+    inner = call.first.node
+    if inner is None or inner.op is not call.op:
+        return None
+    return Call(call.op, inner.operands, call.attrs, call.type)
+
+
+def compose(merge: Callable[[Call, Call], Mapping[str, Attr] | None]) -> Rule:
+    """An op of itself, as one: ``merge(outer, inner)`` gives the attributes, or None where there are none."""
+
+    def rule(call: Call) -> Found:
+        node = call.first.node
+        if node is None or node.op is not call.op:
+            return None
+        attrs = merge(call, Call(node.op, node.operands, node.attrs, node.result.type))
+        return Call(call.op, node.operands, attrs, call.type) if attrs is not None else None
+
+    return rule
+
+
+def permutes(outer: Call, inner: Call) -> Mapping[str, Attr]:
+    dims = inner.ints("dims")
+    return {"dims": tuple(dims[d] for d in outer.ints("dims"))}
+
+
+def slices(outer: Call, inner: Call) -> Mapping[str, Attr]:
+    """Element i of the outer is element a2 + i*s2 of the inner, which is a1 + (a2 + i*s2)*s1 of the operand."""
+    spans = zip(
+        outer.type.shape, inner.ints("start"), inner.ints("step"), outer.ints("start"), outer.ints("step"), strict=True
+    )
+    found = [(n, a1 + a2 * s1, s1 * s2) if n else (0, 0, 1) for n, a1, s1, a2, s2 in spans]
+    return {
+        "start": tuple(start for _, start, _ in found),
+        "stop": tuple(start + (n - 1) * step + 1 if n else 0 for n, start, step in found),
+        "step": tuple(step for _, _, step in found),
+    }
+
+
+def pads(outer: Call, inner: Call) -> Mapping[str, Attr] | None:
+    """Zeros around zeros; those between the elements of the outer would stand among the inner's too."""
+    if any(outer.ints("interior")):
+        return None
+    low, high = (tuple(map(sum, zip(outer.ints(k), inner.ints(k), strict=True))) for k in ("low", "high"))
+    return {"low": low, "high": high, "interior": inner.ints("interior")}
+
+
+def reduce_of_one(call: Call) -> Found:
+    """A reduction over dimensions of size 1 moves elements only."""
+    if any(call.first.type.shape[d] != 1 for d in call.ints("dims")):
+        return None
+    return Call(OPS["reshape"], call.operands, {"shape": call.type.shape}, call.type)
+
+
+#: op -> rules, tried in order after constant folding
+RULES: dict[str, tuple[Rule, ...]] = {
+    "detach": (identity,),
+    "clone": (identity,),
+    "add": (neutral(-0.0, 0, both_sides=True),),
+    "sub": (neutral(0.0, 0, both_sides=False),),
+    "mul": (neutral(1.0, 1, both_sides=True), mul_zero, mul_minus_one),
+    "div": (neutral(1.0, 1, both_sides=False),),
+    "neg": (involution,),
+    "logical_not": (involution,),
+    "where": (where_known,),
+    "cast": (cast_same, cast_cast),
+    "broadcast_to": (same_shape, absorb),
+    "reshape": (same_shape, of_filled, absorb),
+    "permute": (permute_identity, of_filled, compose(permutes)),
+    "slice": (same_shape, of_filled, compose(slices)),
+    "pad": (same_shape, compose(pads)),
+    "reduce_sum": (reduce_of_one,),
+    "reduce_max": (reduce_of_one,),
+    "reduce_min": (reduce_of_one,),
+}

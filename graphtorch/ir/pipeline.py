@@ -1,0 +1,27 @@
+"""THE pipelines, in order, and the registry that text pipelines name passes from."""
+
+from __future__ import annotations
+
+from graphtorch.ir.graph import Graph
+from graphtorch.ir.passes.alias import Alias
+from graphtorch.ir.passes.autodiff import Autodiff
+from graphtorch.ir.passes.canonicalize import Canonicalize
+from graphtorch.ir.passes.cse import Cse
+from graphtorch.ir.passes.dce import Dce
+from graphtorch.ir.passes.fuse import Fuse
+from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
+
+#: the graph as the program that it is: gradients expanded, nothing computed twice or in vain
+SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Cse(), Dce())
+#: groups that become kernels, and where state is written
+SCHEDULE: tuple[Pass, ...] = (Fuse(), Alias())
+#: what every traced program goes through
+OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
+
+#: name -> pass, for `python -m graphtorch.opt -p`
+PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Cse, Dce, Fuse, Alias)}
+
+
+def run_pipeline(graph: Graph, text: str) -> Graph:
+    """Run the passes that ``text`` names ("cse,fuse{max_ops=32}"), verifying after each."""
+    return run_passes(graph, parse_pipeline(text, PASSES), verify_each=True)
