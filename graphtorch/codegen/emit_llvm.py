@@ -105,19 +105,16 @@ class _Emitter:
         The threads meet before a phase that reads what an earlier one wrote.
         """
         written: set[Buffer] = set()
-        for s in body:
-            if isinstance(s, Alloc):
-                self._alloc(s)
-                continue
-            if written & _buffers_read(s):
+        for parallel, phase in _phases(body):
+            if any(written & _buffers_read(s) for s in phase):
                 self._meet()
                 written.clear()
-            written |= {w.buffer for w in walk([s]) if isinstance(w, Store)}
-            if isinstance(s, For) and s.kind == "par":
-                self._body([s])
+            written |= {w.buffer for w in walk(phase) if isinstance(w, Store)}
+            if parallel:
+                self._body(phase)
                 continue
             with self.b.if_then(self.b.icmp_signed("==", self.thread, ll.Constant(I64, 0))):
-                self._body([s])
+                self._body(phase)
 
     def _meet(self) -> None:
         wait = self.module.globals.get("gt_barrier") or ll.Function(
@@ -254,14 +251,12 @@ class _Emitter:
         address = self.b.gep(self.memory[e.buffer], [self.value(index.base)])
         address = self.b.bitcast(address, kind.as_pointer())
         if e.where is None:
-            loaded = self.b.load(address, align=e.dtype.itemsize)
-            return loaded
+            return self.b.load(address, align=e.dtype.itemsize)
         name = f"llvm.masked.load.v{e.lanes}{_suffix(e.dtype)}.p0"
         mask = ll.VectorType(I1, e.lanes)
         function = self._declare(name, kind, [kind.as_pointer(), mask, kind])
-        zero = _zero(kind)
-        address_arg = address
-        call = self.b.call(function, [address_arg, self.value(e.where), zero], arg_attrs={0: (f"align {e.dtype.itemsize}",)})
+        call = self.b.call(function, [address, self.value(e.where), _zero(kind)], arg_attrs={0: ()})
+        call.arg_attributes[0].align = e.dtype.itemsize
         return call
 
     def _gather(self, e: E.Load, index: Expr) -> Any:
@@ -347,6 +342,23 @@ class _Emitter:
     def _declare(self, name: str, result: ll.Type, args: list[ll.Type]) -> ll.Function:
         found = self.module.globals.get(name)
         return found or ll.Function(self.module, ll.FunctionType(result, args), name)
+
+
+def _phases(body: Body) -> list[tuple[bool, list[Stmt]]]:
+    """Each `par` loop by itself; the statements between them together; allocations with what follows."""
+    phases: list[tuple[bool, list[Stmt]]] = []
+    allocs: list[Stmt] = []
+    for s in body:
+        parallel = isinstance(s, For) and s.kind == "par"
+        if isinstance(s, Alloc):
+            allocs.append(s)
+        elif not parallel and phases and not phases[-1][0]:
+            phases[-1][1].extend([*allocs, s])
+            allocs = []
+        else:
+            phases.append((parallel, [*allocs, s]))
+            allocs = []
+    return phases
 
 
 def _buffers_read(s: Stmt) -> set[Buffer]:

@@ -98,6 +98,8 @@ def _expand(stmts: Sequence[Stmt]) -> Body:
     out: list[Stmt] = []
     for s in stmts:
         match s:
+            case For(kind="vec", extent=Const(value=1)):
+                out += _expand(replace_vars(s.body, {s.var: const(0, int64)}))
             case For(kind="unroll", extent=Const()):
                 for i in range(int(s.extent.value)):  # type: ignore[union-attr]
                     out += _expand(_renamed(replace_vars(s.body, {s.var: const(i, int64)}), i))

@@ -17,8 +17,6 @@ from graphtorch.ir.op import Op
 class Eager(Interpreter):
     """What runs outside of every trace. One instance serves all threads: it holds no state."""
 
-    tracing = False
-
     def bind(self, op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
         types = op.result_types(operands, attrs)
         found = op.ref(*(o._array for o in operands), **attrs)

@@ -510,6 +510,9 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
         with np.errstate(invalid="ignore"):
             array = array.astype(dtype.np)
     out = as_tensor_of(np.ascontiguousarray(array).reshape(array.shape))
+    interpreter = _interpreter()
+    if interpreter.tracing:
+        interpreter.note_born(out)
     return out.requires_grad_() if requires_grad else out
 
 

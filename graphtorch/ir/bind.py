@@ -23,6 +23,9 @@ class Handle(Protocol):
 class Interpreter:
     """Gives ops their meaning. `bind` type-checks the call and returns a handle for each result."""
 
+    #: whether tensors have no numbers now
+    tracing = False
+
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} does not interpret ops")
 

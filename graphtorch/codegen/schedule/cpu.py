@@ -7,12 +7,13 @@ sizes are known; so there are no scalar tails and no masked stores.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Let, Stmt, loop, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.base import Flattener, bind_shared, join_loops
 from graphtorch.codegen.schedule.contract import schedule_contraction
+from graphtorch.codegen.schedule.segments import segments, vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
     Buffer,
@@ -21,6 +22,7 @@ from graphtorch.ir.expr import (
     Values,
     Var,
     const,
+    flat_index,
     linear,
     substitute,
     walk,
@@ -47,33 +49,6 @@ def schedule_cpu(nest: Nest, target: Target) -> Kernel:
     return Kernel(nest.name, flat.params, body)
 
 
-def segments(extent: int, lanes: int) -> Iterator[tuple[int, int, int]]:
-    """(start, count, width): ``count`` vectors of ``width`` from ``start``, covering 0..extent-1."""
-    start = 0
-    while lanes >= 1:
-        count = (extent - start) // lanes
-        if count:
-            yield start, count, lanes
-            start += count * lanes
-        lanes //= 2
-
-
-def vector_loop(var: Var, lanes: int, body: Callable[[Expr], Sequence[Stmt]], outer: str = "for") -> list[Stmt]:
-    """``body(index)`` over the extent of ``var``: vectors of ``lanes``, then narrower ones."""
-    out: list[Stmt] = []
-    for start, count, width in segments(var.extent or 0, lanes):
-
-        def vector(base: Expr, width: int = width) -> list[Stmt]:
-            return [loop(f"{var.name}l", width, lambda lane: body(base + lane), "vec")] if width > 1 else list(body(base))
-
-        if count == 1:
-            out += vector(const(start, int64))
-        else:
-            kind = "par" if outer == "par" and width == lanes else "for"
-            out.append(loop(f"{var.name}v", count, lambda v, s=start, w=width: vector(v * w + s), kind))  # type: ignore[misc]
-    return out
-
-
 def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bool) -> Body:
     """Loops over ``vars``, outermost first; in parallel over all of them joined, if asked for."""
     if not vars:
@@ -83,8 +58,6 @@ def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bo
         for var in reversed(vars):
             inner = (For(var, const(var.extent or 0, int64), "for", tuple(inner)),)
         return tuple(inner)
-    from graphtorch.codegen.kernel_ir import replace_vars
-
     total = math.prod(v.extent or 0 for v in vars)
     joined = Var("p", int64, total) if len(vars) > 1 else vars[0]
     inner = body()
@@ -114,8 +87,6 @@ def _lanes(exprs: Sequence[Expr], outs: Sequence[Buffer], target: Target) -> int
 
 
 def _loop_body(nest: LoopNest, flat: Flattener, target: Target) -> Body:
-    from graphtorch.ir.expr import flat_index
-
     position = flat_index(nest.shape, nest.vars)
     values = [flat.expr(e) for _, e in nest.outputs]
     vars, env = join_loops(nest.vars, [*values, position])
@@ -145,8 +116,6 @@ def _cost(values: Sequence[Expr]) -> int:
 
 def _vectorized(vars: Sequence[Var], element: Callable[[], Sequence[Stmt]], lanes: int, parallel: bool) -> Body:
     """``element`` over ``vars``, the last of them in vectors."""
-    from graphtorch.codegen.kernel_ir import replace_vars
-
     *outer, inner = vars
 
     def at(index: Expr) -> Body:
@@ -161,8 +130,6 @@ def _vectorized(vars: Sequence[Var], element: Callable[[], Sequence[Stmt]], lane
 
 
 def _reduce_body(nest: ReduceNest, flat: Flattener, target: Target) -> Body:
-    from graphtorch.ir.expr import flat_index
-
     position = flat_index(nest.shape, nest.vars)
     body = [flat.expr(e) for e in nest.body]
     accs = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(nest.init))
@@ -243,8 +210,6 @@ class _Reduction:
 
     @staticmethod
     def _named(lets: list[Stmt], value: Expr, i: int) -> Expr:
-        from graphtorch.codegen.kernel_ir import Let
-
         var = Var(f"n{i}", value.dtype, None, value.lanes)
         lets.append(Let(var, value))
         return var

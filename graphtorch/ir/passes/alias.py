@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.ops.elementwise import clone
@@ -19,7 +20,7 @@ from graphtorch.ir.ops.movement import reshape
 class Alias:
     """Copies where an update or an output cannot have its memory for itself."""
 
-    name: str = "alias"
+    name: ClassVar[str] = "alias"
 
     def run(self, graph: Graph) -> Graph:
         if _is_safe(graph):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
@@ -20,7 +21,7 @@ from graphtorch.ir.ops.movement import broadcast_to
 class Autodiff:
     """Expands `gradient` nodes; a graph without them is returned as it is."""
 
-    name: str = "autodiff"
+    name: ClassVar[str] = "autodiff"
 
     def run(self, graph: Graph) -> Graph:
         if not any(n.op is gradient for n in graph.nodes):

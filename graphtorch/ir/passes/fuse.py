@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Loc
@@ -43,7 +44,7 @@ class Fuse:
     """``max_ops`` bounds the nodes of one group."""
 
     max_ops: int = 64
-    name: str = "fuse"
+    name: ClassVar[str] = "fuse"
 
     def run(self, graph: Graph) -> Graph:
         return _Fuser(graph, self.max_ops).run()

@@ -1,0 +1,92 @@
+"""Forward and backward as two programs, for a compiled call inside of an ordinary eager loop.
+
+The backward graph is made together with the forward one, optimized with it, and then cut off: what
+it needs of the forward graph, and nothing else, becomes a residual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
+from graphtorch.ir.ops.gradient import gradient
+
+
+@dataclass(frozen=True)
+class Pair:
+    """``forward`` returns the user's outputs and then the residuals.
+
+    ``backward`` takes the residuals, then the parameters of the forward graph numbered ``shared``, then
+    a gradient for each differentiable output; it returns the gradients of the targets.
+    """
+
+    forward: Graph
+    backward: Graph
+    shared: tuple[int, ...]
+
+
+def join(graph: Graph, differentiable: Sequence[int], targets: Sequence[int]) -> Graph:
+    """``graph`` with a seed for each differentiable output, and the gradients of the target parameters."""
+    joint = rewrite(graph, lambda *_: None)
+    wanted = [joint.params[i] for i in targets]
+    totals: list[Value | None] = [None] * len(wanted)
+    with Builder(joint) as builder:
+        for number in differentiable:
+            output = joint.outputs[number]
+            seed = Param(f"seed{number}", output.type, "in")
+            joint.params.append(seed)
+            with builder.at(output.node.locs if output.node else ()):
+                found = builder.bind(gradient, (output, seed, *wanted), {})
+                totals = [g if t is None else t + g for t, g in zip(totals, found, strict=True)]
+    joint.outputs += [t for t in totals if t is not None]
+    return joint
+
+
+def split(joint: Graph, outputs: int, seeds: int) -> Pair:
+    """Cut an optimized joint graph: what the first ``outputs`` and the updates need runs forward."""
+    count = len(joint.params) - seeds
+    early = _ancestors([*joint.outputs[:outputs], *joint.updates.values()])
+    late = [n for n in joint.nodes if n not in early]
+    made = {r for n in late for r in n.results}
+    needed: dict[Value, None] = {}
+    for value in [o for n in late for o in n.operands] + joint.outputs[outputs:]:
+        if value not in made and value not in joint.params[count:]:
+            needed[value] = None
+    written = set(joint.updates)
+    shared = [p for p in needed if isinstance(p, Param) and p not in written]
+    residuals = [v for v in needed if v not in shared]
+    forward = Graph(joint.name, joint.params[:count], [n for n in joint.nodes if n in early])
+    forward.outputs = [*joint.outputs[:outputs], *residuals]
+    forward.updates = dict(joint.updates)
+    return Pair(
+        rewrite(forward, lambda *_: None),
+        _backward(joint, late, residuals, shared, count, outputs),
+        tuple(joint.params.index(p) for p in shared),
+    )
+
+
+def _ancestors(values: Sequence[Value]) -> set[Node]:
+    found: set[Node] = set()
+    stack = list(values)
+    while stack:
+        node = stack.pop().node
+        if node is not None and node not in found:
+            found.add(node)
+            stack += node.operands
+    return found
+
+
+def _backward(
+    joint: Graph, nodes: Sequence[Node], residuals: Sequence[Value], shared: Sequence[Param], count: int, outputs: int
+) -> Graph:
+    graph = Graph(f"{joint.name}_backward")
+    env: dict[Value, Value] = {}
+    for index, value in enumerate([*residuals, *shared, *joint.params[count:]]):
+        env[value] = Param(f"r{index}", value.type, "in")
+        graph.params.append(env[value])  # type: ignore[arg-type]
+    with Builder(graph) as builder:
+        for node in nodes:
+            env.update(zip(node.results, builder.clone(node, [env[o] for o in node.operands]), strict=True))
+    graph.outputs = [env[o] for o in joint.outputs[outputs:]]
+    return graph
