@@ -2,6 +2,8 @@
 
     python -m graphtorch.opt file.gt -p "cse,dce"
     python -m graphtorch.opt - --stage llvm < file.gt
+
+The exit code is 1, and the message on stderr, for a file or a pipeline that is not right.
 """
 
 from __future__ import annotations
@@ -53,8 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m graphtorch.opt", description="Run passes over graphtorch IR.")
     parser.add_argument("file", help="a file of Graph IR, or - for the standard input")
-    parser.add_argument("-p", "--passes", default="", help=f'a pipeline, as in "cse,dce"; there are: {", ".join(PASSES)}')
-    parser.add_argument("--stage", choices=tuple(STAGES), help="print a later stage of the compiler instead of the graph")
+    parser.add_argument(
+        "-p", "--passes", default="", help=f'a pipeline, as in "cse,dce"; there are: {", ".join(PASSES)}'
+    )
+    parser.add_argument(
+        "--stage", choices=tuple(STAGES), help="print a later stage of the compiler instead of the graph"
+    )
     return parser.parse_args(argv)
 
 

@@ -216,6 +216,6 @@ class Parser:
         if declared == actual:
             return
         got, have = (", ".join(map(str, types)) or "nothing" for types in (declared, actual))
-        raise self.lex.error("GT805", f"the types declared for {what} are wrong", at.at, [f"declared {got}, actual {have}"])
-
-
+        raise self.lex.error(
+            "GT805", f"the types declared for {what} are wrong", at.at, [f"declared {got}, actual {have}"]
+        )

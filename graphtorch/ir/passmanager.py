@@ -95,9 +95,7 @@ def parse_pipeline(text: str, passes: Mapping[str, Callable[..., Pass]]) -> tupl
     return tuple(found)
 
 
-def _checked(
-    lex: Lexer, at: Token, name: str, make: Callable[..., Pass], options: dict[str, Attr]
-) -> dict[str, Attr]:
+def _checked(lex: Lexer, at: Token, name: str, make: Callable[..., Pass], options: dict[str, Attr]) -> dict[str, Attr]:
     """``options``, each a field of the pass and of the type of that field's default."""
     fields = {f.name: f for f in _fields(make)}
     for key, value in options.items():

@@ -6,6 +6,8 @@
     GT806  `infer` accepts the operands and the attributes
     GT807  an update maps an inout parameter to a value of its type
     GT808  the parameters of a body have the types of its node's operands
+
+The parser makes the same checks, so that a text that parses gives a graph that verifies.
 """
 
 from __future__ import annotations

@@ -15,11 +15,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphtorch.ir import bind
 from graphtorch.ir.graph import Attr, Builder, Graph, Node, Value, rewrite
-from graphtorch.ir.op import OPS, Op
+from graphtorch.ir.op import OPS
 from graphtorch.ir.ops.gradient import has_gradients
-from graphtorch.ir.types import DType, TensorType
+from graphtorch.ir.passes._calls import Call, filled, fold, number_of, same_number, scalar_of
+from graphtorch.ir.types import DType
 
 
 @dataclass(frozen=True)
@@ -48,26 +48,6 @@ class Canonicalize:
         return out if changed else graph
 
 
-@dataclass(frozen=True, eq=False)
-class Call:
-    """An op applied to operands: a node that is not in a graph yet."""
-
-    op: Op
-    operands: tuple[Value, ...]
-    attrs: Mapping[str, Attr]
-    type: TensorType
-
-    @property
-    def first(self) -> Value:
-        return self.operands[0]
-
-    def ints(self, name: str) -> tuple[int, ...]:
-        """An attribute that is a tuple of ints."""
-        value = self.attrs[name]
-        assert isinstance(value, tuple)  # by the op's infer
-        return value
-
-
 Found = Value | Call | None
 Rule = Callable[[Call], Found]
 
@@ -91,59 +71,6 @@ def _step(call: Call) -> Found:
         if found is not None:
             return found
     return None
-
-
-# ---- constants ------------------------------------------------------------------------------------
-
-
-def scalar_of(value: Value) -> Value | None:
-    """The 0-d constant that ``value`` is, or repeats."""
-    node = value.node
-    if node is not None and node.op.name == "broadcast_to":
-        value, node = node.operands[0], node.operands[0].node
-    return value if node is not None and node.op.name == "constant" else None
-
-
-def number_of(value: Value) -> bool | int | float | None:
-    """The number that every element of ``value`` is known to be, as stored in its dtype."""
-    scalar = scalar_of(value)
-    array = _array(scalar) if scalar is not None else None
-    return None if array is None else array.item()
-
-
-def _array(scalar: Value) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    assert scalar.node is not None  # it is the result of `constant`
-    with np.errstate(all="ignore"):
-        return np.asarray(scalar.node.op.ref(**scalar.node.attrs))
-
-
-def filled(scalar: Value, type: TensorType) -> Call:
-    """A tensor of ``type`` in which every element is ``scalar``."""
-    return Call(OPS["broadcast_to"], (scalar,), {"shape": type.shape}, type)
-
-
-def filled_with(number: bool | int | float, type: TensorType) -> Call:
-    return filled(bind.bind(OPS["constant"], value=number, dtype=type.dtype), type)
-
-
-def fold(call: Call) -> Found:
-    """An elementwise op on known numbers gives a known number, that of `ref`."""
-    scalars = [scalar_of(o) for o in call.operands]
-    if not call.op.elementwise or not scalars or None in scalars:
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            result = np.asarray(call.op.ref(*(_array(s) for s in scalars if s), **call.attrs))
-    except (ValueError, ArithmeticError):  # numpy refuses 2 ** -1 of integers: let the program do so too
-        return None
-    return filled_with(result.item(), call.type)
-
-
-def same_number(value: bool | int | float | None, wanted: bool | int | float) -> bool:
-    """Whether a known number is ``wanted``, with the sign of zero where both are floats."""
-    if value is None or value != wanted:
-        return False
-    return not isinstance(value, float) or np.signbit(value) == np.signbit(float(wanted))
 
 
 # ---- arithmetic -----------------------------------------------------------------------------------
