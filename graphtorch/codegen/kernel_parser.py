@@ -1,0 +1,340 @@
+"""The parser behind kernel_text.py, where the grammar stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+
+from graphtorch.codegen.kernel_grammar import INFIX, load_lanes, obvious_extent
+from graphtorch.codegen.kernel_ir import (
+    KINDS,
+    SPACES,
+    Alloc,
+    Barrier,
+    Body,
+    For,
+    If,
+    Kernel,
+    Let,
+    Mode,
+    Param,
+    Stmt,
+    Store,
+)
+from graphtorch.ir.errors import IRError
+from graphtorch.ir.expr import (
+    BINARY,
+    UNARY,
+    Binary,
+    Buffer,
+    Cast,
+    Const,
+    Expr,
+    Load,
+    Ramp,
+    Select,
+    Splat,
+    Unary,
+    Var,
+)
+from graphtorch.ir.types import BY_SHORT, DType, bool_, float32, int64
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\r]+|\#[^\n]*)|(?P<line>\n)"
+    r"|(?P<number>\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+)"
+    r"|(?P<var>%[\w.]+)|(?P<kernel>@[\w.$-]+)|(?P<word>[A-Za-z_]\w*(?:\.\w+)*)"
+    r"|(?P<op>//|<<|>>|<=|>=|==|!=|[-+*/%<>&|^(){}\[\],:=?])"
+)
+_BY_SYMBOL = {symbol: fn for fn, symbol in INFIX.items()}
+_SPECIAL = {"inf": float("inf"), "nan": float("nan")}
+_MODES: tuple[Mode, ...] = ("in", "out", "inout")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Token:
+    kind: str
+    text: str
+    line: int
+    column: int
+
+
+def tokenize(text: str) -> list[Token]:
+    """Tokens with their places; runs of line ends are one token of kind ``line``."""
+    tokens: list[Token] = []
+    at, line, start = 0, 1, 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None:
+            raise _mistake(Token("", text[at], line, at - start + 1), "a character that no token starts with")
+        kind = match.lastgroup or ""
+        if kind == "line":
+            if tokens and tokens[-1].kind != "line":
+                tokens.append(Token("line", "\n", line, at - start + 1))
+            line, start = line + 1, match.end()
+        elif kind != "space":
+            tokens.append(Token(kind, match[0], line, at - start + 1))
+        at = match.end()
+    tokens.append(Token("end", "", line, at - start + 1))
+    return tokens
+
+
+def _mistake(token: Token, expected: str) -> IRError:
+    got = {"line": "the end of the line", "end": "the end of the text"}.get(token.kind, repr(token.text))
+    where = f"line {token.line}, column {token.column}"
+    return IRError("GT820", f"malformed kernel text at {where}", [f"expected {expected}, got {got}"])
+
+
+class Parser:
+    """Recursive descent over `tokenize`; builds nodes directly, so that nothing is simplified."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens = tokenize(text)
+        self.at = 0
+        self.vars: dict[str, Var] = {}
+        self.buffers: dict[str, Buffer] = {}
+
+    # ---- tokens ----
+
+    @property
+    def next(self) -> Token:
+        return self.tokens[self.at]
+
+    def fail(self, expected: str) -> NoReturn:
+        raise _mistake(self.next, expected)
+
+    def take(self, kind: str, expected: str) -> str:
+        if self.next.kind != kind:
+            self.fail(expected)
+        self.at += 1
+        return self.tokens[self.at - 1].text
+
+    def accept(self, text: str) -> bool:
+        if self.next.text != text:
+            return False
+        self.at += 1
+        return True
+
+    def expect(self, text: str) -> None:
+        if not self.accept(text):
+            self.fail(repr(text))
+
+    def skip_lines(self) -> None:
+        while self.next.kind == "line":
+            self.at += 1
+
+    def listed(self, item: Callable[[], T], close: str) -> tuple[T, ...]:
+        """``item``, ... up to and with ``close``."""
+        out: list[T] = []
+        while not self.accept(close):
+            if out:
+                self.expect(",")
+            out.append(item())
+        return tuple(out)
+
+    def integer(self) -> int:
+        text = self.take("number", "an integer")
+        if not text.isdigit():
+            self.at -= 1
+            self.fail("an integer")
+        return int(text)
+
+    def one_of(self, words: tuple[T, ...], what: str) -> T:
+        if self.next.text not in words:
+            self.fail(f"{what}: {', '.join(map(str, words))}")
+        self.at += 1
+        return words[words.index(self.tokens[self.at - 1].text)]  # type: ignore[arg-type]
+
+    # ---- kernel and statements ----
+
+    def kernel(self) -> Kernel:
+        self.skip_lines()
+        self.expect("kernel")
+        name = self.take("kernel", "a name such as @fused_0")[1:]
+        self.expect("(")
+        params = self.listed(self.param, ")")
+        body = self.block()
+        self.skip_lines()
+        if self.next.kind != "end":
+            self.fail("the end of the text")
+        return Kernel(name, params, body)
+
+    def param(self) -> Param:
+        buffer = self.buffer()
+        mode = self.one_of(_MODES, "a mode") if self.next.kind == "word" else "in"
+        return Param(buffer, mode)
+
+    def buffer(self) -> Buffer:
+        """``%name: type``, bound from here on."""
+        name = self.fresh_name()
+        self.expect(":")
+        dtype = self.dtype()
+        self.expect("[")
+        self.buffers[name] = buffer = Buffer(name, self.listed(self.integer, "]"), dtype)
+        return buffer
+
+    def fresh_name(self) -> str:
+        name = self.next.text[1:]
+        if name in self.vars or name in self.buffers:
+            self.fail("a name that is not bound yet")
+        self.take("var", "a name such as %i")
+        return name
+
+    def dtype(self) -> DType:
+        return BY_SHORT[self.one_of(tuple(BY_SHORT), "a dtype")]
+
+    def block(self) -> Body:
+        self.expect("{")
+        out: list[Stmt] = []
+        self.skip_lines()
+        while not self.accept("}"):
+            out.append(self.stmt())
+            if self.next.text != "}" and self.next.kind != "line":
+                self.fail("the end of the statement")
+            self.skip_lines()
+        return tuple(out)
+
+    def stmt(self) -> Stmt:
+        word = self.next.text
+        if word in KINDS:
+            return self.loop()
+        parse = self._STATEMENTS.get(word)
+        if parse is None:
+            self.fail("a statement")
+        self.at += 1
+        return parse(self)
+
+    def loop(self) -> For:
+        kind = self.one_of(KINDS, "a kind of loop")
+        name, extent_given, known = self.binder()
+        self.expect("in")
+        extent = self.expr()
+        var = Var(name, extent.dtype, known if extent_given else obvious_extent(extent))
+        self.vars[name] = var
+        return For(var, extent, kind, self.block())
+
+    def binder(self) -> tuple[str, bool, int | None]:
+        """(name, whether an extent is written, which)."""
+        name = self.fresh_name()
+        if not self.accept(":"):
+            return name, False, None
+        return name, True, None if self.accept("?") else self.integer()
+
+    def let(self) -> Let:
+        name, _, extent = self.binder()
+        self.expect("=")
+        value = self.expr()
+        self.vars[name] = var = Var(name, value.dtype, extent, value.lanes)
+        return Let(var, value)
+
+    def store(self) -> Store:
+        buffer, indices, where = self.element()
+        self.expect(",")
+        return Store(buffer, indices, self.expr(), where)
+
+    def alloc(self) -> Alloc:
+        space = self.one_of(SPACES, "a space")
+        return Alloc(self.buffer(), space)
+
+    def branch(self) -> If:
+        cond = self.expr()
+        return If(cond, self.block())
+
+    _STATEMENTS: dict[str, Callable[[Parser], Stmt]] = {
+        "let": let, "store": store, "alloc": alloc, "if": branch, "barrier": lambda self: Barrier()
+    }  # fmt: skip
+
+    def element(self) -> tuple[Buffer, tuple[Expr, ...], Expr | None]:
+        """``%buffer[indices] if guard``; the guard must be on the same line."""
+        buffer = self.buffers.get(self.next.text[1:])
+        if buffer is None:
+            self.fail("the name of a buffer")
+        self.at += 1
+        self.expect("[")
+        indices = self.listed(self.expr, "]")
+        return buffer, indices, self.expr() if self.accept("if") else None
+
+    # ---- expressions ----
+
+    def expr(self) -> Expr:
+        token = self.next
+        if token.kind == "number" or token.text == "-" or token.text in _SPECIAL:
+            return self.number()
+        if token.kind == "var":
+            return self.variable()
+        if self.accept("("):
+            return self.infix()
+        if token.kind == "word":
+            self.at += 1
+            return self.word(token.text)
+        self.fail("an expression")
+
+    def number(self) -> Const:
+        negative = self.accept("-")
+        text = self.next.text
+        if text in _SPECIAL:
+            value: int | float = _SPECIAL[text]
+            self.at += 1
+        else:
+            text = self.take("number", "a number")
+            value = int(text) if text.isdigit() else float(text)
+        dtype = self.dtype() if self.accept(":") else float32 if isinstance(value, float) else int64
+        return Const(-value if negative else value, dtype)
+
+    def variable(self) -> Var:
+        var = self.vars.get(self.next.text[1:])
+        if var is None:
+            self.fail("the name of a variable")
+        self.at += 1
+        return var
+
+    def infix(self) -> Expr:
+        a = self.expr()
+        fn = _BY_SYMBOL.get(self.next.text)
+        if fn is None:
+            self.fail(f"an operator with spaces around it: {' '.join(_BY_SYMBOL)}")
+        self.at += 1
+        b = self.expr()
+        self.expect(")")
+        return self.typed(Binary(fn, a, b))
+
+    def word(self, word: str) -> Expr:
+        """What starts with a word: a truth value, a load or a call."""
+        if word in ("true", "false"):
+            return Const(word == "true", bool_)
+        if word == "load":
+            buffer, indices, where = self.element()
+            return Load(buffer, indices, where, load_lanes(indices, where))
+        self.expect("(")
+        if word in ("ramp", "splat"):
+            return self.vector(Ramp if word == "ramp" else Splat)
+        return self.call(word, self.listed(self.expr, ")"))
+
+    def vector(self, node: type[Ramp] | type[Splat]) -> Expr:
+        x = self.expr()
+        self.expect(",")
+        lanes = self.integer()
+        self.expect(")")
+        return node(x, lanes)
+
+    def call(self, word: str, args: tuple[Expr, ...]) -> Expr:
+        match word, args:
+            case _, (x,) if word in UNARY:
+                return Unary(word, x)
+            case _, (x,) if word in BY_SHORT:
+                return Cast(x, BY_SHORT[word])
+            case "select", (cond, a, b):
+                return Select(cond, a, b)
+            case _, (a, b) if word in BINARY and word not in INFIX:
+                return self.typed(Binary(word, a, b))
+        self.at -= 1
+        self.fail(f"a function of {len(args)} operands, and {word!r} is none")
+
+    def typed(self, e: Binary) -> Binary:
+        if e.a.dtype != e.b.dtype or e.a.lanes != e.b.lanes:
+            self.at -= 1
+            sides = " and ".join(f"{x.dtype}x{x.lanes}" for x in (e.a, e.b))
+            self.fail(f"operands of one type for {e.fn!r} (they are {sides})")
+        return e
