@@ -1,0 +1,251 @@
+"""The text form: golden, lossless, and with errors that point."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+
+from graphtorch.ir.errors import IRError
+from graphtorch.ir.graph import Graph, Node, Param
+from graphtorch.ir.loc import Loc
+from graphtorch.ir.op import OPS
+from graphtorch.ir.text import attr_text, parse_graph, print_graph, strip_locations
+from graphtorch.ir.types import float32
+from graphtorch.ir.verify import verify
+from tests.ir.graphs import SAMPLE, f32, graphs
+
+
+def test_sample_prints_as_in_the_golden_file(golden):
+    golden("ir/sample.gt", print_graph(parse_graph(SAMPLE)))
+
+
+def test_sample_round_trips():
+    graph = parse_graph(SAMPLE)
+    verify(graph)
+    assert parse_graph(str(graph)) == graph
+    assert [(p.name, p.role, p.label) for p in graph.params] == [
+        ("x", "in", ""), ("y", "in", ""), ("w", "inout", "model1.0.weight"), ("mask", "const", "mask"),
+        ("seed 1", "in", "rng"),
+    ]  # fmt: skip
+    assert graph.nodes[1].locs == (Loc("model.py", 15, 8, "model1.1"), Loc('train "it".py', 3, 0))
+
+
+@given(graphs())
+def test_every_graph_round_trips(graph):
+    verify(graph)
+    text = print_graph(graph)
+    again = parse_graph(text)
+    assert again == graph
+    assert print_graph(again) == text
+    verify(again)
+
+
+@given(graphs())
+def test_strip_locations_of_text_and_of_graph_agree(graph):
+    stripped = strip_locations(graph)
+    assert strip_locations(str(graph)) == str(stripped)
+    assert all(not n.locs for n in stripped.nodes)
+    assert strip_locations(stripped) == stripped
+
+
+def test_strings_that_look_like_locations_stay():
+    graph = Graph("g", [Param('a @"f.py":1:2', f32(2), label='@"f.py":1:2 "m"')])
+    assert strip_locations(str(graph)) == str(graph)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "none"), (True, "true"), (1, "1"), (-7, "-7"), (1.0, "1.0"), (-0.0, "-0.0"), (1e300, "1e+300"),
+        (math.inf, "inf"), (-math.inf, "-inf"), (math.nan, "nan"), ('a"\\\n\x00é', '"a\\"\\\\\\n\\u0000\\u00e9"'),
+        (float32, "f32"), ((), "[]"), ((1, 2), "[1,2]"), (((1, 2), (3.5, None)), "[[1,2], [3.5,none]]"),
+    ],
+)  # fmt: skip
+def test_attributes(value, text):
+    graph = Graph("g", [Param("x", f32(2))])
+    body = Graph("b", [Param("a", f32(2))])
+    body.outputs = [body.params[0]]
+    graph.nodes = [Node(OPS["fusion"], graph.params, {"k": value}, [f32(2)], (), body)]
+    assert attr_text(value) == text
+    assert f"{{k={text}}}" in str(graph)
+    assert parse_graph(str(graph)) == graph
+
+
+def test_an_attribute_without_text_form():
+    with pytest.raises(IRError) as error:
+        attr_text([1, 2])
+    assert str(error.value) == "IRError GT809: an attribute of type list has no text form\n  value [1, 2]"
+
+
+ERRORS = {
+    "unknown op": (
+        "graph @g(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = nge(%x)\n  return %0\n}",
+        """\
+IRError GT802: there is no op 'nge'
+  a.gt:2:16
+      %0: f32[2] = nge(%x)
+                   ^
+  did you mean ne?""",
+    ),
+    "undefined value": (
+        "graph @g(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = neg(%y)\n  return %0\n}",
+        """\
+IRError GT803: %y is not defined before it is used
+  a.gt:2:20
+      %0: f32[2] = neg(%y)
+                       ^""",
+    ),
+    "value of the graph around": (
+        'graph @g(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = fusion(%x) {kind="loop"} graph @b(%a: f32[2]) -> (f32[2]) '
+        "{\n    return %x\n  }\n  return %0\n}",
+        """\
+IRError GT803: %x is not defined before it is used
+  a.gt:3:12
+        return %x
+               ^""",
+    ),
+    "redefinition": (
+        "graph @g(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = neg(%x)\n  %0: f32[2] = neg(%x)\n  return %0\n}",
+        """\
+IRError GT804: %0 is defined twice
+  a.gt:3:3
+      %0: f32[2] = neg(%x)
+      ^""",
+    ),
+    "two parameters of one name": (
+        "graph @g(%x: f32[2], %x: f32[2]) -> () {\n  return\n}",
+        """\
+IRError GT804: %x is defined twice
+  a.gt:1:22
+    graph @g(%x: f32[2], %x: f32[2]) -> () {
+                         ^""",
+    ),
+    "type mismatch": (
+        "graph @g(%x: f32[2]) -> (f32[3]) {\n  %0: f32[3] = neg(%x)\n  return %0\n}",
+        """\
+IRError GT805: the types declared for neg are wrong
+  a.gt:2:3
+      %0: f32[3] = neg(%x)
+      ^
+  declared f32[3], actual f32[2]""",
+    ),
+    "type mismatch of outputs": (
+        "graph @g(%x: f32[2]) -> (f32[2], i64[]) {\n  return %x\n}",
+        """\
+IRError GT805: the types declared for the outputs are wrong
+  a.gt:1:25
+    graph @g(%x: f32[2]) -> (f32[2], i64[]) {
+                            ^
+  declared f32[2], i64[], actual f32[2]""",
+    ),
+    "rejected operands": (
+        "graph @g(%x: f32[2], %y: i64[2]) -> (f32[2]) {\n  %0: f32[2] = add(%x, %y)\n  return %0\n}",
+        """\
+IRError GT806: add rejects its operands: operands of one dtype are needed here
+  a.gt:2:16
+      %0: f32[2] = add(%x, %y)
+                   ^
+  expected graphtorch.float32, got graphtorch.int64""",
+    ),
+    "rejected attributes": (
+        "graph @g(%x: f32[2]) -> (f32[2]) {\n  %0: f32[2] = neg(%x) {k=1}\n  return %0\n}",
+        """\
+IRError GT806: neg rejects its operands or attributes
+  a.gt:2:16
+      %0: f32[2] = neg(%x) {k=1}
+                   ^
+  TypeError: Unary.infer() got an unexpected keyword argument 'k'""",
+    ),
+    "update of what is not inout": (
+        "graph @g(%x: f32[2]) -> () {\n  update %x <- %x\n  return\n}",
+        """\
+IRError GT807: %x cannot be updated
+  a.gt:2:3
+      update %x <- %x
+      ^
+  its role is 'in', expected 'inout'""",
+    ),
+    "update with another type": (
+        "graph @g(%x: f32[2] inout, %y: f32[3]) -> () {\n  update %x <- %y\n  return\n}",
+        """\
+IRError GT807: %x is updated with another type
+  a.gt:2:3
+      update %x <- %y
+      ^
+  expected f32[2], got f32[3]""",
+    ),
+    "body that does not fit": (
+        'graph @g(%x: f32[2]) -> () {\n  %0: f32[3] = fusion(%x) {kind="loop"} graph @b(%a: f32[3]) -> (f32[3]) {\n'
+        "    return %a\n  }\n  return\n}",
+        """\
+IRError GT808: the operands do not fit the parameters of @b
+  a.gt:2:16
+      %0: f32[3] = fusion(%x) {kind="loop"} graph @b(%a: f32[3]) -> (f32[3]) {
+                   ^
+  expected f32[3], got f32[2]""",
+    ),
+    "syntax": (
+        "graph @g(%x: f32[2]) -> () {\n  return %x,\n}",
+        """\
+IRError GT801: expected a value, as in %x or %0, got }
+  a.gt:3:1
+    }
+    ^""",
+    ),
+    "character": (
+        "graph @g() -> () { return ; }",
+        """\
+IRError GT801: unexpected character ';'
+  a.gt:1:27
+    graph @g() -> () { return ; }
+                              ^""",
+    ),
+    "end": (
+        "graph @g() -> () {",
+        """\
+IRError GT801: expected 'return', got the end of the text
+  a.gt:1:19
+    graph @g() -> () {
+                      ^""",
+    ),
+    "more after the end": (
+        "graph @g() -> () { return } graph",
+        """\
+IRError GT801: expected the end of the text, got graph
+  a.gt:1:29
+    graph @g() -> () { return } graph
+                                ^""",
+    ),
+    "dtype": (
+        "graph @g(%x: f16[2]) -> () { return }",
+        """\
+IRError GT801: expected a type, as in f32[2,3], got f16
+  a.gt:1:14
+    graph @g(%x: f16[2]) -> () { return }
+                 ^""",
+    ),
+    "string": (
+        'graph @"\\q"() -> () { return }',
+        """\
+IRError GT801: a malformed string: Invalid \\escape
+  a.gt:1:8
+    graph @"\\q"() -> () { return }
+           ^""",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_errors_point_at_the_text(case):
+    text, expected = ERRORS[case]
+    with pytest.raises(IRError) as error:
+        parse_graph(text, "a.gt")
+    assert str(error.value) == expected
+
+
+def test_save_and_parse(tmp_path):
+    graph = parse_graph(SAMPLE)
+    graph.save(str(tmp_path / "g.gt"))
+    assert parse_graph((tmp_path / "g.gt").read_text(encoding="utf-8")) == graph
