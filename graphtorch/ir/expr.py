@@ -588,6 +588,30 @@ def unflatten_index(shape: Sequence[int], position: Expr) -> tuple[Expr, ...]:
     return tuple(out)
 
 
+def reshape_index(shape: Sequence[int], into: Sequence[int], indices: Sequence[Expr]) -> tuple[Expr, ...]:
+    """``indices`` of an array seen as ``shape``, as indices of the same array seen as ``into``.
+
+    Dimensions are matched in runs of equal size, so that a dimension that both have keeps its index
+    as it is (even one that a guard has yet to find out of range).
+    """
+    wide = [(n, i) for n, i in zip(shape, indices, strict=True) if n != 1]
+    targets = [d for d, n in enumerate(into) if n != 1]
+    out: list[Expr] = [const(0, int64)] * len(into)
+    while wide and targets:
+        sources, dims = [wide.pop()], [targets.pop()]
+        while (have := math.prod(n for n, _ in sources)) != (want := math.prod(into[d] for d in dims)):
+            if have < want:
+                sources.insert(0, wide.pop())
+            else:
+                dims.insert(0, targets.pop())
+        run = [i for _, i in sources]
+        if len(sources) > 1 or len(dims) > 1:
+            run = list(unflatten_index([into[d] for d in dims], flat_index([n for n, _ in sources], run)))
+        for d, i in zip(dims, run, strict=True):
+            out[d] = i
+    return tuple(out)
+
+
 # ---- what Op.lower returns ------------------------------------------------------------------------
 
 
@@ -629,9 +653,7 @@ class BufferSource:
     def _indices(self, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
         if len(index) != len(self.shape):
             raise IndexError(f"{len(index)} indices into {self.shape}")
-        if self.shape == self.buffer.shape:
-            return index
-        return unflatten_index(self.buffer.shape, flat_index(self.shape, index))
+        return reshape_index(self.shape, self.buffer.shape, index)
 
     def __getitem__(self, index: Any) -> Expr:
         return Load(self.buffer, self._indices(_index_tuple(index)))

@@ -231,8 +231,9 @@ def _outer_tile(c: Contraction, target: Target) -> list[Stmt]:
             column = nt * width
 
             def each(body: Callable[[Var, Expr], Stmt]) -> Stmt:
-                return loop("v", vectors, lambda v: loop(
-                    "l", lanes, lambda l: loop("i", rows, lambda i: body(i, v * lanes + l), "unroll"), "vec"), "unroll")  # fmt: skip
+                """Rows outside, so that the vectors of Y stay in registers and X needs one more."""
+                return loop("i", rows, lambda i: loop(
+                    "v", vectors, lambda v: loop("l", lanes, lambda l: body(i, v * lanes + l), "vec"), "unroll"), "unroll")  # fmt: skip
 
             def begin(i: Var, j: Expr) -> Stmt:
                 return store(acc, (i, j), Load(ct, (own * rows + i, column + j)) if kblocks > 1 else const(0, dtype))
