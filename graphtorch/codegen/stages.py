@@ -1,0 +1,43 @@
+"""The text of every stage below Graph IR, for dumps and for `python -m graphtorch.opt --stage`."""
+
+from __future__ import annotations
+
+from graphtorch.codegen.legalize import legalize
+from graphtorch.codegen.program import emit_program, lower_graph, memory_sizes, schedule_graph
+from graphtorch.codegen.schedule.cpu import schedule_cpu
+from graphtorch.codegen.target import host_target
+from graphtorch.ir.graph import Graph
+from graphtorch.ir.pipeline import SCHEDULE
+from graphtorch.ir.passmanager import run_passes
+
+
+def _scheduled(graph: Graph) -> Graph:
+    """Groups and aliases, where the graph does not have them yet."""
+    return graph if any(n.op.name == "fusion" for n in graph.nodes) else run_passes(graph, SCHEDULE)
+
+
+
+def kernels_text(graph: Graph) -> str:
+    """Kernel IR as scheduled for this CPU."""
+    return "\n".join(str(schedule_cpu(k.nest, host_target())) for k in lower_graph(_scheduled(graph)))
+
+
+def scheduled_text(graph: Graph) -> str:
+    """Kernel IR after legalization: flat buffers, vectors spelled out."""
+    return "\n".join(str(legalize(schedule_cpu(k.nest, host_target()))) for k in lower_graph(_scheduled(graph)))
+
+
+def llvm_text(graph: Graph) -> str:
+    """The LLVM IR of the whole program, before LLVM's passes."""
+    scheduled = _scheduled(graph)
+    launches = schedule_graph(scheduled, host_target())
+    values = {v: i for i, v in enumerate(dict.fromkeys(v for launch in launches for v in launch.values))}
+    return emit_program(launches, lambda v: ("slot", values[v]), memory_sizes(launches).scratch)
+
+
+def cuda_text(graph: Graph) -> str:
+    """CUDA C of every kernel."""
+    from graphtorch.codegen.emit_cuda import cuda_source
+    from graphtorch.codegen.schedule.cuda import schedule_cuda
+
+    return cuda_source([schedule_cuda(k.nest) for k in lower_graph(_scheduled(graph))])

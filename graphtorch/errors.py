@@ -1,0 +1,23 @@
+"""The error classes: ``from graphtorch.errors import ShapeError``."""
+
+from __future__ import annotations
+
+from graphtorch.ir.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    AutogradError,
+    CacheWarning,
+    DeviceError,
+    DTypeError,
+    GraphTorchError,
+    IndexRangeError,
+    IRError,
+    ShapeError,
+    StateError,
+    TraceError,
+)
+
+__all__ = [
+    "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "DTypeError", "DeviceError",
+    "GraphTorchError", "IRError", "IndexRangeError", "ShapeError", "StateError", "TraceError",
+]  # fmt: skip
