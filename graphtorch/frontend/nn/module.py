@@ -1,0 +1,279 @@
+"""Module: layers as objects that hold parameters, buffers and other modules."""
+
+from __future__ import annotations
+
+import inspect
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Self
+
+from graphtorch.frontend.device import device, require_cpu
+from graphtorch.frontend.nn import state_dict as _state
+from graphtorch.frontend.nn.members import Members
+from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import loc
+from graphtorch.ir.errors import (
+    ArgumentTypeError,
+    DTypeError,
+    GraphTorchError,
+    MissingAttributeError,
+    StateError,
+    check,
+)
+from graphtorch.ir.op import describe
+from graphtorch.ir.types import DType, float32, float64
+
+
+class Module(Members):
+    """The base of all layers. A subclass calls ``super().__init__()``, assigns its parts and defines `forward`.
+
+    Parameters, buffers and modules that are assigned to attributes are found by `parameters`,
+    `state_dict`, `to` and the like, under the names of the attributes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.__dict__.update(training=True, _made_at=loc.made_here(self))
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; every subclass that is called defines it."""
+        raise StateError(
+            "GT703", f"{type(self).__name__} has no forward()", ["expected a method: def forward(self, ...)"]
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`forward`, with this module on the stack that errors and traces take module paths from."""
+        before = loc.state.scope
+        loc.state.scope = loc.Scope(before, self)
+        try:
+            return self.forward(*args, **kwargs)
+        except GraphTorchError as error:
+            if error.loc is None:
+                operands = zip(inspect.signature(self.forward).parameters, args, strict=False)
+                describe(error, error.op or type(self).__name__, list(operands))
+            raise
+        finally:
+            loc.state.scope = before
+
+    def _scope_name(self, child: object) -> str:
+        """The attribute that holds ``child``; "" when none does."""
+        return next((name for name, module in self._modules.items() if module is child), "")
+
+    @property
+    def _created_at(self) -> loc.Loc | None:
+        """The user's line that constructed the module."""
+        return self.__dict__.get("_made_at")
+
+    # ---- walking ----
+
+    def named_modules(
+        self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
+        """(path, module) of this module ("") and all below it; a shared one comes once."""
+        memo = set() if memo is None else memo
+        if remove_duplicate and self in memo:
+            return
+        memo.add(self)
+        yield prefix, self
+        for name, module in self._modules.items():
+            if module is not None:
+                yield from module.named_modules(memo, join(prefix, name), remove_duplicate)
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it."""
+        return (module for _, module in self.named_modules())
+
+    def named_children(self) -> Iterator[tuple[str, Module]]:
+        """(name, module) of the direct children; a shared one comes once."""
+        seen: set[Module] = set()
+        for name, module in self._modules.items():
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self) -> Iterator[Module]:
+        """The direct children."""
+        return (module for _, module in self.named_children())
+
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
+        """(path, parameter); a shared one comes once, unless ``remove_duplicate`` is false."""
+        return self._named("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
+        """The parameters of this module and (unless told not to) of all below it."""
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
+        """(path, buffer); a shared one comes once, unless ``remove_duplicate`` is false."""
+        return self._named("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
+        """The buffers of this module and (unless told not to) of all below it."""
+        return (b for _, b in self.named_buffers(recurse=recurse))
+
+    def _named(self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
+        found = self.named_modules(None, prefix, remove_duplicate) if recurse else iter([(prefix, self)])
+        seen: set[int] = set()
+        for path, module in found:
+            for name, tensor in module.__dict__[registry].items():
+                if tensor is None or (remove_duplicate and id(tensor) in seen):
+                    continue
+                seen.add(id(tensor))
+                yield join(path, name), tensor
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at the path ``target``; MissingAttributeError GT702 when there is none."""
+        module: Any = self
+        for name in target.split(".") if target else ():
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise MissingAttributeError("GT702", f"{name!r} in {target!r} is not a module")
+        return module  # type: ignore[no-any-return]
+
+    # ---- the whole tree ----
+
+    def apply(self, fn: Callable[[Module], None]) -> Self:
+        """Call ``fn`` on every module below this one, then on this one."""
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    def train(self, mode: bool = True) -> Self:
+        """Training mode (dropout drops, batch norm uses the batch's statistics) for this module and all below."""
+        if not isinstance(mode, bool):
+            raise ArgumentTypeError("GT301", f"mode must be a bool, got {type(mode).__name__} {mode!r}")
+        self.training = mode
+        for module in self.children():  # a child may have a train() of its own
+            module.train(mode)
+        return self
+
+    def eval(self) -> Self:
+        """Evaluation mode: ``train(False)``."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Whether gradients are wanted for the parameters."""
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of the parameters, or make them zeros."""
+        for p in self.parameters():
+            if set_to_none:
+                p.grad = None
+            elif p.grad is not None:
+                p.grad.zero_()
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Convert the floating-point parameters and buffers: ``net.to(gt.float64)``, ``net.to("cpu")``.
+
+        The tensors stay the same objects. DTypeError GT202 for a dtype that is not floating point,
+        DeviceError GT402 for a device that cannot hold tensors.
+        """
+        dtype = _target(args, kwargs)
+        if dtype is None:
+            return self
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.dtype.is_floating_point:
+                _convert(tensor, dtype)
+        return self
+
+    def float(self) -> Self:
+        """All floating-point parameters and buffers as float32."""
+        return self.to(float32)
+
+    def double(self) -> Self:
+        """All floating-point parameters and buffers as float64."""
+        return self.to(float64)
+
+    def cpu(self) -> Self:
+        """This module: its tensors are on the CPU."""
+        return self
+
+    def cuda(self, device: Any = None) -> Self:
+        """DeviceError GT402: see `to`."""
+        return self.to("cuda")
+
+    def state_dict(
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
+        """Parameters and persistent buffers by path, sharing storage with the module."""
+        out = OrderedDict() if destination is None else destination
+        return _state.collect(self, out, prefix, keep_vars)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> _state.IncompatibleKeys:
+        """Copy ``state_dict`` into the parameters and buffers; with ``assign``, put its tensors in their place.
+
+        StateError GT701 lists all that does not fit, and then nothing was changed: sizes that differ and
+        (when ``strict``) missing and unexpected keys. Returns those keys as torch does.
+        """
+        return _state.load(self, state_dict, strict, assign)
+
+    # ---- repr ----
+
+    def extra_repr(self) -> str:
+        """What stands in the parentheses of `repr`, for a subclass to define."""
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        if len(lines) == 1 and not self._modules:
+            return f"{self._get_name()}({lines[0]})"
+        lines += [f"({name}): {indented(repr(module))}" for name, module in self._modules.items()]
+        return f"{self._get_name()}({block(lines)})"
+
+
+def join(prefix: str, name: str) -> str:
+    """The path of ``name`` below ``prefix``."""
+    return f"{prefix}.{name}" if prefix else name
+
+
+def indented(text: str) -> str:
+    """Every line but the first moved in by 2, as torch's repr nests."""
+    return text.replace("\n", "\n  ")
+
+
+def block(lines: list[str]) -> str:
+    """The lines between the parentheses of a repr; "" for none."""
+    return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
+
+
+def _target(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
+    """The dtype that arguments of `Module.to` ask for."""
+    dtype = kwargs.get("dtype")
+    require_cpu(kwargs.get("device"))
+    for arg in args:
+        if isinstance(arg, Tensor | DType):
+            dtype = arg.dtype if isinstance(arg, Tensor) else arg
+        elif isinstance(arg, str | device):
+            require_cpu(arg)
+        else:
+            raise ArgumentTypeError("GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"])
+    check(
+        dtype is None or dtype.is_floating_point,
+        "GT202",
+        "a module can only be converted to a floating-point dtype",
+        f"expected graphtorch.float32 or float64, got {dtype!r}",
+        kind=DTypeError,
+    )
+    return dtype
+
+
+def _convert(tensor: Tensor, dtype: DType) -> None:
+    """Another dtype for the same tensor object, and for its gradient."""
+    tensor.data = tensor.data.to(dtype)
+    if tensor.grad is not None:
+        tensor.grad.data = tensor.grad.data.to(dtype)
