@@ -1,0 +1,140 @@
+"""A scalar interpreter of graphtorch/ir/expr.py: what a `lower` means, one element at a time.
+
+It validates `Op.lower` against `Op.ref` with no code generation in between. Values are numpy scalars
+of each expression's dtype, so that arithmetic wraps and rounds as it does in generated code.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphtorch.ir import expr
+from graphtorch.ir.expr import Buffer, BufferSource, Compute, Expr, Reduce, Var
+from graphtorch.ir.types import dtype_from_name, int64
+
+Env = dict[Var, Any]
+Memory = dict[Buffer, np.ndarray[Any, Any]]
+
+UNARY: dict[str, Callable[[Any], Any]] = {
+    "neg": np.negative, "not": np.logical_not, "abs": np.abs, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1,
+    "log": np.log, "log1p": np.log1p, "log2": np.log2, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan,
+    "tanh": np.tanh, "erf": lambda x: type(x)(math.erf(x)), "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc,
+    "round": np.round, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
+}  # fmt: skip
+BINARY: dict[str, Callable[[Any, Any], Any]] = {
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "floordiv": np.floor_divide,
+    "mod": np.mod, "min": np.minimum, "max": np.maximum, "pow": np.power, "and": np.bitwise_and,
+    "or": np.bitwise_or, "xor": np.bitwise_xor, "shl": np.left_shift, "shr": np.right_shift, "atan2": np.arctan2,
+    "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
+}  # fmt: skip
+
+
+def evaluate_expr(e: Expr, env: Env, memory: Memory | None = None) -> Any:
+    """The number that ``e`` is, for values of its variables and contents of its buffers.
+
+    IndexError for a load outside of its buffer, unless its condition is false.
+    """
+    with np.errstate(all="ignore"):
+        return _Evaluator(env, memory or {}).value(e)
+
+
+class _Evaluator:
+    def __init__(self, env: Env, memory: Memory) -> None:
+        self.env, self.memory = env, memory
+        self.memo: dict[int, Any] = {}
+
+    def value(self, e: Expr) -> Any:
+        if id(e) not in self.memo:
+            self.memo[id(e)] = e.dtype.np.type(self.compute(e))
+        return self.memo[id(e)]
+
+    def compute(self, e: Expr) -> Any:
+        match e:
+            case expr.Const():
+                return np.asarray(e.value).astype(e.dtype.np)[()]
+            case Var():
+                return self.env[e]
+            case expr.Unary():
+                return UNARY[e.fn](self.value(e.x))
+            case expr.Binary():
+                return BINARY[e.fn](self.value(e.a), self.value(e.b))
+            case expr.Select():  # the other side is not evaluated: it may read out of bounds
+                return self.value(e.a) if self.value(e.cond) else self.value(e.b)
+            case expr.Cast():
+                return np.asarray(self.value(e.x)).astype(e.dtype.np)[()]
+            case expr.Load():
+                return self.load(e)
+        raise TypeError(f"not a scalar expression: {e!r}")
+
+    def load(self, e: expr.Load) -> Any:
+        if e.where is not None and not self.value(e.where):
+            return 0
+        index = tuple(int(self.value(i)) for i in e.indices)
+        if any(not 0 <= i < n for i, n in zip(index, e.buffer.shape, strict=True)):
+            raise IndexError(f"{e.buffer.name}{list(index)} of {list(e.buffer.shape)}")
+        return self.memory[e.buffer][index]
+
+
+def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]) -> list[np.ndarray[Any, Any]]:
+    """The results of ``op.lower`` over ``arrays``, element by element."""
+    memory, sources = {}, []
+    for n, a in enumerate(arrays):
+        buffer = Buffer(f"b{n}", a.shape, dtype_from_name(a.dtype.name))
+        memory[buffer] = a
+        sources.append(BufferSource(buffer, a.shape))
+    lowered = op.lower(*sources, **attrs)
+    if isinstance(lowered, Reduce):
+        return _reduce(lowered, memory)
+    parts = lowered if isinstance(lowered, tuple) else (lowered,)
+    return [_compute(part, memory) for part in parts]
+
+
+def _variables(prefix: str, shape: tuple[int, ...]) -> tuple[Var, ...]:
+    return tuple(Var(f"{prefix}{d}", int64, n) for d, n in enumerate(shape))
+
+
+def _compute(c: Compute, memory: Memory) -> np.ndarray[Any, Any]:
+    index = _variables("i", c.shape)
+    out = np.zeros(c.shape, c.dtype.np)
+    if not out.size:
+        return out
+    body = c[index] if index else c.body()
+    assert body.dtype == c.dtype, f"declared {c.dtype}, the body is {body.dtype}"
+    for point in itertools.product(*map(range, c.shape)):
+        out[point] = evaluate_expr(body, dict(zip(index, point, strict=True)), memory)
+    return out
+
+
+def _reduce(r: Reduce, memory: Memory) -> list[np.ndarray[Any, Any]]:
+    """Accumulates in the order of the domain; the combination in a balanced tree must give the same (see test_lower)."""
+    outer, inner = _variables("i", r.shape), _variables("k", r.domain)
+    empty = 0 in r.shape or 0 in r.domain
+    terms = r.init if empty else r.body(outer, inner)
+    left = tuple(Var(f"a{n}", e.dtype) for n, e in enumerate(r.init))
+    right = tuple(Var(f"b{n}", e.dtype) for n, e in enumerate(r.init))
+    combined, post = r.combine(left, right), r.post(left)
+    out = [np.zeros(r.shape, e.dtype.np) for e in post]
+
+    def combine(a: list[Any], b: list[Any]) -> list[Any]:
+        env = {**dict(zip(left, a, strict=True)), **dict(zip(right, b, strict=True))}
+        return [evaluate_expr(e, env, memory) for e in combined]
+
+    for point in itertools.product(*map(range, r.shape)):
+        at = dict(zip(outer, point, strict=True))
+        steps = [
+            [evaluate_expr(t, {**at, **dict(zip(inner, k, strict=True))}, memory) for t in terms]
+            for k in itertools.product(*map(range, r.domain))
+        ]
+        total = functools.reduce(combine, steps, [evaluate_expr(c, {}) for c in r.init])
+        for o, e in zip(out, post, strict=True):
+            o[point] = evaluate_expr(e, dict(zip(left, total, strict=True)), memory)
+    return out
+
+
