@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NoReturn, TypeVar
 
 from graphtorch.codegen.kernel_grammar import INFIX, load_lanes, obvious_extent
 from graphtorch.codegen.kernel_ir import (
@@ -23,7 +20,7 @@ from graphtorch.codegen.kernel_ir import (
     Stmt,
     Store,
 )
-from graphtorch.ir.errors import IRError
+from graphtorch.codegen.kernel_lexer import Reader
 from graphtorch.ir.expr import (
     BINARY,
     UNARY,
@@ -41,111 +38,18 @@ from graphtorch.ir.expr import (
 )
 from graphtorch.ir.types import BY_SHORT, DType, bool_, float32, int64
 
-_TOKEN = re.compile(
-    r"(?P<space>[ \t\r]+|\#[^\n]*)|(?P<line>\n)"
-    r"|(?P<number>\d+\.\d*(?:[eE][+-]?\d+)?|\d+[eE][+-]?\d+|\d+)"
-    r"|(?P<var>%[\w.]+)|(?P<kernel>@[\w.$-]+)|(?P<word>[A-Za-z_]\w*(?:\.\w+)*)"
-    r"|(?P<op>//|<<|>>|<=|>=|==|!=|[-+*/%<>&|^(){}\[\],:=?])"
-)
 _BY_SYMBOL = {symbol: fn for fn, symbol in INFIX.items()}
 _SPECIAL = {"inf": float("inf"), "nan": float("nan")}
 _MODES: tuple[Mode, ...] = ("in", "out", "inout")
-T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Token:
-    kind: str
-    text: str
-    line: int
-    column: int
-
-
-def tokenize(text: str) -> list[Token]:
-    """Tokens with their places; runs of line ends are one token of kind ``line``."""
-    tokens: list[Token] = []
-    at, line, start = 0, 1, 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            raise _mistake(Token("", text[at], line, at - start + 1), "a character that no token starts with")
-        kind = match.lastgroup or ""
-        if kind == "line":
-            if tokens and tokens[-1].kind != "line":
-                tokens.append(Token("line", "\n", line, at - start + 1))
-            line, start = line + 1, match.end()
-        elif kind != "space":
-            tokens.append(Token(kind, match[0], line, at - start + 1))
-        at = match.end()
-    tokens.append(Token("end", "", line, at - start + 1))
-    return tokens
-
-
-def _mistake(token: Token, expected: str) -> IRError:
-    got = {"line": "the end of the line", "end": "the end of the text"}.get(token.kind, repr(token.text))
-    where = f"line {token.line}, column {token.column}"
-    return IRError("GT820", f"malformed kernel text at {where}", [f"expected {expected}, got {got}"])
-
-
-class Parser:
-    """Recursive descent over `tokenize`; builds nodes directly, so that nothing is simplified."""
+class Parser(Reader):
+    """Recursive descent; builds nodes directly, so that nothing is simplified."""
 
     def __init__(self, text: str) -> None:
-        self.tokens = tokenize(text)
-        self.at = 0
+        super().__init__(text)
         self.vars: dict[str, Var] = {}
         self.buffers: dict[str, Buffer] = {}
-
-    # ---- tokens ----
-
-    @property
-    def next(self) -> Token:
-        return self.tokens[self.at]
-
-    def fail(self, expected: str) -> NoReturn:
-        raise _mistake(self.next, expected)
-
-    def take(self, kind: str, expected: str) -> str:
-        if self.next.kind != kind:
-            self.fail(expected)
-        self.at += 1
-        return self.tokens[self.at - 1].text
-
-    def accept(self, text: str) -> bool:
-        if self.next.text != text:
-            return False
-        self.at += 1
-        return True
-
-    def expect(self, text: str) -> None:
-        if not self.accept(text):
-            self.fail(repr(text))
-
-    def skip_lines(self) -> None:
-        while self.next.kind == "line":
-            self.at += 1
-
-    def listed(self, item: Callable[[], T], close: str) -> tuple[T, ...]:
-        """``item``, ... up to and with ``close``."""
-        out: list[T] = []
-        while not self.accept(close):
-            if out:
-                self.expect(",")
-            out.append(item())
-        return tuple(out)
-
-    def integer(self) -> int:
-        text = self.take("number", "an integer")
-        if not text.isdigit():
-            self.at -= 1
-            self.fail("an integer")
-        return int(text)
-
-    def one_of(self, words: tuple[T, ...], what: str) -> T:
-        if self.next.text not in words:
-            self.fail(f"{what}: {', '.join(map(str, words))}")
-        self.at += 1
-        return words[words.index(self.tokens[self.at - 1].text)]  # type: ignore[arg-type]
 
     # ---- kernel and statements ----
 

@@ -211,7 +211,9 @@ class _Same:
                 return self.partner.get(a) is b
             case Load(), Load():
                 return self.partner.get(a.buffer) is b.buffer and (a.where is None) == (b.where is None)
-            case (Unary(), Unary()) | (Binary(), Binary()):
+            case Unary(), Unary():
+                return a.fn == b.fn
+            case Binary(), Binary():
                 return a.fn == b.fn
         return True
 

@@ -1,0 +1,88 @@
+"""How a kernel maps to the CUDA grid: which of its loops are blocks and threads, and how many there are.
+
+A mapped kernel is one chain at the top of its body: each level holds `let`s and `alloc`s, then the next
+`block.*` or `thread.*` loop as its last statement, blocks outside of threads. Shared memory belongs to
+a block, so it is allocated outside of the threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Let, walk
+from graphtorch.ir.errors import IRError
+from graphtorch.ir.expr import Const
+
+Dim3 = tuple[int, int, int]
+_AXES = "xyz"
+MAX_THREADS = 1024
+#: the greatest number of blocks along x, y and z
+MAX_GRID: Dim3 = (2**31 - 1, 65_535, 65_535)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """The mapped loops, outermost first. A grid with a 0 in it means that there is nothing to launch."""
+
+    loops: tuple[For, ...]
+
+    @property
+    def grid(self) -> Dim3:
+        return self._extents("block")
+
+    @property
+    def block(self) -> Dim3:
+        return self._extents("thread")
+
+    def _extents(self, prefix: str) -> Dim3:
+        found = {s.kind: int(s.extent.value) for s in self.loops if isinstance(s.extent, Const)}
+        x, y, z = (found.get(f"{prefix}.{axis}", 1) for axis in _AXES)  # type: ignore[call-overload]
+        return x, y, z
+
+
+def is_mapped(stmt: object) -> bool:
+    """Whether a statement is a loop over blocks or threads."""
+    return isinstance(stmt, For) and stmt.kind.startswith(("block.", "thread."))
+
+
+def launch_of(kernel: Kernel) -> Launch | None:
+    """The launch of ``kernel``; None when it has no mapped loops. IRError GT825 when they form no chain."""
+    mapped = [s for s in walk(kernel.body) if isinstance(s, For) and is_mapped(s)]
+    if not mapped:
+        return None
+    launch = Launch(_chain(kernel, kernel.body))
+    _require(len(launch.loops) == len(mapped), kernel, "its block and thread loops are not one chain")
+    kinds = [s.kind for s in launch.loops]
+    _require(len(set(kinds)) == len(kinds), kernel, f"a kind of loop occurs twice: {', '.join(kinds)}")
+    _require(all(isinstance(s.extent, Const) for s in launch.loops), kernel, "an extent is not constant")
+    _require(sorted(kinds, key=_is_thread) == kinds, kernel, "a block loop stands inside of a thread loop")
+    x, y, z = launch.block
+    _require(x * y * z <= MAX_THREADS, kernel, f"{x * y * z} threads in a block (at most {MAX_THREADS})")
+    _require(all(n <= most for n, most in zip(launch.grid, MAX_GRID, strict=True)), kernel, f"the grid {launch.grid}")
+    _require(_shared_by_blocks(launch), kernel, "shared memory is allocated inside of a thread loop")
+    return launch
+
+
+def _require(ok: bool, kernel: Kernel, what: str) -> None:
+    if not ok:
+        raise IRError("GT825", f"kernel @{kernel.name} cannot be launched: {what}")
+
+
+def _is_thread(kind: str) -> bool:
+    return kind.startswith("thread.")
+
+
+def _chain(kernel: Kernel, body: Body) -> tuple[For, ...]:
+    """The mapped loops from ``body`` inwards."""
+    if not any(map(is_mapped, body)):
+        return ()
+    *before, last = body
+    ok = isinstance(last, For) and is_mapped(last) and all(isinstance(s, Let | Alloc) for s in before)
+    _require(ok, kernel, "a block or thread loop has neighbours other than let and alloc before it")
+    assert isinstance(last, For)
+    return (last, *_chain(kernel, last.body))
+
+
+def _shared_by_blocks(launch: Launch) -> bool:
+    threads = [s for s in launch.loops if _is_thread(s.kind)]
+    return not any(isinstance(s, Alloc) and s.space == "shared" for t in threads[:1] for s in walk(t.body))
