@@ -26,7 +26,7 @@ STAGES = {
     "kernels": "graphtorch.codegen.stages:kernels_text",
     "scheduled": "graphtorch.codegen.stages:scheduled_text",
     "llvm": "graphtorch.codegen.stages:llvm_text",
-    "asm": "graphtorch.codegen.stages:assembly_text",
+    "asm": "graphtorch.runtime.cpu:graph_assembly",
     "cuda": "graphtorch.codegen.stages:cuda_text",
 }
 

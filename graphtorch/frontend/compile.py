@@ -184,7 +184,9 @@ class Program:
         made = {id(t): r for t, r in zip(self.traced.outputs, results, strict=True)}
 
         def leaf(x: Any) -> Any:
-            return made.get(id(x)) or self._actual(x, tensors) if isinstance(x, Tensor) else x
+            if not isinstance(x, Tensor):
+                return x
+            return made[id(x)] if id(x) in made else self._actual(x, tensors)
 
         return map_leaves(leaf, self.traced.result)
 

@@ -77,7 +77,7 @@ class Recorder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setprofile(self._profile)
+        sys.setprofile(self._profile if callable(self._profile) else None)
         _active.recorder = self._before
         _uninstall()
 
@@ -170,6 +170,7 @@ def _lookup(module: Module, name: str) -> Any:
 _lock = threading.Lock()
 _installed = 0
 _plain_getattr: Any = None
+_own = frozenset(vars(Module))
 
 
 def _install() -> None:
@@ -177,7 +178,7 @@ def _install() -> None:
     with _lock:
         _installed += 1
         if _installed == 1:
-            _plain_getattr = Module.__dict__["__getattr__"]
+            _plain_getattr = Module.__getattr__
             Module.__getattribute__ = _watched_getattribute  # type: ignore[assignment]
             Module.__getattr__ = _watched_getattr  # type: ignore[method-assign]
 
@@ -187,8 +188,9 @@ def _uninstall() -> None:
     with _lock:
         _installed -= 1
         if _installed == 0:
-            del Module.__getattribute__
-            Module.__getattr__ = _plain_getattr  # type: ignore[method-assign]
+            del Module.__getattribute__, Module.__getattr__  # what they inherit comes back
+            if "__getattr__" in _own:
+                Module.__getattr__ = _plain_getattr  # type: ignore[method-assign]
 
 
 def _watched_getattribute(self: Module, name: str) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphtorch.codegen.stages import cuda_text
 from graphtorch.frontend import autograd
 from graphtorch.frontend.guards import Guard, Recorder
 from graphtorch.frontend.nn.module import Module
@@ -392,3 +393,11 @@ def trace(target: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     """
     name = getattr(target, "__name__", type(target).__name__)
     return run_trace(target, args, kwargs, name).graph
+
+
+def _cuda_source(self: Graph) -> str:
+    """CUDA C of every kernel of this graph (fused first, if it is not yet)."""
+    return cuda_text(self)
+
+
+Graph.cuda_source = _cuda_source  # type: ignore[attr-defined]  # here, since ir knows nothing of code generation

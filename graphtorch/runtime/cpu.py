@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from graphtorch.codegen.stages import llvm_text
 from graphtorch.codegen.target import Target, host_target
+from graphtorch.ir.graph import Graph
 
 
 @functools.cache
@@ -35,7 +37,7 @@ def optimize(text: str, target: Target) -> tuple[Any, Any]:
     machine = target_machine(target)
     module = llvm.parse_assembly(text)
     module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options = llvm.create_pipeline_tuning_options(speed_level=1)
     options.loop_vectorization = options.slp_vectorization = False
     options.loop_unrolling = False
     builder = llvm.create_pass_builder(machine, options)
@@ -53,6 +55,11 @@ def assembly(text: str, target: Target | None = None) -> str:
     """Assembly of LLVM IR text."""
     module, machine = optimize(text, target or host_target())
     return machine.emit_assembly(module)  # type: ignore[no-any-return]
+
+
+def graph_assembly(graph: Graph) -> str:
+    """Assembly of a whole program for this CPU."""
+    return assembly(llvm_text(graph))
 
 
 class Machine:

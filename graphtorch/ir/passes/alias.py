@@ -26,12 +26,11 @@ class Alias:
         if _is_safe(graph):
             return graph
         out = rewrite(graph, lambda *_: None)
-        unsafe = _unsafe_updates(out)
         with Builder(out) as builder:
-            late = _temporaries(out, unsafe, builder)
+            _own_outputs(out, builder)  # first: these copies read state before it is written
+            late = _temporaries(out, _unsafe_updates(out), builder)
             for param, value in late.items():
                 out.updates[param] = _copy(builder, value)
-            _own_outputs(out, builder)
         return out
 
 
