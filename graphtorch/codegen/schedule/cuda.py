@@ -7,31 +7,25 @@ tiled by cuda_contract.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
+from graphtorch.codegen.loops import LoopNest, Nest
 from graphtorch.codegen.schedule.base import Flattener, bind_shared, join_loops
-from graphtorch.ir.expr import (
-    Buffer,
-    Const,
-    Expr,
-    Load,
-    Values,
-    Var,
-    binary,
-    bounds,
-    const,
-    flat_index,
-    linear,
-    substitute,
-    walk,
+from graphtorch.codegen.schedule.cuda_base import (
+    THREADS,
+    Reduction,
+    guarded,
+    guarded_threads,
+    named,
+    plan_reduction,
+    repeat,
+    split_index,
 )
+from graphtorch.codegen.schedule.cuda_contract import contraction_body
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, flat_index, linear, substitute, walk
 from graphtorch.ir.types import int64
 
-#: threads of a block
-THREADS = 256
 #: reductions of fewer elements are one thread's work
 LEAST_SHARED_DOMAIN = 64
 #: with at least so many outputs a thread each keeps the device busy
@@ -40,8 +34,6 @@ MANY_OUTPUTS = 4096
 
 def schedule_cuda(nest: Nest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
-    from graphtorch.codegen.schedule.cuda_contract import contraction_body
-
     flat = Flattener(nest.params)
     if isinstance(nest, LoopNest):
         return Kernel(nest.name, flat.params, _loop_body(nest, flat))
@@ -53,54 +45,6 @@ def schedule_cuda(nest: Nest) -> Kernel:
     return Kernel(nest.name, flat.params, _thread_per_output(plan) if by_thread else _block_per_output(plan))
 
 
-# ---- indices --------------------------------------------------------------------------------------
-
-
-def size_of(vars: Sequence[Var]) -> int:
-    return math.prod(v.extent or 0 for v in vars)
-
-
-def named(name: str, value: Expr) -> tuple[list[Stmt], Expr]:
-    """A `let` for an index, with the extent that its bounds prove; variables and constants need none."""
-    if isinstance(value, Var | Const):
-        return [], value
-    low, high = bounds(value)
-    known = int(high) + 1 if low >= 0 and math.isfinite(high) else None
-    var = Var(name, int64, known)
-    return [Let(var, value)], var
-
-
-def split_index(vars: Sequence[Var], position: Expr) -> tuple[list[Stmt], dict[Var, Expr]]:
-    """What each of ``vars`` is at a row-major ``position`` over all of them."""
-    lets: list[Stmt] = []
-    env: dict[Var, Expr] = {}
-    stride = size_of(vars)
-    for i, v in enumerate(vars):
-        stride //= v.extent or 1
-        index = position // stride
-        let, env[v] = named(v.name, index % (v.extent or 1) if i else index)
-        lets += let
-    return lets, env
-
-
-def guarded_threads(count: int, body: Callable[[Expr], Sequence[Stmt]]) -> Body:
-    """``body(position)`` for each of ``count`` positions, in a thread each."""
-    threads = min(THREADS, -(-count // 32) * 32) or 1
-
-    def element(block: Var, thread: Var) -> list[Stmt]:
-        position = block * threads + thread
-        p = Var("p", int64, count)
-        return guarded(position < count, [Let(p, position), *body(p)])
-
-    blocks = -(-count // threads)
-    return (loop("b", blocks, lambda b: loop("t", threads, lambda t: element(b, t), "thread.x"), "block.x"),)
-
-
-def guarded(cond: Expr, body: Sequence[Stmt]) -> list[Stmt]:
-    """``if cond``, unless it always holds."""
-    return list(body) if isinstance(cond, Const) and cond.value else [If(cond, tuple(body))]
-
-
 # ---- elementwise ----------------------------------------------------------------------------------
 
 
@@ -109,87 +53,19 @@ def _loop_body(nest: LoopNest, flat: Flattener) -> Body:
     values = [flat.expr(e) for _, e in nest.outputs]
     outs = [flat.buffers[b] for b, _ in nest.outputs]
     vars, joined = join_loops(nest.vars, [*values, position])
+    together: dict[int, Expr] = {}
+    values = [substitute(e, joined, together) for e in values]
 
     def element(p: Expr) -> list[Stmt]:
         indices, env = split_index(vars, p)
         memo: dict[int, Expr] = {}
-        roots = [substitute(substitute(e, joined), env, memo) for e in values]
-        lets, bound = bind_shared(roots)
+        lets, bound = bind_shared([substitute(e, env, memo) for e in values])
         return [*indices, *lets, *(store(b, (p,), e) for b, e in zip(outs, bound, strict=True))]
 
     return guarded_threads(math.prod(nest.shape), element)
 
 
 # ---- reductions -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Reduction:
-    """A reduction over flat buffers and joined loops; ``finals`` are stored at ``position``, over ``accs``."""
-
-    vars: tuple[Var, ...]
-    red_vars: tuple[Var, ...]
-    init: tuple[Const, ...]
-    body: tuple[Expr, ...]
-    combine: Callable[[Values, Values], Values]
-    accs: tuple[Var, ...]
-    finals: tuple[tuple[Buffer, Expr], ...]
-    position: Expr
-
-    @property
-    def outputs(self) -> int:
-        return size_of(self.vars)
-
-    @property
-    def domain(self) -> int:
-        return size_of(self.red_vars)
-
-    def cells(self, name: str, shape: tuple[int, ...]) -> list[Buffer]:
-        """A buffer for every accumulator."""
-        return [Buffer(f"{name}{i}", shape, e.dtype) for i, e in enumerate(self.init)]
-
-    def reset(self, cells: Sequence[Buffer], at: Values) -> list[Stmt]:
-        return [store(c, at, e) for c, e in zip(cells, self.init, strict=True)]
-
-    def step(self, cells: Sequence[Buffer], at: Values, new: Values) -> list[Stmt]:
-        """cells[at] = combine(cells[at], new); all results are computed before any is stored."""
-        old = tuple(Load(c, at) for c in cells)
-        lets, values = bind_shared(self.combine(old, new))
-        if len(cells) > 1:
-            vars = [Var(f"n{i}", e.dtype) for i, e in enumerate(values)]
-            lets += [Let(v, e) for v, e in zip(vars, values, strict=True)]
-            values = list(vars)
-        return [*lets, *(store(c, at, e) for c, e in zip(cells, values, strict=True))]
-
-    def body_at(self, env: dict[Var, Expr]) -> Values:
-        memo: dict[int, Expr] = {}
-        return tuple(substitute(e, env, memo) for e in self.body)
-
-    def finish(self, env: dict[Var, Expr], values: Values) -> list[Stmt]:
-        """Store the results of the accumulators' ``values``."""
-        env = env | dict(zip(self.accs, values, strict=True))
-        memo: dict[int, Expr] = {}
-        lets, bound = bind_shared([substitute(e, env, memo) for _, e in self.finals], "f")
-        position = substitute(self.position, env, memo)
-        return [*lets, *(store(b, (position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
-
-
-def plan_reduction(nest: ReduceNest, flat: Flattener) -> Reduction:
-    """``nest`` over the buffers of ``flat``, with adjacent loops joined."""
-    position = flat_index(nest.shape, nest.vars)
-    body = [flat.expr(e) for e in nest.body]
-    accs = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(nest.init))
-    finals = [flat.expr(f(accs)) for _, f in nest.outputs]
-    vars, env = join_loops(nest.vars, [*body, *finals, position])
-    red_vars, red_env = join_loops(nest.red_vars, body)
-    env |= red_env
-    memo: dict[int, Expr] = {}
-    outs = [flat.buffers[b] for b, _ in nest.outputs]
-    results = tuple((b, substitute(e, env, memo)) for b, e in zip(outs, finals, strict=True))
-    roots = tuple(substitute(e, env, memo) for e in body)
-    return Reduction(
-        vars, red_vars, nest.init, roots, nest.combine, accs, results, substitute(position, env, memo)
-    )
 
 
 def _dense_reduction(plan: Reduction) -> bool:
@@ -246,7 +122,7 @@ def _stride_over_domain(
     """shared[t] = the combination of elements t, t + threads, t + 2*threads, ..."""
     cells = plan.cells("r", ())
 
-    def element(j: Var) -> list[Stmt]:
+    def element(j: Expr) -> list[Stmt]:
         position = j * threads + t
         q = Var("q", int64, plan.domain)
         lets, index = split_index(plan.red_vars, q)
@@ -256,7 +132,7 @@ def _stride_over_domain(
     return [
         *(Alloc(c, "local") for c in cells),
         *plan.reset(cells, ()),
-        loop("j", -(-plan.domain // threads), element),
+        *repeat("j", -(-plan.domain // threads), element, "for"),
         *(store(s, (t,), Load(c, ())) for s, c in zip(shared, cells, strict=True)),
         Barrier(),
     ]
@@ -267,9 +143,9 @@ def _tree(plan: Reduction, shared: Sequence[Buffer], threads: int, t: Var) -> li
     if threads == 1:
         return []
 
-    def halve(r: Var) -> list[Stmt]:
+    def halve(r: Expr) -> list[Stmt]:
         lets, width = named("w", binary("shr", const(threads // 2, int64), r))
         other = tuple(Load(s, (t + width,)) for s in shared)
         return [*lets, If(t < width, tuple(plan.step(shared, (t,), other))), Barrier()]
 
-    return [loop("r", threads.bit_length() - 1, halve, "unroll")]
+    return repeat("r", threads.bit_length() - 1, halve)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, Kind, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Kind, Let, Stmt, loop, store
 from graphtorch.codegen.launch import MAX_GRID
-from graphtorch.codegen.schedule.cuda import Reduction, guarded, named, size_of, split_index
-from graphtorch.ir.expr import Binary, Buffer, Expr, Load, Var, free_vars, linear, substitute
+from graphtorch.codegen.schedule.cuda_base import Reduction, guarded, named, repeat, size_of, split_index
+from graphtorch.ir.expr import Binary, Buffer, Const, Expr, Load, Var, free_vars, linear, substitute
 from graphtorch.ir.types import int64
 
 Vars = tuple[Var, ...]
@@ -62,16 +62,6 @@ def contraction_body(plan: Reduction) -> Body | None:
     return _Contraction(plan, tile, product.a, product.b, rows, columns, batch).body() if fits else None
 
 
-def unroll(name: str, extent: int, body: Callable[[Expr], Sequence[Stmt]]) -> list[Stmt]:
-    return [loop(name, extent, body, "unroll")] if extent > 1 else _once(body)
-
-
-def _once(body: Callable[[Expr], Sequence[Stmt]]) -> list[Stmt]:
-    from graphtorch.ir.expr import const
-
-    return list(body(const(0, int64)))
-
-
 @dataclass(frozen=True, eq=False)
 class _Contraction:
     plan: Reduction
@@ -105,7 +95,7 @@ class _Contraction:
         lets, slot = named("slot", ty * t.grid[1] + tx)
         first_row, first_column = block[0] * t.rows, block[1] * t.columns
 
-        def step(k: Var) -> list[Stmt]:
+        def step(k: Expr) -> list[Stmt]:
             return [
                 *self.stage(a, self.left, self.rows, first_row, k, slot, env),
                 *self.stage(b, self.right, self.columns, first_column, k, slot, env),
@@ -119,14 +109,14 @@ class _Contraction:
 
         steps = -(-self.plan.domain // t.depth)
         zero = self.square(lambda i, j: self.plan.reset([acc], (i, j)))
-        return [*lets, Alloc(acc, "local"), *zero, loop("ko", steps, step), *self.square(finish)]
+        return [*lets, Alloc(acc, "local"), *zero, *repeat("ko", steps, step, "for"), *self.square(finish)]
 
     def square(self, body: Callable[[Expr, Expr], Sequence[Stmt]]) -> list[Stmt]:
         side = self.tile.side
-        return unroll("i", side, lambda i: unroll("j", side, lambda j: body(i, j)))
+        return repeat("i", side, lambda i: repeat("j", side, lambda j: body(i, j)))
 
     def stage(
-        self, shared: Buffer, side: Load, vars: Vars, first: Expr, k: Var, slot: Expr, env: dict[Var, Expr]
+        self, shared: Buffer, side: Load, vars: Vars, first: Expr, k: Expr, slot: Expr, env: dict[Var, Expr]
     ) -> list[Stmt]:
         """Copy a tile of ``side`` to shared[depth, length]; 0 beyond the edges."""
         t = self.tile
@@ -144,29 +134,27 @@ class _Contraction:
             value = _guarded_load(side, env | outer_env | inner_env, inside)
             return [*lets, *more, *outer, *inner, store(shared, (row, column), value)]
 
-        return unroll("r", length * t.depth // t.threads, copy)
+        return repeat("r", length * t.depth // t.threads, copy)
 
     def multiply(self, a: Buffer, b: Buffer, acc: Buffer, at: tuple[Var, Var]) -> list[Stmt]:
         """acc += the product of two staged tiles, a step of depth at a time, from registers."""
         t, (ty, tx) = self.tile, at
         x, y = Buffer("x", (t.side,), a.dtype), Buffer("y", (t.side,), b.dtype)
 
-        def depth(k: Var) -> list[Stmt]:
+        def depth(k: Expr) -> list[Stmt]:
             return [
                 Alloc(x, "local"),
                 Alloc(y, "local"),
-                *unroll("i", t.side, lambda i: [store(x, (i,), Load(a, (k, ty * t.side + i)))]),
-                *unroll("j", t.side, lambda j: [store(y, (j,), Load(b, (k, tx * t.side + j)))]),
+                *repeat("i", t.side, lambda i: [store(x, (i,), Load(a, (k, ty * t.side + i)))]),
+                *repeat("j", t.side, lambda j: [store(y, (j,), Load(b, (k, tx * t.side + j)))]),
                 *self.square(lambda i, j: self.plan.step([acc], (i, j), (Load(x, (i,)) * Load(y, (j,)),))),
             ]
 
-        return [loop("k", t.depth, depth, "unroll")]
+        return repeat("k", t.depth, depth)
 
     def finish(self, acc: Buffer, i: Expr, j: Expr, row: Expr, column: Expr, env: dict[Var, Expr]) -> list[Stmt]:
         """The epilogue of one output, where there is one."""
         m, n = Var("m", int64, size_of(self.rows)), Var("n", int64, size_of(self.columns))
-        from graphtorch.codegen.kernel_ir import Let
-
         outer, row_env = split_index(self.rows, m)
         inner, column_env = split_index(self.columns, n)
         stores = self.plan.finish(env | row_env | column_env, (Load(acc, (i, j)),))
@@ -181,8 +169,8 @@ def _nest(kind: str, extents: Sequence[int], body: Callable[..., list[Stmt]]) ->
     def level(depth: int, vars: tuple[Var, ...]) -> list[Stmt]:
         if depth == len(extents):
             return body(*vars)
-        kinds: Kind = f"{kind}.{axes[depth]}"  # type: ignore[assignment]
-        return [loop(f"{kind[0]}{axes[depth]}", extents[depth], lambda v: level(depth + 1, (*vars, v)), kinds)]
+        kind_here: Kind = f"{kind}.{axes[depth]}"  # type: ignore[assignment]
+        return [loop(f"{kind[0]}{axes[depth]}", extents[depth], lambda v: level(depth + 1, (*vars, v)), kind_here)]
 
     return level(0, ())
 
@@ -196,9 +184,4 @@ def _guarded_load(load: Load, env: dict[Var, Expr], inside: Expr) -> Expr:
     memo: dict[int, Expr] = {}
     where = inside if load.where is None else inside & substitute(load.where, env, memo)
     index = tuple(substitute(i, env, memo) for i in load.indices)
-    from graphtorch.ir.expr import Const
-
     return Load(load.buffer, index, None if isinstance(where, Const) and where.value else where)
-
-
-__all__ = ["For", "contraction_body"]
