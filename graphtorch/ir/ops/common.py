@@ -34,8 +34,8 @@ def lift(value: Any, dtype: DType) -> Any:
 
 def _plain(value: Any) -> bool | int | float:
     """A Python number of a value that may be a numpy scalar."""
-    if isinstance(value, bool | int | float):
-        return value
+    if type(value) in (bool, int, float):
+        return value  # type: ignore[no-any-return]
     item = getattr(value, "item", None)
     plain = item() if item and getattr(value, "shape", None) == () else value
     if not isinstance(plain, bool | int | float):
@@ -176,6 +176,28 @@ def require_float(t: TensorType, what: str) -> None:
         f"{what} must be floating point",
         f"expected graphtorch.float32 or float64, got {t.dtype!r}",
         kind=DTypeError,
+    )
+
+
+def check_sizes(values: Sequence[int], name: str, least: int = 0) -> None:
+    """ArgumentError GT304 unless every entry of ``name`` is >= ``least``."""
+    check(
+        min(values, default=least) >= least,
+        "GT304",
+        f"{name}={list(values)} is not allowed",
+        f"expected numbers >= {least}",
+        kind=ArgumentError,
+    )
+
+
+def check_dim(dim: int, ndim: int, name: str = "dim") -> None:
+    """IndexRangeError GT302 unless 0 <= ``dim`` < ``ndim``: what the primitives take."""
+    check(
+        0 <= dim < ndim,
+        "GT302",
+        f"{name}={dim} is out of range",
+        f"expected 0 <= {name} < {ndim}",
+        kind=IndexRangeError,
     )
 
 

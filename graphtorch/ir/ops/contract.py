@@ -16,16 +16,13 @@ from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
-    Shape,
     as_int,
     broadcast,
     broadcast_shapes,
-    dtype_of,
+    check_sizes,
     pair,
     require_float,
-    result_dtype,
     shape_of,
-    to_dtype,
 )
 from graphtorch.ir.ops.elementwise import add
 from graphtorch.ir.ops.movement import pad_op, permute, reshape, transpose
@@ -165,6 +162,23 @@ class _Conv(Op):
     """What the three convolutions share: x [n, c, h, w], w [o, c/groups, kh, kw], y [n, o, oh, ow]."""
 
 
+def _check_4d(a: TensorType, b: TensorType) -> None:
+    check(
+        a.ndim == 4 and b.ndim == 4,
+        "GT107",
+        "conv2d needs 4-d operands",
+        f"expected [n, c, h, w] and [o, c/groups, kh, kw] or [n, o, oh, ow], got {a} and {b}",
+    )
+
+
+def _check_grad(
+    grad: TensorType, x: TensorType, w: TensorType, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> None:
+    """The gradient has the type of the convolution's result."""
+    y = conv2d_op.infer(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    check(grad == y, "GT103", "the gradient does not fit its convolution", f"expected {y}, got {grad}")
+
+
 class Conv2d(_Conv):
     """2-d cross-correlation of NCHW with OIHW."""
 
@@ -175,12 +189,8 @@ class Conv2d(_Conv):
     ) -> TensorType:
         _same_dtype(input, weight)
         require_float(input, "the operands of conv2d")
-        check(
-            input.ndim == 4 and weight.ndim == 4,
-            "GT107",
-            "conv2d needs 4-d operands",
-            f"expected input [n, c, h, w] and weight [o, c/groups, kh, kw], got {input} and {weight}",
-        )
+        _check_4d(input, weight)
+        check_sizes((groups, *stride, *dilation), "groups, stride, dilation", 1)
         (n, c, h, w), (o, ci, kh, kw) = input.shape, weight.shape
         check(
             c == ci * groups,
@@ -244,7 +254,10 @@ class Conv2dInputGrad(_Conv):
         size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int,
     ) -> TensorType:  # fmt: skip
         _same_dtype(grad, weight)
-        return grad.with_shape((grad.shape[0], weight.shape[1] * groups, *size))
+        _check_4d(grad, weight)
+        out = grad.with_shape((grad.shape[0], weight.shape[1] * groups, *size))
+        _check_grad(grad, out, weight, stride, padding, dilation, groups)
+        return out
 
     def ref(
         self, g: Array, w: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
@@ -294,7 +307,10 @@ class Conv2dWeightGrad(_Conv):
         kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int,
     ) -> TensorType:  # fmt: skip
         _same_dtype(grad, input)
-        return grad.with_shape((grad.shape[1], input.shape[1] // groups, *kernel))
+        _check_4d(grad, input)
+        out = grad.with_shape((grad.shape[1], input.shape[1] // groups, *kernel))
+        _check_grad(grad, input, out, stride, padding, dilation, groups)
+        return out
 
     def ref(
         self, g: Array, x: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphtorch.ir import expr
-from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
@@ -23,7 +23,7 @@ from graphtorch.ir.ops.common import (
     to_dtype,
     unify,
 )
-from graphtorch.ir.types import DType, TensorType, bool_, float32
+from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_, float32
 
 Array = Any
 EVERYWHERE = ("gt", "Tensor")
@@ -105,6 +105,14 @@ class Constant(Op):
     elementwise = True
 
     def infer(self, *, value: bool | int | float, dtype: DType) -> TensorType:
+        whole = dtype.kind not in "iu" or -(2**63) <= value < 2**64  # not so for nan
+        check(
+            whole,
+            "GT304",
+            f"{value!r} is not a number of {dtype!r}",
+            "expected a finite number of at most 64 bits",
+            kind=ArgumentError,
+        )
         return TensorType((), dtype)
 
     def ref(self, *, value: bool | int | float, dtype: DType) -> Array:
@@ -124,6 +132,13 @@ class Cast(Op):
     elementwise = True
 
     def infer(self, x: TensorType, *, dtype: DType) -> TensorType:
+        check(
+            dtype in TENSOR_DTYPES,
+            "GT203",
+            f"no tensor has the dtype {dtype!r}",
+            f"expected one of {', '.join(d.name for d in TENSOR_DTYPES)}",
+            kind=DTypeError,
+        )
         return x.with_dtype(dtype)
 
     def ref(self, x: Array, *, dtype: DType) -> Array:
@@ -648,6 +663,13 @@ class Where(Op):
         return (broadcast(condition, shape), *(broadcast(v, shape) for v in values)), {}
 
     def infer(self, condition: TensorType, input: TensorType, other: TensorType) -> TensorType:
+        check(
+            condition.dtype == bool_,
+            "GT204",
+            "the condition must be bool",
+            f"expected graphtorch.bool, got {condition.dtype!r}",
+            kind=DTypeError,
+        )
         same_types(condition.with_dtype(input.dtype), input, other)
         return input
 

@@ -14,9 +14,12 @@ from graphtorch.ir.op import OPS, Op, composite, register
 from graphtorch.ir.ops.common import (
     Shape,
     as_int,
+    check_dim,
+    check_sizes,
     normalize_dim,
     normalize_dims,
     result_dtype,
+    same_types,
     shape_of,
     sizes,
     to_dtype,
@@ -48,6 +51,7 @@ class BroadcastTo(Op):
             f"{list(input.shape)} cannot be expanded to {list(shape)}",
             "expected every size to be 1 or to match, counted from the last dimension",
         )
+        check_sizes(shape, "shape")
         return input.with_shape(shape)
 
     def ref(self, input: Array, *, shape: Shape) -> Array:
@@ -82,6 +86,7 @@ class Reshape(Op):
 
     def infer(self, input: TensorType, *, shape: Shape) -> TensorType:
         out = input.with_shape(shape)
+        check_sizes(shape, "shape")
         check(
             out.numel == input.numel,
             "GT105",
@@ -122,6 +127,16 @@ def _fill_in(old: Shape, new: Shape) -> Shape:
     return tuple(numel // known if n == -1 else n for n in new)
 
 
+def _check_order(dims: Shape, given: Shape, ndim: int) -> None:
+    check(
+        sorted(dims) == list(range(ndim)),
+        "GT303",
+        f"dims={list(given)} is not an order of {ndim} dimensions",
+        "expected every dimension exactly once",
+        kind=ArgumentError,
+    )
+
+
 class Permute(Op):
     """Reorder the dimensions: result dimension i is the operand's dims[i]."""
 
@@ -133,16 +148,11 @@ class Permute(Op):
         given = sizes(dims or (kwargs["dims"],), "dims")
         ndim = len(shape_of(input))
         order = tuple(normalize_dim(d, ndim, "dims") for d in given)
-        check(
-            sorted(order) == list(range(ndim)),
-            "GT303",
-            f"dims={list(given)} is not an order of {ndim} dimensions",
-            "expected every dimension exactly once",
-            kind=ArgumentError,
-        )
+        _check_order(order, given, ndim)
         return (input,), {"dims": order}
 
     def infer(self, input: TensorType, *, dims: Shape) -> TensorType:
+        _check_order(dims, dims, input.ndim)
         return input.with_shape(tuple(input.shape[d] for d in dims))
 
     def ref(self, input: Array, *, dims: Shape) -> Array:
@@ -163,6 +173,14 @@ class Slice(Op):
     is_view = True
 
     def infer(self, input: TensorType, *, start: Shape, stop: Shape, step: Shape) -> TensorType:
+        bounds = zip(start, stop, step, input.shape, strict=True)
+        check(
+            all(0 <= a <= b <= n and s >= 1 for a, b, s, n in bounds),
+            "GT304",
+            f"start={list(start)}, stop={list(stop)}, step={list(step)} do not lie in {list(input.shape)}",
+            "expected 0 <= start <= stop <= size and step >= 1",
+            kind=ArgumentError,
+        )
         parts = zip(start, stop, step, strict=True)
         return input.with_shape(tuple(max(0, -(-(b - a) // s)) for a, b, s in parts))
 
@@ -191,6 +209,7 @@ class Pad(Op):
     name = "pad"
 
     def infer(self, input: TensorType, *, low: Shape, high: Shape, interior: Shape) -> TensorType:
+        check_sizes((*low, *high, *interior), "padding")
         parts = zip(input.shape, low, high, interior, strict=True)
         return input.with_shape(tuple(a + b + n + max(n - 1, 0) * k for n, a, b, k in parts))
 
@@ -246,6 +265,8 @@ class Cat(Op):
 
     def infer(self, *tensors: TensorType, dim: int) -> TensorType:
         first = tensors[0]
+        check_dim(dim, first.ndim)
+        same_types(*(t.with_shape(()) for t in tensors))
         for t in tensors[1:]:
             rest = (t.shape[:dim], t.shape[dim + 1 :]) == (first.shape[:dim], first.shape[dim + 1 :])
             check(
@@ -294,6 +315,8 @@ class Iota(Op):
     nondifferentiable = True
 
     def infer(self, *, shape: Shape, dim: int, dtype: DType) -> TensorType:
+        check_dim(dim, len(shape))
+        check_sizes(shape, "shape")
         return TensorType(shape, dtype)
 
     def ref(self, *, shape: Shape, dim: int, dtype: DType) -> Array:

@@ -15,7 +15,7 @@ from graphtorch.ir import expr
 from graphtorch.ir.errors import check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, register
-from graphtorch.ir.ops.common import Shape
+from graphtorch.ir.ops.common import Shape, check_sizes, require_float
 from graphtorch.ir.types import DType, TensorType, float32, int64, uint32, uint64
 
 Array = Any
@@ -37,6 +37,8 @@ class Uniform(Op):
             "the state of a generator is int64[2]",
             f"got {state}",
         )
+        check_sizes(shape, "shape")
+        require_float(TensorType(shape, dtype), "a draw")
         return TensorType(shape, dtype)
 
     def ref(self, state: Array, *, shape: Shape, dtype: DType) -> Array:

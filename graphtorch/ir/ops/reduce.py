@@ -13,6 +13,7 @@ from graphtorch.ir.expr import Const, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
     Shape,
+    check_dim,
     dtype_of,
     normalize_dim,
     normalize_dims,
@@ -40,6 +41,8 @@ class Reduction(Op):
     needs_elements: ClassVar[bool] = True
 
     def infer(self, input: TensorType, *, dims: Shape) -> TensorType:
+        for d in dims:
+            check_dim(d, input.ndim, "dims")
         out = input.with_shape(tuple(n for i, n in enumerate(input.shape) if i not in dims))
         check(
             input.dtype.kind in self.kinds,
@@ -131,6 +134,14 @@ class ArgMax(Op):
     nondifferentiable = True
 
     def infer(self, input: TensorType, *, dim: int) -> TensorType:
+        check_dim(dim, input.ndim)
+        check(
+            input.dtype != bool_,
+            "GT203",
+            f"{self.name} does not take {input.dtype!r}",
+            "convert it first, e.g. with .to(graphtorch.int64)",
+            kind=DTypeError,
+        )
         check(
             input.shape[dim] > 0,
             "GT108",

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import bind, expr
-from graphtorch.ir.errors import ArgumentError, check
+from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
-from graphtorch.ir.ops.common import pair, require_float, shape_of
+from graphtorch.ir.ops.common import check_sizes, pair, require_float, shape_of
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.types import TensorType, int32, int64
 
@@ -42,6 +42,13 @@ class MaxPool2d(Op):
             "GT107",
             "max_pool2d needs [n, c, h, w]",
             f"expected 4 dimensions, got {input.ndim}",
+        )
+        check(
+            input.dtype.kind != "b",
+            "GT203",
+            f"max_pool2d does not take {input.dtype!r}",
+            "convert it first, e.g. with .to(graphtorch.float32)",
+            kind=DTypeError,
         )
         out = []
         for x, k, s, p, d, axis in zip(
@@ -132,6 +139,8 @@ class MaxPool2dGrad(Op):
         self, grad: TensorType, window: TensorType, *,
         size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair,
     ) -> TensorType:  # fmt: skip
+        _check_window(grad.ndim == 4 and grad.shape == window.shape, grad, window)
+        check_sizes(size, "size")
         return grad.with_shape((*grad.shape[:2], *size))
 
     def ref(
@@ -170,6 +179,15 @@ class MaxPool2dGrad(Op):
         return expr.reduce("add", shape, kernel, zero, lambda i, k: won(i, k[0], k[1]))
 
 
+def _check_window(ok: bool, x: TensorType, window: TensorType) -> None:
+    check(
+        ok and window.dtype == int32,
+        "GT103",
+        "the positions do not fit the tensor",
+        f"expected i32[n, c, oh, ow] as max_pool2d gives it, got {x} and {window}",
+    )
+
+
 def _window(attrs: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in attrs.items() if k != "size"}
 
@@ -183,6 +201,7 @@ class MaxPool2dGather(Op):
         self, input: TensorType, window: TensorType, *,
         kernel: Pair, stride: Pair, padding: Pair, dilation: Pair,
     ) -> TensorType:  # fmt: skip
+        _check_window(input.ndim == window.ndim == 4 and input.shape[:2] == window.shape[:2], input, window)
         return input.with_shape(window.shape)
 
     def ref(
