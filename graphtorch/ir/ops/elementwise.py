@@ -440,7 +440,8 @@ class Add(Binary):
         return super().prepare(input, other if alpha == 1 else mul(other, alpha))
 
     def ref(self, a: Array, b: Array) -> Array:
-        return np.add(a, b)
+        with np.errstate(all="ignore"):
+            return np.add(a, b)
 
     def vjp(self, g: Any, _y: Any, _a: Any, _b: Any) -> Any:
         return g, g
@@ -460,7 +461,8 @@ class Sub(Binary):
         return super().prepare(input, other if alpha == 1 else mul(other, alpha))
 
     def ref(self, a: Array, b: Array) -> Array:
-        return np.subtract(a, b)
+        with np.errstate(all="ignore"):
+            return np.subtract(a, b)
 
     def vjp(self, g: Any, _y: Any, _a: Any, _b: Any) -> Any:
         return g, -g
@@ -530,7 +532,8 @@ class Maximum(Binary):
     name = "maximum"
 
     def ref(self, a: Array, b: Array) -> Array:
-        return np.maximum(a, b)
+        with np.errstate(all="ignore"):
+            return np.maximum(a, b)
 
     def vjp(self, g: Any, _y: Any, a: Any, b: Any) -> Any:
         half = where(eq(a, b), g * 0.5, g)
@@ -549,7 +552,8 @@ class Minimum(Binary):
     name = "minimum"
 
     def ref(self, a: Array, b: Array) -> Array:
-        return np.minimum(a, b)
+        with np.errstate(all="ignore"):
+            return np.minimum(a, b)
 
     def vjp(self, g: Any, _y: Any, a: Any, b: Any) -> Any:
         half = where(eq(a, b), g * 0.5, g)

@@ -84,7 +84,8 @@ class ReduceSum(Reduction):
     needs_elements = False
 
     def ref(self, input: Array, *, dims: Shape) -> Array:
-        return np.asarray(input.sum(dims, dtype=input.dtype))
+        with np.errstate(all="ignore"):
+            return np.asarray(input.sum(dims, dtype=input.dtype))
 
     def vjp(self, g: Any, _y: Any, _input: Any, *, dims: Shape) -> Any:
         shape = shape_of(_input)
@@ -110,7 +111,8 @@ class ReduceMax(Extremum):
     kind = "max"
 
     def ref(self, input: Array, *, dims: Shape) -> Array:
-        return np.asarray(input.max(dims))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(input.max(dims))
 
     def neutral(self, dtype: DType) -> Const:
         return expr.const(-math.inf if dtype.kind == "f" else int(np.iinfo(dtype.np).min), dtype)
@@ -121,7 +123,8 @@ class ReduceMin(Extremum):
     kind = "min"
 
     def ref(self, input: Array, *, dims: Shape) -> Array:
-        return np.asarray(input.min(dims))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(input.min(dims))
 
     def neutral(self, dtype: DType) -> Const:
         return expr.const(math.inf if dtype.kind == "f" else int(np.iinfo(dtype.np).max), dtype)

@@ -1,0 +1,366 @@
+"""gt.compile as users meet it: when it compiles again, what it refuses, how it joins eager code."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphtorch as gt
+from graphtorch import nn, optim
+from graphtorch.errors import AutogradError, ShapeError, TraceError
+from graphtorch.testing import assert_close
+
+RNG = np.random.default_rng(7)
+
+
+def normal(*shape: int) -> gt.Tensor:
+    return gt.from_numpy(RNG.standard_normal(shape).astype(np.float32))
+
+
+def close(a: Any, b: Any) -> None:
+    assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = 2.0
+        self.inner = nn.Linear(5, 3)
+
+    def forward(self, x: gt.Tensor) -> gt.Tensor:
+        return self.inner(x) * self.scale
+
+
+# ---- compiling again --------------------------------------------------------------------------------
+
+
+def test_a_second_call_does_not_compile_again() -> None:
+    f = gt.compile(lambda x: (x * 2).relu())
+    x, y = normal(3, 7), normal(3, 7)
+    close(f(x), (x * 2).relu())
+    close(f(y), (y * 2).relu())
+    assert len(f.stats) == 1
+
+
+def test_new_shapes_and_dtypes_compile_another_program() -> None:
+    f = gt.compile(lambda x: x + 1)
+    for x in (normal(3), normal(4), gt.arange(3), normal(3)):
+        close(f(x), x + 1)
+    assert [s.reason for s in f.stats] == ["first call"] + ["new shapes, dtypes or arguments"] * 2
+
+
+def test_a_changed_learning_rate_does_not_compile_again() -> None:
+    def make() -> tuple[Any, Any, Any]:
+        gt.manual_seed(3)
+        model = nn.Linear(5, 2)
+        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x: gt.Tensor) -> gt.Tensor:
+            optimizer.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        return step, model, optimizer
+
+    (step, model, optimizer), (other, eager_model, eager_optimizer) = make(), make()
+    compiled = gt.compile(step)
+    for i in range(6):
+        x = normal(7, 5)
+        optimizer.param_groups[0]["lr"] = eager_optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
+        close(compiled(x), other(x))
+    close(list(model.parameters()), list(eager_model.parameters()))
+    assert len(compiled.stats) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: setattr(m, "scale", 5.0),
+        lambda m: setattr(m, "inner", nn.Linear(5, 3)),
+        lambda m: setattr(m.inner, "weight", nn.Parameter(normal(3, 5))),
+        lambda m: m.load_state_dict({"inner.weight": normal(3, 5), "inner.bias": normal(3)}),
+        lambda m: setattr(m.inner.weight, "data", normal(3, 5)),
+        lambda m: m.inner.weight.requires_grad_(False),
+    ],
+    ids=["attribute", "layer", "parameter", "load_state_dict", "data", "requires_grad"],
+)
+def test_changed_python_state_is_never_stale(change: Any) -> None:
+    model = Scaled()
+    compiled = gt.compile(model)
+    x = normal(4, 5)
+    close(compiled(x), model(x))
+    change(model)
+    close(compiled(x), model(x))
+
+
+def test_eval_and_train_are_two_programs() -> None:
+    model = nn.Sequential(nn.Linear(5, 4), nn.Dropout(0.5))
+    compiled = gt.compile(model)
+    x = normal(6, 5)
+    gt.manual_seed(1)
+    first = compiled(x)
+    gt.manual_seed(1)
+    close(first, model(x))
+    model.eval()
+    close(compiled(x), model(x))
+    assert "training" in compiled.explain()
+
+
+def test_a_changed_closure_number_and_global_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    factor = 2.0
+
+    def f(x: gt.Tensor) -> gt.Tensor:
+        return x * factor + OFFSET
+
+    compiled = gt.compile(f)
+    x = normal(3)
+    close(compiled(x), x * 2.0 + 1.0)
+    factor = 3.0
+    close(compiled(x), x * 3.0 + 1.0)
+    monkeypatch.setitem(globals(), "OFFSET", 10.0)
+    close(compiled(x), x * 3.0 + 10.0)
+
+
+OFFSET = 1.0
+
+
+def test_the_attribute_of_a_plain_object_is_seen() -> None:
+    class Config:
+        def __init__(self) -> None:
+            self.width = 2.0
+
+    config = Config()
+    compiled = gt.compile(lambda x: x * config.width)
+    x = normal(3)
+    close(compiled(x), x * 2.0)
+    config.width = 4.0
+    close(compiled(x), x * 4.0)
+
+
+def test_a_function_that_counts_in_python_is_refused() -> None:
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.count = 0
+
+        def forward(self, x: gt.Tensor) -> gt.Tensor:
+            self.count += 1
+            return x + self.count
+
+    with pytest.raises(TraceError, match=r"GT605: Counter changes Python state.*\n.*Counter\.count"):
+        gt.compile(Counter())(normal(2))
+
+
+# ---- what cannot be traced ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x if x.sum() > 0 else -x,
+        lambda x: x * float(x.sum()),
+        lambda x: x * x.sum().item(),
+        lambda x: x + x.detach().numpy(),
+        lambda x: x[int(x.argmax())],
+        lambda x: x * x.tolist()[0],
+    ],
+    ids=["if", "float", "item", "numpy", "int", "tolist"],
+)
+def test_data_dependent_python_names_the_line(function: Any) -> None:
+    with pytest.raises(TraceError) as caught:
+        gt.compile(function)(normal(5))
+    text = str(caught.value)
+    assert text.startswith("TraceError GT601: ")
+    assert "test_compile.py:" in text
+    assert "gt.where(condition, a, b)" in text
+
+
+def test_a_view_written_in_place_is_refused() -> None:
+    def f(x: gt.Tensor) -> gt.Tensor:
+        y = x * 2
+        y[0].zero_()
+        return y
+
+    with pytest.raises(TraceError, match="GT604: a view cannot be written in place"):
+        gt.compile(f)(normal(3, 2))
+
+
+def test_a_view_read_after_its_base_changed_is_refused() -> None:
+    def f(x: gt.Tensor) -> gt.Tensor:
+        y = x * 2
+        v = y.reshape(-1)
+        y.add_(1)
+        return v
+
+    with pytest.raises(TraceError, match="GT604: a view is read after"):
+        gt.compile(f)(normal(3, 2))
+
+
+def test_in_place_changes_of_arguments_and_state_happen() -> None:
+    state = gt.zeros(3)
+
+    def f(x: gt.Tensor) -> gt.Tensor:
+        x.mul_(2)
+        state.add_(x)
+        return state * 1
+
+    compiled = gt.compile(f)
+    x = gt.tensor([1.0, 2.0, 3.0])
+    close(compiled(x), gt.tensor([2.0, 4.0, 6.0]))
+    close(compiled(x), gt.tensor([6.0, 12.0, 18.0]))
+    close(x, gt.tensor([4.0, 8.0, 12.0]))
+    close(state, gt.tensor([6.0, 12.0, 18.0]))
+
+
+def test_state_that_is_swapped_and_returned() -> None:
+    a, b = gt.tensor([1.0, 2.0]), gt.tensor([3.0, 4.0])
+
+    def swap() -> tuple[gt.Tensor, gt.Tensor]:
+        before = a * 1
+        a.copy_(b)
+        b.copy_(before)
+        return a + 0.5, before
+
+    out = gt.compile(swap)()
+    close(out, (gt.tensor([3.5, 4.5]), gt.tensor([1.0, 2.0])))
+    close((a, b), (gt.tensor([3.0, 4.0]), gt.tensor([1.0, 2.0])))
+
+
+# ---- joining eager autograd --------------------------------------------------------------------------
+
+
+def test_a_compiled_module_in_an_eager_loop() -> None:
+    gt.manual_seed(5)
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(3 * 5 * 3, 4))
+    twin = copy.deepcopy(model)
+    compiled = gt.compile(model)
+    optimizers = [optim.SGD(m.parameters(), lr=0.1) for m in (model, twin)]
+    for _ in range(4):
+        x, y = normal(6, 2, 7, 5), gt.randint(0, 4, (6,))
+        for f, o in ((compiled, optimizers[0]), (twin, optimizers[1])):
+            o.zero_grad()
+            nn.functional.cross_entropy(f(x), y).backward()
+            o.step()
+    close(list(model.parameters()), list(twin.parameters()))
+    close(list(model.buffers()), list(twin.buffers()))
+    assert len(compiled.stats) == 1
+
+
+def test_gradients_reach_inputs_and_accumulate() -> None:
+    f = gt.compile(lambda x, y: (x * y).sigmoid())
+    x, y = normal(3, 4).requires_grad_(), normal(4).requires_grad_()
+    (f(x, y) * 3).sum().backward()
+    (x * f(x, y)).sum().backward()
+    got = x.grad, y.grad
+    x.grad = y.grad = None
+    ((x * y).sigmoid() * 3).sum().backward()
+    (x * (x * y).sigmoid()).sum().backward()
+    close(got, (x.grad, y.grad))
+
+
+def test_backward_twice_needs_retain_graph() -> None:
+    w = normal(3).requires_grad_()
+    f = gt.compile(lambda x: (x * w).exp())
+    out = f(normal(3)).sum()
+    out.backward(retain_graph=True)
+    out.backward()
+    with pytest.raises(AutogradError, match="GT501"):
+        out.backward()
+
+
+def test_a_parameter_changed_between_forward_and_backward_is_an_error() -> None:
+    w = normal(3).requires_grad_()
+    out = gt.compile(lambda x: x * w * w)(normal(3)).sum()
+    with gt.no_grad():
+        w.mul_(2)
+    with pytest.raises(AutogradError, match="GT502"):
+        out.backward()
+
+
+def test_gradients_are_left_on_the_parameters_of_a_compiled_step() -> None:
+    w = normal(4, 3).requires_grad_()
+
+    def step(x: gt.Tensor) -> gt.Tensor:
+        loss = (x @ w).square().mean()
+        loss.backward()
+        return loss
+
+    x = normal(5, 4)
+    compiled = gt.compile(step)
+    compiled(x)
+    compiled(x)
+    got, w.grad = w.grad, None
+    step(x)
+    step(x)
+    close(got, w.grad)
+
+
+def test_no_grad_inside_of_a_step_cuts_the_gradient() -> None:
+    w = normal(3).requires_grad_()
+
+    def step(x: gt.Tensor) -> gt.Tensor:
+        with gt.no_grad():
+            target = (x * w).tanh()
+        loss = ((x * w) - target).square().sum()
+        loss.backward()
+        return loss
+
+    x = normal(3)
+    gt.compile(step)(x)
+    got, w.grad = w.grad, None
+    step(x)
+    close(got, w.grad)
+
+
+# ---- failing calls -----------------------------------------------------------------------------------
+
+
+def test_a_failed_call_changes_nothing() -> None:
+    gt.manual_seed(2)
+    model = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3))
+    optimizer = optim.Adam(model.parameters(), lr=0.1)
+
+    def step(x: gt.Tensor) -> gt.Tensor:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    compiled = gt.compile(step)
+    compiled(normal(6, 5))
+    before = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict()), [p.grad for p in model.parameters()]
+    with pytest.raises(ShapeError) as caught:
+        compiled(normal(6, 7))
+    assert 'ShapeError GT109 in linear "0": input features do not match the weight' in str(caught.value)
+    close(model.state_dict(), before[0])
+    close(optimizer.state_dict()["state"], before[1]["state"])
+    assert all(p.grad is g for p, g in zip(model.parameters(), before[2], strict=True))
+
+
+def test_a_whole_function_may_be_empty_or_constant() -> None:
+    x = normal(2)
+    assert gt.compile(lambda x: x)(x) is x
+    assert gt.compile(lambda x: (1, "a", None))(x) == (1, "a", None)
+    close(gt.compile(lambda: gt.ones(3))(), gt.ones(3))
+    close(gt.compile(lambda x: {"a": [x + 1, x]})(x), {"a": [x + 1, x]})
+
+
+def test_outputs_are_never_overwritten_by_the_next_call() -> None:
+    f = gt.compile(lambda x: x.exp())
+    first = f(gt.zeros(3))
+    f(gt.ones(3))
+    close(first, gt.ones(3))
+
+
+def test_non_contiguous_and_empty_arguments() -> None:
+    f = gt.compile(lambda x: (x * 2).sum(0))
+    x = normal(5, 3)
+    close(f(x.T), (x.T * 2).sum(0))
+    close(f(gt.zeros(0, 3)), gt.zeros(3))
+    close(gt.compile(lambda x: x + 1)(gt.zeros(0, 3)), gt.zeros(0, 3))

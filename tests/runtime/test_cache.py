@@ -1,0 +1,99 @@
+"""The object cache never breaks or endangers a run."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from pathlib import Path
+
+import pytest
+
+import graphtorch as gt
+from graphtorch.errors import CacheWarning
+from graphtorch.runtime import cache
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GRAPHTORCH_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def run() -> bool:
+    """Compile something; whether it came from the cache."""
+    f = gt.compile(lambda x: (x * 3).tanh() - 0.125)
+    x = gt.arange(5, dtype=gt.float32)
+    assert abs((f(x) - ((x * 3).tanh() - 0.125)).abs().amax().item()) < 1e-6
+    return f.stats[0].from_cache
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.o"))
+
+
+def test_the_second_run_comes_from_the_cache(folder: Path) -> None:
+    assert [run(), run()] == [False, True]
+    assert len(files(folder)) == 1
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_damaged_file_is_ignored_with_a_warning_and_replaced(folder: Path) -> None:
+    run()
+    (path,) = files(folder)
+    good = path.read_bytes()
+    for bad in (good[:-1], b"", good[:60] + bytes([good[60] ^ 1]) + good[61:], b"x" * 4096):
+        path.write_bytes(bad)
+        with pytest.warns(CacheWarning, match="is damaged"):
+            assert run() is False
+        assert path.read_bytes() == good
+    assert run() is True
+
+
+def test_a_directory_that_others_can_write_is_not_trusted(folder: Path) -> None:
+    run()
+    folder.chmod(0o777)
+    with pytest.warns(CacheWarning, match="can be written by others"):
+        assert run() is False
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="the system has no users")
+def test_a_foreign_directory_is_not_trusted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with pytest.warns(CacheWarning, match="belongs to another user"):
+        assert run() is False
+
+
+def test_a_directory_that_cannot_be_made_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GRAPHTORCH_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with pytest.warns(CacheWarning, match="cannot be used"):
+        assert run() is False
+
+
+def test_a_full_disk_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cache.tempfile, "mkstemp", fail)
+    with pytest.warns(CacheWarning, match="cannot be written"):
+        assert run() is False
+
+
+def test_it_can_be_turned_off(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHTORCH_CACHE", "0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [run(), run()] == [False, False]
+    assert not folder.exists()
+
+
+def test_the_key_covers_the_tools_and_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    import llvmlite
+
+    before = cache.key_of("text", "program")
+    assert cache.key_of("text ", "program") != before
+    assert cache.key_of("text", "pool") != before
+    monkeypatch.setattr(llvmlite, "__version__", "0.0")
+    assert cache.key_of("text", "program") != before
