@@ -1,0 +1,1 @@
+"""Optimizers, with torch's names; the public package is `graphtorch.optim`."""

@@ -1,0 +1,107 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from graphtorch.frontend.nn.arguments import flag
+from graphtorch.frontend.optim.optimizer import Group, Optimizer, at_least, in_range, number_unless_zero, numbers
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.types import float64
+
+
+class Adam(Optimizer):
+    """Steps by running means of the gradient and of its square (D. P. Kingma, J. Ba, ICLR 2015).
+
+    With t steps taken: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, and
+    p - lr * m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps). ``amsgrad`` takes the greatest v so far;
+    ``weight_decay`` adds its multiple of p to g, or (``decoupled_weight_decay``) shrinks p itself;
+    ``maximize`` climbs. ArgumentError GT304 for options out of range.
+    """
+
+    _switches = ("weight_decay", "amsgrad", "maximize", "decoupled_weight_decay")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        options = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, options)
+
+    def _check(self, group: Group) -> None:
+        for name in ("lr", "eps", "weight_decay"):
+            at_least(group, name, 0)
+        betas = group["betas"]
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise ArgumentTypeError("GT301", f"betas must be a pair of numbers, got {betas!r}")
+        for index, beta in enumerate(betas):
+            in_range(beta, f"betas[{index}]", 0, _BELOW_ONE, f"0 <= betas[{index}] < 1")
+        for name in ("amsgrad", "maximize", "decoupled_weight_decay"):
+            flag(group[name], name)
+
+    def _update(self, group: Group, params: list[tuple[Tensor, Tensor]]) -> None:
+        lr, *rest = numbers(group, "lr", ("betas", 0), ("betas", 1), "eps")
+        decay = number_unless_zero(group, "weight_decay")
+        for p, g in params:
+            g = -g if group["maximize"] else g
+            start: Any = p
+            if decay is not None and group["decoupled_weight_decay"]:
+                start = p * (1 - lr * decay)
+            elif decay is not None:
+                g = g + p * decay
+            p.copy_(start - self._direction(group, p, g, lr, *rest))
+
+    def _direction(self, group: Group, p: Tensor, g: Tensor, lr: Any, beta1: Any, beta2: Any, eps: Any) -> Tensor:
+        """What to subtract from ``p``, after its state has moved on."""
+        step = self._state_of(p, "step", lambda: PUBLIC["gt"]["zeros"](()))
+        mean = self._state_of(p, "exp_avg", lambda: PUBLIC["gt"]["zeros_like"](p))
+        square = self._state_of(p, "exp_avg_sq", lambda: PUBLIC["gt"]["zeros_like"](p))
+        step.copy_(step + 1)
+        mean.copy_(mean + (g - mean) * (1 - beta1))
+        square.copy_(square * beta2 + g * g * (1 - beta2))
+        if group["amsgrad"]:
+            top = self._state_of(p, "max_exp_avg_sq", lambda: PUBLIC["gt"]["zeros_like"](p))
+            square = top.copy_(PUBLIC["gt"]["maximum"](top, square))
+        t = step.to(float64)  # 1 - beta^t loses half of float32's digits
+        scale = (1 - beta2**t).sqrt()
+        return mean / (square.sqrt() / scale + eps) * (lr / (1 - beta1**t))  # type: ignore[attr-defined,no-any-return]
+
+
+class AdamW(Adam):
+    """`Adam` with decoupled weight decay (I. Loshchilov, F. Hutter, ICLR 2019), 0.01 by default."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+
+
+#: the greatest float below 1
+_BELOW_ONE = 1 - 2**-53

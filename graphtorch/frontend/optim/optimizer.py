@@ -1,0 +1,180 @@
+"""Optimizer: parameter groups, per-parameter state, and a step that one program can hold.
+
+A step writes parameters and state in place with tensor ops. Hyperparameters that are numbers are read
+through the interpreter (`numbers`), so that a program takes them as inputs and a changed learning rate
+compiles nothing. What decides which ops run (flags, whether a number is 0) is read as plain Python, and
+is what `Optimizer._structure` tells of.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar
+
+from graphtorch.frontend import epoch
+from graphtorch.frontend.autograd import enable_grad, no_grad
+from graphtorch.frontend.optim import state_dict as _state
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import bind
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """The base of all optimizers.
+
+    ``params`` are tensors, or dicts with "params" and options of their own; ``defaults`` are the options of
+    groups that do not give them. A subclass defines `_check` and `_update`. ArgumentTypeError GT301 for what
+    is not a tensor, ArgumentError GT306 for no parameters, one given twice, or one that is computed.
+    """
+
+    #: options whose truth decides which ops a step consists of
+    _switches: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, params: Iterable[Any], defaults: Group) -> None:
+        self.defaults = defaults
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[Group] = []
+        self._generation = 0
+        for group in _as_groups(params):
+            self.add_param_group(group)
+
+    def _check(self, group: Group) -> None:
+        """Raise ArgumentError GT304 for an option out of range."""
+
+    def _update(self, group: Group, params: list[tuple[Tensor, Tensor]]) -> None:
+        """Apply one step to (parameter, gradient) pairs; runs under `no_grad`."""
+        raise NotImplementedError(type(self).__name__)
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Add parameters with options of their own: ``{"params": [...], "lr": 0.01}``."""
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise ArgumentTypeError("GT301", 'param_group must be a dict with "params"', [f"got {param_group!r}"])
+        given = param_group["params"]
+        params = [given] if isinstance(given, Tensor) else list(given)
+        known = {p for group in self.param_groups for p in group["params"]}
+        for position, p in enumerate(params):
+            _check_parameter(p, position, known)
+            known.add(p)
+        group = {"params": params, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
+        self._check(group)
+        self.param_groups.append(group)
+        epoch.bump()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient. ``closure`` recomputes the loss, which is returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                found = [(p, g) for p in group["params"] if (g := p.grad) is not None]
+                if found:
+                    self._update(group, found)
+        return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients, or make them zeros."""
+        for p in (p for group in self.param_groups for p in group["params"]):
+            if set_to_none:
+                p.grad = None
+            elif p.grad is not None:
+                p.grad.zero_()
+
+    def state_dict(self) -> dict[str, Any]:
+        """``{"state": {index: {name: tensor}}, "param_groups": [options with "params": [indices]]}``."""
+        return _state.collect(self)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over options and state, in place where the tensors are already there.
+
+        StateError GT705 lists all that does not fit, and then nothing was changed.
+        """
+        _state.load(self, state_dict)
+
+    def _state_of(self, p: Tensor, name: str, make: Callable[[], Tensor]) -> Tensor:
+        """The state ``name`` of a parameter, made outside of any trace when it is not there yet."""
+        state = self.state[p]
+        if name not in state:
+            with bind.suspended():
+                state[name] = make()
+        return state[name]  # type: ignore[no-any-return]
+
+    def _loaded(self) -> None:
+        """Called when the state was replaced, for what a subclass keeps beside it."""
+
+    def _structure(self) -> tuple[object, ...]:
+        """What decides which ops a step consists of, over which tensors; a program is good for one structure."""
+        groups = ((len(g["params"]), *(bool(g[key]) for key in self._switches)) for g in self.param_groups)
+        return self._generation, *groups
+
+    def __repr__(self) -> str:
+        lines = []
+        for index, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {index}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+            lines.append("")
+        return f"{type(self).__name__} (\n" + "\n".join(lines[:-1]) + "\n)"
+
+
+def numbers(group: Group, *keys: Any) -> tuple[Any, ...]:
+    """Options by key (or path of keys): floats in eager mode, inputs of the program in a trace."""
+    interpreter: Any = bind.current()
+    return tuple(interpreter.number(group, key) for key in keys)
+
+
+def number_unless_zero(group: Group, key: str) -> Any:
+    """`numbers` of one option, or None where it is 0: its ops are then left out of the step."""
+    return None if group[key] == 0 else numbers(group, key)[0]
+
+
+def at_least(group: Group, name: str, low: float) -> None:
+    """ArgumentTypeError GT301 or ArgumentError GT304 unless the option is a number >= ``low``."""
+    in_range(group[name], name, low, float("inf"), f"{name} >= {low:g}")
+
+
+def in_range(value: Any, name: str, low: float, high: float, expected: str) -> None:
+    """ArgumentTypeError GT301 or ArgumentError GT304 unless low <= value <= high."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentTypeError("GT301", f"{name} must be a number, got {type(value).__name__} {value!r}")
+    check(low <= value <= high, "GT304", f"{name}={value} is not allowed", f"expected {expected}", kind=ArgumentError)
+
+
+def _as_groups(params: Iterable[Any]) -> list[Group]:
+    if isinstance(params, Tensor | dict | str) or not isinstance(params, Iterable):
+        raise ArgumentTypeError(
+            "GT301",
+            f"params must be an iterable of tensors or of dicts, got {type(params).__name__}",
+            ['expected net.parameters(), a list of tensors, or a list of dicts with "params"'],
+        )
+    given = list(params)
+    check(
+        bool(given),
+        "GT306",
+        "the optimizer got no parameters",
+        "expected at least one; net.parameters() can be consumed only once",
+        kind=ArgumentError,
+    )
+    return given if isinstance(given[0], dict) else [{"params": given}]
+
+
+def _check_parameter(p: Any, position: int, known: set[Tensor]) -> None:
+    if not isinstance(p, Tensor):
+        raise ArgumentTypeError("GT301", f"params[{position}] must be a tensor, got {type(p).__name__}")
+    check(
+        p not in known,
+        "GT306",
+        f"params[{position}] {p.aval} is given twice",
+        "expected every parameter once, in one group",
+        kind=ArgumentError,
+    )
+    check(
+        p.is_leaf,
+        "GT306",
+        f"params[{position}] {p.aval} is computed from other tensors",
+        "expected leaves: tensors that no op has made",
+        kind=ArgumentError,
+    )

@@ -1,0 +1,5 @@
+"""Tools around models and training."""
+
+from graphtorch.utils import data
+
+__all__ = ["data"]
