@@ -17,7 +17,6 @@ from graphtorch.codegen.schedule.cuda_base import (
     Reduction,
     guarded,
     guarded_threads,
-    named,
     plan_reduction,
     repeat,
     split_index,
@@ -35,6 +34,8 @@ MANY_OUTPUTS = 4096
 def schedule_cuda(nest: Nest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flattener(nest.params)
+    if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
+        return Kernel(nest.name, flat.params, (loop("b", 0, lambda b: (), "block.x"),))
     if isinstance(nest, LoopNest):
         return Kernel(nest.name, flat.params, _loop_body(nest, flat))
     plan = plan_reduction(nest, flat)
@@ -144,8 +145,9 @@ def _tree(plan: Reduction, shared: Sequence[Buffer], threads: int, t: Var) -> li
         return []
 
     def halve(r: Expr) -> list[Stmt]:
-        lets, width = named("w", binary("shr", const(threads // 2, int64), r))
-        other = tuple(Load(s, (t + width,)) for s in shared)
-        return [*lets, If(t < width, tuple(plan.step(shared, (t,), other))), Barrier()]
+        w = Var("w", int64, threads // 2 + 1)
+        other = tuple(Load(s, (t + w,)) for s in shared)
+        merge = If(t < w, tuple(plan.step(shared, (t,), other)))
+        return [Let(w, binary("shr", const(threads // 2, int64), r)), merge, Barrier()]
 
     return repeat("r", threads.bit_length() - 1, halve)

@@ -1,0 +1,128 @@
+"""Kernel IR -> CUDA C. Statements here; expressions are the tables of cuda_expr.py.
+
+A kernel is an ``extern "C"`` function of its parameters' pointers in call order, followed by one for
+every `global` allocation. Block and thread loops are the launch: their variables are read from blockIdx
+and threadIdx, and `launch_geometry` gives the sizes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from graphtorch.codegen.cuda_expr import PREAMBLE, RESERVED, TABLES, CudaExprs, bare, c_type, type_of
+from graphtorch.codegen.kernel_grammar import Names
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, walk
+from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of
+from graphtorch.ir.errors import IRError
+from graphtorch.ir.expr import Const
+from graphtorch.ir.types import int64
+
+_FUNCTIONS = {name for table in TABLES.values() for fn in table for name in (fn, f"{fn}f")}
+_UNROLLED = ("unroll", "vec")
+_SPACES = {"local": "", "shared": "__shared__ __align__(16) "}
+
+
+def emit_cuda(kernel: Kernel) -> str:
+    """The CUDA C function of ``kernel``; it needs the preamble that `cuda_source` puts before it."""
+    return _Emitter(kernel).function()
+
+
+def cuda_source(kernels: Sequence[Kernel]) -> str:
+    """One translation unit of several kernels, whose names must differ."""
+    names = [c_name(k) for k in kernels]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise IRError("GT826", f"kernels of one name in a CUDA source: {', '.join(twice)}")
+    return "\n".join([PREAMBLE, *map(emit_cuda, kernels)])
+
+
+def c_name(kernel: Kernel) -> str:
+    """The symbol of a kernel."""
+    name = re.sub(r"\W", "_", kernel.name)
+    return f"k{name}" if name[0].isdigit() or name in RESERVED else name
+
+
+def launch_geometry(kernel: Kernel) -> tuple[Dim3, Dim3]:
+    """(grid, block), each as (x, y, z). A grid with a 0 in it must not be launched: there is nothing to do."""
+    launch = _launch(kernel)
+    return launch.grid, launch.block
+
+
+def _launch(kernel: Kernel) -> Launch:
+    launch = launch_of(kernel)
+    if launch is None:
+        raise IRError("GT825", f"kernel @{kernel.name} cannot be launched: it has no block loops")
+    return launch
+
+
+class _Emitter:
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self.names = Names(kernel, {*RESERVED, *_FUNCTIONS, c_name(kernel)}, dots=False)
+        self.expr = CudaExprs(self.names)
+
+    def function(self) -> str:
+        threads = math.prod(_launch(self.kernel).block)
+        pointers = [
+            f"{'const ' if p.mode == 'in' else ''}{c_type(p.buffer.dtype)}* __restrict__ {self.names.bind(p.buffer)}"
+            for p in self.kernel.params
+        ]
+        workspaces = [s.buffer for s in walk(self.kernel.body) if isinstance(s, Alloc) and s.space == "global"]
+        pointers += [f"{c_type(b.dtype)}* __restrict__ {self.names.bind(b)}" for b in workspaces]
+        head = f'extern "C" __global__ void __launch_bounds__({threads}) {c_name(self.kernel)}('
+        return "\n".join([f"{head}{', '.join(pointers)}) {{", *_indent(self.body(self.kernel.body)), "}\n"])
+
+    def body(self, body: Body) -> list[str]:
+        return [line for s in body for line in self.stmt(s)]
+
+    def stmt(self, s: Stmt) -> list[str]:
+        match s:
+            case For():
+                return self.mapped(s) if is_mapped(s) else self.loop(s)
+            case Let():
+                value = bare(self.expr(s.value))
+                return [f"const {type_of(s.var)} {self.names.bind(s.var)} = {value};"]
+            case Store():
+                return [self.store(s)]
+            case Alloc():
+                return self.alloc(s)
+            case If():
+                return [f"if ({bare(self.expr(s.cond))}) {{", *_indent(self.body(s.body)), "}"]
+            case Barrier():
+                return ["__syncthreads();"]
+
+    def mapped(self, s: For) -> list[str]:
+        """The index of a block or thread; what it governs needs no braces."""
+        where, axis = s.kind.split(".")
+        return [f"const int {self.names.bind(s.var)} = {where}Idx.{axis};", *self.body(s.body)]
+
+    def loop(self, s: For) -> list[str]:
+        if s.kind == "par":
+            raise IRError("GT826", f"kernel @{self.kernel.name}: a loop over CPU threads in CUDA code")
+        extent = self.expr(s.extent)
+        name, kind = self.names.bind(s.var), _loop_type(s)
+        head = f"for ({kind} {name} = 0; {name} < {extent}; ++{name}) {{"
+        pragma = ["#pragma unroll"] if s.kind in _UNROLLED else []
+        return [*pragma, head, *_indent(self.body(s.body)), "}"]
+
+    def store(self, s: Store) -> str:
+        guard = "" if s.where is None else f"if ({bare(self.expr(s.where))}) "
+        return f"{guard}{self.expr.element(s.buffer, s.indices)} = {bare(self.expr(s.value))};"
+
+    def alloc(self, s: Alloc) -> list[str]:
+        if s.space == "global":
+            return []
+        if s.space not in _SPACES:
+            raise IRError("GT826", f"kernel @{self.kernel.name}: memory of a CPU thread in CUDA code")
+        return [f"{_SPACES[s.space]}{c_type(s.buffer.dtype)} {self.names.bind(s.buffer)}[{max(s.buffer.numel, 1)}];"]
+
+
+def _loop_type(s: For) -> str:
+    known = isinstance(s.extent, Const) and s.extent.value < 2**31
+    return "int" if known or type_of(s.var) == "int" else c_type(int64)
+
+
+def _indent(lines: Sequence[str]) -> list[str]:
+    return [line if line.startswith("#") else f"  {line}" for line in lines]
