@@ -28,9 +28,10 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh, "erf": lambda x: type(x)(math.erf(x)), "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc,
     "round": np.round, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
 }  # fmt: skip
+# numpy's power of scalars takes a short cut through sqrt, which is nan for (-inf) ** 0.5; that of arrays does not
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "floordiv": np.floor_divide,
-    "mod": np.mod, "min": np.minimum, "max": np.maximum, "pow": np.power, "and": np.bitwise_and,
+    "mod": np.mod, "min": np.minimum, "max": np.maximum, "pow": lambda a, b: np.power(np.array([a]), [b])[0], "and": np.bitwise_and,
     "or": np.bitwise_or, "xor": np.bitwise_xor, "shl": np.left_shift, "shr": np.right_shift, "atan2": np.arctan2,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
 }  # fmt: skip
@@ -82,18 +83,19 @@ class _Evaluator:
         return self.memory[e.buffer][index]
 
 
+def lowered(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]) -> tuple[Any, Memory]:
+    """``op.lower`` over buffers that hold ``arrays``."""
+    buffers = [Buffer(f"b{n}", a.shape, dtype_from_name(a.dtype.name)) for n, a in enumerate(arrays)]
+    memory = dict(zip(buffers, arrays, strict=True))
+    return op.lower(*(BufferSource(b, b.shape) for b in buffers), **attrs), memory
+
+
 def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]) -> list[np.ndarray[Any, Any]]:
     """The results of ``op.lower`` over ``arrays``, element by element."""
-    memory, sources = {}, []
-    for n, a in enumerate(arrays):
-        buffer = Buffer(f"b{n}", a.shape, dtype_from_name(a.dtype.name))
-        memory[buffer] = a
-        sources.append(BufferSource(buffer, a.shape))
-    lowered = op.lower(*sources, **attrs)
-    if isinstance(lowered, Reduce):
-        return _reduce(lowered, memory)
-    parts = lowered if isinstance(lowered, tuple) else (lowered,)
-    return [_compute(part, memory) for part in parts]
+    found, memory = lowered(op, arrays, attrs)
+    if isinstance(found, Reduce):
+        return _reduce(found, memory)
+    return [_compute(part, memory) for part in (found if isinstance(found, tuple) else (found,))]
 
 
 def _variables(prefix: str, shape: tuple[int, ...]) -> tuple[Var, ...]:
@@ -113,7 +115,7 @@ def _compute(c: Compute, memory: Memory) -> np.ndarray[Any, Any]:
 
 
 def _reduce(r: Reduce, memory: Memory) -> list[np.ndarray[Any, Any]]:
-    """Accumulates in the order of the domain; the combination in a balanced tree must give the same (see test_lower)."""
+    """Combines the terms in reverse, and in the order of the domain: `combine` may not care about order."""
     outer, inner = _variables("i", r.shape), _variables("k", r.domain)
     empty = 0 in r.shape or 0 in r.domain
     terms = r.init if empty else r.body(outer, inner)
@@ -132,7 +134,9 @@ def _reduce(r: Reduce, memory: Memory) -> list[np.ndarray[Any, Any]]:
             [evaluate_expr(t, {**at, **dict(zip(inner, k, strict=True))}, memory) for t in terms]
             for k in itertools.product(*map(range, r.domain))
         ]
-        total = functools.reduce(combine, steps, [evaluate_expr(c, {}) for c in r.init])
+        start = [evaluate_expr(c, {}) for c in r.init]
+        total = functools.reduce(combine, steps, start)
+        np.testing.assert_allclose(total, functools.reduce(lambda b, a: combine(a, b), reversed(steps), start), rtol=1e-4, atol=1e-5)
         for o, e in zip(out, post, strict=True):
             o[point] = evaluate_expr(e, dict(zip(left, total, strict=True)), memory)
     return out

@@ -16,6 +16,7 @@ from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
+    Shape,
     as_int,
     broadcast,
     broadcast_shapes,
@@ -26,7 +27,7 @@ from graphtorch.ir.ops.common import (
 )
 from graphtorch.ir.ops.elementwise import add
 from graphtorch.ir.ops.movement import pad_op, permute, reshape, transpose
-from graphtorch.ir.types import TensorType
+from graphtorch.ir.types import TensorType, dtype_from_name
 
 Array = Any
 Pair = tuple[int, int]
@@ -259,9 +260,7 @@ class Conv2dInputGrad(_Conv):
         _check_grad(grad, out, weight, stride, padding, dilation, groups)
         return out
 
-    def ref(
-        self, g: Array, w: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
-    ) -> Array:
+    def ref(self, g: Array, w: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
         (n, o, oh, ow), (_, ci, kh, kw) = g.shape, w.shape
         cols = np.matmul(
             w.reshape(groups, o // groups, -1).transpose(0, 2, 1), g.reshape(n, groups, o // groups, oh * ow)
@@ -317,12 +316,10 @@ class Conv2dWeightGrad(_Conv):
     ) -> Array:
         (n, o, oh, ow), c = g.shape, x.shape[1]
         cols = _windows(x, kernel, (oh, ow), stride, padding, dilation)
-        cols = cols.reshape(n, groups, -1, oh * ow)
+        cols = cols.reshape(n, groups, c // groups * kernel[0] * kernel[1], oh * ow)
         out = np.zeros((groups, o // groups, cols.shape[2]), g.dtype)
         for image in range(n):
-            out += np.matmul(
-                g[image].reshape(groups, o // groups, oh * ow), cols[image].transpose(0, 2, 1)
-            )
+            out += np.matmul(g[image].reshape(groups, o // groups, oh * ow), cols[image].transpose(0, 2, 1))
         return out.reshape(o, c // groups, *kernel)
 
     def vjp(self, gg: Any, _y: Any, grad: Any, input: Any, *, kernel: Pair, **conv: Any) -> Any:
@@ -349,8 +346,6 @@ class Conv2dWeightGrad(_Conv):
 
 
 def _type(x: Array) -> TensorType:
-    from graphtorch.ir.types import dtype_from_name
-
     return TensorType(x.shape, dtype_from_name(x.dtype.name))
 
 
@@ -399,7 +394,7 @@ def conv2d(
     return reshape(out, shape_of(out)[1:]) if dims == 3 else out
 
 
-def _resolve_padding(x: Any, kernel: Pair, stride: Pair, padding: Any, dilation: Pair) -> tuple[Any, Pair]:
+def _resolve_padding(x: Any, kernel: Shape, stride: Pair, padding: Any, dilation: Pair) -> tuple[Any, Pair]:
     """Numbers for "same" and "valid"; where "same" is uneven the extra zero comes last, as in torch."""
     if padding == "valid":
         return x, (0, 0)
@@ -417,5 +412,3 @@ def _resolve_padding(x: Any, kernel: Pair, stride: Pair, padding: Any, dilation:
     if any(odd):
         x = bind.bind(pad_op, x, low=(0,) * 4, high=(0, 0, *odd), interior=(0,) * 4)
     return x, (total[0] // 2, total[1] // 2)
-
-

@@ -1,0 +1,446 @@
+"""One table for every primitive: what it is tested with, and what it refuses.
+
+Adding an op means adding a row to `SAMPLES` and one to `REFUSED` (or to `CANNOT_FAIL`, with the
+reason). test_eager, test_grad and test_lower run over them; test_meta fails an op that has none.
+Shapes never repeat a size, since a repeated size hides a transposed dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from graphtorch.ir.types import (
+    TENSOR_DTYPES,
+    DType,
+    TensorType,
+    bool_,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    uint8,
+    uint32,
+)
+
+Array = np.ndarray[Any, Any]
+FLOATS, INTS = (float32, float64), (int64, int32, int16, int8, uint8)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Operands and attributes. ``smooth``: finite differences make sense (no kinks, no nan, no ties)."""
+
+    operands: tuple[Array, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    smooth: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join(f"{a.dtype}{list(a.shape)}" for a in self.operands)
+
+
+def array(*shape: int, dtype: DType = float32, low: float = -2.0, high: float = 2.0) -> Array:
+    """Distinct numbers of [low, high] in a scattered order; bytes and bools repeat, of need."""
+    count = int(np.prod(shape, dtype=np.int64))
+    order = np.random.default_rng(count + 7 * len(shape)).permutation(count)
+    if dtype == bool_:
+        return (order % 3 == 0).reshape(shape)
+    if dtype.kind != "f":
+        least = 0 if dtype.kind == "u" else -11
+        return (least + order % 24).astype(dtype.np).reshape(shape)
+    return (low + (order + 0.5) * ((high - low) / max(count, 1))).astype(dtype.np).reshape(shape)
+
+
+def strided(*shape: int, dtype: DType = float32, low: float = -2.0, high: float = 2.0) -> Array:
+    """As `array`, but with dimensions in reverse order in memory, and gaps between the elements."""
+    wide = array(*(2 * n for n in reversed(shape)), dtype=dtype, low=low, high=high)
+    return wide[tuple(slice(None, None, 2) for _ in shape)].transpose()
+
+
+SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 3e38, 1e-40)
+
+
+def special(dtype: DType = float32) -> Array:
+    with np.errstate(over="ignore"):
+        return np.array(SPECIAL).astype(dtype.np)
+
+
+def special_pairs(dtype: DType = float32) -> tuple[Array, Array]:
+    """Every pair of special values: two arrays [n, n]."""
+    a, b = np.meshgrid(special(dtype), special(dtype))
+    return a, b
+
+
+# ---- families -------------------------------------------------------------------------------------
+
+
+def unary(low: float = -2.0, high: float = 2.0, kinds: str = "f") -> Callable[[], Iterator[Sample]]:
+    """Samples of an elementwise op of one operand, smooth on (low, high)."""
+
+    def make() -> Iterator[Sample]:
+        yield Sample((array(7, 17, low=low, high=high),), smooth=True)
+        yield Sample((strided(3, 5, 2, dtype=float64, low=low, high=high),), smooth=True)
+        yield Sample((np.broadcast_to(array(1, 7, low=low, high=high), (3, 7)),), smooth=True)
+        yield Sample((array(dtype=float64, low=low, high=high),), smooth=True)
+        yield Sample((array(0, 3),), smooth=True)
+        yield from (Sample((special(d),)) for d in FLOATS)
+        yield from (Sample((array(33, dtype=d),)) for d in TENSOR_DTYPES if d.kind != "f" and d.kind in kinds)
+
+    return make
+
+
+def binary(low: float = -2.0, high: float = 2.0, kinds: str = "fiub") -> Callable[[], Iterator[Sample]]:
+    """Samples of an elementwise op of two operands of one shape."""
+
+    def make() -> Iterator[Sample]:
+        other = {"low": low + 0.01, "high": high + 0.01}
+        yield Sample((array(7, 17, low=low, high=high), strided(7, 17, **other)), smooth=True)
+        yield Sample((strided(2, 3, 5, low=low, high=high), array(2, 3, 5, **other)), smooth=True)
+        yield Sample((array(dtype=float64, low=low, high=high), array(dtype=float64, **other)), smooth=True)
+        yield Sample((array(3, 0), array(3, 0)), smooth=True)
+        yield from (Sample(special_pairs(d)) for d in FLOATS)
+        for d in TENSOR_DTYPES:
+            if d.kind != "f" and d.kind in kinds:
+                yield Sample((array(33, dtype=d), array(33, dtype=d)[::-1]))
+
+    return make
+
+
+def moving(*attrs: tuple[tuple[int, ...], dict[str, Any]]) -> Callable[[], Iterator[Sample]]:
+    """Samples of an op that moves elements: (shape, attributes), over layouts and dtypes."""
+
+    def make() -> Iterator[Sample]:
+        for shape, a in attrs:
+            yield Sample((array(*shape),), a, smooth=True)
+            yield Sample((strided(*shape, dtype=float64),), a, smooth=True)
+        shape, a = attrs[0]
+        yield from (Sample((array(*shape, dtype=d),), a) for d in TENSOR_DTYPES)
+
+    return make
+
+
+def reducing(kinds: str, *, empty: bool) -> Callable[[], Iterator[Sample]]:
+    def make() -> Iterator[Sample]:
+        for shape, dims in [((7,), (0,)), ((3, 5, 2), (1,)), ((3, 5, 2), (0, 2)), ((17, 1), (0, 1)), ((2, 3), ())]:
+            yield Sample((array(*shape),), {"dims": dims}, smooth=True)
+            yield Sample((strided(*shape, dtype=float64),), {"dims": dims}, smooth=True)
+        yield Sample((array(),), {"dims": ()}, smooth=True)
+        yield Sample((array(0, 3),), {"dims": (1,)}, smooth=True)
+        yield Sample((np.array([[np.nan, 1], [np.inf, -np.inf], [0.0, -0.0]], np.float32),), {"dims": (1,)})
+        yield Sample((np.array([2, 1, 2, 2], np.float32),), {"dims": (0,)})
+        yield from (Sample((array(3, 7, dtype=d),), {"dims": (1,)}) for d in INTS if d.kind in kinds)
+        if empty:
+            yield Sample((array(0, 3),), {"dims": (0,)}, smooth=True)
+
+    return make
+
+
+def argmax() -> Iterator[Sample]:
+    for dim in (0, 1, 2):
+        yield Sample((strided(3, 5, 2),), {"dim": dim})
+    yield Sample((np.array([[1, np.nan, 2, np.nan], [3, 1, 3, 3], [-np.inf] * 4], np.float32),), {"dim": 1})
+    yield Sample((array(0, 3),), {"dim": 1})
+    yield from (Sample((array(3, 7, dtype=d),), {"dim": 1}) for d in INTS)
+    yield Sample((np.full((2, 3), -128, np.int8),), {"dim": 1})
+
+
+def constants() -> Iterator[Sample]:
+    for dtype in TENSOR_DTYPES:
+        yield from (Sample((), {"value": v, "dtype": dtype}) for v in (0, 1, True, 2.75))
+    yield from (Sample((), {"value": v, "dtype": float32}) for v in SPECIAL)
+    yield Sample((), {"value": -1, "dtype": uint8})
+    yield Sample((), {"value": 2**62 + 1, "dtype": int64})
+
+
+def casts() -> Iterator[Sample]:
+    yield Sample((strided(3, 7),), {"dtype": float64}, smooth=True)
+    yield Sample((array(0, 3),), {"dtype": float64}, smooth=True)
+    yield Sample((strided(3, 7, dtype=float64),), {"dtype": float32}, smooth=False)
+    for source in TENSOR_DTYPES:
+        numbers = array(17, dtype=source) if source.kind != "f" else array(17, dtype=source, low=0, high=100)
+        yield from (Sample((numbers,), {"dtype": target}) for target in TENSOR_DTYPES)
+    yield Sample((np.array([2.9, -2.9, 0.0, -0.0, 1e9], np.float32),), {"dtype": int64})
+    yield Sample((np.array([np.nan, np.inf, 0.0, -0.0], np.float32),), {"dtype": bool_})
+    yield Sample((np.array([2**40 + 3, -1, 300], np.int64),), {"dtype": uint8})
+
+
+def wheres() -> Iterator[Sample]:
+    yield Sample((array(7, 5, dtype=bool_), strided(7, 5), array(7, 5)), smooth=True)
+    yield Sample((array(dtype=bool_), array(dtype=float64), array(dtype=float64)), smooth=True)
+    yield Sample((array(10, dtype=bool_), special(), special()[::-1]))
+    yield Sample((array(0, 3, dtype=bool_), array(0, 3), array(0, 3)), smooth=True)
+    yield from (Sample((array(17, dtype=bool_), array(17, dtype=d), array(17, dtype=d)[::-1])) for d in INTS)
+
+
+def powers() -> Iterator[Sample]:
+    yield Sample((array(7, 5, low=0.2, high=2), strided(7, 5)), smooth=True)
+    yield Sample((strided(3, 2, dtype=float64), np.full((3, 2), 3.0)), smooth=False)
+    yield Sample(special_pairs(float64))
+    yield from (Sample((array(17, dtype=d), array(17, dtype=uint8).astype(d.np) % 3)) for d in INTS)
+    yield Sample((array(0, 3), array(0, 3)), smooth=True)
+
+
+def cats() -> Iterator[Sample]:
+    yield Sample((array(2, 3), strided(5, 3), array(1, 3)), {"dim": 0}, smooth=True)
+    yield Sample((strided(2, 3, 5), array(2, 1, 5), array(2, 0, 5)), {"dim": 1}, smooth=True)
+    yield Sample((array(7),), {"dim": 0}, smooth=True)
+    yield from (Sample((array(7, dtype=d), array(3, dtype=d)), {"dim": 0}) for d in (*INTS, bool_))
+
+
+def iotas() -> Iterator[Sample]:
+    for dtype in (float32, float64, *INTS):
+        yield Sample((), {"shape": (3, 7, 2), "dim": 1, "dtype": dtype})
+    yield Sample((), {"shape": (5,), "dim": 0, "dtype": int64})
+    yield Sample((), {"shape": (0, 3), "dim": 1, "dtype": int64})
+
+
+def dots() -> Iterator[Sample]:
+    yield Sample((array(7, 5), strided(5, 3)), smooth=True)
+    yield Sample((strided(2, 3, 5), array(2, 5, 7)), smooth=True)
+    yield Sample((array(3, 0), array(0, 5)), smooth=True)
+    yield Sample((array(0, 3), array(3, 5)), smooth=True)
+    yield Sample((array(1, 17, dtype=float64), strided(17, 1, dtype=float64)), smooth=True)
+    yield Sample((array(3, 5, dtype=int64), array(5, 2, dtype=int64)))
+    yield Sample((np.array([[np.nan, 1.0], [np.inf, 0.0]], np.float32), np.array([[1.0], [2.0]], np.float32)))
+
+
+#: (input, weight, output) sizes and attributes
+_CONVOLUTIONS = (
+    ((1, 3, 5, 4), (2, 3, 3, 2), (1, 2, 3, 3), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
+    ((2, 4, 7, 6), (6, 2, 3, 1), (2, 6, 4, 3), {"stride": (2, 4), "padding": (1, 2), "dilation": (1, 2), "groups": 2}),
+    ((1, 3, 6, 9), (3, 1, 2, 3), (1, 3, 4, 7), {"stride": (1, 1), "padding": (0, 1), "dilation": (2, 2), "groups": 3}),
+    ((2, 1, 4, 5), (3, 1, 1, 1), (2, 3, 4, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
+    ((0, 1, 4, 5), (3, 1, 2, 1), (0, 3, 3, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
+)
+
+
+def convolutions() -> Iterator[Sample]:
+    for x, w, _, attrs in _CONVOLUTIONS:
+        yield Sample((array(*x), strided(*w)), attrs, smooth=True)
+        yield Sample((strided(*x, dtype=float64), array(*w, dtype=float64)), attrs, smooth=True)
+
+
+def input_grads() -> Iterator[Sample]:
+    for x, w, y, attrs in _CONVOLUTIONS:
+        yield Sample((strided(*y), array(*w)), {"size": x[2:], **attrs}, smooth=True)
+
+
+def weight_grads() -> Iterator[Sample]:
+    for x, w, y, attrs in _CONVOLUTIONS:
+        yield Sample((array(*y), strided(*x)), {"kernel": w[2:], **attrs}, smooth=True)
+
+
+#: (input, output) sizes and attributes
+_POOLS = (
+    ((2, 3, 6, 8), (2, 3, 3, 4), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
+    ((1, 2, 7, 5), (1, 2, 3, 4), {"kernel": (3, 2), "stride": (3, 1), "padding": (1, 0), "dilation": (1, 1)}),
+    ((1, 3, 9, 7), (1, 3, 5, 3), {"kernel": (2, 3), "stride": (2, 2), "padding": (1, 1), "dilation": (2, 2)}),
+    ((0, 2, 4, 6), (0, 2, 2, 3), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
+)
+
+
+def pools() -> Iterator[Sample]:
+    for x, _, attrs in _POOLS:
+        yield Sample((strided(*x),), {**attrs, "ceil_mode": False}, smooth=True)
+        yield Sample((array(*x, dtype=float64),), {**attrs, "ceil_mode": True}, smooth=True)
+    window = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "ceil_mode": False}
+    yield Sample((array(1, 2, 4, 6, dtype=int8),), window)
+    yield Sample((np.full((1, 1, 2, 4), -np.inf, np.float32),), window)
+    yield Sample((np.array([[[[1, np.nan, 3, 3], [np.nan, 2, 3, 1]]]], np.float32),), window)
+
+
+def _positions(x: tuple[int, ...], y: tuple[int, ...], attrs: dict[str, Any]) -> Array:
+    from graphtorch.ir.op import OPS
+
+    return OPS["max_pool2d"].ref(array(*x), **attrs, ceil_mode=False)[1]  # type: ignore[no-any-return]
+
+
+def pool_grads() -> Iterator[Sample]:
+    for x, y, attrs in _POOLS:
+        yield Sample((strided(*y), _positions(x, y, attrs)), {**attrs, "size": x[2:]}, smooth=True)
+
+
+def pool_gathers() -> Iterator[Sample]:
+    for x, y, attrs in _POOLS:
+        yield Sample((strided(*x), _positions(x, y, attrs)), attrs, smooth=True)
+
+
+def draws() -> Iterator[Sample]:
+    for seed, stream in [(0, 0), (1234, 7), (-1, -(2**63))]:
+        for dtype in FLOATS:
+            yield Sample((np.array([seed, stream], np.int64),), {"shape": (3, 5), "dtype": dtype})
+    yield Sample((np.array([5, 6], np.int64),), {"shape": (), "dtype": float32})
+    yield Sample((np.array([5, 6], np.int64),), {"shape": (0, 3), "dtype": float32})
+
+
+SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
+    "constant": constants,
+    "cast": casts,
+    **dict.fromkeys(("detach", "clone"), unary(kinds="fiub")),
+    "neg": unary(kinds="fiu"),
+    "abs": unary(low=0.1, kinds="fiu"),
+    "sign": unary(kinds="fiub"),
+    **dict.fromkeys(("exp", "sin", "cos", "tanh", "sigmoid", "erf"), unary()),
+    **dict.fromkeys(("log", "sqrt", "rsqrt"), unary(low=0.3, high=3)),
+    "log1p": unary(low=-0.6),
+    "relu": unary(low=-2, high=2.1, kinds="fiu"),
+    "logical_not": unary(kinds="fiub"),
+    **dict.fromkeys(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"), binary()),
+    "sub": binary(kinds="fiu"),
+    "div": binary(low=0.3, high=3, kinds="f"),
+    "pow": powers,
+    **dict.fromkeys(
+        ("logical_and", "logical_or"), lambda: iter([Sample((array(33, dtype=bool_), array(33, dtype=bool_)[::-1]))])
+    ),
+    "where": wheres,
+    "broadcast_to": moving(
+        ((3, 1), {"shape": (2, 3, 5)}), ((), {"shape": (7,)}), ((1, 5), {"shape": (0, 5)}), ((1,), {"shape": (1,)}),
+        ((0, 1), {"shape": (2, 0, 3)}),
+    ),
+    "reshape": moving(
+        ((3, 4), {"shape": (2, 6)}), ((2, 3, 5), {"shape": (30,)}), ((1,), {"shape": ()}), ((0, 3), {"shape": (5, 0)}),
+        ((6, 7), {"shape": (2, 3, 1, 7)}),
+    ),
+    "permute": moving(
+        ((2, 3, 5), {"dims": (2, 0, 1)}), ((7, 3), {"dims": (1, 0)}), ((), {"dims": ()}), ((0, 3), {"dims": (1, 0)})
+    ),
+    "slice": moving(
+        ((7, 5), {"start": (1, 0), "stop": (6, 5), "step": (2, 3)}), ((17,), {"start": (3,), "stop": (3,), "step": (1,)}),
+        ((2, 9), {"start": (0, 2), "stop": (2, 9), "step": (1, 4)}), ((0, 3), {"start": (0, 1), "stop": (0, 3), "step": (1, 1)}),
+    ),
+    "pad": moving(
+        ((3, 2), {"low": (1, 0), "high": (2, 3), "interior": (0, 2)}), ((5,), {"low": (0,), "high": (0,), "interior": (3,)}),
+        ((0, 3), {"low": (2, 0), "high": (1, 1), "interior": (4, 0)}),
+    ),
+    "cat": cats,
+    "iota": iotas,
+    "dot": dots,
+    "conv2d": convolutions,
+    "conv2d_input_grad": input_grads,
+    "conv2d_weight_grad": weight_grads,
+    "reduce_sum": reducing("iu", empty=True),
+    **dict.fromkeys(("reduce_max", "reduce_min"), reducing("iu", empty=False)),
+    "reduce_argmax": argmax,
+    "random_uniform": draws,
+    "max_pool2d": pools,
+    "max_pool2d_grad": pool_grads,
+    "max_pool2d_gather": pool_gathers,
+}  # fmt: skip
+
+#: ops that have no numbers of their own
+STRUCTURAL = {
+    "fusion": "its body says what it computes; the tests of passes evaluate it",
+    "gradient": "autodiff expands it; it cannot be run",
+}
+
+#: ops whose `infer` accepts every operand
+CANNOT_FAIL = {
+    "detach": "any tensor will do",
+    "clone": "any tensor will do",
+    "sign": "every dtype has a sign",
+    "logical_not": "every dtype has a truth value",
+}
+
+
+# ---- what ops refuse ------------------------------------------------------------------------------
+
+Refused = tuple[list[TensorType], dict[str, Any]]
+
+
+def t(*shape: int, dtype: DType = float32) -> TensorType:
+    return TensorType(shape, dtype)
+
+
+_SHAPES: Refused = ([t(2, 3), t(3, 2)], {})
+_DTYPES: Refused = ([t(2, 3), t(2, 3, dtype=int64)], {})
+_CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+_POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}
+
+#: op -> operand types and attributes; the texts stand in tests/golden/ops/refused.txt
+REFUSED: dict[str, list[Refused]] = {
+    "constant": [
+        ([], {"value": np.nan, "dtype": int64}), ([], {"value": np.inf, "dtype": uint8}),
+        ([], {"value": 2**64, "dtype": int64}),
+    ],
+    "cast": [([t(2)], {"dtype": uint32})],
+    **dict.fromkeys(("neg", "abs", "relu"), [([t(2, dtype=bool_)], {})]),
+    **dict.fromkeys(
+        ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"), [([t(2, dtype=int32)], {})]
+    ),
+    **dict.fromkeys(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"), [_SHAPES, _DTYPES]),
+    **dict.fromkeys(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
+    "div": [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
+    **dict.fromkeys(("logical_and", "logical_or"), [_SHAPES, ([t(2, 3)] * 2, {})]),
+    "where": [
+        ([t(2), t(2), t(2)], {}), ([t(3, dtype=bool_), t(2), t(2)], {}),
+        ([t(2, dtype=bool_), t(2), t(2, dtype=float64)], {}),
+    ],
+    "broadcast_to": [([t(2, 3)], {"shape": (3, 2)}), ([t(2, 3)], {"shape": (3,)}), ([t(1)], {"shape": (-1,)})],
+    "reshape": [([t(2, 3)], {"shape": (5,)}), ([t(2, 3)], {"shape": (-2, -3)})],
+    "permute": [([t(2, 3)], {"dims": (0, 0)}), ([t(2, 3)], {"dims": (0,)}), ([t(2, 3)], {"dims": (0, 2)})],
+    "slice": [
+        ([t(5)], {"start": (1,), "stop": (6,), "step": (1,)}), ([t(5)], {"start": (3,), "stop": (2,), "step": (1,)}),
+        ([t(5)], {"start": (0,), "stop": (2,), "step": (0,)}),
+    ],
+    "pad": [([t(5)], {"low": (-1,), "high": (0,), "interior": (0,)})],
+    "cat": [
+        ([t(2, 3), t(2, 5)], {"dim": 0}), ([t(2, 3), t(2)], {"dim": 1}), ([t(2), t(2, dtype=int64)], {"dim": 0}),
+        ([t(2), t(2)], {"dim": 1}),
+    ],
+    "iota": [([], {"shape": (2, 3), "dim": 2, "dtype": int64}), ([], {"shape": (-2,), "dim": 0, "dtype": int64})],
+    "dot": [
+        ([t(2, 3), t(2, 5)], {}), ([t(3), t(3, 2)], {}), ([t(2, 3, 5), t(7, 5, 3)], {}),
+        ([t(2, 3), t(3, 5, dtype=float64)], {}),
+    ],
+    "conv2d": [
+        ([t(1, 3, 5, 4), t(2, 4, 3, 2)], _CONV), ([t(1, 4, 5, 7), t(3, 2, 1, 1)], {**_CONV, "groups": 2}),
+        ([t(1, 3, 2, 4), t(2, 3, 3, 2)], _CONV), ([t(3, 5, 4), t(2, 3, 3, 2)], _CONV),
+        ([t(1, 3, 5, 4, dtype=int64), t(2, 3, 3, 2, dtype=int64)], _CONV),
+        ([t(1, 3, 5, 4), t(2, 3, 3, 2, dtype=float64)], _CONV),
+        ([t(1, 3, 5, 4), t(2, 3, 3, 2)], {**_CONV, "stride": (0, 1)}),
+    ],
+    "conv2d_input_grad": [
+        ([t(1, 2, 3, 4), t(2, 3, 3, 2)], {**_CONV, "size": (5, 4)}),
+        ([t(1, 2, 3, 3), t(2, 3, 3, 2, dtype=float64)], {**_CONV, "size": (5, 4)}),
+        ([t(2, 3, 3), t(2, 3, 3, 2)], {**_CONV, "size": (5, 4)}),
+    ],
+    "conv2d_weight_grad": [
+        ([t(1, 2, 3, 4), t(1, 3, 5, 4)], {**_CONV, "kernel": (3, 2)}),
+        ([t(1, 2, 3, 3), t(1, 3, 5, 4, dtype=float64)], {**_CONV, "kernel": (3, 2)}),
+    ],
+    "reduce_sum": [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})],
+    **dict.fromkeys(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),
+    "reduce_argmax": [
+        ([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0}),
+    ],
+    "random_uniform": [
+        ([t(2)], {"shape": (3,), "dtype": float32}), ([t(2, dtype=int64)], {"shape": (3,), "dtype": int64}),
+        ([t(2, dtype=int64)], {"shape": (-3,), "dtype": float32}),
+    ],
+    "max_pool2d": [
+        ([t(3, 4, 6)], {**_POOL, "ceil_mode": False}), ([t(1, 2, 1, 6)], {**_POOL, "ceil_mode": False}),
+        ([t(1, 2, 4, 6, dtype=bool_)], {**_POOL, "ceil_mode": False}),
+    ],
+    "max_pool2d_grad": [
+        ([t(1, 2, 3, 4), t(1, 2, 4, 3, dtype=int32)], {**_POOL, "size": (6, 8)}),
+        ([t(1, 2, 3, 4), t(1, 2, 3, 4, dtype=int64)], {**_POOL, "size": (6, 8)}),
+    ],
+    "max_pool2d_gather": [([t(1, 2, 6, 8), t(1, 3, 3, 4, dtype=int32)], _POOL)],
+    "gradient": [([t(2), t(3), t(5)], {})],
+}  # fmt: skip
+
+
+def cases() -> list[Any]:
+    """(op name, sample) for pytest.mark.parametrize."""
+    import pytest
+
+    return [
+        pytest.param(name, sample, id=f"{name}-{number}")
+        for name, make in SAMPLES.items()
+        for number, sample in enumerate(make())
+    ]
