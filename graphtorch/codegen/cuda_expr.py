@@ -1,4 +1,4 @@
-"""Expressions of Kernel IR as CUDA C: tables by kind of dtype.
+"""Expressions of Kernel IR as CUDA C, by the tables of cuda_tables.py.
 
 Indices are int64 in the IR. Where the bounds of an expression show that 32 bits hold it and all that it
 is made of, it is computed in `int`, which is several times faster on a GPU.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from graphtorch.codegen.kernel_grammar import INFIX, Names
+from graphtorch.codegen.cuda_tables import C_TYPES, EXACT, POSITIVE, TABLES, UNSIGNED, WRAPPING
+from graphtorch.codegen.kernel_grammar import Names
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import (
-    COMPARE,
     Binary,
     Buffer,
     Cast,
@@ -27,193 +27,6 @@ from graphtorch.ir.expr import (
     flat_index,
 )
 from graphtorch.ir.types import DType, bool_, float64, int64
-
-C_TYPES = {
-    "f64": "double", "f32": "float", "i64": "i64", "i32": "int", "i16": "i16", "i8": "i8",
-    "u8": "u8", "bool": "bool", "u32": "u32", "u64": "u64",
-}  # fmt: skip
-PREAMBLE = """\
-typedef long long i64;
-typedef short i16;
-typedef signed char i8;
-typedef unsigned long long u64;
-typedef unsigned int u32;
-typedef unsigned char u8;
-
-#define GT_INF __int_as_float(0x7f800000)
-#define GT_NAN __int_as_float(0x7fc00000)
-#define GT_FN template <class T> static __device__ __forceinline__ T
-
-// The smaller, the greater: nan if either is nan.
-GT_FN gt_min(T a, T b) { return a <= b || a != a ? a : b; }
-GT_FN gt_max(T a, T b) { return a >= b || a != a ? a : b; }
-// Division and remainder towards minus infinity; 0 by 0.
-GT_FN gt_floordiv(T a, T b) {
-  if (b == 0 || b == -1) return b == 0 ? 0 : (T)(0 - (u64)a);
-  return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
-GT_FN gt_mod(T a, T b) { return b == 0 || b == -1 ? 0 : a % b + (a % b != 0 && (a < 0) != (b < 0) ? b : 0); }
-GT_FN gt_fmod(T a, T b) {
-  T r = fmod(a, b);
-  return r == 0 ? copysign(r, b) : (r < 0) != (b < 0) ? r + b : r;
-}
-GT_FN gt_ffloordiv(T a, T b) {
-  if (b == 0) return a / b;
-  T r = fmod(a, b);
-  T q = (a - r) / b - (r != 0 && (r < 0) != (b < 0) ? 1 : 0);
-  T whole = floor(q);
-  return q == 0 ? copysign((T)0, a / b) : q - whole > (T)0.5 ? whole + 1 : whole;
-}
-GT_FN gt_abs(T x) { return x < 0 ? (T)(0 - (u64)x) : x; }
-GT_FN gt_pow(T a, T b) {
-  if (b < 0) return a == 1 ? 1 : a == (T)-1 ? (b % 2 ? -1 : 1) : 0;
-  T y = 1;
-  for (; b; b >>= 1, a = (T)((u64)a * (u64)a)) if (b & 1) y = (T)((u64)y * (u64)a);
-  return y;
-}
-"""
-RESERVED = frozenset(
-    [
-        "alignas",
-        "alignof",
-        "and",
-        "asm",
-        "auto",
-        "bool",
-        "break",
-        "case",
-        "catch",
-        "char",
-        "class",
-        "const",
-        "constexpr",
-        "continue",
-        "decltype",
-        "default",
-        "delete",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "explicit",
-        "export",
-        "extern",
-        "false",
-        "float",
-        "for",
-        "friend",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "mutable",
-        "namespace",
-        "new",
-        "noexcept",
-        "not",
-        "nullptr",
-        "operator",
-        "or",
-        "private",
-        "protected",
-        "public",
-        "register",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "template",
-        "this",
-        "throw",
-        "true",
-        "try",
-        "typedef",
-        "typeid",
-        "typename",
-        "union",
-        "unsigned",
-        "using",
-        "virtual",
-        "void",
-        "volatile",
-        "while",
-        "xor",
-        "threadIdx",
-        "blockIdx",
-        "blockDim",
-        "gridDim",
-        "warpSize",
-        "i64",
-        "i16",
-        "i8",
-        "u64",
-        "u32",
-        "u8",
-        "GT_INF",
-        "GT_NAN",
-        "GT_FN",
-    ]
-)
-
-_INFIX = {fn: f"({{0}} {symbol} {{1}})" for fn, symbol in INFIX.items()}
-_COMPARE = {fn: _INFIX[fn] for fn in COMPARE}
-_BITS = {fn: _INFIX[fn] for fn in ("and", "or", "xor")}
-_WRAPPING = {fn: f"(({{T}})(({{U}}){{0}} {INFIX[fn]} ({{U}}){{1}}))" for fn in ("add", "sub", "mul", "shl")}
-#: C promotes what is narrower than an int, so that its results are cut back
-_UNSIGNED = {fn: _INFIX[fn] for fn in ("add", "sub", "mul", "shl")}
-_WHOLE = dict.fromkeys(("floor", "ceil", "trunc", "round"), "{0}")
-_MATH = [
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log1p",
-    "log2",
-    "sqrt",
-    "sin",
-    "cos",
-    "tan",
-    "tanh",
-    "erf",
-    "floor",
-    "ceil",
-    "trunc",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-]
-_INT = {
-    **_COMPARE, **_BITS, **_WHOLE, **_WRAPPING, "shr": _INFIX["shr"],
-    "floordiv": "gt_floordiv<{T}>({0}, {1})", "mod": "gt_mod<{T}>({0}, {1})", "pow": "gt_pow<{T}>({0}, {1})",
-    "min": "gt_min<{T}>({0}, {1})", "max": "gt_max<{T}>({0}, {1})",
-    "neg": "(({T})(0 - ({U}){0}))", "abs": "gt_abs<{T}>({0})", "not": "(({T})~{0})",
-}  # fmt: skip
-
-#: kind of dtype -> function -> template over the operands, T the C type, U its unsigned form, f the suffix
-TABLES: dict[str, dict[str, str]] = {
-    "f": {
-        **_COMPARE, **{fn: _INFIX[fn] for fn in ("add", "sub", "mul", "div")}, **{fn: fn + "{f}({0})" for fn in _MATH},
-        "round": "rint{f}({0})", "abs": "fabs{f}({0})", "neg": "(-{0})", "not": "({0} == 0)",
-        "pow": "pow{f}({0}, {1})", "atan2": "atan2{f}({0}, {1})", "floordiv": "gt_ffloordiv<{T}>({0}, {1})",
-        "mod": "gt_fmod<{T}>({0}, {1})", "min": "gt_min<{T}>({0}, {1})", "max": "gt_max<{T}>({0}, {1})",
-    },
-    "i": _INT,
-    "u": {**_INT, **_UNSIGNED, "abs": "{0}", "floordiv": "({0} / {1})", "mod": "({0} % {1})"},
-    "b": {
-        **_COMPARE, **_WHOLE, "and": "({0} && {1})", "or": "({0} || {1})", "xor": "({0} != {1})",
-        "add": "({0} || {1})", "mul": "({0} && {1})", "min": "({0} && {1})", "max": "({0} || {1})",
-        "not": "(!{0})", "abs": "{0}",
-    },
-}  # fmt: skip
-#: index arithmetic whose result is known to fit, with operands that are not negative
-_EXACT = {**{fn: _INFIX[fn] for fn in ("add", "sub", "mul")}, "neg": "(-{0})"}
-_POSITIVE = {"floordiv": "({0} / {1})", "mod": "({0} % {1})"}
 
 
 def c_type(dtype: DType) -> str:
@@ -295,15 +108,15 @@ class CudaExprs:
 
 
 def _template(e: Unary | Binary, operands: tuple[Expr, ...]) -> str | None:
-    if e.fn in _EXACT and _known(e):
-        return _EXACT[e.fn]
-    if e.fn in _POSITIVE and operands[0].dtype == int64:
+    if e.fn in EXACT and _known(e):
+        return EXACT[e.fn]
+    if e.fn in POSITIVE and operands[0].dtype == int64:
         (low, _), (least, _) = map(bounds, operands)
         if low >= 0 and least > 0:
-            return _POSITIVE[e.fn]
+            return POSITIVE[e.fn]
     dtype = operands[0].dtype
-    narrow = dtype.kind == "u" and dtype.itemsize < 4 and e.fn in _UNSIGNED
-    return _WRAPPING[e.fn] if narrow else TABLES[dtype.kind].get(e.fn)
+    narrow = dtype.kind == "u" and dtype.itemsize < 4 and e.fn in UNSIGNED
+    return WRAPPING[e.fn] if narrow else TABLES[dtype.kind].get(e.fn)
 
 
 def _widens(e: Unary | Binary, operands: tuple[Expr, ...]) -> bool:

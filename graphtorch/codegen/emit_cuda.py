@@ -1,4 +1,4 @@
-"""Kernel IR -> CUDA C. Statements here; expressions are the tables of cuda_expr.py.
+"""Kernel IR -> CUDA C. Statements here; expressions are cuda_expr.py's.
 
 A kernel is an ``extern "C"`` function of its parameters' pointers in call order, followed by one for
 every `global` allocation. Block and thread loops are the launch: their variables are read from blockIdx
@@ -11,7 +11,8 @@ import math
 import re
 from collections.abc import Sequence
 
-from graphtorch.codegen.cuda_expr import PREAMBLE, RESERVED, TABLES, CudaExprs, bare, c_type, type_of
+from graphtorch.codegen.cuda_expr import CudaExprs, bare, c_type, type_of
+from graphtorch.codegen.cuda_tables import PREAMBLE, RESERVED, TABLES
 from graphtorch.codegen.kernel_grammar import Names
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, walk
 from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of

@@ -34,9 +34,9 @@ from graphtorch.ir.types import DType, int64
 _INFIX = {fn: f"({{0}} {symbol} {{1}})" for fn, symbol in INFIX.items()}
 _COMPARE = {fn: _INFIX[fn] for fn in COMPARE}
 _BITS = {fn: _INFIX[fn] for fn in ("and", "or", "xor")}
+_NP_SAME_NAME = "exp exp2 expm1 log log1p log2 sqrt sin cos tan tanh floor ceil trunc sinh cosh".split()
 _NP_UNARY = {
-    **{fn: f"_np.{fn}({{0}})" for fn in
-       "exp exp2 expm1 log log1p log2 sqrt sin cos tan tanh floor ceil trunc sinh cosh".split()},
+    **{fn: f"_np.{fn}({{0}})" for fn in _NP_SAME_NAME},
     "round": "_np.rint({0})", "asin": "_np.arcsin({0})", "acos": "_np.arccos({0})", "atan": "_np.arctan({0})",
 }  # fmt: skip
 _SAME = dict.fromkeys(("floor", "ceil", "trunc", "round"), "{0}")
@@ -149,7 +149,7 @@ class Exprs:
 
     def within(self, e: Expr, text: str, size: int, what: str) -> str:
         low, high = bounds(e)
-        return text if 0 <= low and high < size else f"_checked({text}, {size}, {self.site(what)})"
+        return text if low >= 0 and high < size else f"_checked({text}, {size}, {self.site(what)})"
 
     # ---- vectors ----
 

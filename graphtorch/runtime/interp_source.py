@@ -102,7 +102,7 @@ class _Translator:
     def extent(self, s: For) -> str:
         """The number of iterations, no more than the variable claims."""
         text, claim = self.exprs(s.extent), s.var.extent
-        if claim is None or isinstance(s.extent, Const) and s.extent.value <= claim:
+        if claim is None or (isinstance(s.extent, Const) and s.extent.value <= claim):
             return text
         return f"_claimed({text}, {claim}, {self.site(f'the extent of %{s.var.name}')})"
 

@@ -42,7 +42,7 @@ def schedule_cuda(nest: Nest) -> Kernel:
     tiled = contraction_body(plan) if nest.contraction else None
     if tiled is not None:
         return Kernel(nest.name, flat.params, tiled)
-    by_thread = plan.domain < LEAST_SHARED_DOMAIN or plan.outputs >= MANY_OUTPUTS and not _dense_reduction(plan)
+    by_thread = plan.domain < LEAST_SHARED_DOMAIN or (plan.outputs >= MANY_OUTPUTS and not _dense_reduction(plan))
     return Kernel(nest.name, flat.params, _thread_per_output(plan) if by_thread else _block_per_output(plan))
 
 
@@ -76,7 +76,7 @@ def _dense_reduction(plan: Reduction) -> bool:
     def visit(e: Expr) -> None:
         nonlocal found
         form = linear(e.indices[0]) if isinstance(e, Load) else None
-        found = found or form is not None and form[0].get(plan.red_vars[-1]) == 1
+        found = found or (form is not None and form[0].get(plan.red_vars[-1]) == 1)
 
     for e in plan.body:
         walk(e, visit)
