@@ -83,7 +83,7 @@ class Adam(Optimizer):
             square = top.copy_(PUBLIC["gt"]["maximum"](top, square))
         t = step.to(float64)  # 1 - beta^t loses half of float32's digits
         scale = (1 - beta2**t).sqrt()
-        return mean / (square.sqrt() / scale + eps) * (lr / (1 - beta1**t))  # type: ignore[attr-defined,no-any-return]
+        return mean / (square.sqrt() / scale + eps) * (lr / (1 - beta1**t))  # type: ignore[no-any-return]
 
 
 class AdamW(Adam):
