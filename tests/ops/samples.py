@@ -59,7 +59,7 @@ def array(*shape: int, dtype: DType = float32, low: float = -2.0, high: float = 
 def strided(*shape: int, dtype: DType = float32, low: float = -2.0, high: float = 2.0) -> Array:
     """As `array`, but with dimensions in reverse order in memory, and gaps between the elements."""
     wide = array(*(2 * n for n in reversed(shape)), dtype=dtype, low=low, high=high)
-    return wide[tuple(slice(None, None, 2) for _ in shape)].transpose()
+    return np.asarray(wide[tuple(slice(None, None, 2) for _ in shape)]).transpose()
 
 
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 3e38, 1e-40)

@@ -1,0 +1,325 @@
+"""What every op computes, written a second time: per element in Python, or in float64 with other means than `ref`."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+def per_element(function: Callable[..., Any], result: str | None = None) -> Callable[..., Array]:
+    """Apply a function of Python numbers (of float64 numbers where they are floats) to every element."""
+
+    def whole(*arrays: Array) -> Array:
+        dtype = result or ("float64" if arrays[0].dtype.kind == "f" else arrays[0].dtype.name)
+        out = np.zeros(arrays[0].shape, dtype)
+        for index in np.ndindex(out.shape):
+            value = function(*(a[index].item() for a in arrays))
+            out[index] = np.asarray(value).astype(dtype)  # wraps, as the integers of the op do
+        return out
+
+    return whole
+
+
+def guarded(function: Callable[[float], float], low: float = -math.inf, at_low: float = math.nan) -> Callable[..., float]:
+    """``function`` above ``low``, ``at_low`` there, nan below; inf where it overflows."""
+
+    def value(x: float) -> float:
+        if math.isnan(x) or x < low:
+            return math.nan
+        if x == low and not math.isinf(low):
+            return at_low
+        try:
+            return function(x)
+        except OverflowError:
+            return math.inf
+        except ValueError:  # sin and cos of infinity
+            return math.nan
+
+    return value
+
+
+def divide(a: float, b: float) -> float:
+    if b == 0:
+        same = math.copysign(1, a) == math.copysign(1, b)
+        return math.nan if a == 0 or math.isnan(a) else math.inf if same else -math.inf
+    return a / b
+
+
+def power(a: float, b: float) -> float:
+    if isinstance(a, int):
+        return a**b
+    try:
+        return math.pow(a, b)
+    except OverflowError:
+        return -math.inf if a < 0 and b % 2 == 1 else math.inf
+    except ValueError:  # 0 ** negative, negative ** fraction
+        if a == 0:
+            return math.copysign(math.inf, a) if b % 2 == 1 else math.inf
+        return math.nan
+
+
+def pick(better: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
+    """The one of two numbers that is better; nan if either is."""
+    return lambda a, b: a if a != a else b if b != b else a if better(a, b) else b
+
+
+def logical(function: Callable[..., bool]) -> Callable[..., Array]:
+    return per_element(function, "bool")
+
+
+def gather(array: Array, shape: Any, source: Callable[..., tuple[int, ...]]) -> Array:
+    """result[i] = array[source(i)], element by element."""
+    out = np.zeros(shape, array.dtype)
+    for index in np.ndindex(*shape):
+        out[index] = array[source(*index)]
+    return out
+
+
+def broadcast_to(x: Array, *, shape: Any) -> Array:
+    lead = len(shape) - x.ndim
+    return gather(x, shape, lambda *i: tuple(0 if n == 1 else v for n, v in zip(x.shape, i[lead:], strict=True)))
+
+
+def reshape(x: Array, *, shape: Any) -> Array:
+    flat = [x[i] for i in np.ndindex(x.shape)]
+    return np.array(flat, x.dtype).reshape(shape)
+
+
+def permute(x: Array, *, dims: Any) -> Array:
+    shape = tuple(x.shape[d] for d in dims)
+    return gather(x, shape, lambda *i: tuple(i[dims.index(d)] for d in range(len(dims))))
+
+
+def slice_(x: Array, *, start: Any, stop: Any, step: Any) -> Array:
+    picked = [range(a, b, s) for a, b, s in zip(start, stop, step, strict=True)]
+    return gather(x, tuple(map(len, picked)), lambda *i: tuple(p[v] for p, v in zip(picked, i, strict=True)))
+
+
+def pad(x: Array, *, low: Any, high: Any, interior: Any) -> Array:
+    sizes = zip(x.shape, low, high, interior, strict=True)
+    out = np.zeros([a + n + max(n - 1, 0) * k + b for n, a, b, k in sizes], x.dtype)
+    for index in np.ndindex(x.shape):
+        out[tuple(a + v * (k + 1) for v, a, k in zip(index, low, interior, strict=True))] = x[index]
+    return out
+
+
+def cat(*xs: Array, dim: int) -> Array:
+    rows = [row for x in xs for row in np.moveaxis(x, dim, 0)]
+    return np.moveaxis(np.stack(rows), 0, dim)
+
+
+def iota(*, shape: Any, dim: int, dtype: Any) -> Array:
+    return np.indices(shape)[dim].astype(dtype.np)
+
+
+def cast(x: Array, *, dtype: Any) -> Array:
+    if dtype.kind == "f":
+        return np.array([float(v) for v in x.ravel()]).reshape(x.shape)
+    if dtype.kind == "b":
+        return np.array([bool(v) for v in x.ravel().tolist()], bool).reshape(x.shape)
+    whole = [int(v) for v in x.ravel().tolist()]
+    bits, signed = 8 * dtype.itemsize, dtype.kind == "i"
+    wrapped = [(v + (2 ** (bits - 1) if signed else 0)) % 2**bits - (2 ** (bits - 1) if signed else 0) for v in whole]
+    return np.array(wrapped, dtype.np).reshape(x.shape)
+
+
+def dot(a: Array, b: Array) -> Array:
+    wide = "float64" if a.dtype.kind == "f" else a.dtype
+    with np.errstate(all="ignore"):
+        return (a.astype(wide)[..., :, :, None] * b.astype(wide)[..., None, :, :]).sum(-2)
+
+
+def taps(size: Any, kernel: Any, out: Any, *, stride: Any, padding: Any, dilation: Any, **_: Any) -> Any:
+    """(output y, x, kernel a, b, input y, x) of everything that meets inside of the input."""
+    for oy, ox, a, b in itertools.product(*map(range, (*out, *kernel))):
+        y, x = (o * s + k * d - p for o, s, k, d, p in zip((oy, ox), stride, (a, b), dilation, padding, strict=True))
+        if 0 <= y < size[0] and 0 <= x < size[1]:
+            yield oy, ox, a, b, y, x
+
+
+def out_size(size: Any, kernel: Any, *, stride: Any, padding: Any, dilation: Any, **_: Any) -> tuple[int, ...]:
+    parts = zip(size, kernel, stride, padding, dilation, strict=True)
+    return tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in parts)
+
+
+def split_groups(x: Array, w: Array, y: Array, groups: int) -> Any:
+    return [*zip(np.split(x, groups, 1), np.split(w, groups, 0), np.split(y, groups, 1), strict=True)]
+
+
+def conv2d(x: Array, w: Array, *, groups: int, **conv: Any) -> Array:
+    out = np.zeros((x.shape[0], w.shape[0], *out_size(x.shape[2:], w.shape[2:], **conv)))
+    for xs, ws, ys in split_groups(x.astype(float), w.astype(float), out, groups):
+        for oy, ox, a, b, y, z in taps(x.shape[2:], w.shape[2:], out.shape[2:], **conv):
+            ys[:, :, oy, ox] += xs[:, :, y, z] @ ws[:, :, a, b].T
+    return out
+
+
+def conv2d_input_grad(g: Array, w: Array, *, size: Any, groups: int, **conv: Any) -> Array:
+    out = np.zeros((g.shape[0], w.shape[1] * groups, *size))
+    for xs, ws, ys in split_groups(out, w.astype(float), g.astype(float), groups):
+        for oy, ox, a, b, y, z in taps(size, w.shape[2:], g.shape[2:], **conv):
+            xs[:, :, y, z] += ys[:, :, oy, ox] @ ws[:, :, a, b]
+    return out
+
+
+def conv2d_weight_grad(g: Array, x: Array, *, kernel: Any, groups: int, **conv: Any) -> Array:
+    out = np.zeros((g.shape[1], x.shape[1] // groups, *kernel))
+    for xs, ws, ys in split_groups(x.astype(float), out, g.astype(float), groups):
+        for oy, ox, a, b, y, z in taps(x.shape[2:], kernel, g.shape[2:], **conv):
+            ws[:, :, a, b] += ys[:, :, oy, ox].T @ xs[:, :, y, z]
+    return out
+
+
+def reduced(function: Callable[[list[Any]], Any]) -> Callable[..., Array]:
+    """A reduction of the elements of each cell, as a list of Python numbers."""
+
+    def whole(x: Array, *, dims: Any) -> Array:
+        keep = [d for d in range(x.ndim) if d not in dims]
+        out = np.zeros([x.shape[d] for d in keep], "float64" if x.dtype.kind == "f" else x.dtype)
+        cells = x.transpose(*keep, *dims)
+        for index in np.ndindex(out.shape):
+            out[index] = np.asarray(function(cells[index].ravel().tolist())).astype(out.dtype)
+        return out
+
+    return whole
+
+
+def extreme(better: Callable[[Any, Any], bool]) -> Callable[[list[Any]], Any]:
+    def best(values: list[Any]) -> Any:
+        out = values[0]
+        for v in values[1:]:
+            out = pick(better)(out, v)
+        return out
+
+    return best
+
+
+def argmax(x: Array, *, dim: int) -> Array:
+    rows = np.moveaxis(x, dim, -1)
+    out = np.zeros(rows.shape[:-1], np.int64)
+    for index in np.ndindex(out.shape):
+        values = rows[index].tolist()
+        nans = [i for i, v in enumerate(values) if v != v]
+        out[index] = nans[0] if nans else values.index(max(values))
+    return out
+
+
+def max_pool2d(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[Array, Array]:
+    """Values and positions, window by window."""
+    sizes = []
+    for n, k, s, p, d in zip(x.shape[2:], kernel, *(pool[key] for key in ("stride", "padding", "dilation")), strict=True):
+        starts = [o for o in range(n + 2 * p) if o * s - p < n]
+        span = n + 2 * p - d * (k - 1) - 1
+        count = (math.ceil if ceil_mode else math.floor)(span / s) + 1
+        sizes.append(min(count, len(starts)) if ceil_mode else count)
+    best = np.zeros((*x.shape[:2], *sizes), x.dtype)
+    where = np.full(best.shape, -1, np.int32)
+    for oy, ox, a, b, y, z in taps(x.shape[2:], kernel, sizes, **pool):
+        for n, c in np.ndindex(x.shape[:2]):
+            value, have = x[n, c, y, z], best[n, c, oy, ox]
+            if where[n, c, oy, ox] < 0 or value > have or (value != value and have == have):
+                best[n, c, oy, ox], where[n, c, oy, ox] = value, a * kernel[1] + b
+    return best, where
+
+
+def max_pool2d_grad(g: Array, window: Array, *, size: Any, kernel: Any, **pool: Any) -> Array:
+    out = np.zeros((*g.shape[:2], *size))
+    for oy, ox, a, b, y, z in taps(size, kernel, g.shape[2:], **pool):
+        out[:, :, y, z] += np.where(window[:, :, oy, ox] == a * kernel[1] + b, g[:, :, oy, ox], 0)
+    return out
+
+
+def max_pool2d_gather(x: Array, window: Array, *, kernel: Any, **pool: Any) -> Array:
+    out = np.zeros(window.shape)
+    for oy, ox, a, b, y, z in taps(x.shape[2:], kernel, window.shape[2:], **pool):
+        hit = window[:, :, oy, ox] == a * kernel[1] + b
+        out[:, :, oy, ox] = np.where(hit, x[:, :, y, z], out[:, :, oy, ox])
+    return out
+
+
+def random_uniform(state: Array, *, shape: Any, dtype: Any) -> Array:
+    """Philox4x32-10 with Python's integers, one element at a time."""
+    seed, stream = (int(v) % 2**64 for v in state)
+    words = [philox_word(seed, stream, i) for i in range(math.prod(shape))]
+    drop, bits = (8, 24) if dtype.itemsize == 4 else (0, 32)
+    return np.array([(w >> drop) / 2**bits for w in words]).reshape(shape)
+
+
+def philox_word(seed: int, stream: int, position: int) -> int:
+    mask = 2**32 - 1
+    block = position // 4
+    counter = [block & mask, block >> 32, stream & mask, stream >> 32]
+    key = [seed & mask, seed >> 32]
+    for _ in range(10):
+        first, second = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
+        counter = [(second >> 32) ^ counter[1] ^ key[0], second & mask, (first >> 32) ^ counter[3] ^ key[1], first & mask]
+        key = [(key[0] + 0x9E3779B9) & mask, (key[1] + 0xBB67AE85) & mask]
+    return counter[position % 4]
+
+
+def constant(*, value: Any, dtype: Any) -> Array:
+    return cast(np.array([value]), dtype=dtype).reshape(())
+
+
+FORMULAS: dict[str, Callable[..., Any]] = {
+    "constant": constant,
+    "cast": cast,
+    "detach": per_element(lambda x: x),
+    "clone": per_element(lambda x: x),
+    "neg": per_element(lambda x: -x),
+    "abs": per_element(abs),
+    "sign": per_element(lambda x: (x > 0) - (x < 0)),
+    "exp": per_element(guarded(math.exp)),
+    "log": per_element(guarded(math.log, 0.0, -math.inf)),
+    "log1p": per_element(guarded(math.log1p, -1.0, -math.inf)),
+    "sqrt": per_element(guarded(math.sqrt, 0.0, 0.0)),
+    "rsqrt": per_element(lambda x: divide(1.0, math.copysign(guarded(math.sqrt, 0.0, 0.0)(x), x))),
+    "sin": per_element(guarded(math.sin)),
+    "cos": per_element(guarded(math.cos)),
+    "tanh": per_element(guarded(math.tanh)),
+    "sigmoid": per_element(lambda x: 1 / (1 + guarded(math.exp)(-x))),
+    "erf": per_element(guarded(math.erf)),
+    "relu": per_element(lambda x: x if x > 0 or x != x else 0),
+    "logical_not": logical(lambda x: not x),
+    "add": per_element(lambda a, b: a or b if isinstance(a, bool) else a + b),
+    "sub": per_element(lambda a, b: a - b),
+    "mul": per_element(lambda a, b: a and b if isinstance(a, bool) else a * b),
+    "div": per_element(divide),
+    "pow": per_element(power),
+    "maximum": per_element(pick(lambda a, b: a > b)),
+    "minimum": per_element(pick(lambda a, b: a < b)),
+    "eq": logical(lambda a, b: a == b),
+    "ne": logical(lambda a, b: a != b),
+    "lt": logical(lambda a, b: a < b),
+    "le": logical(lambda a, b: a <= b),
+    "gt": logical(lambda a, b: a > b),
+    "ge": logical(lambda a, b: a >= b),
+    "logical_and": logical(lambda a, b: a and b),
+    "logical_or": logical(lambda a, b: a or b),
+    "where": lambda c, a, b: per_element(lambda x, y, k: x if k else y)(a, b, c),
+    "broadcast_to": broadcast_to,
+    "reshape": reshape,
+    "permute": permute,
+    "slice": slice_,
+    "pad": pad,
+    "cat": cat,
+    "iota": iota,
+    "dot": dot,
+    "conv2d": conv2d,
+    "conv2d_input_grad": conv2d_input_grad,
+    "conv2d_weight_grad": conv2d_weight_grad,
+    "reduce_sum": reduced(sum),
+    "reduce_max": reduced(extreme(lambda a, b: a > b)),
+    "reduce_min": reduced(extreme(lambda a, b: a < b)),
+    "reduce_argmax": argmax,
+    "random_uniform": random_uniform,
+    "max_pool2d": max_pool2d,
+    "max_pool2d_grad": max_pool2d_grad,
+    "max_pool2d_gather": max_pool2d_gather,
+}
