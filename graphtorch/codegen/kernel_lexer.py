@@ -34,7 +34,7 @@ def tokenize(text: str) -> list[Token]:
     while at < len(text):
         match = _TOKEN.match(text, at)
         if match is None:
-            raise _mistake(Token("", text[at], line, at - start + 1), "a character that no token starts with")
+            raise _mistake(Token("", text[at], line, at - start + 1), "a character that some token starts with")
         kind = match.lastgroup or ""
         if kind == "line":
             if tokens and tokens[-1].kind != "line":

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-import graphtorch.ir.ops  # noqa: F401  (fills the registry)
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.loops import Nest
 from graphtorch.codegen.lower import lower_node
