@@ -225,7 +225,11 @@ def _assign_too_early() -> None:
             "MissingAttributeError GT702: 'fc' was assigned before Module.__init__()\n"
             "  call super().__init__() first in Early.__init__()",
         ),
-        (lambda: nn.ReLU().depth, AttributeError, "MissingAttributeError GT702: 'ReLU' object has no attribute 'depth'"),
+        (
+            lambda: nn.ReLU().depth,
+            AttributeError,
+            "MissingAttributeError GT702: 'ReLU' object has no attribute 'depth'",
+        ),
         (
             lambda: setattr(nn.Linear(2, 3), "weight", gt.ones(3, 2)),
             TypeError,

@@ -1,0 +1,112 @@
+"""Layers against torch: repr, keys, results and gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphtorch as gt
+from graphtorch import nn
+
+torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Using padding='same'")]
+
+LAYERS = [
+    "Linear(5, 3)",
+    "Linear(5, 3, bias=False)",
+    "Conv2d(4, 6, 3)",
+    "Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3), groups=2, bias=False)",
+    "Conv2d(4, 6, (4, 3), padding='same', dilation=(1, 2))",
+    "Conv2d(4, 2, 3, padding='valid')",
+    "MaxPool2d(2)",
+    "MaxPool2d((3, 2), stride=(2, 1), padding=1, dilation=(1, 2), ceil_mode=True)",
+    "ReLU()",
+    "ReLU(inplace=True)",
+    "Sigmoid()",
+    "Tanh()",
+    "Softmax(dim=1)",
+    "LogSoftmax(dim=-1)",
+    "BatchNorm2d(4)",
+    "BatchNorm2d(4, eps=0.01, momentum=None, bias=False)",
+    "BatchNorm1d(4, affine=False, track_running_stats=False)",
+    "Flatten()",
+    "Flatten(0, 2)",
+    "Identity(3)",
+    "Dropout()",
+    "Dropout(0.25, inplace=True)",
+    "CrossEntropyLoss()",
+    "MSELoss()",
+    "NLLLoss()",
+    "Sequential()",
+    "Sequential(nn.Linear(2, 3), nn.Sequential(nn.ReLU(), nn.Sequential(nn.Dropout(0.1))))",
+    "ModuleList([nn.Linear(2, 3), nn.Linear(2, 3), nn.Sequential(nn.ReLU()), nn.ReLU()])",
+    "ModuleDict({'a': nn.ReLU(), 'b': nn.ModuleList([])})",
+]
+
+
+def _both(text: str) -> tuple[nn.Module, Any]:
+    """The layer here and in torch, with equal state."""
+    gt.manual_seed(1)
+    ours, theirs = eval(f"nn.{text}", {"nn": nn}), eval(f"nn.{text}", {"nn": torch.nn})
+    theirs.load_state_dict({k: torch.tensor(v.numpy()) for k, v in ours.state_dict().items()})
+    return ours, theirs
+
+
+@pytest.mark.parametrize("text", LAYERS)
+def test_repr_and_keys(text: str) -> None:
+    ours, theirs = _both(text)
+    assert repr(ours) == repr(theirs)
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+def test_repr_of_a_user_module() -> None:
+    def make(nn: Any) -> Any:
+        class Net(nn.Module):  # type: ignore[misc, name-defined]
+            def __init__(self) -> None:
+                super().__init__()
+                self.block = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Sequential(nn.ReLU()))
+                self.fc = nn.Linear(2, 3)
+
+            def extra_repr(self) -> str:
+                return "one=1,\ntwo=2"
+
+        return Net()
+
+    assert repr(make(nn)) == repr(make(torch.nn))
+
+
+RUNS = [(text, (7, 5) if text.startswith("Linear") else (2, 4, 9, 7)) for text in LAYERS[:19] if "1d" not in text]
+RUNS.append(("BatchNorm1d(4)", (3, 4, 5)))
+
+
+@pytest.mark.parametrize(("text", "shape"), RUNS)
+def test_results_and_gradients(text: str, shape: tuple[int, ...]) -> None:
+    ours, theirs = _both(text)
+    data = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    x, t = gt.tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
+    for _ in range(2):  # running statistics differ in the second step
+        y, z = ours(x * 1), theirs(t * 1)
+        factor = np.random.default_rng(1).standard_normal(tuple(z.shape)).astype(np.float32)
+        (y * gt.tensor(factor)).sum().backward()
+        (z * torch.tensor(factor)).sum().backward()
+    close: dict[str, float] = {"rtol": 1e-4, "atol": 2e-5}
+    np.testing.assert_allclose(y.detach().numpy(), z.detach().numpy(), **close)
+    np.testing.assert_allclose(x.grad.numpy(), t.grad.numpy(), **close)  # type: ignore[union-attr]
+    for (name, p), q in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), err_msg=name, **close)  # type: ignore[union-attr]
+    for name, value in ours.state_dict().items():
+        np.testing.assert_allclose(value.numpy(), theirs.state_dict()[name].numpy(), err_msg=name, **close)
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"reduction": "none"}, {"ignore_index": 2}])
+def test_cross_entropy(options: dict[str, Any]) -> None:
+    scores = np.random.default_rng(2).standard_normal((6, 5, 3)).astype(np.float32)
+    target = np.random.default_rng(3).integers(0, 5, (6, 3))
+    weight = np.array([1, 2, 0.5, 3, 1], np.float32)
+    ours = nn.CrossEntropyLoss(weight=gt.tensor(weight), **options)(gt.tensor(scores), gt.tensor(target))
+    theirs = torch.nn.CrossEntropyLoss(weight=torch.tensor(weight), **options)(
+        torch.tensor(scores), torch.tensor(target)
+    )
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)

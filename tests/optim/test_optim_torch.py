@@ -1,0 +1,120 @@
+"""Optimizers and schedules against torch, over 50 steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphtorch as gt
+from graphtorch import nn, optim
+
+torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step")]
+
+SHAPES = ((3, 5), (7,), ())
+RULES = [
+    ("SGD", {"lr": 0.05}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.3}),
+    ("SGD", {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.01}),
+    ("SGD", {"lr": 0.001, "momentum": 0.5, "maximize": True}),
+    ("Adam", {"lr": 0.01}),
+    ("Adam", {"lr": 0.01, "betas": (0.7, 0.95), "eps": 1e-4, "weight_decay": 0.1}),
+    ("Adam", {"lr": 0.01, "amsgrad": True}),
+    ("Adam", {"lr": 0.001, "maximize": True}),
+    ("Adam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("AdamW", {"lr": 0.01}),
+    ("AdamW", {"lr": 0.01, "weight_decay": 0.3, "amsgrad": True}),
+]
+
+
+def _pair(name: str, options: dict[str, Any], dtype: Any = np.float32) -> tuple[Any, ...]:
+    rng = np.random.default_rng(4)
+    arrays = [rng.standard_normal(s).astype(dtype) for s in SHAPES]
+    ours = [nn.Parameter(gt.tensor(a)) for a in arrays]
+    theirs = [torch.nn.Parameter(torch.tensor(a)) for a in arrays]
+    return ours, theirs, getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+
+
+def _step(ours: list[Any], theirs: list[Any], at: int, *optimizers: Any) -> None:
+    """One step of both with the same gradients, which follow our parameters."""
+    rng = np.random.default_rng(100 + at)
+    for p, q in zip(ours, theirs, strict=True):
+        g = (p.data.numpy() * 0.5 + rng.standard_normal(p.shape)).astype(p.data.numpy().dtype)
+        p.grad, q.grad = gt.tensor(g), torch.tensor(g)
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+def _assert_equal(ours: list[Any], theirs: list[Any], tolerance: float) -> None:
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.data.numpy(), q.detach().numpy(), rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize(("name", "options"), RULES, ids=str)
+def test_update_rules(name: str, options: dict[str, Any]) -> None:
+    ours, theirs, a, b = _pair(name, options)
+    for at in range(50):
+        _step(ours, theirs, at, a, b)
+    _assert_equal(ours, theirs, 1e-6)
+
+
+@pytest.mark.parametrize(("name", "options"), RULES, ids=str)
+def test_update_rules_in_double(name: str, options: dict[str, Any]) -> None:
+    ours, theirs, a, b = _pair(name, options, np.float64)
+    for at in range(10):
+        _step(ours, theirs, at, a, b)
+    _assert_equal(ours, theirs, 1e-12)
+
+
+@pytest.mark.parametrize(("name", "options"), RULES, ids=str)
+def test_torch_state_dict_loads(name: str, options: dict[str, Any]) -> None:
+    ours, theirs, a, b = _pair(name, options)
+    for at in range(3):
+        _step(ours, theirs, at, a, b)
+    copies = [nn.Parameter(gt.tensor(q.detach().numpy())) for q in theirs]
+    fresh = getattr(optim, name)(copies, lr=123.0)
+    saved = b.state_dict()
+    state = {
+        i: {k: gt.tensor(v.numpy()) if isinstance(v, torch.Tensor) else v for k, v in s.items()}
+        for i, s in saved["state"].items()
+    }
+    fresh.load_state_dict({"state": state, "param_groups": saved["param_groups"]})
+    for at in range(3, 6):
+        _step(copies, theirs, at, fresh, b)
+    _assert_equal(copies, theirs, 1e-6)
+    own = {k: set(v) for k, v in a.state_dict()["state"].items()}
+    assert own == {k: {n for n, t in v.items() if t is not None} for k, v in saved["state"].items()}
+
+
+SCHEDULES = [
+    ("StepLR", {"step_size": 3, "gamma": 0.5}),
+    ("ExponentialLR", {"gamma": 0.8}),
+    ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: 0.9**epoch}),
+    ("LambdaLR", {"lr_lambda": [lambda epoch: 1 / (epoch + 1), lambda epoch: epoch * 0.5]}),
+]
+
+
+@pytest.mark.parametrize(("name", "options"), SCHEDULES)
+def test_schedules(name: str, options: dict[str, Any]) -> None:
+    ours = [{"params": [nn.Parameter(gt.ones(1))], "lr": 0.3}, {"params": [nn.Parameter(gt.ones(2))]}]
+    theirs = [{"params": [torch.nn.Parameter(torch.ones(n))]} for n in (1, 2)]
+    theirs[0]["lr"] = 0.3
+    a, b = optim.SGD(ours, lr=0.1), torch.optim.SGD(theirs, lr=0.1)
+    x = getattr(optim.lr_scheduler, name)(a, **options)
+    y = getattr(torch.optim.lr_scheduler, name)(b, **options)
+    for at in range(13):
+        assert x.get_last_lr() == pytest.approx(y.get_last_lr(), rel=1e-12), at
+        if at == 7:  # a learning rate that the user sets counts for torch's chained schedules
+            a.param_groups[0]["lr"] = b.param_groups[0]["lr"] = 0.5
+        x.step()
+        y.step()
+
+
+def test_repr() -> None:
+    a, b = _pair("SGD", {"lr": 0.1, "momentum": 0.9})[2:]
+    mine = [line for line in repr(b).split("\n") if not line.strip().startswith(("foreach", "differentiable", "fused"))]
+    assert repr(a).split("\n") == mine
