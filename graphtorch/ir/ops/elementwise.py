@@ -23,7 +23,7 @@ from graphtorch.ir.ops.common import (
     to_dtype,
     unify,
 )
-from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_, float32
+from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_, float32, int64
 
 Array = Any
 EVERYWHERE = ("gt", "Tensor")
@@ -39,13 +39,18 @@ class Elementwise(Op):
     kinds: ClassVar[str] = "fiub"
     result: ClassVar[DType | None] = None
 
-    def prepare(self, *args: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    #: one element of the result, from one element of each operand
+    scalar: Callable[..., Expr]
+
+    def unified(self, *args: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Operands of the promoted dtype and the common shape."""
         dtype = result_dtype(*args)
         if self.to_float and not dtype.is_floating_point:
             dtype = float32
         return unify(*args, dtype=dtype), {}
 
-    def infer(self, *xs: TensorType) -> TensorType:
+    def typed(self, *xs: TensorType) -> TensorType:
+        """The result's type; operands must be of one type that the op takes."""
         t = same_types(*xs)
         check(
             t.dtype.kind in self.kinds,
@@ -56,10 +61,6 @@ class Elementwise(Op):
         )
         return t.with_dtype(self.result) if self.result else t
 
-    def scalar(self, *xs: Expr) -> Expr:
-        """One element of the result, from one element of each operand."""
-        raise TypeError(f"{self.name} has no scalar form")
-
     def lower(self, *xs: Source) -> Compute:
         dtype = self.result or xs[0].dtype
         return compute(xs[0].shape, dtype, lambda *i: self.scalar(*(x[i] for x in xs)))
@@ -69,26 +70,26 @@ _KIND_NAMES = {"f": "float", "i": "int", "u": "uint", "b": "bool"}
 
 
 class Unary(Elementwise):
-    surface = EVERYWHERE
+    surface: ClassVar[tuple[str, ...]] = EVERYWHERE
 
     def infer(self, x: TensorType) -> TensorType:
-        return super().infer(x)
+        return self.typed(x)
 
     def prepare(self, input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return super().prepare(input)
+        return self.unified(input)
 
     def scalar(self, x: Expr) -> Expr:
         return expr.unary(self.name, x)
 
 
 class Binary(Elementwise):
-    surface = EVERYWHERE
+    surface: ClassVar[tuple[str, ...]] = EVERYWHERE
 
     def infer(self, input: TensorType, other: TensorType) -> TensorType:
-        return super().infer(input, other)
+        return self.typed(input, other)
 
     def prepare(self, input: Any, other: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return super().prepare(input, other)
+        return self.unified(input, other)
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
         return expr.binary(self.name, a, b)
@@ -258,7 +259,7 @@ class FloatUnary(Unary):
 
     to_float = True
     kinds = "f"
-    function: ClassVar[Callable[[Array], Array]]
+    function: ClassVar[Any]
 
     def ref(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -437,7 +438,7 @@ class Add(Binary):
     name = "add"
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
-        return super().prepare(input, other if alpha == 1 else mul(other, alpha))
+        return self.unified(input, other if alpha == 1 else mul(other, alpha))
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -458,7 +459,7 @@ class Sub(Binary):
     kinds = "fiu"
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
-        return super().prepare(input, other if alpha == 1 else mul(other, alpha))
+        return self.unified(input, other if alpha == 1 else mul(other, alpha))
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -511,7 +512,7 @@ class Pow(Binary):
     kinds = "fiu"
 
     def prepare(self, input: Any, exponent: Any) -> Any:
-        return super().prepare(input, exponent)
+        return self.unified(input, exponent)
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -569,7 +570,7 @@ minimum = register(Minimum())
 class Compare(Binary):
     nondifferentiable = True
     result = bool_
-    function: ClassVar[Callable[[Array, Array], Array]]
+    function: ClassVar[Any]
 
     def ref(self, a: Array, b: Array) -> Array:
         return type(self).function(a, b)
@@ -615,7 +616,7 @@ class Logical(Binary):
     nondifferentiable = True
     kinds = "b"
     result = bool_
-    function: ClassVar[Callable[[Array, Array], Array]]
+    function: ClassVar[Any]
 
     def prepare(self, input: Any, other: Any) -> Any:
         return unify(to_dtype(input, bool_), to_dtype(other, bool_), dtype=bool_), {}
@@ -695,8 +696,9 @@ where = register(Where())
 
 @composite("gt", "Tensor")
 def square(input: Any) -> Any:
-    """The square of each element."""
-    return mul(input, input)
+    """The square of each element; bools are squared in int64."""
+    x = to_dtype(input, int64) if dtype_of(input) == bool_ else input
+    return mul(x, x)
 
 
 @composite("gt", "Tensor")

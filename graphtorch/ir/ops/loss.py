@@ -41,9 +41,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
 
 
 @composite("F")
-def nll_loss(
-    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
-) -> Any:
+def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input[target] for log-probabilities [n, c, ...] or [c] and int64 class indices [n, ...] or [].
 
     "mean" divides by the total weight of the targets that count. An index outside of [0, c) other than
@@ -52,14 +50,19 @@ def nll_loss(
     _check_reduction(reduction)
     classes = _check_targets(input, target)
     shape = shape_of(input)
-    index = reshape(target, (*shape[:classes], 1, *shape[classes + 1 :]))
-    wanted = bind.bind(iota, shape=shape, dim=classes, dtype=int64)
-    hit = logical_and(eq(broadcast_to(index, shape), wanted), ne(broadcast_to(index, shape), ignore_index))
+    hit = _hits(target, shape, classes, ignore_index)
     scores = input if weight is None else input * _per_class(weight, shape, classes)
     losses = -sum_(where(hit, scores, 0), classes)
     if reduction != "mean":
         return _reduce(losses, reduction)
     return sum_(losses) / _total_weight(target, weight, hit, dtype_of(input), ignore_index)
+
+
+def _hits(target: Any, shape: tuple[int, ...], classes: int, ignore_index: int) -> Any:
+    """Where the class is the target, and the target counts."""
+    index = broadcast_to(reshape(target, (*shape[:classes], 1, *shape[classes + 1 :])), shape)
+    wanted = bind.bind(iota, shape=shape, dim=classes, dtype=int64)
+    return logical_and(eq(index, wanted), ne(index, ignore_index))
 
 
 def _total_weight(target: Any, weight: Any, hit: Any, dtype: Any, ignore_index: int) -> Any:
@@ -141,18 +144,14 @@ def cross_entropy(
     kept = ne(target, ignore_index)
     spread = where(kept, -sum_(weighted, classes), 0)
     if reduction == "mean":
-        wanted = bind.bind(iota, shape=shape, dim=classes, dtype=int64)
-        index = reshape(target, (*shape[:classes], 1, *shape[classes + 1 :]))
-        hit = eq(broadcast_to(index, shape), wanted)
+        hit = _hits(target, shape, classes, ignore_index)
         smooth = sum_(spread) / _total_weight(target, weight, hit, dtype_of(input), ignore_index)
     else:
         smooth = _reduce(spread, reduction)
     return hard * (1 - label_smoothing) + smooth * (label_smoothing / shape[classes])
 
 
-def _soft_targets(
-    logp: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, classes: int
-) -> Any:
+def _soft_targets(logp: Any, target: Any, weight: Any, reduction: str, label_smoothing: float, classes: int) -> Any:
     shape = shape_of(logp)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / shape[classes]
@@ -162,5 +161,3 @@ def _soft_targets(
     if reduction != "mean":
         return _reduce(losses, reduction)
     return sum_(losses) * (1.0 / (math.prod(shape_of(losses)) or math.nan))
-
-
