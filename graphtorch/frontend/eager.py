@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.frontend import autograd
-from graphtorch.frontend.tensor import Storage, Tensor
+from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.loc import state
@@ -98,6 +98,9 @@ class Eager(Interpreter):
         for part in key if isinstance(key, tuple) else (key,):
             found = found[part]
         return float(found)
+
+    def depends(self, name: str, read: Any) -> None:
+        """Nothing is kept from call to call."""
 
     def data(self, t: Tensor, what: str) -> Any:
         return t._data

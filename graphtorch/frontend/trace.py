@@ -154,7 +154,7 @@ class Tracer(bind.Interpreter):
             self.values[Storage(None)] = param
             self.partial[key] = alias
             alias._part = param  # type: ignore[attr-defined]
-        value: Value = self.partial[key]._part  # type: ignore[attr-defined]
+        value: Value = self.partial[key]._part
         if t._requires_grad and t.is_leaf:
             self.leaves.setdefault(value, t)
         return value
@@ -250,7 +250,7 @@ class Tracer(bind.Interpreter):
         if have is not None and have._storage not in self.values:
             param = Param(f"c{len(self.captures)}", have.aval, "const")
             self.captures.append(Capture(param, lambda: t._grad, have._storage))
-            self.params[have._storage] = self.values[have._storage] = param  # type: ignore[assignment]
+            self.params[have._storage] = self.values[have._storage] = param
         return have
 
     def set_grad(self, t: Tensor, grad: Tensor | None) -> None:
@@ -265,6 +265,10 @@ class Tracer(bind.Interpreter):
             self.captures.append(Capture(param, lambda: EAGER.number(owner, key), None))
             self.numbers[id(owner), key] = self.wrap(param)
         return self.numbers[id(owner), key]
+
+    def depends(self, name: str, read: Callable[[], Any]) -> None:
+        """The program is good as long as ``read()`` gives what it gives now."""
+        self.guards.append(Guard(name, read, read()))
 
     def data(self, t: Tensor, what: str) -> Any:
         raise _no_data(what)
@@ -289,12 +293,16 @@ _NODE = _TracedNode()
 def _covers(t: Tensor) -> bool:
     """Whether a concrete tensor is its whole storage, in row-major order."""
     array, base = t._array, t._storage.array
-    return array is base and array.flags.c_contiguous or (
-        base is not None
-        and array.flags.c_contiguous
-        and array.size == base.size
-        and array.__array_interface__["data"] == base.__array_interface__["data"]
-        and array.shape == base.shape
+    return (
+        (array is base
+        and array.flags.c_contiguous)
+        or (
+            base is not None
+            and array.flags.c_contiguous
+            and array.size == base.size
+            and array.__array_interface__["data"] == base.__array_interface__["data"]
+            and array.shape == base.shape
+        )
     )
 
 

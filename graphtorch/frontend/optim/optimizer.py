@@ -69,6 +69,8 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        interpreter: Any = bind.current()
+        interpreter.depends(f"the options of {type(self).__name__}", self._structure)
         with no_grad():
             for group in self.param_groups:
                 found = [(p, g) for p in group["params"] if (g := p.grad) is not None]
