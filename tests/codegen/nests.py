@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.loops import Nest
-from graphtorch.codegen.lower import lower_node
+from graphtorch.codegen.lower import LoweredKernel, lower_node
 from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.op import OPS
@@ -60,3 +61,19 @@ def type_of(array: Array) -> TensorType:
     dtype: DType | None = dtype_from_numpy(array.dtype)
     assert dtype is not None
     return TensorType(array.shape, dtype)
+
+
+def kernels_of(graph: Graph, schedule: Callable[[Nest], Kernel]) -> list[tuple[LoweredKernel, Kernel]]:
+    """Every node of a graph, lowered and scheduled, in order; kernel names are unique."""
+    lowered = [lower_node(node, f"{node.op.name}_{i}") for i, node in enumerate(graph.nodes)]
+    return [(k, schedule(k.nest)) for k in lowered]
+
+
+def run_graph_kernels(graph: Graph, kernels: list[tuple[LoweredKernel, Kernel]], *arrays: Array) -> list[Array]:
+    """Execute the kernels of a graph one after the other by the interpreter; the graph's outputs."""
+    values = dict(zip(graph.params, arrays, strict=True))
+    for lowered, kernel in kernels:
+        results = run_op_kernel(kernel, *(values[o] for o in lowered.operands))
+        for value, got in zip(lowered.results, results, strict=True):
+            values[value] = got.reshape(value.type.shape)
+    return [values[o] for o in graph.outputs]
