@@ -49,7 +49,12 @@ class Op:
         return args, kwargs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        operands, attrs = self.prepare(*args, **kwargs)
+        try:
+            operands, attrs = self.prepare(*args, **kwargs)
+        except GraphTorchError as error:
+            names = _positional(self.prepare) or self.operand_names
+            describe(error, self.name, list(zip(names, args, strict=False)))
+            raise
         return bind.bind(self, *operands, **attrs)
 
     def result_types(self, operands: Sequence[Any], attrs: dict[str, Any]) -> tuple[TensorType, ...]:
@@ -57,25 +62,24 @@ class Op:
         try:
             types = self.infer(*(o.aval for o in operands), **attrs)
         except GraphTorchError as error:
-            describe(error, self.name, list(zip(self.operand_names, operands, strict=False)))
+            describe(error, self.name, self._named(operands))
             raise
         return types if isinstance(types, tuple) else (types,)
 
     @functools.cached_property
     def operand_names(self) -> tuple[str, ...]:
         """The names of the tensor operands, as `infer` spells them."""
-        positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        params = inspect.signature(self.infer).parameters.values()
-        return tuple(p.name for p in params if p.kind == positional)
+        return _positional(self.infer)
+
+    def _named(self, operands: Sequence[Any]) -> list[tuple[str, Any]]:
+        """Operands with their names; those of a variadic op as one list."""
+        names = self.operand_names
+        return list(zip(names, operands, strict=False)) if names else [("tensors", operands)]
 
     @functools.cached_property
     def saved_for_backward(self) -> tuple[bool, tuple[bool, ...]]:
         """Whether `vjp` reads the data of the result, and of each operand."""
-        params = [
-            p.name
-            for p in inspect.signature(self.vjp).parameters.values()
-            if p.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD
-        ]
+        params = _positional(self.vjp)
         return not params[1].startswith("_"), tuple(not n.startswith("_") for n in params[2:])
 
     def __repr__(self) -> str:
@@ -83,6 +87,12 @@ class Op:
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return OPS.__getitem__, (self.name,)
+
+
+def _positional(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The names of a function's positional parameters, less ``*args``."""
+    params = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in params if p.kind == inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 OpT = TypeVar("OpT", bound=Op)
@@ -131,7 +141,7 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
 def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -> None:
     """Fill in what the raiser could not know. The outermost op on the way out gives its name."""
     error.op = op
-    tensors = [(name, o) for name, o in operands if hasattr(o, "aval")]
+    tensors = [(name, o) for pair in operands for name, o in _each(*pair) if hasattr(o, "aval")]
     if tensors:
         width = max(len(name) for name, _ in tensors)
         error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
@@ -140,6 +150,13 @@ def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -
         error.path = error.loc.path
         scope: Scope | None = state.scope
         error.created = scope.owner._created_at if scope else None
+
+
+def _each(name: str, operand: Any) -> list[tuple[str, Any]]:
+    """A list of tensors as its members: ``tensors[0]``, ``tensors[1]``."""
+    if isinstance(operand, list | tuple):
+        return [(f"{name}[{i}]", o) for i, o in enumerate(operand)]
+    return [(name, operand)]
 
 
 def _origin(operand: Any) -> str:

@@ -68,7 +68,9 @@ class BroadcastTo(Op):
         lead = len(shape) - len(input.shape)
 
         def body(*i: Expr) -> Expr:
-            return input[tuple(expr.const(0, int64) if n == 1 else v for n, v in zip(input.shape, i[lead:], strict=True))]
+            return input[
+                tuple(expr.const(0, int64) if n == 1 else v for n, v in zip(input.shape, i[lead:], strict=True))
+            ]
 
         return compute(shape, input.dtype, body)
 
@@ -217,8 +219,7 @@ class Pad(Op):
         t = TensorType(input.shape, dtype_from_name(input.dtype.name))
         out = np.zeros(self.infer(t, low=low, high=high, interior=interior).shape, input.dtype)
         where = tuple(
-            slice(a, a + n + max(n - 1, 0) * k, k + 1)
-            for n, a, k in zip(input.shape, low, interior, strict=True)
+            slice(a, a + n + max(n - 1, 0) * k, k + 1) for n, a, k in zip(input.shape, low, interior, strict=True)
         )
         out[where] = input
         return out
@@ -416,7 +417,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     d = normalize_dim(dim, len(shape))
     begin = start + shape[d] if start < 0 else start
     check(
-        0 <= begin and 0 <= length and begin + length <= shape[d],
+        begin >= 0 and length >= 0 and begin + length <= shape[d],
         "GT304",
         f"start={start}, length={length} do not lie in dimension {dim} of size {shape[d]}",
         "expected 0 <= start and start + length <= size",
@@ -430,6 +431,14 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
 @composite("gt")
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Tensors of one shape, joined along a new dimension."""
+    shapes = [list(shape_of(x)) for x in tensors]
+    check(bool(shapes), "GT304", "stack needs at least one tensor", "expected a non-empty sequence", kind=ArgumentError)
+    check(
+        all(s == shapes[0] for s in shapes),
+        "GT106",
+        "only tensors of one shape can be stacked",
+        f"expected {shapes[0]} for each, got {', '.join(map(str, shapes))}",
+    )
     return cat([unsqueeze(x, dim) for x in tensors], dim if dim >= 0 else dim + len(shape_of(tensors[0])) + 1)
 
 
@@ -478,7 +487,11 @@ def getitem(input: Any, index: Any) -> Any:
     )
     if Ellipsis not in [i for i in index if i is None or i is Ellipsis]:
         index = (*index, Ellipsis)
-    start, stop, step, out, d = [], [], [], [], 0
+    start: list[int] = []
+    stop: list[int] = []
+    step: list[int] = []
+    out: list[int] = []
+    d = 0
     for i in index:
         if i is None:
             out.append(1)
@@ -486,7 +499,7 @@ def getitem(input: Any, index: Any) -> Any:
         count = len(shape) - given if i is Ellipsis else 1
         for _ in range(count):
             a, b, s, keep = _one_index(slice(None) if i is Ellipsis else i, shape[d], d)
-            start.append(a), stop.append(b), step.append(s)
+            start, stop, step = [*start, a], [*stop, b], [*step, s]
             out += [max(0, -(-(b - a) // s))] if keep else []
             d += 1
     part = bind.bind(slice_op, input, start=tuple(start), stop=tuple(stop), step=tuple(step)) if shape else input

@@ -1,0 +1,138 @@
+"""What the public functions say to a wrong call; the whole texts stand in tests/golden/ops/public_refused.txt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphtorch as gt
+from graphtorch.ir import ops
+from graphtorch.ir.errors import GraphTorchError
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "ops"
+
+
+def z(*shape: int, dtype: Any = gt.float32) -> Any:
+    return gt.zeros(*shape, dtype=dtype)
+
+
+def F() -> Any:
+    return gt.nn.functional
+
+
+CALLS: dict[str, Callable[[], Any]] = {
+    "add": lambda: z(2, 3) + z(4),
+    "add of three shapes": lambda: gt.where(z(2) > 0, z(3), 0.0),
+    "add of a string": lambda: gt.add(z(2), "a"),
+    "cast": lambda: F().mse_loss(z(2, 3), z(3, 2)),
+    "where": lambda: gt.where(z(2), 1.0, 0.0),
+    "clamp": lambda: gt.clamp(z(2)),
+    "sub of bools": lambda: z(2, dtype=gt.bool) - z(2, dtype=gt.bool),
+    "expand": lambda: z(2, 3).expand(4, 2),
+    "reshape": lambda: z(2, 3).reshape(4, -1),
+    "reshape twice -1": lambda: z(2, 3).reshape(-1, -1),
+    "reshape to sizes of floats": lambda: z(2, 3).reshape(1.5, 4),
+    "permute": lambda: z(2, 3).permute(0, 0),
+    "permute out of range": lambda: z(2, 3).permute(0, 2),
+    "transpose": lambda: z(2, 3).transpose(0, 2),
+    "t": lambda: z(2, 3, 5).t(),
+    "flatten": lambda: z(2, 3).flatten(1, 0),
+    "unsqueeze": lambda: z(2, 3).unsqueeze(4),
+    "squeeze": lambda: z(2, 1).squeeze(2),
+    "narrow": lambda: z(2, 3).narrow(1, 2, 2),
+    "cat": lambda: gt.cat([z(2, 3), z(2, 5)]),
+    "cat of nothing": lambda: gt.cat([]),
+    "stack": lambda: gt.stack([z(2, 3), z(3, 2)]),
+    "stack of nothing": lambda: gt.stack([]),
+    "pad mode": lambda: F().pad(z(2), (1, 1), mode="reflect"),
+    "pad entries": lambda: F().pad(z(2), (1, 1, 1)),
+    "index": lambda: z(2, 3)[2],
+    "index of a float": lambda: z(2, 3)[0.5],
+    "too many indices": lambda: z(2, 3)[0, 0, 0],
+    "negative step": lambda: z(4)[::-1],
+    "sum": lambda: z(2, 3).sum(2),
+    "sum twice": lambda: z(2, 3).sum((0, 0)),
+    "mean of integers": lambda: z(2, dtype=gt.int64).mean(),
+    "var of integers": lambda: z(2, dtype=gt.int64).var(),
+    "amax of nothing": lambda: z(0, 3).amax(0),
+    "argmax": lambda: z(2).argmax(1),
+    "softmax": lambda: F().softmax(z(2, dtype=gt.int64), 0),
+    "log_softmax": lambda: F().log_softmax(z(2), 1),
+    "matmul": lambda: z(2, 3) @ z(4, 5),
+    "matmul of vectors": lambda: z(2, 3) @ z(4),
+    "matmul of numbers": lambda: z(2, 3) @ z(),
+    "matmul of dtypes": lambda: z(2, 3) @ z(3, 5, dtype=gt.float64),
+    "matmul of batches": lambda: z(2, 3, 5) @ z(4, 5, 7),
+    "mm": lambda: gt.mm(z(2, 3, 5), z(5, 7)),
+    "linear": lambda: F().linear(z(2, 3), z(5, 4)),
+    "linear weight": lambda: F().linear(z(2, 3), z(3)),
+    "conv2d channels": lambda: F().conv2d(z(1, 3, 8, 9), z(4, 2, 3, 5)),
+    "conv2d dims": lambda: F().conv2d(z(3, 8), z(4, 2, 3, 5)),
+    "conv2d weight": lambda: F().conv2d(z(1, 3, 8, 9), z(4, 2)),
+    "conv2d bias": lambda: F().conv2d(z(1, 3, 8, 9), z(4, 3, 3, 5), z(3)),
+    "conv2d stride": lambda: F().conv2d(z(1, 3, 8, 9), z(4, 3, 3, 5), stride=0),
+    "conv2d stride of three": lambda: F().conv2d(z(1, 3, 8, 9), z(4, 3, 3, 5), stride=(1, 1, 1)),
+    "conv2d padding": lambda: F().conv2d(z(1, 3, 8, 9), z(4, 3, 3, 5), padding="full"),
+    "conv2d same with a stride": lambda: F().conv2d(z(1, 3, 8, 9), z(4, 3, 3, 5), padding="same", stride=2),
+    "conv2d groups": lambda: F().conv2d(z(1, 4, 8, 9), z(3, 2, 3, 5), groups=2),
+    "conv2d no groups": lambda: F().conv2d(z(1, 4, 8, 9), z(3, 2, 3, 5), groups=0),
+    "conv2d kernel": lambda: F().conv2d(z(1, 3, 2, 9), z(4, 3, 3, 5)),
+    "max_pool2d dims": lambda: F().max_pool2d(z(2, 3), 2),
+    "max_pool2d dtype": lambda: F().max_pool2d(z(1, 2, 4, 6, dtype=gt.int64), 2),
+    "max_pool2d kernel": lambda: F().max_pool2d(z(1, 2, 4, 6), 5),
+    "max_pool2d padding": lambda: F().max_pool2d(z(1, 2, 4, 6), 2, padding=2),
+    "max_pool2d stride": lambda: F().max_pool2d(z(1, 2, 4, 6), 2, stride="a"),
+    "mse_loss reduction": lambda: F().mse_loss(z(2), z(2), reduction="avg"),
+    "nll_loss of a number": lambda: F().nll_loss(z(), z(dtype=gt.int64)),
+    "cross_entropy swapped": lambda: F().cross_entropy(z(4, dtype=gt.int64), z(4, 5)),
+    "cross_entropy dtype": lambda: F().cross_entropy(z(4, 5), z(4, dtype=gt.int32)),
+    "cross_entropy shape": lambda: F().cross_entropy(z(4, 5), z(3, dtype=gt.int64)),
+    "cross_entropy weight": lambda: F().cross_entropy(z(4, 5), z(4, dtype=gt.int64), z(4)),
+    "cross_entropy smoothing": lambda: F().cross_entropy(z(4, 5), z(4, dtype=gt.int64), label_smoothing=2),
+    "batch_norm dims": lambda: F().batch_norm(z(4), z(4), z(4)),
+    "batch_norm channels": lambda: F().batch_norm(z(4, 5), z(4), z(5)),
+    "batch_norm of one": lambda: F().batch_norm(z(1, 5), z(5), z(5), training=True),
+    "zeros": lambda: gt.zeros(-1),
+    "arange": lambda: gt.arange(0, 5, -1),
+    "full": lambda: gt.full((2,), float("nan"), dtype=gt.int64),
+    "normalize_dims": lambda: z(2, 3).sum("a"),
+}
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    """The text of the error, less the lines of this file that it shows."""
+    with pytest.raises(GraphTorchError) as error:
+        call()
+    error.value.loc = error.value.created = None
+    return str(error.value)
+
+
+def test_texts(golden):
+    golden("ops/public_refused.txt", "".join(f"{name}:\n{refusal(call)}\n\n" for name, call in CALLS.items()))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_they_name_the_call_that_the_user_made(name):
+    head = refusal(CALLS[name]).splitlines()[0]
+    assert re.match(r"\w+ GT\d{3} in \w+: ", head), head
+    for primitive in ("broadcast_to", "constant", "reduce_", "_op", "slice"):
+        assert f" in {primitive}" not in head or name in ("expand", "full"), head
+
+
+def test_every_code_of_the_ops_is_tested():
+    used = {c for f in Path(next(iter(ops.__path__))).glob("*.py") for c in re.findall(r'"(GT\d{3})"', f.read_text())}
+    tested = {c for f in GOLDEN.glob("*.txt") for c in re.findall(r"GT\d{3}", f.read_text())}
+    assert used - tested <= {"GT801"}, "add a call to CALLS, or a row to REFUSED of samples.py"
+
+
+def test_nothing_is_changed_by_a_failed_call():
+    x = gt.tensor(np.ones((2, 3), np.float32))
+    for change in (lambda: x.__iadd__(z(3, 2)), lambda: x.add_(z(5)), lambda: x.copy_(z(3, 3))):
+        with pytest.raises(GraphTorchError):
+            change()
+    np.testing.assert_array_equal(x.numpy(), np.ones((2, 3)))
