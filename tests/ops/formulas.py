@@ -26,7 +26,9 @@ def per_element(function: Callable[..., Any], result: str | None = None) -> Call
     return whole
 
 
-def guarded(function: Callable[[float], float], low: float = -math.inf, at_low: float = math.nan) -> Callable[..., float]:
+def guarded(
+    function: Callable[[float], float], low: float = -math.inf, at_low: float = math.nan
+) -> Callable[..., float]:
     """``function`` above ``low``, ``at_low`` there, nan below; inf where it overflows."""
 
     def value(x: float) -> float:
@@ -213,7 +215,9 @@ def argmax(x: Array, *, dim: int) -> Array:
 def max_pool2d(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[Array, Array]:
     """Values and positions, window by window."""
     sizes = []
-    for n, k, s, p, d in zip(x.shape[2:], kernel, *(pool[key] for key in ("stride", "padding", "dilation")), strict=True):
+    for n, k, s, p, d in zip(
+        x.shape[2:], kernel, *(pool[key] for key in ("stride", "padding", "dilation")), strict=True
+    ):
         starts = [o for o in range(n + 2 * p) if o * s - p < n]
         span = n + 2 * p - d * (k - 1) - 1
         count = (math.ceil if ceil_mode else math.floor)(span / s) + 1
@@ -258,7 +262,12 @@ def philox_word(seed: int, stream: int, position: int) -> int:
     key = [seed & mask, seed >> 32]
     for _ in range(10):
         first, second = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
-        counter = [(second >> 32) ^ counter[1] ^ key[0], second & mask, (first >> 32) ^ counter[3] ^ key[1], first & mask]
+        counter = [
+            (second >> 32) ^ counter[1] ^ key[0],
+            second & mask,
+            (first >> 32) ^ counter[3] ^ key[1],
+            first & mask,
+        ]
         key = [(key[0] + 0x9E3779B9) & mask, (key[1] + 0xBB67AE85) & mask]
     return counter[position % 4]
 

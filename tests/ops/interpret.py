@@ -31,7 +31,8 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 # numpy's power of scalars takes a short cut through sqrt, which is nan for (-inf) ** 0.5; that of arrays does not
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "floordiv": np.floor_divide,
-    "mod": np.mod, "min": np.minimum, "max": np.maximum, "pow": lambda a, b: np.power(np.array([a]), [b])[0], "and": np.bitwise_and,
+    "mod": np.mod, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and,
+    "pow": lambda a, b: np.power(np.array([a]), [b])[0],
     "or": np.bitwise_or, "xor": np.bitwise_xor, "shl": np.left_shift, "shr": np.right_shift, "atan2": np.arctan2,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
 }  # fmt: skip
@@ -136,9 +137,9 @@ def _reduce(r: Reduce, memory: Memory) -> list[np.ndarray[Any, Any]]:
         ]
         start = [evaluate_expr(c, {}) for c in r.init]
         total = functools.reduce(combine, steps, start)
-        np.testing.assert_allclose(total, functools.reduce(lambda b, a: combine(a, b), reversed(steps), start), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            total, functools.reduce(lambda b, a: combine(a, b), reversed(steps), start), rtol=1e-4, atol=1e-5
+        )
         for o, e in zip(out, post, strict=True):
             o[point] = evaluate_expr(e, dict(zip(left, total, strict=True)), memory)
     return out
-
-

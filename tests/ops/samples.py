@@ -310,11 +310,14 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
         ((2, 3, 5), {"dims": (2, 0, 1)}), ((7, 3), {"dims": (1, 0)}), ((), {"dims": ()}), ((0, 3), {"dims": (1, 0)})
     ),
     "slice": moving(
-        ((7, 5), {"start": (1, 0), "stop": (6, 5), "step": (2, 3)}), ((17,), {"start": (3,), "stop": (3,), "step": (1,)}),
-        ((2, 9), {"start": (0, 2), "stop": (2, 9), "step": (1, 4)}), ((0, 3), {"start": (0, 1), "stop": (0, 3), "step": (1, 1)}),
+        ((7, 5), {"start": (1, 0), "stop": (6, 5), "step": (2, 3)}), ((17,),
+        {"start": (3,), "stop": (3,), "step": (1,)}),
+        ((2, 9), {"start": (0, 2), "stop": (2, 9), "step": (1, 4)}), ((0, 3),
+        {"start": (0, 1), "stop": (0, 3), "step": (1, 1)}),
     ),
     "pad": moving(
-        ((3, 2), {"low": (1, 0), "high": (2, 3), "interior": (0, 2)}), ((5,), {"low": (0,), "high": (0,), "interior": (3,)}),
+        ((3, 2), {"low": (1, 0), "high": (2, 3), "interior": (0, 2)}), ((5,),
+        {"low": (0,), "high": (0,), "interior": (3,)}),
         ((0, 3), {"low": (2, 0), "high": (1, 1), "interior": (4, 0)}),
     ),
     "cat": cats,
@@ -356,6 +359,11 @@ def t(*shape: int, dtype: DType = float32) -> TensorType:
     return TensorType(shape, dtype)
 
 
+def alike(names: tuple[str, ...], refused: list[Refused]) -> dict[str, list[Refused]]:
+    """The same row for several ops."""
+    return dict.fromkeys(names, refused)
+
+
 _SHAPES: Refused = ([t(2, 3), t(3, 2)], {})
 _DTYPES: Refused = ([t(2, 3), t(2, 3, dtype=int64)], {})
 _CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
@@ -368,14 +376,14 @@ REFUSED: dict[str, list[Refused]] = {
         ([], {"value": 2**64, "dtype": int64}),
     ],
     "cast": [([t(2)], {"dtype": uint32})],
-    **dict.fromkeys(("neg", "abs", "relu"), [([t(2, dtype=bool_)], {})]),
-    **dict.fromkeys(
+    **alike(("neg", "abs", "relu"), [([t(2, dtype=bool_)], {})]),
+    **alike(
         ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"), [([t(2, dtype=int32)], {})]
     ),
-    **dict.fromkeys(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"), [_SHAPES, _DTYPES]),
-    **dict.fromkeys(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
+    **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"), [_SHAPES, _DTYPES]),
+    **alike(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
     "div": [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
-    **dict.fromkeys(("logical_and", "logical_or"), [_SHAPES, ([t(2, 3)] * 2, {})]),
+    **alike(("logical_and", "logical_or"), [_SHAPES, ([t(2, 3)] * 2, {})]),
     "where": [
         ([t(2), t(2), t(2)], {}), ([t(3, dtype=bool_), t(2), t(2)], {}),
         ([t(2, dtype=bool_), t(2), t(2, dtype=float64)], {}),
@@ -414,7 +422,7 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(1, 2, 3, 3), t(1, 3, 5, 4, dtype=float64)], {**_CONV, "kernel": (3, 2)}),
     ],
     "reduce_sum": [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})],
-    **dict.fromkeys(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),
+    **alike(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),
     "reduce_argmax": [
         ([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0}),
     ],

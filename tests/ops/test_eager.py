@@ -56,4 +56,9 @@ def test_numpy_numbers_become_python_numbers():
     assert (x * np.float64(2.5)).item() == 2.5
     from graphtorch.ir.ops.common import _plain
 
-    assert [type(_plain(v)) for v in (np.float64(1), np.float32(1), np.int64(1), np.bool_(True))] == [float, float, int, bool]
+    assert [type(_plain(v)) for v in (np.float64(1), np.float32(1), np.int64(1), np.bool_(True))] == [
+        float,
+        float,
+        int,
+        bool,
+    ]

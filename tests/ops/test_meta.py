@@ -82,6 +82,8 @@ def test_infer_agrees_with_ref(name):
         found = op.infer(*types, **s.attrs)
         arrays = op.ref(*s.operands, **s.attrs)
         for t, a in zip(
-            found if isinstance(found, tuple) else (found,), arrays if isinstance(arrays, tuple) else (arrays,), strict=True
+            found if isinstance(found, tuple) else (found,),
+            arrays if isinstance(arrays, tuple) else (arrays,),
+            strict=True,
         ):
             assert (t.shape, t.dtype.np) == (np.shape(a), np.asarray(a).dtype), str(s)

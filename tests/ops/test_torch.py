@@ -51,7 +51,9 @@ def name_of(dtype: Any) -> str:
 def test_promotion_of_tensors(shapes):
     for a, b in itertools.product(DTYPES, repeat=2):
         ours = result_dtype(*(gt.tensor(np.zeros(s, d)) for s, d in zip(shapes, (a, b), strict=True)))
-        theirs = torch.result_type(*(torch.zeros(s, dtype=getattr(torch, d)) for s, d in zip(shapes, (a, b), strict=True)))
+        theirs = torch.result_type(
+            *(torch.zeros(s, dtype=getattr(torch, d)) for s, d in zip(shapes, (a, b), strict=True))
+        )
         assert ours.name == name_of(theirs), (a, b, shapes)
 
 
@@ -68,7 +70,10 @@ def test_promotion_with_numbers(shape, number):
 def test_results_of_mixed_dtypes(name):
     for a, b in itertools.product(DTYPES, repeat=2):
         x, y = (np.array([3, 1, 2]).astype(d) for d in (a, b))
-        ours, theirs = getattr(gt, name)(gt.tensor(x), gt.tensor(y)), getattr(torch, name)(torch.tensor(x), torch.tensor(y))
+        ours, theirs = (
+            getattr(gt, name)(gt.tensor(x), gt.tensor(y)),
+            getattr(torch, name)(torch.tensor(x), torch.tensor(y)),
+        )
         assert ours.dtype.name == name_of(theirs.dtype), (a, b)
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), 1e-6)
 
@@ -94,16 +99,15 @@ def test_dtypes_of_functions_of_integers(name):
         lambda lib, F, x, y: (x * x) ** y, lambda lib, F, x, y: 1 / x + 2**y, lambda lib, F, x, y: -x * (3 - y),
         lambda lib, F, x, y: lib.maximum(x, y), lambda lib, F, x, y: lib.where(x > 0, x, y),
         lambda lib, F, x, y: lib.where(x > 0, 1.0, y), lambda lib, F, x, y: lib.add(x, y, alpha=3),
-        lambda lib, F, x, y: lib.clamp(x, -0.5, 1) * y, lambda lib, F, x, y: lib.clamp(x, min=y), lambda lib, F, x, y: x < y,
+        lambda lib, F, x, y: lib.clamp(x, -0.5, 1) * y, lambda lib, F, x, y: lib.clamp(x, min=y),
+        lambda lib, F, x, y: x < y,
     ],
 )  # fmt: skip
 def test_broadcasting(function):
     agree(function, array(3, 1, 5, low=0.3), array(7, 1, low=0.3), rtol=1e-4)
 
 
-@pytest.mark.parametrize(
-    "name", "exp log1p sqrt rsqrt sin cos tanh sigmoid erf relu abs neg square isnan".split()
-)
+@pytest.mark.parametrize("name", "exp log1p sqrt rsqrt sin cos tanh sigmoid erf relu abs neg square isnan".split())
 def test_functions(name):
     agree(lambda lib, F, x: getattr(lib, name)(x), array(17, low=0.1))
 
@@ -115,9 +119,12 @@ def test_functions(name):
     "function",
     [
         lambda lib, F, x: x.reshape(5, -1), lambda lib, F, x: x.permute(2, 0, -2), lambda lib, F, x: x.transpose(0, -1),
-        lambda lib, F, x: lib.flatten(x, 1), lambda lib, F, x: lib.flatten(x), lambda lib, F, x: x.unsqueeze(-1).squeeze(),
-        lambda lib, F, x: x[1], lambda lib, F, x: x[:, 1:, ::2], lambda lib, F, x: x[..., -1], lambda lib, F, x: x[None, 0, :, 1:3],
-        lambda lib, F, x: lib.narrow(x, 2, 1, 3), lambda lib, F, x: lib.cat([x, x * 2], 1), lambda lib, F, x: lib.stack([x, -x], -1),
+        lambda lib, F, x: lib.flatten(x, 1), lambda lib, F, x: lib.flatten(x),
+        lambda lib, F, x: x.unsqueeze(-1).squeeze(),
+        lambda lib, F, x: x[1], lambda lib, F, x: x[:, 1:, ::2], lambda lib, F, x: x[..., -1],
+        lambda lib, F, x: x[None, 0, :, 1:3],
+        lambda lib, F, x: lib.narrow(x, 2, 1, 3), lambda lib, F, x: lib.cat([x, x * 2], 1),
+        lambda lib, F, x: lib.stack([x, -x], -1),
         lambda lib, F, x: x.unsqueeze(1).expand(-1, 4, -1, -1), lambda lib, F, x: F.pad(x, (1, 2, 0, 3)),
         lambda lib, F, x: F.pad(x, (-1, 2)), lambda lib, F, x: x.view(6, 5).t(), lambda lib, F, x: x.mT,
     ],
@@ -146,7 +153,7 @@ def test_softmax_and_argmax(dim):
     agree(lambda lib, F, x: lib.argmax(x, dim), strided(3, 5, 2))
     agree(lambda lib, F, x: lib.argmax(x, dim, keepdim=True), strided(3, 5, 2))
     for name in ("softmax", "log_softmax"):
-        agree(lambda lib, F, x: getattr(F, name)(x * 50, dim), strided(3, 5, 2), rtol=1e-4)  # noqa: B023
+        agree(lambda lib, F, x: getattr(F, name)(x * 50, dim), strided(3, 5, 2), rtol=1e-4)
     agree(lambda lib, F, x: F.softmax(x, 0), np.array(0.5, np.float32))
 
 
@@ -177,7 +184,8 @@ def test_linear(shape):
 @pytest.mark.parametrize(
     "options",
     [
-        {}, {"stride": 2}, {"padding": 1}, {"stride": (2, 1), "padding": (0, 2)}, {"dilation": (2, 3)}, {"padding": "valid"},
+        {}, {"stride": 2}, {"padding": 1}, {"stride": (2, 1), "padding": (0, 2)}, {"dilation": (2, 3)},
+        {"padding": "valid"},
         {"padding": "same"}, {"padding": "same", "dilation": (1, 3)}, {"padding": 2, "dilation": 2, "stride": 3},
     ],
     ids=str,
@@ -292,10 +300,14 @@ def test_batch_norm(shape, training, affine):
 @pytest.mark.parametrize(
     "function",
     [
-        lambda lib: lib.zeros(2, 3), lambda lib: lib.ones((2, 3)), lambda lib: lib.full((2,), 7), lambda lib: lib.full((2,), 0.5),
-        lambda lib: lib.full((2,), True), lambda lib: lib.arange(5), lambda lib: lib.arange(1, 8, 3), lambda lib: lib.arange(0.0, 1, 0.25),
-        lambda lib: lib.arange(5, 0, -2), lambda lib: lib.zeros_like(lib.ones(3, dtype=lib.int64)), lambda lib: lib.tensor([[1, 2], [3, 4]]),
-        lambda lib: lib.tensor([True, False]), lambda lib: lib.tensor(1.5), lambda lib: lib.arange(3, dtype=lib.float64),
+        lambda lib: lib.zeros(2, 3), lambda lib: lib.ones((2, 3)), lambda lib: lib.full((2,), 7),
+        lambda lib: lib.full((2,), 0.5),
+        lambda lib: lib.full((2,), True), lambda lib: lib.arange(5), lambda lib: lib.arange(1, 8, 3),
+        lambda lib: lib.arange(0.0, 1, 0.25),
+        lambda lib: lib.arange(5, 0, -2), lambda lib: lib.zeros_like(lib.ones(3, dtype=lib.int64)),
+        lambda lib: lib.tensor([[1, 2], [3, 4]]),
+        lambda lib: lib.tensor([True, False]), lambda lib: lib.tensor(1.5),
+        lambda lib: lib.arange(3, dtype=lib.float64),
     ],
 )  # fmt: skip
 def test_creation(function):
