@@ -107,7 +107,9 @@ def main() -> None:
         ratio = statistics.median(a / b for a, b in zip(ms, ours, strict=True))
         print(f"{name:<10}{statistics.median(ms):>10.2f}{min(ms):>10.2f}{ratio:>16.2f}")
     over = min(seconds(IMPORT_OVER) for _ in range(5))
-    print(f"import graphtorch: {over:.3f} s over numpy's {min(seconds(IMPORT.format('numpy')) for _ in range(3)):.3f} s")
+    print(
+        f"import graphtorch: {over:.3f} s over numpy's {min(seconds(IMPORT.format('numpy')) for _ in range(3)):.3f} s"
+    )
     with tempfile.TemporaryDirectory() as cache:
         first = FIRST.format(os.path.dirname(os.path.abspath(__file__)))
         cold = seconds(first, GRAPHTORCH_CACHE_DIR=cache)

@@ -17,7 +17,7 @@ from graphtorch.codegen.kernel_grammar import Names
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, walk
 from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of
 from graphtorch.ir.errors import IRError
-from graphtorch.ir.expr import Const
+from graphtorch.ir.expr import Buffer, Const
 from graphtorch.ir.types import int64
 
 _FUNCTIONS = {name for table in TABLES.values() for fn in table for name in (fn, f"{fn}f")}
@@ -25,18 +25,21 @@ _UNROLLED = ("unroll", "vec")
 _SPACES = {"local": "", "shared": "__shared__ __align__(16) "}
 
 
-def emit_cuda(kernel: Kernel) -> str:
-    """The CUDA C function of ``kernel``; it needs the preamble that `cuda_source` puts before it."""
-    return _Emitter(kernel).function()
+def emit_cuda(kernel: Kernel, aliased: bool = False) -> str:
+    """The CUDA C function of ``kernel``; it needs the preamble that `cuda_source` puts before it.
+
+    ``aliased``: parameters may overlap, because an output is written over an input.
+    """
+    return _Emitter(kernel, aliased).function()
 
 
-def cuda_source(kernels: Sequence[Kernel]) -> str:
-    """One translation unit of several kernels, whose names must differ."""
+def cuda_source(kernels: Sequence[Kernel], aliased: bool = False) -> str:
+    """One translation unit of several kernels, whose names must differ; ``aliased`` as for `emit_cuda`."""
     names = [c_name(k) for k in kernels]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise IRError("GT826", f"kernels of one name in a CUDA source: {', '.join(twice)}")
-    return "\n".join([PREAMBLE, *map(emit_cuda, kernels)])
+    return "\n".join([PREAMBLE, *(emit_cuda(k, aliased) for k in kernels)])
 
 
 def c_name(kernel: Kernel) -> str:
@@ -59,21 +62,23 @@ def _launch(kernel: Kernel) -> Launch:
 
 
 class _Emitter:
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, aliased: bool) -> None:
         self.kernel = kernel
+        self.pointer = "*" if aliased else "* __restrict__"
         self.names = Names(kernel, {*RESERVED, *_FUNCTIONS, c_name(kernel)}, dots=False)
         self.expr = CudaExprs(self.names)
 
     def function(self) -> str:
         threads = math.prod(_launch(self.kernel).block)
-        pointers = [
-            f"{'const ' if p.mode == 'in' else ''}{c_type(p.buffer.dtype)}* __restrict__ {self.names.bind(p.buffer)}"
-            for p in self.kernel.params
-        ]
         workspaces = [s.buffer for s in walk(self.kernel.body) if isinstance(s, Alloc) and s.space == "global"]
-        pointers += [f"{c_type(b.dtype)}* __restrict__ {self.names.bind(b)}" for b in workspaces]
+        pointers = [self.parameter(p.buffer, p.mode == "in") for p in self.kernel.params]
+        pointers += [self.parameter(b, False) for b in workspaces]
         head = f'extern "C" __global__ void __launch_bounds__({threads}) {c_name(self.kernel)}('
         return "\n".join([f"{head}{', '.join(pointers)}) {{", *_indent(self.body(self.kernel.body)), "}\n"])
+
+    def parameter(self, buffer: Buffer, read_only: bool) -> str:
+        const = "const " if read_only else ""
+        return f"{const}{c_type(buffer.dtype)}{self.pointer} {self.names.bind(buffer)}"
 
     def body(self, body: Body) -> list[str]:
         return [line for s in body for line in self.stmt(s)]

@@ -19,7 +19,7 @@ import llvmlite.ir as ll
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, exprs_of, walk
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Buffer, Expr
-from graphtorch.ir.types import DType
+from graphtorch.ir.types import DType, int64
 
 I1, I8, I32, I64 = ll.IntType(1), ll.IntType(8), ll.IntType(32), ll.IntType(64)
 PTR = I8.as_pointer()
@@ -55,7 +55,7 @@ def workspace_bytes(kernel: Kernel) -> int:
 
 
 def _in_scratch(s: Alloc) -> bool:
-    return s.space == "thread" or s.space == "local" and s.buffer.nbytes > STACK_LIMIT
+    return s.space == "thread" or (s.space == "local" and s.buffer.nbytes > STACK_LIMIT)
 
 
 def is_parallel(kernel: Kernel) -> bool:
@@ -305,7 +305,7 @@ class _Emitter:
         if source.kind == "f" and to.kind == "f":
             return (self.b.fpext if to.itemsize > source.itemsize else self.b.fptrunc)(x, kind)
         if source.kind == "f":
-            wide = llvm_type(E.int64, e.lanes)
+            wide = llvm_type(int64, e.lanes)
             return self._resize(self.b.fptosi(x, wide), wide, kind, True, to.itemsize, 8)
         if to.kind == "f":
             return (self.b.sitofp if source.kind == "i" else self.b.uitofp)(x, kind)
@@ -379,7 +379,7 @@ def _reads(e: Expr, buffer: Buffer) -> bool:
 
     def visit(x: Expr) -> None:
         nonlocal found
-        found = found or isinstance(x, E.Load) and x.buffer is buffer
+        found = found or (isinstance(x, E.Load) and x.buffer is buffer)
 
     E.walk(e, visit)
     return found

@@ -2,33 +2,46 @@
 
     kernel  ::= "kernel" "@"name "(" param,* ")" "{" stmt* "}"
     param   ::= "%"name ":" type ["out" | "inout"]                 a dense row-major array in memory
-    stmt    ::= kind "%"name "in" expr "{" stmt* "}"                %name runs over 0 .. expr-1
-              | "let" "%"name "=" expr
-              | "store" "%"name "[" expr,* "]" ["if" expr] "," expr
+    stmt    ::= kind binder "in" expr "{" stmt* "}"                 the variable runs over 0 .. expr-1
+              | "let" binder "=" expr
+              | "store" element "," expr
               | "alloc" space "%"name ":" type                      lives until the end of its block
               | "if" expr "{" stmt* "}"
               | "barrier"                                           of the threads of a block, or of all CPU threads
+    binder  ::= "%"name [":" (int | "?")]                           the variable's known extent, "?" for none, where it
+                                                                    is not a loop's constant or a let's none
+    element ::= "%"name "[" expr,* "]" ["if" expr]
     kind    ::= "for" | "par" | "unroll" | "vec" | "block.x" .. "block.z" | "thread.x" .. "thread.z"
     space   ::= "local" | "thread" | "shared" | "global"
 
-Expressions are those of graphtorch/ir/expr.py. `par` divides iterations among CPU threads, `vec`
-becomes vector instructions (legalize.py turns it into Ramp and Splat), `block` and `thread` are the
-CUDA grid. Spaces: `local` is registers or the stack, `thread` is scratch memory of one CPU thread,
-`shared` is a block's shared memory, `global` is a workspace that all threads see.
+    expr    ::= int | float | "inf" | "nan" | "true" | "false"      i64, f32 and bool constants
+              | number ":" dtype                                    constants of other dtypes: 0.0:f64, 1:i32
+              | "%"name
+              | "load" element
+              | "(" expr op expr ")"                                op: + - * / // % < <= > >= == != & | ^ << >>
+              | fn "(" expr,* ")"                                   max(a, b), neg(x): what UNARY and BINARY name
+              | "select" "(" expr "," expr "," expr ")"
+              | dtype "(" expr ")"                                  a cast
+              | ("ramp" | "splat") "(" expr "," int ")"
+
+A line end closes a statement, so that an `if` on the next line is a statement and not the guard of a
+`load`. Infix operators have spaces around them; ``#`` starts a comment. What expressions mean stands in
+graphtorch/ir/expr.py. `par` divides iterations among CPU threads, `vec` becomes vector instructions
+(legalize.py turns it into Ramp and Splat), `block` and `thread` are the CUDA grid. Spaces: `local` is
+registers or the stack, `thread` is scratch memory of one CPU thread, `shared` is a block's shared memory,
+`global` is a workspace that all threads see.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Union
+from typing import Literal
 
-from graphtorch.ir.expr import Buffer, Expr, ExprLike, Var, as_expr, const, substitute
+from graphtorch.ir.expr import Buffer, Expr, ExprLike, Memo, Var, as_expr, const, substitute
 from graphtorch.ir.types import int64
 
-Kind = Literal[
-    "for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"
-]
+Kind = Literal["for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"]
 Space = Literal["local", "thread", "shared", "global"]
 Mode = Literal["in", "out", "inout"]
 KINDS: tuple[Kind, ...] = (
@@ -76,7 +89,7 @@ class Barrier:
     pass
 
 
-Stmt = Union[For, Let, Store, Alloc, If, Barrier]
+Stmt = For | Let | Store | Alloc | If | Barrier
 Body = tuple[Stmt, ...]
 
 
@@ -106,9 +119,7 @@ class Kernel:
 # ---- construction ---------------------------------------------------------------------------------
 
 
-def loop(
-    name: str, extent: int | Expr, body: Callable[[Var], Sequence[Stmt] | Stmt], kind: Kind = "for"
-) -> For:
+def loop(name: str, extent: int | Expr, body: Callable[[Var], Sequence[Stmt] | Stmt], kind: Kind = "for") -> For:
     """``kind %name in extent { body(%name) }``; the variable's range is known where the extent is."""
     size = extent if isinstance(extent, Expr) else const(extent, int64)
     known = extent if isinstance(extent, int) else None
@@ -172,5 +183,5 @@ def map_exprs(body: Sequence[Stmt], f: Callable[[Expr], Expr]) -> Body:
 
 def replace_vars(body: Sequence[Stmt], env: dict[Var, Expr]) -> Body:
     """Substitute variables in every expression."""
-    memo: dict[int, Expr] = {}
+    memo: Memo = {}
     return map_exprs(body, lambda e: substitute(e, env, memo))

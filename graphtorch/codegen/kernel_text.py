@@ -1,21 +1,6 @@
 """Kernel IR as text: printer and parser of one grammar, lossless.
 
-The statements are at the top of kernel_ir.py. A bound is written only where it is not the obvious one:
-
-    binder  ::= "%"name [":" (int | "?")]     the variable's known extent; ":?" is none. Obvious is the
-                                              constant extent of a loop, and none for a `let`
-    expr    ::= int | float | "inf" | "nan" | "true" | "false"      i64, f32 and bool constants
-              | number ":" dtype              constants of other dtypes: 0.0:f64, 1:i32
-              | "%"name
-              | "load" "%"name "[" expr,* "]" ["if" expr]
-              | "(" expr op expr ")"          op: + - * / // % < <= > >= == != & | ^ << >>
-              | fn "(" expr,* ")"             max(a, b), neg(x), ... : what UNARY and BINARY of ir/expr.py name
-              | "select" "(" expr "," expr "," expr ")"
-              | dtype "(" expr ")"            a cast
-              | "ramp" "(" expr "," int ")" | "splat" "(" expr "," int ")"
-
-A line end closes a statement, so that an `if` on the next line is a statement and not the guard of a
-`load`. Infix operators have spaces around them. ``#`` starts a comment.
+The grammar is at the top of kernel_ir.py. Names are unique in a kernel: the printer renames what clashes.
 """
 
 from __future__ import annotations

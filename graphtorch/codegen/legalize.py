@@ -100,15 +100,15 @@ def _expand(stmts: Sequence[Stmt]) -> Body:
         match s:
             case For(kind="vec", extent=Const(value=1)):
                 out += _expand(replace_vars(s.body, {s.var: const(0, int64)}))
-            case For(kind="unroll", extent=Const()):
-                for i in range(int(s.extent.value)):  # type: ignore[union-attr]
+            case For(kind="unroll", extent=Const(value=count)):
+                for i in range(int(count)):
                     out += _expand(_renamed(replace_vars(s.body, {s.var: const(i, int64)}), i))
-            case For(kind="vec", extent=Const()):
-                out += _Vectorize(s.var, int(s.extent.value)).body(_expand(s.body))  # type: ignore[union-attr]
+            case For(kind="vec", extent=Const(value=lanes)):
+                out += _Vectorize(s.var, int(lanes)).body(_expand(s.body))
             case For():
                 out.append(For(s.var, s.extent, s.kind, _expand(s.body)))
-            case If(cond=Const()):
-                out += _expand(s.body) if s.cond.value else ()  # type: ignore[union-attr]
+            case If(cond=Const(value=holds)):
+                out += _expand(s.body) if holds else ()
             case If():
                 out.append(If(s.cond, _expand(s.body)))
             case _:

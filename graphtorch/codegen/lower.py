@@ -57,9 +57,7 @@ def single_node_graph(node: Node) -> Graph:
 
 def _lower_body(body: Graph, name: str) -> Nest:
     inputs = [Buffer(p.name, p.type.shape, p.type.dtype) for p in body.params]
-    sources: dict[Value, Source] = {
-        p: BufferSource(b, b.shape) for p, b in zip(body.params, inputs, strict=True)
-    }
+    sources: dict[Value, Source] = {p: BufferSource(b, b.shape) for p, b in zip(body.params, inputs, strict=True)}
     root: Reduce | None = None
     accumulators: tuple[Var, ...] = ()
     for node in body.nodes:

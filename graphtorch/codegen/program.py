@@ -25,7 +25,7 @@ class Launch:
 
 def lower_graph(graph: Graph) -> list[LoweredKernel]:
     """A nest for every node that computes (reshapes do not)."""
-    out = []
+    out: list[LoweredKernel] = []
     for node in graph.nodes:
         if node.op is reshape or all(r.type.numel == 0 for r in node.results):
             continue
@@ -78,16 +78,13 @@ def memory_sizes(launches: Sequence[Launch]) -> Sizes:
     from graphtorch.codegen.emit_llvm import scratch_bytes, workspace_bytes
 
     kernels = [launch.kernel for launch in launches]
-    return Sizes(
-        max(map(scratch_bytes, kernels), default=0), max(map(workspace_bytes, kernels), default=0)
-    )
+    return Sizes(max(map(scratch_bytes, kernels), default=0), max(map(workspace_bytes, kernels), default=0))
 
 
 def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]], scratch: int) -> str:
     """LLVM IR text with ``void @program(i8** table, i64 thread, i64 threads)``.
 
-    table: pointers to parameters, then outputs; its last four entries, at fixed negative places from
-    ``%ends``, are arena, scratch, workspace and barrier, which come first in the table.
+    table: arena, scratch, workspace and barrier (the header), then the parameters, then the outputs.
     """
     import llvmlite.ir as ll
 

@@ -7,14 +7,13 @@ from graphtorch.codegen.program import emit_program, lower_graph, memory_sizes, 
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.graph import Graph
-from graphtorch.ir.pipeline import SCHEDULE
 from graphtorch.ir.passmanager import run_passes
+from graphtorch.ir.pipeline import SCHEDULE
 
 
 def _scheduled(graph: Graph) -> Graph:
     """Groups and aliases, where the graph does not have them yet."""
     return graph if any(n.op.name == "fusion" for n in graph.nodes) else run_passes(graph, SCHEDULE)
-
 
 
 def kernels_text(graph: Graph) -> str:

@@ -127,8 +127,7 @@ class OpNode(GradNode):
             Saved(r._alias(), r._storage.version) if keep_result else Shaped(r.aval) for r in results
         ]
         self.operands: list[Saved | Shaped] = [
-            Saved(o._alias(), o._storage.version) if k else Shaped(o.aval)
-            for o, k in zip(operands, keep, strict=True)
+            Saved(o._alias(), o._storage.version) if k else Shaped(o.aval) for o, k in zip(operands, keep, strict=True)
         ]
 
     @property

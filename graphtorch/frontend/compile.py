@@ -20,8 +20,8 @@ from graphtorch.frontend.tree import leaves, map_leaves, structure
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
 from graphtorch.ir.graph import Graph
-from graphtorch.ir.pipeline import OPTIMIZE, SIMPLIFY, SCHEDULE
 from graphtorch.ir.passmanager import run_passes
+from graphtorch.ir.pipeline import OPTIMIZE, SCHEDULE, SIMPLIFY
 from graphtorch.runtime.executable import Executable
 
 Array = np.ndarray[Any, Any]
@@ -55,7 +55,7 @@ class Program:
         started = time.perf_counter()
         self.traced = traced
         stages: list[tuple[str, Graph]] = [("trace", traced.graph)]
-        record = lambda name, graph: stages.append((name, graph))  # noqa: E731
+        record = lambda name, graph: stages.append((name, graph))
         self.differentiable = [] if traced.had_backward else [i for i, r in enumerate(traced.requires) if r]
         self.backward: Executable | None = None
         self.targets: list[Tensor | int] = []
@@ -90,7 +90,7 @@ class Program:
         indices = []
         for value, leaf in traced.leaves.items():
             if value in params:
-                indices.append(params.index(value))  # type: ignore[arg-type]
+                indices.append(params.index(value))
                 self.targets.append(leaf)
         outputs = len(traced.graph.outputs)
         joint = join(traced.graph, self.differentiable, indices)
@@ -100,7 +100,9 @@ class Program:
         pair = split(joint, outputs, len(self.differentiable))
         self.residuals = len(pair.forward.outputs) - outputs
         self.shared = [joint.params[i].name for i in pair.shared]
-        self.backward = Executable(run_passes(pair.backward, SCHEDULE, on_stage=lambda n, g: record("backward " + n, g)))
+        self.backward = Executable(
+            run_passes(pair.backward, SCHEDULE, on_stage=lambda n, g: record("backward " + n, g))
+        )
         return run_passes(pair.forward, SCHEDULE, on_stage=record)
 
     # ---- guards ----

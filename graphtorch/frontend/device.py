@@ -19,9 +19,7 @@ class device:
         name = str(type)
         kind, _, number = name.partition(":")
         if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
-            raise ArgumentError(
-                "GT401", f"there is no device {name!r}", ['expected "cpu", "cuda" or "cuda:<index>"']
-            )
+            raise ArgumentError("GT401", f"there is no device {name!r}", ['expected "cpu", "cuda" or "cuda:<index>"'])
         object.__setattr__(self, "type", kind)
         object.__setattr__(self, "index", int(number) if number else index)
 

@@ -64,6 +64,7 @@ class Recorder:
         self.roots: list[Module] = []
         self.functions: dict[CodeType, FunctionType] = {}
         self.names: set[str] = set()
+        self._objects: list[tuple[int, str, Guard]] = []
         self._codes: set[CodeType] = set()
         if isinstance(target, FunctionType):
             self.functions[target.__code__] = target
@@ -80,6 +81,9 @@ class Recorder:
         sys.setprofile(self._profile if callable(self._profile) else None)
         _active.recorder = self._before
         _uninstall()
+        for owner, name, guard in self._objects:  # only now is it known which names the code mentions
+            if name in self.names:
+                self.other_guards.setdefault((owner, name), guard)
 
     # ---- modules ----
 
@@ -142,10 +146,8 @@ class Recorder:
             return
         for name, item in table.items():
             if isinstance(item, (*_PLAIN, tuple, list, dict)):
-                self.other_guards.setdefault(
-                    (id(value), name),
-                    Guard(f"{label}.{name}", lambda name=name: table.get(name, MISSING), item),  # type: ignore[misc]
-                )
+                guard = Guard(f"{label}.{name}", lambda name=name: table.get(name, MISSING), item)  # type: ignore[misc]
+                self._objects.append((id(value), name, guard))
 
 
 def _cell(cell: Any) -> Any:
@@ -180,7 +182,7 @@ def _install() -> None:
         if _installed == 1:
             _plain_getattr = Module.__getattr__
             Module.__getattribute__ = _watched_getattribute  # type: ignore[assignment]
-            Module.__getattr__ = _watched_getattr  # type: ignore[method-assign]
+            Module.__getattr__ = _watched_getattr  # type: ignore[method-assign, assignment]
 
 
 def _uninstall() -> None:

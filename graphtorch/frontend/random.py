@@ -87,7 +87,8 @@ def randint(low: int, high: Any = None, size: Any = None, *, generator: Generato
         low, high, size = 0, low, high
     span = as_int(high, "high") - as_int(low, "low")
     drawn = _generator(generator).uniform(sizes((size,)), float64)
-    return (drawn * span).to(int64) + low
+    out: Tensor = (drawn * span).to(int64) + low
+    return out
 
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -67,6 +67,12 @@ class Tensor(Operators):
     _origin: tuple[str, Scope | None] | None = None
     #: what a trace knows of the tensor (frontend/trace.py); None in eager mode
     _traced: Any = None
+
+    if TYPE_CHECKING:  # methods come out of the registry: see install_methods
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __getitem__(self, index: Any) -> Tensor: ...
 
     @classmethod
     def _from_array(cls, array: np.ndarray[Any, Any], storage: Storage | None = None) -> Tensor:
@@ -402,7 +408,7 @@ class Tensor(Operators):
                 raise ArgumentTypeError(
                     "GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"]
                 )
-        return self if target is None else to_dtype(self, target)  # type: ignore[no-any-return]
+        return self if target is None else to_dtype(self, target)
 
     def float(self) -> Tensor:
         return self.to(float32)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Union
+from typing import Any, Protocol
 
 from graphtorch.ir.types import DType, bool_, contiguous_strides, int64, scalar_dtype
 
@@ -89,7 +89,7 @@ class Expr:
         return binary("ne", self, other)
 
 
-ExprLike = Union[Expr, bool, int, float]
+ExprLike = Expr | bool | int | float
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -264,18 +264,22 @@ def walk(e: Expr, visit: Callable[[Expr], None], seen: set[int] | None = None) -
     visit(e)
 
 
-def substitute(e: Expr, env: dict[Var, Expr], memo: dict[int, Expr] | None = None) -> Expr:
-    """Replace variables; shared subexpressions stay shared."""
+#: id -> (expression, result); it holds the expression, so that its id cannot come to mean another one
+Memo = dict[int, tuple[Expr, Expr]]
+
+
+def substitute(e: Expr, env: dict[Var, Expr], memo: Memo | None = None) -> Expr:
+    """Replace variables; shared subexpressions stay shared (over several calls, with one ``memo``)."""
     memo = {} if memo is None else memo
     if id(e) in memo:
-        return memo[id(e)]
+        return memo[id(e)][1]
     if isinstance(e, Var):
         new = env.get(e, e)
     else:
         old = children(e)
         subs = [substitute(c, env, memo) for c in old]
         new = e if all(a is b for a, b in zip(old, subs, strict=True)) else with_children(e, subs)
-    memo[id(e)] = new
+    memo[id(e)] = e, new
     return new
 
 
@@ -298,7 +302,7 @@ def same(a: Expr, b: Expr) -> bool:
             return False
         case Load(), Load() if a.buffer is not b.buffer or (a.where is None) != (b.where is None):
             return False
-        case (Unary(), Unary()) | (Binary(), Binary()) if a.fn != b.fn:
+        case (Unary(fn=f), Unary(fn=g)) | (Binary(fn=f), Binary(fn=g)) if f != g:
             return False
     return all(same(x, y) for x, y in zip(children(a), children(b), strict=True))
 
@@ -449,7 +453,7 @@ def _int_mod(a: Expr, b: Expr) -> Expr | None:
         return const(0, int64)
     quotient, rest = _split_multiple(a, int(b.value))
     low, high = bounds(rest)
-    if 0 <= low and high < b.value:
+    if low >= 0 and high < b.value:
         return rest
     return None if _is(quotient, 0) else Binary("mod", rest, b)
 
@@ -566,8 +570,8 @@ def linear(e: Expr) -> tuple[dict[Var, int], int] | None:
             for var, c in right[0].items():
                 terms[var] = terms.get(var, 0) + sign * c
             return {v: c for v, c in terms.items() if c}, left[1] + sign * right[1]
-        case Binary(fn="mul", b=Const()):
-            inner, factor = linear(e.a), int(e.b.value)
+        case Binary(fn="mul", b=Const(value=scale)):
+            inner, factor = linear(e.a), int(scale)
             return inner and ({v: c * factor for v, c in inner[0].items()}, inner[1] * factor)
     return None
 
@@ -690,9 +694,7 @@ class Compute:
     def view(self, shape: tuple[int, ...]) -> Compute:
         if tuple(shape) == self.shape:
             return self
-        return Compute(
-            tuple(shape), self.dtype, lambda *i: self[unflatten_index(self.shape, flat_index(shape, i))]
-        )
+        return Compute(tuple(shape), self.dtype, lambda *i: self[unflatten_index(self.shape, flat_index(shape, i))])
 
 
 def _guard(e: Expr, where: Expr) -> Expr:
@@ -729,7 +731,7 @@ class Reduce:
         return tuple(e.dtype for e in self.post(self.init))
 
 
-Lowered = Union[Compute, Reduce, tuple[Compute, ...]]
+Lowered = Compute | Reduce | tuple[Compute, ...]
 
 _PLAIN: dict[str, Callable[[Expr, Expr], Expr]] = {
     "add": lambda a, b: a + b,

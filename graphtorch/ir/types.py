@@ -66,6 +66,16 @@ def dtype_from_numpy(dtype: np.dtype[np.generic]) -> DType | None:
     return found if found in TENSOR_DTYPES else None
 
 
+def least(dtype: DType) -> int:
+    """The smallest value of an integer dtype."""
+    return 0 if dtype.kind in "ub" else -(2 ** (8 * dtype.itemsize - 1))
+
+
+def greatest(dtype: DType) -> int:
+    """The largest value of an integer dtype."""
+    return 1 if dtype.kind == "b" else 2 ** (8 * dtype.itemsize - (dtype.kind == "i")) - 1
+
+
 def promote(a: DType, b: DType) -> DType:
     """torch's promotion of two tensor dtypes of equal standing: the smallest that holds both kinds."""
     if a == b:

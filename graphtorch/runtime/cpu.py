@@ -93,5 +93,3 @@ def _pool_machine() -> Machine:
 def load_pool() -> Machine:
     """The worker pool's code. Its barrier becomes a symbol that programs link against."""
     return _pool_machine()
-
-

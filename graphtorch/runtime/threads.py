@@ -186,9 +186,7 @@ def pool_ir() -> str:
     sleep = _SLEEP_FUTEX if _FUTEX else "%r = call i32 @usleep(i32 100)"
     wake = _WAKE_FUTEX if _FUTEX else ""
     # The block that precedes `mine` differs with and without the wake-up; `mine` has no phi, so any may.
-    return (
-        _IR.replace("SLEEP", sleep).replace("WAKE", wake).replace("RELAX", relax).replace("NUMBER", str(_FUTEX))
-    )
+    return _IR.replace("SLEEP", sleep).replace("WAKE", wake).replace("RELAX", relax).replace("NUMBER", str(_FUTEX))
 
 
 class Pool:

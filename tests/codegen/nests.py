@@ -10,7 +10,7 @@ import numpy as np
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.loops import Nest
 from graphtorch.codegen.lower import LoweredKernel, lower_node
-from graphtorch.ir.graph import Graph, Node
+from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.op import OPS
 from graphtorch.ir.types import DType, TensorType, dtype_from_numpy, float32
@@ -71,7 +71,7 @@ def kernels_of(graph: Graph, schedule: Callable[[Nest], Kernel]) -> list[tuple[L
 
 def run_graph_kernels(graph: Graph, kernels: list[tuple[LoweredKernel, Kernel]], *arrays: Array) -> list[Array]:
     """Execute the kernels of a graph one after the other by the interpreter; the graph's outputs."""
-    values = dict(zip(graph.params, arrays, strict=True))
+    values: dict[Value, Array] = dict(zip(graph.params, arrays, strict=True))
     for lowered, kernel in kernels:
         results = run_op_kernel(kernel, *(values[o] for o in lowered.operands))
         for value, got in zip(lowered.results, results, strict=True):

@@ -306,6 +306,12 @@ def test_workspaces_are_further_parameters() -> None:
     assert "(float* __restrict__ y, double* __restrict__ w) {" in emit_cuda(parse_kernel(text))
 
 
+def test_parameters_that_may_overlap_are_not_restricted() -> None:
+    kernel = cuda_kernel(case("relu", f32(5)))
+    assert "(const float* __restrict__ a0, float* __restrict__ out0) {" in emit_cuda(kernel)
+    assert "(const float* a0, float* out0) {" in cuda_source([kernel], aliased=True)
+
+
 def test_names_of_one_source_must_differ() -> None:
     kernel = cuda_kernel(case("relu", f32(5)))
     with pytest.raises(IRError, match="kernels of one name in a CUDA source: relu_0"):

@@ -334,7 +334,11 @@ def test_a_failed_call_changes_nothing() -> None:
 
     compiled = gt.compile(step)
     compiled(normal(6, 5))
-    before = copy.deepcopy(model.state_dict()), copy.deepcopy(optimizer.state_dict()), [p.grad for p in model.parameters()]
+    before = (
+        copy.deepcopy(model.state_dict()),
+        copy.deepcopy(optimizer.state_dict()),
+        [p.grad for p in model.parameters()],
+    )
     with pytest.raises(ShapeError) as caught:
         compiled(normal(6, 7))
     assert 'ShapeError GT109 in linear "0": input features do not match the weight' in str(caught.value)

@@ -42,7 +42,7 @@ def bind_shared(exprs: Sequence[Expr], prefix: str = "t") -> tuple[list[Stmt], l
         if id(e) in bound:
             return bound[id(e)]
         old = children(e)
-        new = e if not old or isinstance(e, Load) and e.where is None else _rebuilt(e, [emit(c) for c in old])
+        new = e if not old or (isinstance(e, Load) and e.where is None) else _rebuilt(e, [emit(c) for c in old])
         if unique.uses.get(id(e), 0) > 1 and old and e.dtype != int64:
             var = Var(f"{prefix}{len(lets)}", e.dtype, None, e.lanes)
             lets.append(Let(var, new))
@@ -51,6 +51,19 @@ def bind_shared(exprs: Sequence[Expr], prefix: str = "t") -> tuple[list[Stmt], l
         return new
 
     return lets, [emit(r) for r in roots]
+
+
+def bind_results(exprs: Sequence[Expr], prefix: str = "t") -> tuple[list[Stmt], list[Expr]]:
+    """`bind_shared`, with every result computed before any is stored: outputs may overwrite inputs in place."""
+    lets, values = bind_shared(exprs, prefix)
+    if len(values) < 2:
+        return lets, values
+    named: list[Expr] = []
+    for i, value in enumerate(values):
+        var = Var(f"{prefix}r{i}", value.dtype, None, value.lanes)
+        lets.append(Let(var, value))
+        named.append(var)
+    return lets, named
 
 
 def _rebuilt(e: Expr, new: Sequence[Expr]) -> Expr:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Alloc, For, If, Kernel, Stmt, loop, replace_vars, store
 from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.base import bind_shared
+from graphtorch.codegen.schedule.base import bind_results
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
@@ -29,6 +29,7 @@ from graphtorch.ir.expr import (
     Buffer,
     Expr,
     Load,
+    Memo,
     Var,
     const,
     flat_index,
@@ -88,8 +89,10 @@ class Dims:
         *outer, last = inner or [Var("one", int64, 1)]
         stmts = body(index, last, substitute(where, {last: const(0, int64)}))
         for v in reversed(outer):
-            stmts = [For(v, const(v.extent or 1, int64), "for", tuple(stmts))] if v.extent != 1 else list(
-                replace_vars(stmts, {v: const(0, int64)})
+            stmts = (
+                [For(v, const(v.extent or 1, int64), "for", tuple(stmts))]
+                if v.extent != 1
+                else list(replace_vars(stmts, {v: const(0, int64)}))
             )
         return stmts
 
@@ -108,9 +111,9 @@ class Contraction:
 
     def finish(self, index: dict[Var, Expr], total: Expr) -> list[Stmt]:
         """Store the outputs of one element, epilogue included."""
-        memo: dict[int, Expr] = {}
+        memo: Memo = {}
         values = [substitute(f((total,)), index, memo) for _, f in self.nest.outputs]
-        lets, bound = bind_shared(values, "e")
+        lets, bound = bind_results(values, "e")
         at = [substitute(v, index, memo) for v in self.nest.vars]
         return [*lets, *(store(b, at, e) for (b, _), e in zip(self.nest.outputs, bound, strict=True))]
 
@@ -232,15 +235,24 @@ def _outer_tile(c: Contraction, target: Target) -> list[Stmt]:
 
             def each(body: Callable[[Var, Expr], Stmt]) -> Stmt:
                 """Rows outside, so that the vectors of Y stay in registers and X needs one more."""
-                return loop("i", rows, lambda i: loop(
-                    "v", vectors, lambda v: loop("l", lanes, lambda l: body(i, v * lanes + l), "vec"), "unroll"), "unroll")  # fmt: skip
+
+                def row(i: Var) -> Stmt:
+                    def vector(v: Var) -> Stmt:
+                        return loop("l", lanes, lambda l: body(i, v * lanes + l), "vec")
+
+                    return loop("v", vectors, vector, "unroll")
+
+                return loop("i", rows, row, "unroll")
 
             def begin(i: Var, j: Expr) -> Stmt:
                 return store(acc, (i, j), Load(ct, (own * rows + i, column + j)) if kblocks > 1 else const(0, dtype))
 
             def step(k: Var) -> Stmt:
-                return each(lambda i, j: store(
-                    acc, (i, j), Load(acc, (i, j)) + Load(ap, (b, q, mt, k, i)) * Load(bp, (k, column + j))))  # fmt: skip
+                def multiply_add(i: Var, j: Expr) -> Stmt:
+                    product = Load(ap, (b, q, mt, k, i)) * Load(bp, (k, column + j))
+                    return store(acc, (i, j), Load(acc, (i, j)) + product)
+
+                return each(multiply_add)
 
             def end(i: Var, j: Expr) -> Stmt:
                 return store(ct, (own * rows + i, column + j), Load(acc, (i, j)))
@@ -315,7 +327,7 @@ def _inner_tile(c: Contraction, target: Target) -> list[Stmt]:
     nb = c.n.block(min(INNER_N, max(32, c.n.total // 4)))
     kb = c.k.block(INNER_K)
     blocks, kblocks, batch, m = c.n.total // nb, c.k.total // kb, c.batch.total, c.m.total
-    mb = min(_rows_per_task(m, batch * blocks, rows), 64)
+    mb = min(_rows_per_task(m, batch * blocks, rows), _round_up(64, rows))
     groups, np_, kp = -(-m // mb), _round_up(nb, columns), _round_up(kb, lanes)
     xp, yp = Buffer("xp", (mb, _row(kp, lanes)), dtype), Buffer("yp", (np_, _row(kp, lanes)), dtype)
     ct = Buffer("ct", (mb, np_, lanes), dtype)
@@ -352,24 +364,28 @@ def _inner_tile(c: Contraction, target: Target) -> list[Stmt]:
             return [
                 loop("r", mb, pack_x),
                 *c.n.run(nb, t * nb, pack_y),
-                loop("nt", np_ // columns, lambda nt: loop("mt", mb // rows if mb % rows == 0 else -(-mb // rows), lambda mt: tile(mt, nt))),
+                loop("nt", np_ // columns, lambda nt: loop("mt", mb // rows, lambda mt: tile(mt, nt))),
             ]  # fmt: skip
 
         def tile(mt: Var, nt: Var) -> list[Stmt]:
             acc = Buffer("acc", (rows, columns, lanes), dtype)
 
             def each(body: Callable[[Var, Var, Var], Stmt]) -> Stmt:
-                return loop("l", lanes, lambda l: loop(
-                    "i", rows, lambda i: loop("j", columns, lambda j: body(i, j, l), "unroll"), "unroll"), "vec")  # fmt: skip
+                def row(i: Var, l: Var) -> Stmt:
+                    return loop("j", columns, lambda j: body(i, j, l), "unroll")
+
+                return loop("l", lanes, lambda l: loop("i", rows, lambda i: row(i, l), "unroll"), "vec")
 
             def place(i: Expr, j: Expr, l: Expr) -> tuple[Expr, ...]:
                 return mt * rows + i, nt * columns + j, l
 
             def step(k: Var) -> Stmt:
-                return each(lambda i, j, l: store(
-                    acc, (i, j, l),
-                    Load(acc, (i, j, l))
-                    + Load(xp, (mt * rows + i, k * lanes + l)) * Load(yp, (nt * columns + j, k * lanes + l))))  # fmt: skip
+                def multiply_add(i: Var, j: Var, l: Var) -> Stmt:
+                    at = k * lanes + l
+                    product = Load(xp, (mt * rows + i, at)) * Load(yp, (nt * columns + j, at))
+                    return store(acc, (i, j, l), Load(acc, (i, j, l)) + product)
+
+                return each(multiply_add)
 
             first = (lambda i, j, l: Load(ct, place(i, j, l))) if kblocks > 1 else (lambda i, j, l: const(0, dtype))
             return [

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Let, Stmt, loop, replace_vars, store
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, loop, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
-from graphtorch.codegen.schedule.base import Flattener, bind_shared, join_loops
+from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
 from graphtorch.codegen.schedule.contract import schedule_contraction
 from graphtorch.codegen.schedule.segments import segments, vector_loop
 from graphtorch.codegen.target import Target
@@ -19,6 +19,7 @@ from graphtorch.ir.expr import (
     Buffer,
     Expr,
     Load,
+    Memo,
     Values,
     Var,
     const,
@@ -90,7 +91,7 @@ def _loop_body(nest: LoopNest, flat: Flattener, target: Target) -> Body:
     position = flat_index(nest.shape, nest.vars)
     values = [flat.expr(e) for _, e in nest.outputs]
     vars, env = join_loops(nest.vars, [*values, position])
-    memo: dict[int, Expr] = {}
+    memo: Memo = {}
     values = [substitute(e, env, memo) for e in values]
     position = substitute(position, env, memo)
     outs = [flat.buffers[b] for b, _ in nest.outputs]
@@ -98,7 +99,7 @@ def _loop_body(nest: LoopNest, flat: Flattener, target: Target) -> Body:
     parallel = math.prod(nest.shape) * _cost(values) >= PARALLEL_WORK
 
     def element() -> list[Stmt]:
-        lets, bound = bind_shared(values)
+        lets, bound = bind_results(values)
         return [*lets, *(store(b, (position,), e) for b, e in zip(outs, bound, strict=True))]
 
     if not vars:
@@ -137,7 +138,7 @@ def _reduce_body(nest: ReduceNest, flat: Flattener, target: Target) -> Body:
     out_vars, env = join_loops(nest.vars, [*body, *finals, position])
     red_vars, red_env = join_loops(nest.red_vars, body)
     env |= red_env
-    memo: dict[int, Expr] = {}
+    memo: Memo = {}
     plan = _Reduction(
         nest,
         [substitute(e, env, memo) for e in body],
@@ -157,7 +158,7 @@ def _along_outputs(body: Sequence[Expr], outs: Sequence[Var], reds: Sequence[Var
     """Whether vectors run over outputs: reads are dense there, or the domain is short."""
     if not outs:
         return False
-    if not reds or domain <= UNROLLED_DOMAIN and (outs[-1].extent or 0) >= 4 and not _dense(body, reds[-1]):
+    if not reds or (domain <= UNROLLED_DOMAIN and (outs[-1].extent or 0) >= 4 and not _dense(body, reds[-1])):
         return True
     if domain <= UNROLLED_DOMAIN and (outs[-1].extent or 0) >= (reds[-1].extent or 0):
         return True
@@ -200,24 +201,16 @@ class _Reduction:
 
     def _step(self, cells: Sequence[Buffer], lane: Expr, index: dict[Var, Expr]) -> list[Stmt]:
         """cells[lane] = combine(cells[lane], body)."""
-        memo: dict[int, Expr] = {}
+        memo: Memo = {}
         new = tuple(substitute(e, index, memo) for e in self.body)
         old: Values = tuple(Load(c, (lane,)) for c in cells)
-        lets, values = bind_shared(self.nest.combine(old, new))
-        if len(cells) > 1:  # all results are read before any is stored
-            values = [self._named(lets, v, i) for i, v in enumerate(values)]
+        lets, values = bind_results(self.nest.combine(old, new))
         return [*lets, *(store(c, (lane,), v) for c, v in zip(cells, values, strict=True))]
-
-    @staticmethod
-    def _named(lets: list[Stmt], value: Expr, i: int) -> Expr:
-        var = Var(f"n{i}", value.dtype, None, value.lanes)
-        lets.append(Let(var, value))
-        return var
 
     def _finish(self, values: Values) -> list[Stmt]:
         env: dict[Var, Expr] = dict(zip(self.accs, values, strict=True))
-        memo: dict[int, Expr] = {}
-        lets, bound = bind_shared([substitute(e, env, memo) for _, e in self.finals], "f")
+        memo: Memo = {}
+        lets, bound = bind_results([substitute(e, env, memo) for _, e in self.finals], "f")
         return [*lets, *(store(b, (self.position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
 
     def sequential(self, red_vars: Sequence[Var]) -> list[Stmt]:
@@ -280,7 +273,5 @@ class _Reduction:
     def _merge(self, into: list[Buffer], lane: Expr, other: list[Buffer], at: Expr) -> list[Stmt]:
         old: Values = tuple(Load(c, (lane,)) for c in into)
         new: Values = tuple(Load(c, (at,)) for c in other)
-        lets, values = bind_shared(self.nest.combine(old, new))
-        if len(into) > 1:
-            values = [self._named(lets, v, i) for i, v in enumerate(values)]
+        lets, values = bind_results(self.nest.combine(old, new))
         return [*lets, *(store(c, (lane,), v) for c, v in zip(into, values, strict=True))]

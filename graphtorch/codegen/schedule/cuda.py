@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, loop, store
 from graphtorch.codegen.loops import LoopNest, Nest
-from graphtorch.codegen.schedule.base import Flattener, bind_shared, join_loops
+from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
     Reduction,
@@ -22,7 +22,7 @@ from graphtorch.codegen.schedule.cuda_base import (
     split_index,
 )
 from graphtorch.codegen.schedule.cuda_contract import contraction_body
-from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, flat_index, linear, substitute, walk
+from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
 from graphtorch.ir.types import int64
 
 #: reductions of fewer elements are one thread's work
@@ -54,13 +54,13 @@ def _loop_body(nest: LoopNest, flat: Flattener) -> Body:
     values = [flat.expr(e) for _, e in nest.outputs]
     outs = [flat.buffers[b] for b, _ in nest.outputs]
     vars, joined = join_loops(nest.vars, [*values, position])
-    together: dict[int, Expr] = {}
+    together: Memo = {}
     values = [substitute(e, joined, together) for e in values]
 
     def element(p: Expr) -> list[Stmt]:
         indices, env = split_index(vars, p)
-        memo: dict[int, Expr] = {}
-        lets, bound = bind_shared([substitute(e, env, memo) for e in values])
+        memo: Memo = {}
+        lets, bound = bind_results([substitute(e, env, memo) for e in values])
         return [*indices, *lets, *(store(b, (p,), e) for b, e in zip(outs, bound, strict=True))]
 
     return guarded_threads(math.prod(nest.shape), element)
@@ -104,21 +104,21 @@ def _block_per_output(plan: Reduction) -> Body:
     threads = min(THREADS, 1 << (plan.domain - 1).bit_length())
     shared = plan.cells("s", (threads,))
 
-    def row(b: Var) -> list[Stmt]:
+    def row(b: Expr) -> list[Stmt]:
         lets, env = split_index(plan.vars, b)
         allocs: list[Stmt] = [Alloc(c, "shared") for c in shared]
-        return [*lets, *allocs, loop("t", threads, lambda t: thread(t, env), "thread.x")]
+        return [*lets, *allocs, *repeat("t", threads, lambda t: thread(t, env), "thread.x")]
 
-    def thread(t: Var, env: dict[Var, Expr]) -> list[Stmt]:
+    def thread(t: Expr, env: dict[Var, Expr]) -> list[Stmt]:
         final = tuple(Load(c, (const(0, int64),)) for c in shared)
         first = If(t.eq(0), tuple(plan.finish(env, final)))
         return [*_stride_over_domain(plan, shared, threads, t, env), *_tree(plan, shared, threads, t), first]
 
-    return (loop("b", plan.outputs, row, "block.x"),)
+    return tuple(repeat("b", plan.outputs, row, "block.x"))
 
 
 def _stride_over_domain(
-    plan: Reduction, shared: Sequence[Buffer], threads: int, t: Var, env: dict[Var, Expr]
+    plan: Reduction, shared: Sequence[Buffer], threads: int, t: Expr, env: dict[Var, Expr]
 ) -> list[Stmt]:
     """shared[t] = the combination of elements t, t + threads, t + 2*threads, ..."""
     cells = plan.cells("r", ())
@@ -139,10 +139,8 @@ def _stride_over_domain(
     ]
 
 
-def _tree(plan: Reduction, shared: Sequence[Buffer], threads: int, t: Var) -> list[Stmt]:
+def _tree(plan: Reduction, shared: Sequence[Buffer], threads: int, t: Expr) -> list[Stmt]:
     """shared[0] = the combination of all, by halves."""
-    if threads == 1:
-        return []
 
     def halve(r: Expr) -> list[Stmt]:
         w = Var("w", int64, threads // 2 + 1)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Body, If, Kind, Let, Stmt, loop, store
 from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.base import Flattener, bind_shared, join_loops
+from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
 from graphtorch.ir.expr import (
     Buffer,
     Const,
     Expr,
     Load,
+    Memo,
     Values,
     Var,
     bounds,
@@ -60,13 +61,13 @@ def guarded_threads(count: int, body: Callable[[Expr], Sequence[Stmt]]) -> Body:
     """``body(position)`` for each of ``count`` positions, in a thread each."""
     threads = min(THREADS, -(-count // 32) * 32) or 1
 
-    def element(block: Var, thread: Var) -> list[Stmt]:
+    def element(block: Expr, thread: Expr) -> list[Stmt]:
         position = block * threads + thread
         p = Var("p", int64, count)
         return guarded(position < count, [Let(p, position), *body(p)])
 
     blocks = -(-count // threads)
-    return (loop("b", blocks, lambda b: loop("t", threads, lambda t: element(b, t), "thread.x"), "block.x"),)
+    return tuple(repeat("b", blocks, lambda b: repeat("t", threads, lambda t: element(b, t), "thread.x"), "block.x"))
 
 
 def repeat(name: str, extent: int, body: Callable[[Expr], Sequence[Stmt]], kind: Kind = "unroll") -> list[Stmt]:
@@ -111,24 +112,20 @@ class Reduction:
         return [store(c, at, e) for c, e in zip(cells, self.init, strict=True)]
 
     def step(self, cells: Sequence[Buffer], at: Values, new: Values) -> list[Stmt]:
-        """cells[at] = combine(cells[at], new); all results are computed before any is stored."""
+        """cells[at] = combine(cells[at], new)."""
         old = tuple(Load(c, at) for c in cells)
-        lets, values = bind_shared(self.combine(old, new))
-        if len(cells) > 1:
-            vars = [Var(f"n{i}", e.dtype) for i, e in enumerate(values)]
-            lets += [Let(v, e) for v, e in zip(vars, values, strict=True)]
-            values = list(vars)
+        lets, values = bind_results(self.combine(old, new))
         return [*lets, *(store(c, at, e) for c, e in zip(cells, values, strict=True))]
 
     def body_at(self, env: dict[Var, Expr]) -> Values:
-        memo: dict[int, Expr] = {}
+        memo: Memo = {}
         return tuple(substitute(e, env, memo) for e in self.body)
 
     def finish(self, env: dict[Var, Expr], values: Values) -> list[Stmt]:
         """Store the results of the accumulators' ``values``."""
         env = env | dict(zip(self.accs, values, strict=True))
-        memo: dict[int, Expr] = {}
-        lets, bound = bind_shared([substitute(e, env, memo) for _, e in self.finals], "f")
+        memo: Memo = {}
+        lets, bound = bind_results([substitute(e, env, memo) for _, e in self.finals], "f")
         position = substitute(self.position, env, memo)
         return [*lets, *(store(b, (position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
 
@@ -142,7 +139,7 @@ def plan_reduction(nest: ReduceNest, flat: Flattener) -> Reduction:
     vars, env = join_loops(nest.vars, [*body, *finals, position])
     red_vars, red_env = join_loops(nest.red_vars, body)
     env |= red_env
-    memo: dict[int, Expr] = {}
+    memo: Memo = {}
     outs = [flat.buffers[b] for b, _ in nest.outputs]
     results = tuple((b, substitute(e, env, memo)) for b, e in zip(outs, finals, strict=True))
     roots = tuple(substitute(e, env, memo) for e in body)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Kind, Let, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Kind, Let, Stmt, store
 from graphtorch.codegen.launch import MAX_GRID
 from graphtorch.codegen.schedule.cuda_base import Reduction, guarded, named, repeat, size_of, split_index
-from graphtorch.ir.expr import Binary, Buffer, Const, Expr, Load, Var, free_vars, linear, substitute
+from graphtorch.ir.expr import Binary, Buffer, Const, Expr, Load, Memo, Var, free_vars, linear, substitute
 from graphtorch.ir.types import int64
 
 Vars = tuple[Var, ...]
@@ -78,7 +78,7 @@ class _Contraction:
         b = Buffer("b", (t.depth, t.columns + PADDING), self.right.dtype)
         allocs: list[Stmt] = [Alloc(a, "shared"), Alloc(b, "shared")]
 
-        def blocks(z: Var, y: Var, x: Var) -> list[Stmt]:
+        def blocks(z: Expr, y: Expr, x: Expr) -> list[Stmt]:
             lets, env = split_index(self.batch, z)
             threads = _nest("thread", t.grid, lambda ty, tx: self.thread(a, b, env, (x, y), (ty, tx)))
             return [*lets, *allocs, *threads]
@@ -87,7 +87,7 @@ class _Contraction:
         return tuple(_nest("block", grid, blocks))
 
     def thread(
-        self, a: Buffer, b: Buffer, env: dict[Var, Expr], block: tuple[Var, Var], at: tuple[Var, Var]
+        self, a: Buffer, b: Buffer, env: dict[Var, Expr], block: tuple[Expr, Expr], at: tuple[Expr, Expr]
     ) -> list[Stmt]:
         """What one thread does: its share of the staging, its square of the products, its outputs."""
         t, (ty, tx) = self.tile, at
@@ -136,7 +136,7 @@ class _Contraction:
 
         return repeat("r", length * t.depth // t.threads, copy)
 
-    def multiply(self, a: Buffer, b: Buffer, acc: Buffer, at: tuple[Var, Var]) -> list[Stmt]:
+    def multiply(self, a: Buffer, b: Buffer, acc: Buffer, at: tuple[Expr, Expr]) -> list[Stmt]:
         """acc += the product of two staged tiles, a step of depth at a time, from registers."""
         t, (ty, tx) = self.tile, at
         x, y = Buffer("x", (t.side,), a.dtype), Buffer("y", (t.side,), b.dtype)
@@ -166,11 +166,12 @@ def _nest(kind: str, extents: Sequence[int], body: Callable[..., list[Stmt]]) ->
     """Loops over the last axes of the grid, x innermost."""
     axes = "zyx"[-len(extents) :]
 
-    def level(depth: int, vars: tuple[Var, ...]) -> list[Stmt]:
+    def level(depth: int, vars: tuple[Expr, ...]) -> list[Stmt]:
         if depth == len(extents):
             return body(*vars)
         kind_here: Kind = f"{kind}.{axes[depth]}"  # type: ignore[assignment]
-        return [loop(f"{kind[0]}{axes[depth]}", extents[depth], lambda v: level(depth + 1, (*vars, v)), kind_here)]
+        name = f"{kind[0]}{axes[depth]}"
+        return repeat(name, extents[depth], lambda v: level(depth + 1, (*vars, v)), kind_here)
 
     return level(0, ())
 
@@ -181,7 +182,7 @@ def _stride(load: Load, var: Var) -> int | None:
 
 
 def _guarded_load(load: Load, env: dict[Var, Expr], inside: Expr) -> Expr:
-    memo: dict[int, Expr] = {}
+    memo: Memo = {}
     where = inside if load.where is None else inside & substitute(load.where, env, memo)
     index = tuple(substitute(i, env, memo) for i in load.indices)
     return Load(load.buffer, index, None if isinstance(where, Const) and where.value else where)

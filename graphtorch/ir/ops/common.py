@@ -85,8 +85,7 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
             len(sizes) <= 1,
             "GT101",
             f"sizes {' and '.join(map(str, sorted(sizes)))} at dimension {i} do not broadcast",
-            "expected every size at a dimension to be equal or 1; shapes "
-            + ", ".join(str(list(s)) for s in shapes),
+            "expected every size at a dimension to be equal or 1; shapes " + ", ".join(str(list(s)) for s in shapes),
         )
         out.append(sizes.pop() if sizes else 1)
     return tuple(out)
@@ -127,7 +126,7 @@ def same_types(*types: TensorType) -> TensorType:
 def as_int(value: Any, name: str) -> int:
     """``value`` as an int; ArgumentTypeError GT301 names the parameter."""
     try:
-        return operator.index(value)
+        return int(operator.index(value))
     except TypeError:
         got = f"{type(value).__name__} {value!r}"
         raise ArgumentTypeError("GT301", f"{name} must be an int, got {got}") from None
@@ -143,7 +142,7 @@ def normalize_dim(dim: Any, ndim: int, name: str = "dim") -> int:
         f"expected {-span} <= {name} <= {span - 1} for a tensor of {ndim} dimensions",
         kind=IndexRangeError,
     )
-    return dim % span
+    return int(dim % span)
 
 
 def normalize_dims(dim: int | Sequence[int] | None, ndim: int, name: str = "dim") -> tuple[int, ...]:

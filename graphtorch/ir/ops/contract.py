@@ -230,7 +230,7 @@ class Conv2d(_Conv):
         return dx, dw
 
     def lower(self, x: Source, w: Source, *, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Reduce:
-        (n, c, h, wd), (o, ci, kh, kw) = x.shape, w.shape
+        (n, _, h, wd), (o, ci, kh, kw) = x.shape, w.shape
         size = [conv_size(*a) for a in zip((h, wd), (kh, kw), stride, padding, dilation, strict=True)]
         xg, wg = x.view((n, groups, ci, h, wd)), w.view((groups, o // groups, ci, kh, kw))
 

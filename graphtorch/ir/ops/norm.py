@@ -53,9 +53,7 @@ def batch_norm(
     """
     require_float(input.aval, "the operand of batch_norm")
     shape = shape_of(input)
-    check(
-        len(shape) >= 2, "GT107", "batch_norm needs [n, c, ...]", f"expected at least 2 dimensions, got {len(shape)}"
-    )
+    check(len(shape) >= 2, "GT107", "batch_norm needs [n, c, ...]", f"expected at least 2 dimensions, got {len(shape)}")
     for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
         check(
             t is None or shape_of(t) == (shape[1],),

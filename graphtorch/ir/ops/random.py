@@ -105,7 +105,5 @@ def _philox_expr(seed: Expr, stream: Expr, position: Expr) -> Expr:
         )
         k0, k1 = low(k0 + _W0), low(k1 + _W1)
     word = position % 4
-    chosen = expr.select(
-        word < 2, expr.select(word.eq(0), c0, c1), expr.select(word.eq(2), c2, c3)
-    )
+    chosen = expr.select(word < 2, expr.select(word.eq(0), c0, c1), expr.select(word.eq(2), c2, c3))
     return expr.cast(chosen, uint32)

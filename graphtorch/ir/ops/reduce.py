@@ -23,7 +23,7 @@ from graphtorch.ir.ops.common import (
 )
 from graphtorch.ir.ops.elementwise import detach, eq, exp, log, sqrt
 from graphtorch.ir.ops.movement import broadcast_to, reshape
-from graphtorch.ir.types import DType, TensorType, bool_, int64
+from graphtorch.ir.types import DType, TensorType, bool_, greatest, int64, least
 
 Array = Any
 
@@ -65,9 +65,7 @@ class Reduction(Op):
     def lower(self, input: Source, *, dims: Shape) -> Reduce:
         out = tuple(n for i, n in enumerate(input.shape) if i not in dims)
         domain = tuple(input.shape[d] for d in dims)
-        return expr.reduce(
-            self.kind, out, domain, self.neutral(input.dtype), lambda i, k: input[merge(i, k, dims)]
-        )
+        return expr.reduce(self.kind, out, domain, self.neutral(input.dtype), lambda i, k: input[merge(i, k, dims)])
 
 
 def merge(outer: Values, inner: Values, dims: Shape) -> Values:
@@ -115,7 +113,7 @@ class ReduceMax(Extremum):
             return np.asarray(input.max(dims))
 
     def neutral(self, dtype: DType) -> Const:
-        return expr.const(-math.inf if dtype.kind == "f" else int(np.iinfo(dtype.np).min), dtype)
+        return expr.const(-math.inf if dtype.kind == "f" else least(dtype), dtype)
 
 
 class ReduceMin(Extremum):
@@ -127,7 +125,7 @@ class ReduceMin(Extremum):
             return np.asarray(input.min(dims))
 
     def neutral(self, dtype: DType) -> Const:
-        return expr.const(math.inf if dtype.kind == "f" else int(np.iinfo(dtype.np).max), dtype)
+        return expr.const(math.inf if dtype.kind == "f" else greatest(dtype), dtype)
 
 
 class ArgMax(Op):
@@ -157,7 +155,7 @@ class ArgMax(Op):
         return np.asarray(input.argmax(dim))
 
     def lower(self, input: Source, *, dim: int) -> Reduce:
-        low = expr.const(-math.inf if input.dtype.kind == "f" else int(np.iinfo(input.dtype.np).min), input.dtype)
+        low = expr.const(-math.inf if input.dtype.kind == "f" else least(input.dtype), input.dtype)
 
         def combine(a: Values, b: Values) -> Values:
             (av, ai), (bv, bi) = a, b

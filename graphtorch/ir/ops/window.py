@@ -13,7 +13,7 @@ from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import check_sizes, pair, require_float, shape_of
 from graphtorch.ir.ops.movement import reshape
-from graphtorch.ir.types import TensorType, int32, int64
+from graphtorch.ir.types import TensorType, int32, int64, least
 
 Array = Any
 Pair = tuple[int, int]
@@ -68,17 +68,13 @@ class MaxPool2d(Op):
     def ref(
         self, x: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
     ) -> tuple[Array, Array]:
-        sizes = [
-            pool_size(*a, ceil_mode) for a in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
-        ]
+        sizes = [pool_size(*a, ceil_mode) for a in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)]
         low = -math.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         need = [
             max((o - 1) * s + d * (k - 1) + 1 - n - p, p)
             for o, s, d, k, n, p in zip(sizes, stride, dilation, kernel, x.shape[2:], padding, strict=True)
         ]
-        xp = np.pad(
-            x, ((0, 0), (0, 0), (padding[0], need[0]), (padding[1], need[1])), constant_values=low
-        )
+        xp = np.pad(x, ((0, 0), (0, 0), (padding[0], need[0]), (padding[1], need[1])), constant_values=low)
         best = np.full((*x.shape[:2], *sizes), low, x.dtype)
         where = np.full(best.shape, -1, np.int32)
         for index in range(kernel[0] * kernel[1]):
@@ -93,9 +89,7 @@ class MaxPool2d(Op):
         return best, where
 
     @staticmethod
-    def _inside(
-        size: Pair, out: list[int], a: int, b: int, stride: Pair, padding: Pair, dilation: Pair
-    ) -> Array:
+    def _inside(size: Pair, out: list[int], a: int, b: int, stride: Pair, padding: Pair, dilation: Pair) -> Array:
         y = np.arange(out[0]) * stride[0] + a * dilation[0] - padding[0]
         x = np.arange(out[1]) * stride[1] + b * dilation[1] - padding[1]
         return ((y >= 0) & (y < size[0]))[:, None] & ((x >= 0) & (x < size[1]))
@@ -103,12 +97,10 @@ class MaxPool2d(Op):
     def vjp(self, g: Any, y: Any, _input: Any, *, ceil_mode: bool, **window: Any) -> Any:
         return bind.bind(max_pool2d_grad, g[0], y[1], size=shape_of(_input)[2:], **window)
 
-    def lower(
-        self, x: Source, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool
-    ) -> Reduce:
+    def lower(self, x: Source, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair, ceil_mode: bool) -> Reduce:
         n, c, h, w = x.shape
         size = [pool_size(*a, ceil_mode) for a in zip((h, w), kernel, stride, padding, dilation, strict=True)]
-        low = expr.const(-math.inf if x.dtype.kind == "f" else int(np.iinfo(x.dtype.np).min), x.dtype)
+        low = expr.const(-math.inf if x.dtype.kind == "f" else least(x.dtype), x.dtype)
         nowhere = expr.const(kernel[0] * kernel[1], int32)
 
         def body(i: Values, k: Values) -> Values:
@@ -204,9 +196,7 @@ class MaxPool2dGather(Op):
         _check_window(input.ndim == window.ndim == 4 and input.shape[:2] == window.shape[:2], input, window)
         return input.with_shape(window.shape)
 
-    def ref(
-        self, x: Array, window: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
-    ) -> Array:
+    def ref(self, x: Array, window: Array, *, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
         n, c, oh, ow = window.shape
         a, b = np.divmod(window, kernel[1])
         y = np.arange(oh)[:, None] * stride[0] + a * dilation[0] - padding[0]

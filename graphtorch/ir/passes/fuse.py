@@ -18,13 +18,11 @@ from graphtorch.ir.ops.fusion import fusion
 from graphtorch.ir.ops.movement import reshape
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
-INJECTIVE = frozenset("broadcast_to permute slice pad cat iota random_uniform max_pool2d_gather".split())
+INJECTIVE = frozenset(["broadcast_to", "permute", "slice", "pad", "cat", "iota", "random_uniform", "max_pool2d_gather"])
 #: cost nothing to compute again in every reader
-FREE = frozenset("constant broadcast_to cast iota detach clone permute".split())
-CONTRACTIONS = frozenset("dot conv2d conv2d_input_grad conv2d_weight_grad".split())
-REDUCTIONS = CONTRACTIONS | frozenset(
-    "reduce_sum reduce_max reduce_min reduce_argmax max_pool2d".split()
-)
+FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "detach", "clone", "permute"])
+CONTRACTIONS = frozenset(["dot", "conv2d", "conv2d_input_grad", "conv2d_weight_grad"])
+REDUCTIONS = CONTRACTIONS | frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_argmax", "max_pool2d"])
 
 
 def is_reduction(node: Node) -> bool:
@@ -36,7 +34,11 @@ def is_reduction(node: Node) -> bool:
 
 
 def is_injective(node: Node) -> bool:
-    return node.op.elementwise or node.op.name in INJECTIVE or node.op.name == "max_pool2d_grad" and not is_reduction(node)
+    return (
+        node.op.elementwise
+        or node.op.name in INJECTIVE
+        or (node.op.name == "max_pool2d_grad" and not is_reduction(node))
+    )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,4 @@
 extern "C" __global__ void __launch_bounds__(256) dot_0(const float* __restrict__ a0, const float* __restrict__ a1, float* __restrict__ out0) {
-  const int bz = blockIdx.z;
   const int by = blockIdx.y;
   const int bx = blockIdx.x;
   __shared__ __align__(16) float a[1088];

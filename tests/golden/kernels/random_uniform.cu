@@ -1,8 +1,7 @@
 extern "C" __global__ void __launch_bounds__(32) random_uniform_0(const i64* __restrict__ a0, float* __restrict__ out0) {
-  const int b = blockIdx.x;
   const int t = threadIdx.x;
-  if (((b * 32) + t) < 5) {
-    const int p = (b * 32) + t;
+  if (t < 5) {
+    const int p = t;
     const u64 t0 = (u64)(p / 4);
     const u64 t1 = (t0 & 4294967295ull) * 3528531795ull;
     const u64 t2 = (u64)a0[1];

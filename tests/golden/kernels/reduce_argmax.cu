@@ -13,10 +13,10 @@ extern "C" __global__ void __launch_bounds__(256) reduce_argmax_0(const float* _
     const bool t1 = t0 != t0;
     const bool t2 = q < r1[0];
     const bool t3 = (r0[0] != r0[0]) ? (t1 && t2) : (t1 || ((t0 > r0[0]) || ((t0 == r0[0]) && t2)));
-    const float n0 = t3 ? t0 : r0[0];
-    const i64 n1 = t3 ? q : r1[0];
-    r0[0] = n0;
-    r1[0] = n1;
+    const float tr0 = t3 ? t0 : r0[0];
+    const i64 tr1 = t3 ? q : r1[0];
+    r0[0] = tr0;
+    r1[0] = tr1;
   }
   s0[t] = r0[0];
   s1[t] = r1[0];
@@ -30,10 +30,10 @@ extern "C" __global__ void __launch_bounds__(256) reduce_argmax_0(const float* _
       const bool t2_1 = t1_1 != t1_1;
       const bool t3_1 = s1[t + w] < s1[t];
       const bool t4 = (t0_1 != t0_1) ? (t2_1 && t3_1) : (t2_1 || ((t1_1 > t0_1) || ((t1_1 == t0_1) && t3_1)));
-      const float n0_1 = t4 ? t1_1 : t0_1;
-      const i64 n1_1 = t4 ? s1[t + w] : s1[t];
-      s0[t] = n0_1;
-      s1[t] = n1_1;
+      const float tr0_1 = t4 ? t1_1 : t0_1;
+      const i64 tr1_1 = t4 ? s1[t + w] : s1[t];
+      s0[t] = tr0_1;
+      s1[t] = tr1_1;
     }
     __syncthreads();
   }

@@ -1,8 +1,7 @@
 extern "C" __global__ void __launch_bounds__(64) relu_0(const float* __restrict__ a0, float* __restrict__ out0) {
-  const int b = blockIdx.x;
   const int t = threadIdx.x;
-  if (((b * 64) + t) < 35) {
-    const int p = (b * 64) + t;
+  if (t < 35) {
+    const int p = t;
     out0[p] = gt_max<float>(a0[p], 0.0f);
   }
 }

@@ -1,0 +1,236 @@
+"""Train a small CNN on real images, and show what the compiler did. This is `make demo`.
+
+    python examples/train_fashion_mnist.py                       # the 10,000 images of the repository
+    python examples/train_fashion_mnist.py --data DIR            # the four IDX .gz files of Fashion-MNIST
+    python examples/train_fashion_mnist.py --eager --epochs 1    # without the compiler
+    python examples/train_fashion_mnist.py --dump-ir ir          # every stage, from the trace to LLVM IR
+
+The whole training step (zero_grad, forward, loss, backward, step) is one compiled program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from data.cut_fashion_mnist import read_idx
+
+import graphtorch as gt
+from graphtorch import nn, optim
+from graphtorch.nn import functional as F
+from graphtorch.utils.data import DataLoader, TensorDataset
+
+MINI = Path(__file__).parent / "data" / "fashion_mnist_mini.npz"
+FILES = {"train": "train", "test": "t10k"}
+MEAN, STD = 0.2860, 0.3530  # of the pixels of the full training set
+TEST_BATCH = 500
+COMPARED_STEPS = 20
+
+Step = Callable[[gt.Tensor, gt.Tensor], gt.Tensor]
+
+
+class Net(nn.Module):
+    """Two blocks of convolution, batch norm, ReLU and pooling, then a linear classifier."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(1, 16, 3, padding=1, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1, bias=False),
+            nn.BatchNorm2d(32),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+        )
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Dropout(0.25), nn.Linear(32 * 7 * 7, 10))
+
+    def forward(self, x: gt.Tensor) -> gt.Tensor:
+        return self.classifier(self.features(x))
+
+
+# ---- data ----------------------------------------------------------------------------------------
+
+
+def load(source: Path, split: str) -> TensorDataset:
+    """Images f32[n,1,28,28], normalised, with classes i64[n]; ``source`` is an .npz file or a folder of IDX files."""
+    if source.is_dir():
+        images = read_idx(source / f"{FILES[split]}-images-idx3-ubyte.gz")
+        labels = read_idx(source / f"{FILES[split]}-labels-idx1-ubyte.gz")
+    else:
+        with np.load(source) as file:
+            images, labels = file[f"{split}_images"], file[f"{split}_labels"]
+    pixels = (images[:, None].astype(np.float32) / 255 - MEAN) / STD
+    return TensorDataset(gt.tensor(pixels), gt.tensor(labels.astype(np.int64)))
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+def make_step(model: Net, optimizer: optim.Optimizer) -> Step:
+    """One step of training, as anyone would write it; it returns the loss."""
+
+    def train_step(x: gt.Tensor, y: gt.Tensor) -> gt.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return train_step
+
+
+def train_epoch(step: Step, loader: DataLoader, title: str) -> None:
+    """One pass over the training data, with a progress bar."""
+    total, images, started = 0.0, 0, time.perf_counter()
+    for done, (x, y) in enumerate(loader, 1):
+        total += step(x, y).item()
+        images += len(y)
+        rate = images / (time.perf_counter() - started)
+        show_progress(title, done, len(loader), f"loss {total / done:.4f}  {rate:7,.0f} images/s")
+
+
+def show_progress(title: str, done: int, total: int, text: str, width: int = 30) -> None:
+    """A bar that redraws itself on a terminal; elsewhere only the full one is printed."""
+    full = done == total
+    if not full and not sys.stdout.isatty():
+        return
+    bar = "#" * (width * done // total)
+    print(f"\r{title} [{bar:<{width}}] {done}/{total}  {text}", end="\n" if full else "", flush=True)
+
+
+def accuracy(model: Net, predict: Callable[[gt.Tensor], gt.Tensor], test: TensorDataset) -> float:
+    """The share of the test images that are classified correctly, in evaluation mode."""
+    model.eval()
+    correct = 0
+    with gt.no_grad():
+        for x, y in DataLoader(test, TEST_BATCH):
+            correct += (predict(x).argmax(1) == y).sum().item()
+    model.train()
+    return correct / len(test)
+
+
+# ---- what the compiler did -----------------------------------------------------------------------
+
+
+def print_table(rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their widest cell; the first row is the head."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for number, row in enumerate(rows):
+        print("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+        if number == 0:
+            print("  " + "  ".join("-" * width for width in widths))
+
+
+def print_layers(model: Net, batch_size: int) -> None:
+    """The layers in the order in which they run, with shapes that were checked by tracing without data."""
+    graph = gt.trace(model, gt.TensorSpec((batch_size, 1, 28, 28), gt.float32))
+    outputs = {node.locs[0].path: str(node.result.type) for node in graph.nodes}
+    rows = [("layer", "op", "output", "parameters")]
+    for path, module in model.named_modules():
+        if path in outputs and not list(module.children()):
+            count = sum(p.numel() for p in module.parameters())
+            rows.append((path, type(module).__name__, outputs[path], f"{count:,}" if count else ""))
+    print_table(rows)
+    total = sum(p.numel() for p in model.parameters())
+    print(f"  {total:,} parameters; {len(graph.nodes)} Graph-IR nodes in the forward pass\n")
+
+
+def print_compilation(step: object) -> None:
+    """One line for each program that the compiled step consists of."""
+    for stats in step.stats:
+        source = "from cache" if stats.from_cache else "cold"
+        print(
+            f"compiled the training step: {stats.nodes} Graph-IR nodes -> {stats.kernels} kernels "
+            f"in {stats.compile_seconds:.2f} s ({source})"
+        )
+
+
+def timed_steps(args: argparse.Namespace, train: TensorDataset, compiled: bool) -> tuple[list[float], float, Net]:
+    """(losses, median seconds of a step, model) after 20 steps from the seed, on the same batches every time."""
+    gt.manual_seed(args.seed)
+    model = Net()
+    step = make_step(model, optim.SGD(model.parameters(), lr=args.lr, momentum=0.9))
+    if compiled:
+        step = gt.compile(step)
+    loader = DataLoader(train, args.batch_size, shuffle=True, drop_last=True)
+    losses: list[float] = []
+    seconds: list[float] = []
+    while len(losses) < COMPARED_STEPS:
+        for x, y in loader:
+            started = time.perf_counter()
+            losses.append(step(x, y).item())
+            seconds.append(time.perf_counter() - started)
+            if len(losses) == COMPARED_STEPS:
+                break
+    return losses, statistics.median(seconds), model
+
+
+def compare(args: argparse.Namespace, train: TensorDataset) -> None:
+    """Eager against compiled: the same seed, the same batches, the same dropout masks."""
+    eager_losses, eager_seconds, eager = timed_steps(args, train, compiled=False)
+    losses, seconds, model = timed_steps(args, train, compiled=True)
+    loss_gap = max(abs(a - b) for a, b in zip(eager_losses, losses, strict=True))
+    pairs = zip(eager.parameters(), model.parameters(), strict=True)
+    gap = max((p - q).detach().abs().amax().item() for p, q in pairs)
+    print(f"eager against compiled, {COMPARED_STEPS} steps on the same batches:")
+    print(f"  largest difference in loss {loss_gap:.1e}, in parameters {gap:.1e}")
+    print(
+        f"  a step takes {eager_seconds * 1e3:.1f} ms eager, {seconds * 1e3:.1f} ms compiled: "
+        f"{eager_seconds / seconds:.1f}x faster"
+    )
+
+
+# ---- the program ---------------------------------------------------------------------------------
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=MINI, help="folder of the IDX .gz files (default: the mini set)")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=0.05, help="learning rate of Adam; halved after every epoch")
+    parser.add_argument("--eager", action="store_true", help="run op by op, without the compiler")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--num-threads", type=int, help="threads of compiled programs (default: one for each core)")
+    parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every stage of the compiled step to DIR")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    if args.num_threads is not None:
+        gt.set_num_threads(args.num_threads)
+    train, test = load(args.data, "train"), load(args.data, "test")
+    print(f"Fashion-MNIST: {len(train):,} training and {len(test):,} test images\n")
+    gt.manual_seed(args.seed)
+    model = Net()
+    print_layers(model, args.batch_size)
+
+    optimizer = optim.SGD(model.parameters(), lr=args.lr, momentum=0.9)
+    schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    step, predict = make_step(model, optimizer), model
+    if not args.eager:
+        step, predict = gt.compile(step), gt.compile(model)
+    loader = DataLoader(train, args.batch_size, shuffle=True, drop_last=True)
+    for epoch in range(1, args.epochs + 1):
+        train_epoch(step, loader, f"epoch {epoch}/{args.epochs}")
+        print(f"  test accuracy {accuracy(model, predict, test):.4f}")
+        schedule.step()
+    if args.eager:
+        return
+    print()
+    print_compilation(step)
+    compare(args, train)
+    if args.dump_ir is not None:
+        print(f"wrote {len(step.dump(str(args.dump_ir)))} files of IR to {args.dump_ir}")
+
+
+if __name__ == "__main__":
+    main()
