@@ -211,11 +211,11 @@ def dots() -> Iterator[Sample]:
 
 #: (input, weight, output) sizes and attributes
 _CONVOLUTIONS = (
-    ((1, 3, 5, 4), (2, 3, 3, 2), (1, 2, 3, 3), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
+    ((1, 5, 6, 8), (2, 5, 3, 4), (1, 2, 4, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
     ((2, 4, 7, 6), (6, 2, 3, 1), (2, 6, 4, 3), {"stride": (2, 4), "padding": (1, 2), "dilation": (1, 2), "groups": 2}),
-    ((1, 3, 6, 9), (3, 1, 2, 3), (1, 3, 4, 7), {"stride": (1, 1), "padding": (0, 1), "dilation": (2, 2), "groups": 3}),
+    ((1, 3, 6, 9), (6, 1, 2, 3), (1, 6, 4, 7), {"stride": (1, 1), "padding": (0, 1), "dilation": (2, 2), "groups": 3}),
     ((2, 1, 4, 5), (3, 1, 1, 1), (2, 3, 4, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
-    ((0, 1, 4, 5), (3, 1, 2, 1), (0, 3, 3, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
+    ((0, 1, 4, 5), (7, 1, 2, 1), (0, 7, 3, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
 )
 
 
@@ -237,10 +237,10 @@ def weight_grads() -> Iterator[Sample]:
 
 #: (input, output) sizes and attributes
 _POOLS = (
-    ((2, 3, 6, 8), (2, 3, 3, 4), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
+    ((2, 5, 6, 8), (2, 5, 3, 4), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
     ((1, 2, 7, 5), (1, 2, 3, 4), {"kernel": (3, 2), "stride": (3, 1), "padding": (1, 0), "dilation": (1, 1)}),
-    ((1, 3, 9, 7), (1, 3, 5, 3), {"kernel": (2, 3), "stride": (2, 2), "padding": (1, 1), "dilation": (2, 2)}),
-    ((0, 2, 4, 6), (0, 2, 2, 3), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
+    ((1, 2, 9, 7), (1, 2, 5, 3), {"kernel": (2, 3), "stride": (2, 2), "padding": (1, 1), "dilation": (2, 2)}),
+    ((0, 5, 4, 6), (0, 5, 2, 3), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
 )
 
 
