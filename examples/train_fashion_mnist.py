@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from data.cut_fashion_mnist import read_idx
@@ -142,14 +143,11 @@ def print_layers(model: Net, batch_size: int) -> None:
     print(f"  {total:,} parameters; {len(graph.nodes)} Graph-IR nodes in the forward pass\n")
 
 
-def print_compilation(step: object) -> None:
-    """One line for each program that the compiled step consists of."""
-    for stats in step.stats:
-        source = "from cache" if stats.from_cache else "cold"
-        print(
-            f"compiled the training step: {stats.nodes} Graph-IR nodes -> {stats.kernels} kernels "
-            f"in {stats.compile_seconds:.2f} s ({source})"
-        )
+def print_compilation(step: Any) -> None:
+    """What the program of the whole training step came to."""
+    stats = step.stats[0]
+    print(f"the training step: {stats.nodes} Graph-IR nodes became {stats.kernels} kernels of one program")
+    print(f"compiled in {stats.compile_seconds:.2f} s ({'from cache' if stats.from_cache else 'cold'})\n")
 
 
 def timed_steps(args: argparse.Namespace, train: TensorDataset, compiled: bool) -> tuple[list[float], float, Net]:
@@ -179,7 +177,7 @@ def compare(args: argparse.Namespace, train: TensorDataset) -> None:
     loss_gap = max(abs(a - b) for a, b in zip(eager_losses, losses, strict=True))
     pairs = zip(eager.parameters(), model.parameters(), strict=True)
     gap = max((p - q).detach().abs().amax().item() for p, q in pairs)
-    print(f"eager against compiled, {COMPARED_STEPS} steps on the same batches:")
+    print(f"\neager against compiled, {COMPARED_STEPS} steps on the same batches:")
     print(f"  largest difference in loss {loss_gap:.1e}, in parameters {gap:.1e}")
     print(
         f"  a step takes {eager_seconds * 1e3:.1f} ms eager, {seconds * 1e3:.1f} ms compiled: "
@@ -200,7 +198,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--num-threads", type=int, help="threads of compiled programs (default: one for each core)")
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every stage of the compiled step to DIR")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.batch_size < 2 or args.epochs < 0:
+        parser.error("expected --batch-size >= 2 (batch norm needs more than one image) and --epochs >= 0")
+    return args
 
 
 def main() -> None:
@@ -208,6 +209,8 @@ def main() -> None:
     if args.num_threads is not None:
         gt.set_num_threads(args.num_threads)
     train, test = load(args.data, "train"), load(args.data, "test")
+    if len(train) < args.batch_size:
+        raise SystemExit(f"--batch-size {args.batch_size} is more than the {len(train):,} training images")
     print(f"Fashion-MNIST: {len(train):,} training and {len(test):,} test images\n")
     gt.manual_seed(args.seed)
     model = Net()
@@ -216,17 +219,17 @@ def main() -> None:
     optimizer = optim.Adam(model.parameters(), lr=args.lr)
     schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
     step, predict = make_step(model, optimizer), model
+    loader = DataLoader(train, args.batch_size, shuffle=True, drop_last=True)
     if not args.eager:
         step, predict = gt.compile(step), gt.compile(model)
-    loader = DataLoader(train, args.batch_size, shuffle=True, drop_last=True)
+        step(*next(iter(loader)))  # the first call compiles
+        print_compilation(step)
     for epoch in range(1, args.epochs + 1):
         train_epoch(step, loader, f"epoch {epoch}/{args.epochs}")
         print(f"  test accuracy {accuracy(model, predict, test):.4f}")
         schedule.step()
     if args.eager:
         return
-    print()
-    print_compilation(step)
     compare(args, train)
     if args.dump_ir is not None:
         print(f"wrote {len(step.dump(str(args.dump_ir)))} files of IR to {args.dump_ir}")
