@@ -58,11 +58,6 @@ def _in_scratch(s: Alloc) -> bool:
     return s.space == "thread" or (s.space == "local" and s.buffer.nbytes > STACK_LIMIT)
 
 
-def is_parallel(kernel: Kernel) -> bool:
-    """Whether the kernel has work for more than one thread."""
-    return any(isinstance(s, For) and s.kind == "par" for s in walk(kernel.body))
-
-
 def emit_kernel(module: ll.Module, kernel: Kernel, aliased: bool = False) -> ll.Function:
     """Add the function of a legalized kernel to ``module``; ``aliased``: parameters may overlap."""
     types = [memory_type(p.buffer.dtype).as_pointer() for p in kernel.params]

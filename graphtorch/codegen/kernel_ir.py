@@ -147,6 +147,11 @@ def walk(body: Sequence[Stmt]) -> Iterator[Stmt]:
         yield from walk(body_of(stmt))
 
 
+def has_parallel_loop(body: Sequence[Stmt]) -> bool:
+    """Whether there is work for more than one CPU thread."""
+    return any(isinstance(s, For) and s.kind == "par" for s in walk(body))
+
+
 def exprs_of(stmt: Stmt) -> tuple[Expr, ...]:
     """The expressions that stand directly in a statement."""
     match stmt:

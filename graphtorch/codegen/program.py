@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from graphtorch.codegen.kernel_ir import Kernel
+from graphtorch.codegen.kernel_ir import Kernel, has_parallel_loop
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.lower import LoweredKernel, lower_node
 from graphtorch.codegen.schedule.cpu import schedule_cpu
@@ -88,7 +88,7 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     """
     import llvmlite.ir as ll
 
-    from graphtorch.codegen.emit_llvm import I64, PTR, emit_kernel, is_parallel
+    from graphtorch.codegen.emit_llvm import I64, PTR, emit_kernel
 
     module = ll.Module("program")
     functions: dict[Kernel, Any] = {}
@@ -106,7 +106,7 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     own = b.gep(scratch_base, [b.mul(thread, ll.Constant(I64, scratch))])
     parallel_before = None
     for launch in launches:
-        parallel = is_parallel(launch.kernel)
+        parallel = has_parallel_loop(launch.kernel.body)
         if parallel_before is not None and (parallel or parallel_before):
             wait = module.globals.get("gt_barrier") or ll.Function(
                 module, ll.FunctionType(ll.VoidType(), [PTR, I64]), "gt_barrier"

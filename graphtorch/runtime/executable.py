@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.codegen.kernel_ir import has_parallel_loop
 from graphtorch.codegen.program import (
     HEADER,
     Launch,
@@ -42,6 +43,7 @@ class Executable:
         sizes = memory_sizes(self.launches)
         self._scratch_bytes = -(-sizes.scratch // _ALIGN) * _ALIGN
         text = program_text(self.launches, self._where) + f"\nscratch {self._scratch_bytes}"
+        self._parallel = any(has_parallel_loop(launch.kernel.body) for launch in self.launches)
         self._pool = threads.pool()
         code, self.from_cache = cache.object_for(text, "program", lambda: cpu.compile_object(self.llvm_text()))
         self._machine = cpu.Machine(code)
@@ -82,7 +84,7 @@ class Executable:
             for array in outputs:
                 table[at] = _address(array)
                 at += 1
-            self._launch(threads.get_num_threads())
+            self._launch(threads.get_num_threads() if self._parallel else 1)
         return outputs
 
     def _prepare(self) -> None:
