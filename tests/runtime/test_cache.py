@@ -11,11 +11,12 @@ import pytest
 
 import graphtorch as gt
 from graphtorch.errors import CacheWarning
-from graphtorch.runtime import cache
+from graphtorch.runtime import cache, threads
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    threads.pool()  # its code is cached as well: have it before
     monkeypatch.setenv("GRAPHTORCH_CACHE_DIR", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
