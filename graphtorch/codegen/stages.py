@@ -8,12 +8,12 @@ from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.passmanager import run_passes
-from graphtorch.ir.pipeline import SCHEDULE
+from graphtorch.ir.pipeline import OPTIMIZE
 
 
 def _scheduled(graph: Graph) -> Graph:
-    """Groups and aliases, where the graph does not have them yet."""
-    return graph if any(n.op.name == "fusion" for n in graph.nodes) else run_passes(graph, SCHEDULE)
+    """Gradients expanded, groups and aliases, where the graph does not have them yet."""
+    return graph if any(n.op.name == "fusion" for n in graph.nodes) else run_passes(graph, OPTIMIZE)
 
 
 def kernels_text(graph: Graph) -> str:
