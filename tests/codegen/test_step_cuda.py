@@ -79,8 +79,8 @@ def test_a_training_step_agrees_with_the_graph() -> None:
     for value, want in zip(graph.outputs, outputs, strict=True):
         np.testing.assert_allclose(memory[value], want, rtol=1e-4, atol=1e-6)
     assert len(graph.updates) > 8
-    for name, value in graph.updates.items():
-        np.testing.assert_allclose(memory[value], updates[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    for param, value in graph.updates.items():
+        np.testing.assert_allclose(memory[value], updates[param.name], rtol=1e-4, atol=1e-6, err_msg=param.name)
 
 
 @pytest.mark.skipif(nvcc.find_nvcc() is None, reason="no nvcc on PATH or in CUDA_HOME")
