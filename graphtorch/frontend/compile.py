@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 import threading
@@ -148,9 +149,11 @@ class Program:
         arrays = [_array(t) for t in tensors]
         for i, t in enumerate(tensors):
             if id(t._storage) in self.written:
-                if self.traced.graph.params[i].role == "inout":
-                    raise TraceError("GT607", "an argument is also state that the program writes")
-                arrays[i] = arrays[i].copy()
+                raise TraceError(
+                    "GT607",
+                    f"argument {i} is also state that the program writes in place",
+                    ["clone() it before the call"],
+                )
         if self.mutates_inputs and len({id(t._storage) for t in tensors}) < len(tensors):
             raise TraceError(
                 "GT607",
@@ -160,9 +163,12 @@ class Program:
         return arrays
 
     def _mark_written(self, tensors: Sequence[Tensor], arrays: Sequence[Array]) -> None:
-        for c in self.traced.captures:
+        for k, c in enumerate(self.traced.captures):
             if c.param.role == "inout" and c.storage is not None:
                 c.storage.version += 1
+                owner, written = c.fetch(), arrays[len(tensors) + k]
+                if written is not owner._array:
+                    np.copyto(owner._array, written)
         for t, a, p in zip(tensors, arrays, self.traced.graph.params, strict=False):
             if p.role == "inout":
                 t._storage.version += 1
@@ -171,9 +177,10 @@ class Program:
 
     def _store_grads(self, arrays: Sequence[Array], tensors: Sequence[Tensor]) -> None:
         found = iter(arrays)
-        for leaf, grad in self.traced.grads:
+        for leaf, grad, adds in self.traced.grads:
             owner = self._actual(leaf, tensors)
-            owner._grad = None if grad is None else Tensor._from_array(next(found))
+            new = None if grad is None else Tensor._from_array(next(found))
+            owner._grad = owner._grad + new if adds and new is not None and owner._grad is not None else new
 
     def _actual(self, t: Tensor, tensors: Sequence[Tensor]) -> Tensor:
         """The caller's tensor behind an argument of the trace."""
@@ -199,6 +206,8 @@ class Program:
         by_name = {p.name: a for p, a in zip(self.traced.graph.params, arrays, strict=True)}
         state = [by_name[name] for name in self.shared]
         storages = [c.storage for c in self.traced.captures if c.param.name in self.shared and c.storage is not None]
+        params = zip(self.traced.graph.params, tensors, strict=False)
+        storages += [t._storage for p, t in params if p.name in self.shared]
         node = _CompiledNode(self, leaves_, [r.aval for r in results], [*residuals, *state], storages)
         for i in self.differentiable:
             results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
@@ -300,6 +309,10 @@ class Compiled:
         if have:
             return f"changed Python state: {', '.join(have[0].broken())}"
         return "new shapes, dtypes or arguments"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy of the function or module, yet to be compiled: programs hold this one's tensors."""
+        return compile(copy.deepcopy(self._target, memo))
 
     # ---- looking inside ----
 

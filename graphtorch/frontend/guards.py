@@ -66,6 +66,7 @@ class Recorder:
         self.names: set[str] = set()
         self._objects: list[tuple[int, str, Guard]] = []
         self._codes: set[CodeType] = set()
+        self._seen: dict[int, Any] = {}
         if isinstance(target, FunctionType):
             self.functions[target.__code__] = target
 
@@ -115,6 +116,8 @@ class Recorder:
                 self._global(frame.f_globals, name)
         if code.co_freevars:
             self._closure(code)
+        for name, value in list(frame.f_locals.items()):  # at this event: the arguments, self and defaults among them
+            self._object(name, value)
 
     def _global(self, table: dict[str, Any], name: str) -> None:
         value = table[name]
@@ -137,17 +140,21 @@ class Recorder:
             self.other_guards.setdefault((id(cell), name), guard)
             self._object(name, value)
 
-    def _object(self, label: str, value: Any) -> None:
-        """A plain object (a config): the attributes whose names the traced code mentions."""
+    def _object(self, label: str, value: Any, depth: int = 0) -> None:
+        """A plain object (a config), as deep as it goes: the attributes whose names the traced code mentions."""
+        if isinstance(value, list | dict) and depth == 0:
+            self.other_guards.setdefault((id(value), ""), Guard(label, lambda: value, value))
+            return
         table = getattr(value, "__dict__", None)
-        if type(table) is not dict or isinstance(value, Module | Tensor | type | FunctionType):
+        if type(table) is not dict or isinstance(value, Module | Tensor | type | FunctionType) or depth > 4:
             return
-        if type(value).__module__.startswith("graphtorch"):
+        if type(value).__module__.startswith("graphtorch") or id(value) in self._seen:
             return
+        self._seen[id(value)] = value
         for name, item in table.items():
-            if isinstance(item, (*_PLAIN, tuple, list, dict)):
-                guard = Guard(f"{label}.{name}", lambda name=name: table.get(name, MISSING), item)  # type: ignore[misc]
-                self._objects.append((id(value), name, guard))
+            guard = Guard(f"{label}.{name}", lambda name=name: table.get(name, MISSING), item)  # type: ignore[misc]
+            self._objects.append((id(value), name, guard))
+            self._object(f"{label}.{name}", item, depth + 1)
 
 
 def _cell(cell: Any) -> Any:

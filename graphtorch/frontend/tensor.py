@@ -67,6 +67,8 @@ class Tensor(Operators):
     _origin: tuple[str, Scope | None] | None = None
     #: what a trace knows of the tensor (frontend/trace.py); None in eager mode
     _traced: Any = None
+    #: made by `.data` of a tensor that requires grad
+    _is_data: bool = False
 
     if TYPE_CHECKING:  # methods come out of the registry: see install_methods
 
@@ -264,7 +266,9 @@ class Tensor(Operators):
     @property
     def data(self) -> Tensor:
         """The same storage, outside of autograd."""
-        return self._alias()
+        out = self._alias()
+        out._is_data = self._requires_grad
+        return out
 
     @data.setter
     def data(self, value: Tensor) -> None:

@@ -53,7 +53,8 @@ class Traced:
     """What a trace gave.
 
     ``graph.outputs`` are the tensors of ``result`` in order, then the gradients of ``grads`` (owner,
-    None where the gradient was cleared). ``captures`` follow the inputs among the parameters.
+    gradient or None where it was cleared, whether it adds to what an argument had before the call).
+    ``captures`` follow the inputs among the parameters.
     """
 
     graph: Graph
@@ -61,7 +62,7 @@ class Traced:
     captures: list[Capture]
     result: Any
     outputs: list[Tensor]
-    grads: list[tuple[Tensor, Tensor | None]]
+    grads: list[tuple[Tensor, Tensor | None, bool]]
     leaves: dict[Value, Tensor]
     requires: list[bool]
     had_backward: bool
@@ -91,6 +92,8 @@ class Tracer(bind.Interpreter):
         self.numbers: dict[tuple[int, Any], Tensor] = {}
         self.leaves: dict[Value, Tensor] = {}
         self.detached: dict[Value, Value] = {}
+        self.replaced: set[int] = set()
+        self.tracked: set[Value] = set()
         self.had_backward = False
 
     # ---- values of tensors ----
@@ -170,8 +173,8 @@ class Tracer(bind.Interpreter):
         recording = autograd.is_grad_enabled() and not op.nondifferentiable
         self.builder.locs = (here(),)
         values = [self.read(o) for o in operands]
-        if not recording and op is not detach:
-            values = [self._cut(v) if o._requires_grad else v for v, o in zip(values, operands, strict=True)]
+        if op is not detach:
+            values = [self._path(v, o, recording) for v, o in zip(values, operands, strict=True)]
         node = self.builder.append(Node(op, values, attrs, types, self.builder.locs))
         results = tuple(map(self.wrap, node.results))
         if op.is_view and operands:
@@ -182,9 +185,17 @@ class Tracer(bind.Interpreter):
             for r in results:
                 if r.dtype.is_floating_point:
                     r._requires_grad, r._grad_fn = True, _NODE
+                    self.tracked.add(self.values[r._storage])
         for r in results:
             r._origin = (op.name, None)
         return results
+
+    def _path(self, value: Value, operand: Tensor, recording: bool) -> Value:
+        """The value, cut off where autograd does not follow: no_grad, frozen leaves, `.data`."""
+        if recording and operand._requires_grad:
+            return value
+        followed = value in self.leaves or value in self.tracked or operand._is_data
+        return self._cut(value) if operand._requires_grad or followed else value
 
     def _cut(self, value: Value) -> Value:
         """The value with no path for gradients: what runs under no_grad does not depend on parameters."""
@@ -255,6 +266,7 @@ class Tracer(bind.Interpreter):
 
     def set_grad(self, t: Tensor, grad: Tensor | None) -> None:
         self.grads[id(t)] = t, grad
+        self.replaced.add(id(t))
 
     def number(self, owner: Any, key: Any) -> Tensor:
         """A Python number as an input of the program, fetched from ``owner`` at every call."""
@@ -347,9 +359,15 @@ def run_trace(target: Callable[..., Any], args: Any, kwargs: Any, name: str) -> 
 
 def _finish(tracer: Tracer, recorder: Recorder, result: Any, outputs: list[Tensor], target: Any) -> Traced:
     graph = tracer.graph
-    grads = [entry for entry in tracer.grads.values() if entry[1] is not entry[0]._grad or entry[1] is None]
+    inputs = set(map(id, tracer.inputs))
+    grads = [
+        (leaf, grad, id(leaf) in inputs and id(leaf) not in tracer.replaced)
+        for leaf, grad in tracer.grads.values()
+        if grad is not leaf._grad or grad is None
+    ]
+    grads.sort(key=lambda entry: id(entry[0]) in inputs)  # arguments last: they may be parameters as well
     values = [tracer.read(o) for o in outputs]
-    values += [tracer.read(g) for _, g in grads if g is not None]
+    values += [tracer.read(g) for _, g, _ in grads if g is not None]
     requires = [o._requires_grad for o in outputs]
     partial = {key[0] for key in tracer.partial}
     for storage, param in tracer.written.items():

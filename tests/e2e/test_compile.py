@@ -368,3 +368,77 @@ def test_non_contiguous_and_empty_arguments() -> None:
     close(f(x.T), (x.T * 2).sum(0))
     close(f(gt.zeros(0, 3)), gt.zeros(3))
     close(gt.compile(lambda x: x + 1)(gt.zeros(0, 3)), gt.zeros(0, 3))
+
+
+# ---- state in every corner ---------------------------------------------------------------------------
+
+
+def test_gradients_of_arguments_accumulate_and_join() -> None:
+    g = gt.compile(lambda a, b: (a * b * b).sum().backward())
+    x = gt.tensor([1.0, 2.0]).requires_grad_()
+    g(x, x)
+    close(x.grad, gt.tensor([3.0, 12.0]))
+    g(x, x)
+    close(x.grad, gt.tensor([6.0, 24.0]))
+
+
+def test_a_parameter_that_is_also_an_argument() -> None:
+    w = gt.tensor([1.0, 2.0]).requires_grad_()
+    gt.compile(lambda y: (w * y).sum().backward())(w)
+    close(w.grad, gt.tensor([2.0, 4.0]))
+
+
+def test_data_and_frozen_parameters_cut_the_gradient() -> None:
+    w = gt.tensor([1.0, 2.0]).requires_grad_()
+    x = gt.ones(2)
+    gt.compile(lambda x: (w.data * w * x).sum().backward())(x)
+    close(w.grad, gt.tensor([1.0, 2.0]))
+
+
+def test_the_object_of_a_bound_method_is_seen() -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.factor = 2.0
+
+        def step(self, x: gt.Tensor) -> gt.Tensor:
+            return x * self.factor
+
+    trainer = Trainer()
+    compiled = gt.compile(trainer.step)
+    x = normal(3)
+    close(compiled(x), x * 2.0)
+    trainer.factor = 10.0
+    close(compiled(x), x * 10.0)
+
+
+def test_updates_reach_state_that_is_not_contiguous() -> None:
+    w = gt.zeros(2, 3)
+    compiled = gt.compile(lambda: w.add_(1))
+    compiled()
+    w.data = gt.zeros(3, 2).T
+    compiled()
+    close(w, gt.ones(2, 3))
+
+
+def test_an_argument_that_is_written_state_is_refused() -> None:
+    b = gt.zeros(2)
+    compiled = gt.compile(lambda y: b.add_(y) * 1)
+    compiled(gt.ones(2))
+    with pytest.raises(TraceError, match="GT607: argument 0 is also state"):
+        compiled(b)
+
+
+def test_an_argument_changed_before_backward_is_an_error() -> None:
+    w = gt.ones(2).requires_grad_()
+    x = gt.ones(2)
+    out = gt.compile(lambda x: x * w)(x).sum()
+    x.mul_(10)
+    with pytest.raises(AutogradError, match="GT502"):
+        out.backward()
+
+
+def test_reductions_of_nothing_and_deep_copies() -> None:
+    close(gt.compile(lambda x: x.sum(0))(gt.zeros(0, 3)), gt.zeros(3))
+    compiled = gt.compile(nn.Linear(3, 2))
+    x = normal(4, 3)
+    close(copy.deepcopy(compiled)(x), compiled(x))

@@ -226,7 +226,7 @@ class _Reduction:
 
     def across_lanes(self, red_vars: Sequence[Var]) -> list[Stmt]:
         """Vector accumulators along the last reduced loop, combined in halves at the end."""
-        if not red_vars:
+        if not red_vars or not math.prod(v.extent or 0 for v in red_vars):
             return self.sequential(red_vars)
         *outer, inner = red_vars
         out: list[Stmt] = []
