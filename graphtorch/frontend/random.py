@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ class Generator:
     """A Philox stream. ``state`` is a tensor, int64[2] = (seed, stream), so that compiled programs carry it on."""
 
     def __init__(self) -> None:
-        self.state = as_tensor_of(np.array([secrets.randbits(63), 0], np.int64))
+        self.state = as_tensor_of(np.array([int.from_bytes(os.urandom(8), "little") >> 1, 0], np.int64))
         self._step = as_tensor_of(np.array([0, 1], np.int64))
 
     def manual_seed(self, seed: int) -> Generator:
