@@ -99,9 +99,6 @@ class Eager(Interpreter):
             found = found[part]
         return float(found)
 
-    def depends(self, name: str, read: Any) -> None:
-        """Nothing is kept from call to call."""
-
     def data(self, t: Tensor, what: str) -> Any:
         return t._data
 

@@ -7,7 +7,7 @@ it needs of the forward graph, and nothing else, becomes a residual.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.ops.gradient import gradient
@@ -26,10 +26,12 @@ class Pair:
     shared: tuple[int, ...]
 
 
-def join(graph: Graph, differentiable: Sequence[int], targets: Sequence[int]) -> Graph:
-    """``graph`` with a seed for each differentiable output, and the gradients of the target parameters."""
-    joint = rewrite(graph, lambda *_: None)
-    wanted = [joint.params[i] for i in targets]
+def join(graph: Graph, differentiable: Sequence[int], targets: Sequence[Value]) -> Graph:
+    """``graph`` with a seed for each differentiable output, and the gradients of the targets at the end."""
+    count = len(graph.outputs)
+    joint = rewrite(replace(graph, outputs=[*graph.outputs, *targets]), lambda *_: None)
+    wanted = joint.outputs[count:]
+    del joint.outputs[count:]
     totals: list[Value | None] = [None] * len(wanted)
     with Builder(joint) as builder:
         for number in differentiable:

@@ -522,7 +522,7 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
     out = as_tensor_of(np.ascontiguousarray(array).reshape(array.shape))
     interpreter = _interpreter()
     if interpreter.tracing:
-        interpreter.note_born(out)
+        out = interpreter.constant(out)
     return out.requires_grad_() if requires_grad else out
 
 

@@ -29,6 +29,21 @@ class Interpreter:
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} does not interpret ops")
 
+    # What modules and optimizers tell whatever runs them. Only a trace listens: its program repeats the
+    # assignments, and a failed trace takes everything back.
+
+    def constructing(self, owner: Any) -> None:
+        """A module comes to be."""
+
+    def assigning(self, owner: Any, name: str) -> None:
+        """The attribute ``name`` of a module is about to be assigned or deleted."""
+
+    def made(self, table: dict[Any, Any], key: Any) -> None:
+        """``table[key]`` is about to be made."""
+
+    def depends(self, name: str, read: Callable[[], Any]) -> None:
+        """What is computed is good as long as ``read()`` gives what it gives now."""
+
 
 class _Stack(threading.local):
     def __init__(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from graphtorch.frontend import epoch
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, MissingAttributeError, StateError, check
 
 
@@ -22,6 +23,7 @@ class Members:
     _non_persistent_buffers_set: set[str]
 
     def __init__(self) -> None:
+        bind.current().constructing(self)
         fresh: dict[str, Any] = {name: {} for name in _KINDS}
         self.__dict__.update(fresh, _non_persistent_buffers_set=set())
 
@@ -33,7 +35,7 @@ class Members:
         raise MissingAttributeError("GT702", f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        epoch.bump()
+        self._changing(name)
         registry = _registry_of(value) or self._registry_with(name)
         if registry is None:
             object.__setattr__(self, name, value)
@@ -45,13 +47,18 @@ class Members:
         self.__dict__[registry][name] = value
 
     def __delattr__(self, name: str) -> None:
-        epoch.bump()
+        self._changing(name)
         registry = self._registry_with(name)
         if registry is None:
             object.__delattr__(self, name)
             return
         del self.__dict__[registry][name]
         self._non_persistent_buffers_set.discard(name)
+
+    def _changing(self, name: str) -> None:
+        """The attribute is about to be assigned or deleted."""
+        epoch.bump()
+        bind.current().assigning(self, name)
 
     def __dir__(self) -> list[str]:
         own = {name for registry in _KINDS for name in self.__dict__.get(registry, ())}

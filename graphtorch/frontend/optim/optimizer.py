@@ -69,8 +69,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        interpreter: Any = bind.current()
-        interpreter.depends(f"the options of {type(self).__name__}", self._structure)
+        bind.current().depends(f"the options of {type(self).__name__}", self._structure)
         with no_grad():
             for group in self.param_groups:
                 found = [(p, g) for p in group["params"] if (g := p.grad) is not None]
@@ -99,8 +98,12 @@ class Optimizer:
 
     def _state_of(self, p: Tensor, name: str, make: Callable[[], Tensor]) -> Tensor:
         """The state ``name`` of a parameter, made outside of any trace when it is not there yet."""
+        interpreter = bind.current()
+        if p not in self.state:
+            interpreter.made(self.state, p)
         state = self.state[p]
         if name not in state:
+            interpreter.made(state, name)
             with bind.suspended():
                 state[name] = make()
         return state[name]  # type: ignore[no-any-return]

@@ -70,7 +70,7 @@ class SGD(Optimizer):
 
     def _with_momentum(self, group: Group, p: Tensor, g: Tensor, momentum: Any) -> Tensor:
         dampening = number_unless_zero(group, "dampening")
-        new = "momentum_buffer" not in self.state[p]
+        new = "momentum_buffer" not in self.state.get(p, {})
         buffer = self._state_of(p, "momentum_buffer", lambda: PUBLIC["gt"]["zeros_like"](p))
         share: Any = 1 if dampening is None else 1 - dampening * (1 - self._first_step(p, new))
         moved = buffer * momentum + (g if dampening is None else g * share)
@@ -81,6 +81,7 @@ class SGD(Optimizer):
     def _first_step(self, p: Tensor, new: bool) -> Tensor:
         """1 in a parameter's first step and 0 after it: a tensor, since a program runs every step."""
         if p not in self._first:
+            bind.current().made(self._first, p)
             with bind.suspended():
                 self._first[p] = PUBLIC["gt"]["full"]((), float(new), dtype=float64)
         now = self._first[p].clone()
