@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.tree import leaves
 
 #: torch's defaults, by dtype
 _TOLERANCE = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
@@ -17,13 +16,33 @@ _TOLERANCE = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}
 def assert_close(actual: Any, expected: Any, *, rtol: float | None = None, atol: float | None = None) -> None:
     """Nested tensors are equal within tolerances (torch's per dtype unless given); nan equals nan.
 
-    Raises AssertionError with the greatest differences and where they are.
+    Whatever is no tensor, array or number has to be equal. Raises AssertionError with the greatest
+    difference and where it is.
     """
-    a, b = list(leaves(actual)), list(leaves(expected))
-    if len(a) != len(b):
-        raise AssertionError(f"{len(a)} values, expected {len(b)}")
-    for number, (x, y) in enumerate(zip(a, b, strict=True)):
-        _compare(_numpy(x), _numpy(y), rtol, atol, f"value {number}" if len(a) > 1 else "the value")
+    _compare_trees(actual, expected, rtol, atol, "")
+
+
+def _compare_trees(x: Any, y: Any, rtol: float | None, atol: float | None, path: str) -> None:
+    name = f"value{path}" if path else "the value"
+    if isinstance(y, tuple | list | dict):
+        keys = [list(t) if isinstance(t, dict) else range(len(t)) for t in (x, y) if isinstance(t, tuple | list | dict)]
+        if len(keys) < 2 or isinstance(x, dict) is not isinstance(y, dict) or set(keys[0]) != set(keys[1]):
+            raise AssertionError(f"{name} is {_outline(x)}, expected {_outline(y)}")
+        for key in keys[1]:
+            _compare_trees(x[key], y[key], rtol, atol, f"{path}[{key!r}]")
+    elif isinstance(y, _NUMERIC) and isinstance(x, _NUMERIC):
+        _compare(_numpy(x), _numpy(y), rtol, atol, name)
+    elif isinstance(y, _NUMERIC) or isinstance(x, _NUMERIC) or x != y:
+        raise AssertionError(f"{name} is {_outline(x)}, expected {_outline(y)}")
+
+
+_NUMERIC = (Tensor, np.ndarray, np.generic, bool, int, float)
+
+
+def _outline(x: Any) -> str:
+    if isinstance(x, dict):
+        return f"a dict with the keys {list(x)}"
+    return f"a {type(x).__name__} of {len(x)}" if isinstance(x, tuple | list) else repr(x)
 
 
 def _numpy(x: Any) -> Any:

@@ -164,7 +164,8 @@ class OpNode(GradNode):
         return kept.tensor
 
     def release(self) -> None:
-        self.results, self.operands = None, []
+        if any(isinstance(kept, Saved) for kept in (*(self.results or ()), *self.operands)):
+            self.results, self.operands = None, []
 
 
 def edge_of(t: Tensor) -> tuple[GradNode, int] | Tensor | None:

@@ -13,7 +13,7 @@ import gc
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import BuiltinMethodType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
@@ -88,7 +88,7 @@ class Recorder:
         #: the first use of Python's random numbers
         self.impure: tuple[str, Loc] | None = None
         self._assignments = assignments
-        self._functions = {target.__code__: target} if isinstance(target, FunctionType) else {}
+        self._functions = {target.__code__: [target]} if isinstance(target, FunctionType) else {}
         self._copies: list[tuple[Any, Any]] = []
         self._seen: dict[tuple[CodeType, tuple[int, ...]], list[Any]] = {}
         #: objects that were there before the trace, by id: what the function makes itself is its own business
@@ -191,22 +191,23 @@ class Recorder:
 
     def _closure(self, code: CodeType, seen: dict[str, Any], caller: FrameType | None) -> None:
         own = _cells_made_since_the_start(caller)
-        for function in self._functions_of(code):
-            cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-            if any(_cell(c) is not seen.get(n, NOTHING) for n, c in cells.items()):
-                continue  # another function made from the same code
-            for name, cell in cells.items():
-                if own.get(name, NOTHING) is _cell(cell):
-                    continue
-                read = lambda cell=cell: _cell(cell)
-                self._place((id(cell), name), f"the closure variable {name}", read, _cell(cell), code.co_names)
+        for name, cell in self._cells(code, seen):
+            if own.get(name, NOTHING) is _cell(cell):
+                continue
+            read = lambda cell=cell: _cell(cell)
+            self._place((id(cell), name), f"the closure variable {name}", read, _cell(cell), code.co_names)
 
-    def _functions_of(self, code: CodeType) -> Iterator[FunctionType]:
-        if code in self._functions:
-            yield self._functions[code]
-        for found in gc.get_referrers(code):
-            if isinstance(found, FunctionType) and found.__code__ is code:
-                yield found
+    def _cells(self, code: CodeType, seen: dict[str, Any]) -> list[tuple[str, Any]]:
+        """The closure of the function that is entered: of every one made from ``code`` that sees what it sees."""
+        for fresh in (False, True):
+            if fresh or code not in self._functions:  # slow: this looks at all objects there are
+                found = [f for f in gc.get_referrers(code) if isinstance(f, FunctionType) and f.__code__ is code]
+                self._functions[code] = found
+            cells = [list(zip(code.co_freevars, f.__closure__ or (), strict=True)) for f in self._functions[code]]
+            seeing = [pairs for pairs in cells if all(_cell(c) is seen.get(name, NOTHING) for name, c in pairs)]
+            if seeing:
+                return [pair for pairs in seeing for pair in pairs]
+        return []
 
     # ---- places and objects ----
 
