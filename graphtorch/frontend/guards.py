@@ -169,9 +169,7 @@ class Recorder:
                 self.impure = self.impure or (f"random.{function.__name__}", _caller(frame))
             return
         code = frame.f_code
-        if event != "call" or code.co_filename.startswith(_PACKAGE):
-            return
-        if "site-packages" in code.co_filename or code.co_filename.startswith("<frozen"):
+        if event != "call" or _is_library_file(code.co_filename):
             return
         seen = frame.f_locals  # at this event: the arguments and the closure
         key = code, tuple(map(id, seen.values()))
@@ -259,12 +257,15 @@ def _namespaces(value: Any) -> list[tuple[Any, Any]]:
     """(owner, attributes) of a user's object, its classes, or a user's module; nothing of what a library holds."""
     if isinstance(value, ModuleType):
         file = getattr(value, "__file__", None) or ""
-        library = not file or "site-packages" in file or file.startswith((_PACKAGE, _LIBRARY))
-        return [] if library else [(value, vars(value))]
+        return [] if not file or _is_library_file(file) else [(value, vars(value))]
     own = getattr(value, "__dict__", None)
     cls = value if isinstance(value, type) else type(value)
     classes = [(c, vars(c)) for c in cls.__mro__ if not _is_library(c)]
     return [(value, own), *classes] if type(own) is dict and cls.__module__ != "numpy" else classes
+
+
+def _is_library_file(file: str) -> bool:
+    return file.startswith((_PACKAGE, _LIBRARY, "<frozen")) or "site-packages" in file
 
 
 def _is_library(cls: type) -> bool:

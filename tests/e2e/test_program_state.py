@@ -355,3 +355,19 @@ def test_a_released_call_still_checks_what_it_needs() -> None:
         w.mul_(2)
     with pytest.raises(GraphTorchError, match=r"GT50[12]"):
         second.sum().backward()
+
+
+def test_what_the_standard_library_does_to_itself_is_not_the_function_s() -> None:
+    def f(x: gt.Tensor) -> gt.Tensor:
+        import typing
+
+        @typing.overload
+        def g(x: int) -> int: ...
+        @typing.overload
+        def g(x: str) -> str: ...
+        def g(x: Any) -> Any:
+            return x
+
+        return x * g(2)
+
+    close(gt.compile(f)(gt.ones(3)), gt.full((3,), 2.0))

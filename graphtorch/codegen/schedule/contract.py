@@ -10,7 +10,7 @@ R. A. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOM
   inner   X and Y are dense along k: vectors along k, lanes added at the end (x @ w.T, conv wgrad)
 
 Blocks depend on sizes alone, never on the number of threads, and K is summed in one order: results are
-the same, bit for bit, on any number of threads.
+the same, bit for bit, on any number of threads. Each block of K is summed by itself (see cpu_reduce.py).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from graphtorch.codegen.kernel_ir import Alloc, For, If, Kernel, Stmt, loop, replace_vars, store
 from graphtorch.codegen.loops import ReduceNest
@@ -245,7 +246,7 @@ def _outer_tile(c: Contraction, target: Target) -> list[Stmt]:
                 return loop("i", rows, row, "unroll")
 
             def begin(i: Var, j: Expr) -> Stmt:
-                return store(acc, (i, j), Load(ct, (own * rows + i, column + j)) if kblocks > 1 else const(0, dtype))
+                return store(acc, (i, j), const(0, dtype))
 
             def step(k: Var) -> Stmt:
                 def multiply_add(i: Var, j: Expr) -> Stmt:
@@ -255,7 +256,7 @@ def _outer_tile(c: Contraction, target: Target) -> list[Stmt]:
                 return each(multiply_add)
 
             def end(i: Var, j: Expr) -> Stmt:
-                return store(ct, (own * rows + i, column + j), Load(acc, (i, j)))
+                return _add_block(ct, (own * rows + i, column + j), Load(acc, (i, j)), kblocks)
 
             compute: list[Stmt] = [Alloc(acc, "local"), each(begin), loop("k", kb, step), each(end)]
             return compute if groups * mb // rows == tiles else [If(mt < tiles, tuple(compute))]
@@ -281,6 +282,15 @@ def _outer_tile(c: Contraction, target: Target) -> list[Stmt]:
         loop("pa", batch * kblocks * tiles, pack_x, "par"),
         loop("pt", batch * groups * blocks, task, "par"),
     ]
+
+
+def _add_block(total: Buffer, at: Sequence[Expr], block: Expr, kblocks: int) -> Stmt:
+    """Blocks of K are summed one by one, each from zero: the error grows with the number of blocks, not with K."""
+    return store(total, at, Load(total, tuple(at)) + block if kblocks > 1 else block)
+
+
+def _add_half(sums: Buffer, half: int, lane: Expr) -> list[Stmt]:
+    return [store(sums, (lane,), Load(sums, (lane,)) + Load(sums, (lane + half,)))]
 
 
 def _read(load: Load, index: dict[Var, Expr], inside: Expr | None = None) -> Expr:
@@ -387,12 +397,11 @@ def _inner_tile(c: Contraction, target: Target) -> list[Stmt]:
 
                 return each(multiply_add)
 
-            first = (lambda i, j, l: Load(ct, place(i, j, l))) if kblocks > 1 else (lambda i, j, l: const(0, dtype))
             return [
                 Alloc(acc, "local"),
-                each(lambda i, j, l: store(acc, (i, j, l), first(i, j, l))),
+                each(lambda i, j, l: store(acc, (i, j, l), const(0, dtype))),
                 loop("k", kp // lanes, step),
-                each(lambda i, j, l: store(ct, place(i, j, l), Load(acc, (i, j, l)))),
+                each(lambda i, j, l: _add_block(ct, place(i, j, l), Load(acc, (i, j, l)), kblocks)),
             ]
 
         def finish(r: Var) -> list[Stmt]:
@@ -400,14 +409,14 @@ def _inner_tile(c: Contraction, target: Target) -> list[Stmt]:
 
             def element(index: dict[Var, Expr], last: Var, offset: Expr) -> list[Stmt]:
                 at = offset + last
-                fold: list[Stmt] = []
-                half = lanes
-                while half > 1:
-                    half //= 2
-                    fold.append(loop("h", half, lambda l, h=half: store(  # type: ignore[misc]
-                        ct, (r, at, l), Load(ct, (r, at, l)) + Load(ct, (r, at, l + h))), "vec"))  # fmt: skip
-                total = Load(ct, (r, at, const(0, int64)))
-                done = c.finish({**c.batch.at(b), **c.m.at(row), **index}, total)
+                sums = Buffer("h", (lanes,), dtype)  # in registers, where lanes are added by halves
+                fold: list[Stmt] = [
+                    Alloc(sums, "local"),
+                    loop("l", lanes, lambda l: store(sums, (l,), Load(ct, (r, at, l))), "vec"),
+                ]
+                for half in (lanes >> i for i in range(1, lanes.bit_length())):
+                    fold += vector_loop(Var("h", int64, half), half, partial(_add_half, sums, half))
+                done = c.finish({**c.batch.at(b), **c.m.at(row), **index}, Load(sums, (const(0, int64),)))
                 return [For(last, const(last.extent or 1, int64), "for", (*fold, *done))]
 
             stmts = c.n.run(nb, t * nb, element)

@@ -9,18 +9,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, loop, replace_vars, store
+from graphtorch.codegen.kernel_ir import Body, For, Kernel, Stmt, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
 from graphtorch.codegen.schedule.contract import schedule_contraction
-from graphtorch.codegen.schedule.segments import segments, vector_loop
+from graphtorch.codegen.schedule.cpu_reduce import UNROLLED_DOMAIN, across_lanes, sequential
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction
+from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
     Buffer,
     Expr,
     Load,
     Memo,
-    Values,
     Var,
     const,
     flat_index,
@@ -32,8 +33,6 @@ from graphtorch.ir.types import int64
 
 #: below this many elementary operations a kernel runs on one thread: waking others costs more
 PARALLEL_WORK = 32_768
-#: reductions over at most this many elements are unrolled
-UNROLLED_DOMAIN = 16
 
 
 def schedule_cpu(nest: Nest, target: Target) -> Kernel:
@@ -131,38 +130,25 @@ def _vectorized(vars: Sequence[Var], element: Callable[[], Sequence[Stmt]], lane
 
 
 def _reduce_body(nest: ReduceNest, flat: Flattener, target: Target) -> Body:
-    position = flat_index(nest.shape, nest.vars)
-    body = [flat.expr(e) for e in nest.body]
-    accs = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(nest.init))
-    finals = [flat.expr(f(accs)) for _, f in nest.outputs]
-    out_vars, env = join_loops(nest.vars, [*body, *finals, position])
-    red_vars, red_env = join_loops(nest.red_vars, body)
-    env |= red_env
-    memo: Memo = {}
-    plan = _Reduction(
-        nest,
-        [substitute(e, env, memo) for e in body],
-        accs,
-        [(flat.buffers[b], substitute(e, env, memo)) for (b, _), e in zip(nest.outputs, finals, strict=True)],
-        substitute(position, env, memo),
-        _lanes(body, [], target),
-    )
-    work = math.prod(nest.shape) * math.prod(nest.domain) * _cost(body)
-    parallel = work >= PARALLEL_WORK
-    if _along_outputs(plan.body, out_vars, red_vars, math.prod(nest.domain)):
-        return _vectorized(out_vars, lambda: plan.sequential(red_vars), plan.lanes, parallel)
-    return nested(out_vars, lambda: plan.across_lanes(red_vars), parallel)
+    plan = plan_reduction(nest, flat)
+    lanes = _lanes(plan.body, [], target)
+    parallel = plan.outputs * plan.domain * _cost(plan.body) >= PARALLEL_WORK
+    if _along_outputs(plan):
+        return _vectorized(plan.vars, lambda: sequential(plan), lanes, parallel)
+    return nested(plan.vars, lambda: across_lanes(plan, lanes), parallel)
 
 
-def _along_outputs(body: Sequence[Expr], outs: Sequence[Var], reds: Sequence[Var], domain: int) -> bool:
+def _along_outputs(plan: Reduction) -> bool:
     """Whether vectors run over outputs: reads are dense there, or the domain is short."""
-    if not outs:
+    if not plan.vars:
         return False
-    if not reds or (domain <= UNROLLED_DOMAIN and (outs[-1].extent or 0) >= 4 and not _dense(body, reds[-1])):
+    body, out, red = plan.body, plan.vars[-1], plan.red_vars[-1] if plan.red_vars else None
+    short = plan.domain <= UNROLLED_DOMAIN
+    if red is None or (short and (out.extent or 0) >= 4 and not _dense(body, red)):
         return True
-    if domain <= UNROLLED_DOMAIN and (outs[-1].extent or 0) >= (reds[-1].extent or 0):
+    if short and (out.extent or 0) >= (red.extent or 0):
         return True
-    return _dense(body, outs[-1]) > _dense(body, reds[-1])
+    return _dense(body, out) > _dense(body, red)
 
 
 def _dense(body: Sequence[Expr], var: Var) -> int:
@@ -179,99 +165,3 @@ def _dense(body: Sequence[Expr], var: Var) -> int:
     for e in body:
         walk(e, visit, seen)
     return found
-
-
-class _Reduction:
-    """The loops of one reduction; ``body``, ``finals`` and ``position`` are over joined, flat indices."""
-
-    def __init__(
-        self,
-        nest: ReduceNest,
-        body: Sequence[Expr],
-        accs: tuple[Var, ...],
-        finals: Sequence[tuple[Buffer, Expr]],
-        position: Expr,
-        lanes: int,
-    ) -> None:
-        self.nest, self.body, self.accs = nest, tuple(body), accs
-        self.finals, self.position, self.lanes = finals, position, lanes
-
-    def _cells(self, suffix: str, size: int) -> list[Buffer]:
-        return [Buffer(f"r{i}{suffix}", (size,), e.dtype) for i, e in enumerate(self.nest.init)]
-
-    def _step(self, cells: Sequence[Buffer], lane: Expr, index: dict[Var, Expr]) -> list[Stmt]:
-        """cells[lane] = combine(cells[lane], body)."""
-        memo: Memo = {}
-        new = tuple(substitute(e, index, memo) for e in self.body)
-        old: Values = tuple(Load(c, (lane,)) for c in cells)
-        lets, values = bind_results(self.nest.combine(old, new))
-        return [*lets, *(store(c, (lane,), v) for c, v in zip(cells, values, strict=True))]
-
-    def _finish(self, values: Values) -> list[Stmt]:
-        env: dict[Var, Expr] = dict(zip(self.accs, values, strict=True))
-        memo: Memo = {}
-        lets, bound = bind_results([substitute(e, env, memo) for _, e in self.finals], "f")
-        return [*lets, *(store(b, (self.position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
-
-    def sequential(self, red_vars: Sequence[Var]) -> list[Stmt]:
-        """One accumulator per output; used inside of a vector loop over outputs."""
-        cells, zero = self._cells("", 1), const(0, int64)
-        out: list[Stmt] = [Alloc(c, "local") for c in cells]
-        out += [store(c, (0,), e) for c, e in zip(cells, self.nest.init, strict=True)]
-        step: Sequence[Stmt] = self._step(cells, zero, {})
-        unroll = math.prod(v.extent or 0 for v in red_vars) <= UNROLLED_DOMAIN
-        for var in reversed(red_vars):
-            step = [For(var, const(var.extent or 0, int64), "unroll" if unroll else "for", tuple(step))]
-        return [*out, *step, *self._finish(tuple(Load(c, (zero,)) for c in cells))]
-
-    def across_lanes(self, red_vars: Sequence[Var]) -> list[Stmt]:
-        """Vector accumulators along the last reduced loop, combined in halves at the end."""
-        if not red_vars or not math.prod(v.extent or 0 for v in red_vars):
-            return self.sequential(red_vars)
-        *outer, inner = red_vars
-        out: list[Stmt] = []
-        steps: list[Stmt] = []
-        widths = []
-        for start, count, width in segments(inner.extent or 0, self.lanes):
-            cells = self._cells(f"w{width}", width)
-            widths.append((width, cells))
-            out += [Alloc(c, "local") for c in cells]
-            out.append(
-                loop("z", width, lambda lane, cells=cells: [  # type: ignore[misc]
-                    store(c, (lane,), e) for c, e in zip(cells, self.nest.init, strict=True)], "vec")
-            )  # fmt: skip
-
-            def vector(base: Expr, width: int = width, cells: list[Buffer] = cells) -> Stmt:
-                return loop("l", width, lambda lane: self._step(cells, lane, {inner: base + lane}), "vec")
-
-            steps.append(
-                vector(const(start, int64))
-                if count == 1
-                else loop("k", count, lambda v, s=start, w=width, f=vector: f(v * w + s))  # type: ignore[misc]
-            )
-        inner_body: Sequence[Stmt] = steps
-        for var in reversed(outer):
-            inner_body = [For(var, const(var.extent or 0, int64), "for", tuple(inner_body))]
-        out += inner_body
-        first = widths[0][1]
-        for width, cells in widths:
-            out += self._fold(cells, width)
-            if cells is not first:
-                out += self._merge(first, const(0, int64), cells, const(0, int64))
-        return [*out, *self._finish(tuple(Load(c, (const(0, int64),)) for c in first))]
-
-    def _fold(self, cells: list[Buffer], width: int) -> list[Stmt]:
-        """Lane 0 gets the combination of all lanes."""
-        out: list[Stmt] = []
-        while width > 1:
-            width //= 2
-            out.append(
-                loop("h", width, lambda lane, w=width: self._merge(cells, lane, cells, lane + w), "vec")  # type: ignore[misc]
-            )
-        return out
-
-    def _merge(self, into: list[Buffer], lane: Expr, other: list[Buffer], at: Expr) -> list[Stmt]:
-        old: Values = tuple(Load(c, (lane,)) for c in into)
-        new: Values = tuple(Load(c, (at,)) for c in other)
-        lets, values = bind_results(self.nest.combine(old, new))
-        return [*lets, *(store(c, (lane,), v) for c, v in zip(into, values, strict=True))]

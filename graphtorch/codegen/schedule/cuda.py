@@ -14,14 +14,13 @@ from graphtorch.codegen.loops import LoopNest, Nest
 from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
-    Reduction,
     guarded,
     guarded_threads,
-    plan_reduction,
     repeat,
     split_index,
 )
 from graphtorch.codegen.schedule.cuda_contract import contraction_body
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
 from graphtorch.ir.types import int64
 

@@ -1,26 +1,18 @@
-"""What the CUDA schedules share: indices from positions, guards, and a reduction over flat buffers."""
+"""What the CUDA schedules share: indices from positions, and guards."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Body, If, Kind, Let, Stmt, loop, store
-from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
+from graphtorch.codegen.kernel_ir import Body, If, Kind, Let, Stmt, loop
+from graphtorch.codegen.schedule.reduction import size_of
 from graphtorch.ir.expr import (
-    Buffer,
     Const,
     Expr,
-    Load,
-    Memo,
-    Values,
     Var,
     bounds,
     const,
-    flat_index,
-    substitute,
 )
 from graphtorch.ir.types import int64
 
@@ -28,10 +20,6 @@ from graphtorch.ir.types import int64
 THREADS = 256
 
 # ---- indices --------------------------------------------------------------------------------------
-
-
-def size_of(vars: Sequence[Var]) -> int:
-    return math.prod(v.extent or 0 for v in vars)
 
 
 def named(name: str, value: Expr) -> tuple[list[Stmt], Expr]:
@@ -78,69 +66,3 @@ def repeat(name: str, extent: int, body: Callable[[Expr], Sequence[Stmt]], kind:
 def guarded(cond: Expr, body: Sequence[Stmt]) -> list[Stmt]:
     """``if cond``, unless it always holds."""
     return list(body) if isinstance(cond, Const) and cond.value else [If(cond, tuple(body))]
-
-
-# ---- reductions -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Reduction:
-    """A reduction over flat buffers and joined loops; ``finals`` are stored at ``position``, over ``accs``."""
-
-    vars: tuple[Var, ...]
-    red_vars: tuple[Var, ...]
-    init: tuple[Const, ...]
-    body: tuple[Expr, ...]
-    combine: Callable[[Values, Values], Values]
-    accs: tuple[Var, ...]
-    finals: tuple[tuple[Buffer, Expr], ...]
-    position: Expr
-
-    @property
-    def outputs(self) -> int:
-        return size_of(self.vars)
-
-    @property
-    def domain(self) -> int:
-        return size_of(self.red_vars)
-
-    def cells(self, name: str, shape: tuple[int, ...]) -> list[Buffer]:
-        """A buffer for every accumulator."""
-        return [Buffer(f"{name}{i}", shape, e.dtype) for i, e in enumerate(self.init)]
-
-    def reset(self, cells: Sequence[Buffer], at: Values) -> list[Stmt]:
-        return [store(c, at, e) for c, e in zip(cells, self.init, strict=True)]
-
-    def step(self, cells: Sequence[Buffer], at: Values, new: Values) -> list[Stmt]:
-        """cells[at] = combine(cells[at], new)."""
-        old = tuple(Load(c, at) for c in cells)
-        lets, values = bind_results(self.combine(old, new))
-        return [*lets, *(store(c, at, e) for c, e in zip(cells, values, strict=True))]
-
-    def body_at(self, env: dict[Var, Expr]) -> Values:
-        memo: Memo = {}
-        return tuple(substitute(e, env, memo) for e in self.body)
-
-    def finish(self, env: dict[Var, Expr], values: Values) -> list[Stmt]:
-        """Store the results of the accumulators' ``values``."""
-        env = env | dict(zip(self.accs, values, strict=True))
-        memo: Memo = {}
-        lets, bound = bind_results([substitute(e, env, memo) for _, e in self.finals], "f")
-        position = substitute(self.position, env, memo)
-        return [*lets, *(store(b, (position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
-
-
-def plan_reduction(nest: ReduceNest, flat: Flattener) -> Reduction:
-    """``nest`` over the buffers of ``flat``, with adjacent loops joined."""
-    position = flat_index(nest.shape, nest.vars)
-    body = [flat.expr(e) for e in nest.body]
-    accs = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(nest.init))
-    finals = [flat.expr(f(accs)) for _, f in nest.outputs]
-    vars, env = join_loops(nest.vars, [*body, *finals, position])
-    red_vars, red_env = join_loops(nest.red_vars, body)
-    env |= red_env
-    memo: Memo = {}
-    outs = [flat.buffers[b] for b, _ in nest.outputs]
-    results = tuple((b, substitute(e, env, memo)) for b, e in zip(outs, finals, strict=True))
-    roots = tuple(substitute(e, env, memo) for e in body)
-    return Reduction(vars, red_vars, nest.init, roots, nest.combine, accs, results, substitute(position, env, memo))

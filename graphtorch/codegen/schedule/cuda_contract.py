@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Kind, Let, Stmt, store
 from graphtorch.codegen.launch import MAX_GRID
-from graphtorch.codegen.schedule.cuda_base import Reduction, guarded, named, repeat, size_of, split_index
+from graphtorch.codegen.schedule.cuda_base import guarded, named, repeat, split_index
+from graphtorch.codegen.schedule.reduction import Reduction, size_of
 from graphtorch.ir.expr import Binary, Buffer, Const, Expr, Load, Memo, Var, free_vars, linear, substitute
 from graphtorch.ir.types import int64
 

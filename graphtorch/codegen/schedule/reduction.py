@@ -1,0 +1,82 @@
+"""A reduction ready to be scheduled, for either target: flat buffers, adjacent loops joined."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Stmt, store
+from graphtorch.codegen.loops import ReduceNest
+from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Values, Var, flat_index, substitute
+
+
+def size_of(vars: Sequence[Var]) -> int:
+    """How many iterations nested loops over ``vars`` have."""
+    return math.prod(v.extent or 0 for v in vars)
+
+
+@dataclass(frozen=True, eq=False)
+class Reduction:
+    """A reduction over flat buffers and joined loops; ``finals`` are stored at ``position``, over ``accs``."""
+
+    vars: tuple[Var, ...]
+    red_vars: tuple[Var, ...]
+    init: tuple[Const, ...]
+    body: tuple[Expr, ...]
+    combine: Callable[[Values, Values], Values]
+    accs: tuple[Var, ...]
+    finals: tuple[tuple[Buffer, Expr], ...]
+    position: Expr
+    kind: str
+
+    @property
+    def outputs(self) -> int:
+        return size_of(self.vars)
+
+    @property
+    def domain(self) -> int:
+        return size_of(self.red_vars)
+
+    def cells(self, name: str, shape: tuple[int, ...]) -> list[Buffer]:
+        """A buffer for every accumulator."""
+        return [Buffer(f"{name}{i}", shape, e.dtype) for i, e in enumerate(self.init)]
+
+    def reset(self, cells: Sequence[Buffer], at: Values) -> list[Stmt]:
+        return [store(c, at, e) for c, e in zip(cells, self.init, strict=True)]
+
+    def step(self, cells: Sequence[Buffer], at: Values, new: Values) -> list[Stmt]:
+        """cells[at] = combine(cells[at], new)."""
+        old = tuple(Load(c, at) for c in cells)
+        lets, values = bind_results(self.combine(old, new))
+        return [*lets, *(store(c, at, e) for c, e in zip(cells, values, strict=True))]
+
+    def body_at(self, env: dict[Var, Expr]) -> Values:
+        memo: Memo = {}
+        return tuple(substitute(e, env, memo) for e in self.body)
+
+    def finish(self, env: dict[Var, Expr], values: Values) -> list[Stmt]:
+        """Store the results of the accumulators' ``values``."""
+        env = env | dict(zip(self.accs, values, strict=True))
+        memo: Memo = {}
+        lets, bound = bind_results([substitute(e, env, memo) for _, e in self.finals], "f")
+        position = substitute(self.position, env, memo)
+        return [*lets, *(store(b, (position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
+
+
+def plan_reduction(nest: ReduceNest, flat: Flattener) -> Reduction:
+    """``nest`` over the buffers of ``flat``, with adjacent loops joined."""
+    position = flat_index(nest.shape, nest.vars)
+    body = [flat.expr(e) for e in nest.body]
+    accs = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(nest.init))
+    finals = [flat.expr(f(accs)) for _, f in nest.outputs]
+    vars, env = join_loops(nest.vars, [*body, *finals, position])
+    red_vars, red_env = join_loops(nest.red_vars, body)
+    env |= red_env
+    memo: Memo = {}
+    outs = [flat.buffers[b] for b, _ in nest.outputs]
+    results = tuple((b, substitute(e, env, memo)) for b, e in zip(outs, finals, strict=True))
+    roots = tuple(substitute(e, env, memo) for e in body)
+    at = substitute(position, env, memo)
+    return Reduction(vars, red_vars, nest.init, roots, nest.combine, accs, results, at, nest.kind)
