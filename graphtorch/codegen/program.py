@@ -88,7 +88,8 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     """
     import llvmlite.ir as ll
 
-    from graphtorch.codegen.emit_llvm import I64, PTR, emit_kernel
+    from graphtorch.codegen.emit_llvm import barrier_function, emit_kernel
+    from graphtorch.codegen.llvm_tables import I64, PTR
 
     module = ll.Module("program")
     functions: dict[Kernel, Any] = {}
@@ -108,10 +109,7 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     for launch in launches:
         parallel = has_parallel_loop(launch.kernel.body)
         if parallel_before is not None and (parallel or parallel_before):
-            wait = module.globals.get("gt_barrier") or ll.Function(
-                module, ll.FunctionType(ll.VoidType(), [PTR, I64]), "gt_barrier"
-            )
-            b.call(wait, [barrier, threads])
+            b.call(barrier_function(module), [barrier, threads])
         parallel_before = parallel
         function = functions[launch.kernel]
         args = []

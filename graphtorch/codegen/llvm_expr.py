@@ -1,0 +1,137 @@
+"""Expressions of legalized Kernel IR as LLVM values, by the tables of llvm_tables.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import llvmlite.ir as ll
+
+from graphtorch.codegen.llvm_tables import (
+    I1,
+    I32,
+    I64,
+    UNARY,
+    Instructions,
+    binary,
+    cast,
+    declare,
+    llvm_type,
+    memory_type,
+    suffix,
+    zero,
+)
+from graphtorch.ir import expr as E
+from graphtorch.ir.expr import Buffer, Expr
+
+
+class Values(Instructions):
+    """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie."""
+
+    def __init__(self, module: ll.Module, b: ll.IRBuilder) -> None:
+        super().__init__(module, b)
+        self.memory: dict[Buffer, Any] = {}
+        self.vars: dict[E.Var, Any] = {}
+        self.scopes: list[dict[int, tuple[Expr, Any]]] = [{}]
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """What is computed inside is not known after it: its block need not have run."""
+        self.scopes.append({})
+        yield
+        self.scopes.pop()
+
+    def forget(self, buffer: Buffer) -> None:
+        """After a store: what was loaded before may have changed."""
+        for scope in self.scopes:
+            for key in [k for k, (e, _) in scope.items() if _reads(e, buffer)]:
+                del scope[key]
+
+    def of(self, e: Expr) -> Any:
+        for scope in reversed(self.scopes):
+            if id(e) in scope:
+                return scope[id(e)][1]
+        result = _EXPRESSIONS[type(e)](self, e)
+        if not isinstance(e, E.Const | E.Var):
+            self.scopes[-1][id(e)] = e, result
+        return result
+
+    def load(self, e: E.Load) -> Any:
+        index = e.indices[0]
+        if e.lanes == 1:
+            value = self._load_scalar(e, index)
+        elif isinstance(index, E.Ramp):
+            value = self._load_vector(e, index)
+        elif isinstance(index, E.Splat) and e.where is None:
+            value = self.splat(self.b.load(self.address(e.buffer, index.x)), e.lanes)
+        else:
+            value = self._gather(e, index)
+        if e.dtype.kind == "b":
+            value = self.b.trunc(value, llvm_type(e.dtype, e.lanes))
+        return value
+
+    def _load_scalar(self, e: E.Load, index: Expr) -> Any:
+        if e.where is None:
+            return self.b.load(self.address(e.buffer, index))
+        inside = self.of(e.where)
+        safe = self.b.select(inside, self.of(index), ll.Constant(I64, 0))
+        loaded = self.b.load(self.b.gep(self.memory[e.buffer], [safe], inbounds=True))
+        return self.b.select(inside, loaded, zero(memory_type(e.dtype)))
+
+    def _load_vector(self, e: E.Load, index: E.Ramp) -> Any:
+        kind = memory_type(e.dtype, e.lanes)
+        address = self.b.gep(self.memory[e.buffer], [self.of(index.base)])
+        address = self.b.bitcast(address, kind.as_pointer())
+        if e.where is None:
+            return self.b.load(address, align=e.dtype.itemsize)
+        name = f"llvm.masked.load.{suffix(e.dtype, e.lanes)}.p0"
+        mask = ll.VectorType(I1, e.lanes)
+        function = declare(self.module, name, kind, [kind.as_pointer(), mask, kind])
+        call = self.b.call(function, [address, self.of(e.where), zero(kind)], arg_attrs={0: ()})
+        call.arg_attributes[0].align = e.dtype.itemsize
+        return call
+
+    def _gather(self, e: E.Load, index: Expr) -> Any:
+        positions, mask = self.of(index), None if e.where is None else self.of(e.where)
+        if mask is not None:
+            positions = self.b.select(mask, positions, zero(positions.type))
+        out: Any = ll.Constant(memory_type(e.dtype, e.lanes), ll.Undefined)
+        for lane in range(e.lanes):
+            at = self.lane(positions, lane)
+            one = self.b.load(self.b.gep(self.memory[e.buffer], [at], inbounds=True))
+            out = self.b.insert_element(out, one, ll.Constant(I32, lane))
+        if mask is None:
+            return out
+        return self.b.select(mask, out, zero(memory_type(e.dtype, e.lanes)))
+
+    def ramp(self, e: E.Ramp) -> Any:
+        steps = ll.Constant(ll.VectorType(I64, e.lanes), [ll.Constant(I64, i) for i in range(e.lanes)])
+        return self.b.add(self.splat(self.of(e.base), e.lanes), steps)
+
+    def address(self, buffer: Buffer, index: Expr) -> Any:
+        return self.b.gep(self.memory[buffer], [self.of(index)], inbounds=True)
+
+
+def _reads(e: Expr, buffer: Buffer) -> bool:
+    found = False
+
+    def visit(x: Expr) -> None:
+        nonlocal found
+        found = found or (isinstance(x, E.Load) and x.buffer is buffer)
+
+    E.walk(e, visit)
+    return found
+
+
+_EXPRESSIONS: dict[type, Callable[[Values, Any], Any]] = {
+    E.Const: lambda self, e: ll.Constant(llvm_type(e.dtype), e.value),
+    E.Var: lambda self, e: self.vars[e],
+    E.Load: Values.load,
+    E.Unary: lambda self, e: UNARY[e.fn](self, e, self.of(e.x)),
+    E.Binary: lambda self, e: binary(self, e, self.of(e.a), self.of(e.b)),
+    E.Select: lambda self, e: self.b.select(self.of(e.cond), self.of(e.a), self.of(e.b)),
+    E.Cast: lambda self, e: cast(self, e, self.of(e.x)),
+    E.Ramp: Values.ramp,
+    E.Splat: lambda self, e: self.splat(self.of(e.x), e.lanes),
+}
