@@ -33,6 +33,21 @@ define void @gt_relax() nounwind {
   ret void
 }
 
+; The wait between two looks at what others should change: short at first, then another thread may have the CPU.
+define internal i64 @gt_wait(i64 %i) nounwind {
+  %long = icmp ugt i64 %i, 4000
+  br i1 %long, label %yield, label %relax
+yield:
+  %y = call i32 @sched_yield()
+  br label %again
+relax:
+  call void @gt_relax()
+  br label %again
+again:
+  %i2 = add i64 %i, 1
+  ret i64 %i2
+}
+
 define void @gt_barrier(ptr %bar, i64 %n) nounwind {
 entry:
   %one = icmp sle i64 %n, 1
@@ -50,21 +65,12 @@ open:
   store atomic i64 %next, ptr %phasep release, align 8
   br label %out
 spin:
-  %i = phi i64 [0, %arrive], [%i2, %again]
+  %i = phi i64 [0, %arrive], [%i2, %wait]
   %now = load atomic i64, ptr %phasep acquire, align 8
   %moved = icmp ne i64 %now, %phase
   br i1 %moved, label %out, label %wait
 wait:
-  %i2 = add i64 %i, 1
-  %long = icmp ugt i64 %i2, 4000
-  br i1 %long, label %yield, label %relax
-yield:
-  %y = call i32 @sched_yield()
-  br label %again
-relax:
-  call void @gt_relax()
-  br label %again
-again:
+  %i2 = call i64 @gt_wait(i64 %i)
   br label %spin
 out:
   ret void
@@ -141,21 +147,12 @@ mine:
   %want = trunc i64 %others to i32
   br label %join
 join:
-  %i = phi i64 [0, %mine], [%i2, %again]
+  %i = phi i64 [0, %mine], [%i2, %wait]
   %done = load atomic i32, ptr %donep acquire, align 4
   %all = icmp eq i32 %done, %want
   br i1 %all, label %out, label %wait
 wait:
-  %i2 = add i64 %i, 1
-  %long = icmp ugt i64 %i2, 4000
-  br i1 %long, label %yield, label %relax
-yield:
-  %y = call i32 @sched_yield()
-  br label %again
-relax:
-  call void @gt_relax()
-  br label %again
-again:
+  %i2 = call i64 @gt_wait(i64 %i)
   br label %join
 out:
   store atomic i32 0, ptr %busyp release, align 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from graphtorch.codegen.kernel_ir import Kind, Stmt, loop
 from graphtorch.ir.expr import Expr, Var, const
@@ -24,15 +25,17 @@ def vector_loop(var: Var, lanes: int, body: Callable[[Expr], Sequence[Stmt]], ou
     """``body(index)`` over the extent of ``var``; the loop over full vectors is of kind ``outer``."""
     out: list[Stmt] = []
     for start, count, width in segments(var.extent or 0, lanes):
-
-        def vector(base: Expr, width: int = width) -> list[Stmt]:
-            if width == 1:
-                return list(body(base))
-            return [loop(f"{var.name}l", width, lambda lane: body(base + lane), "vec")]
-
+        vector = partial(_vector, var, width, start, body)
         if count == 1:
-            out += vector(const(start, int64))
-            continue
-        kind = outer if width == lanes else "for"
-        out.append(loop(f"{var.name}v", count, lambda v, s=start, w=width: vector(v * w + s, w), kind))  # type: ignore[misc]
+            out += vector(const(0, int64))
+        else:
+            out.append(loop(f"{var.name}v", count, vector, outer if width == lanes else "for"))
     return out
+
+
+def _vector(var: Var, width: int, start: int, body: Callable[[Expr], Sequence[Stmt]], number: Expr) -> list[Stmt]:
+    """``body`` over vector ``number`` of those from ``start``."""
+    base = number * width + start
+    if width == 1:
+        return list(body(base))
+    return [loop(f"{var.name}l", width, lambda lane: body(base + lane), "vec")]
