@@ -67,10 +67,11 @@ NETS = (
     Net("mlp", mlp, lambda nn: nn.MSELoss(), _regression),
     Net("dropout", dropout, lambda nn: nn.CrossEntropyLoss(), _images((23, 2, 7, 9), 4), random=True),
 )
-#: small steps: rounding flips a maximum of a pooling window now and then, and large steps amplify that
-OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
-    "sgd": lambda optim, p: optim.SGD(p, lr=2e-3, momentum=0.9),
-    "adam": lambda optim, p: optim.Adam(p, lr=1e-4),
+#: float32 takes small steps: rounding flips a maximum of a pooling window now and then, and large ones amplify that
+RATES = {np.float64: (1e-2, 1e-3), np.float32: (2e-3, 1e-4)}
+OPTIMIZERS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "sgd": lambda optim, p, dtype: optim.SGD(p, lr=RATES[dtype][0], momentum=0.9),
+    "adam": lambda optim, p, dtype: optim.Adam(p, lr=RATES[dtype][1]),
 }
 
 
@@ -88,15 +89,29 @@ def train_step(model: Any, loss_fn: Any, optimizer: Any) -> Callable[[Any, Any],
 
 
 def train(
-    lib: Any, net: Net, optimizer: str, steps: int, wrap: Callable[[Any], Any], start: dict[str, np.ndarray] | None
+    lib: Any,
+    net: Net,
+    optimizer: str,
+    steps: int,
+    wrap: Callable[[Any], Any],
+    start: dict[str, np.ndarray] | None = None,
+    dtype: Any = np.float32,
 ):
-    """(losses, final state, initial state) of ``steps`` steps; ``wrap`` may compile the step."""
+    """(losses, final state, initial state) of ``steps`` steps in ``dtype``; ``wrap`` may compile the step."""
     lib.manual_seed(1234)
     model = net.model(lib.nn)
+    if dtype == np.float64:
+        model.double()
     if start is not None:
         model.load_state_dict({k: lib.tensor(v) for k, v in start.items()})
     first = {k: np.array(v.detach().numpy()) for k, v in model.state_dict().items()}
-    step = wrap(train_step(model, net.loss(lib.nn), OPTIMIZERS[optimizer](lib.optim, model.parameters())))
+    step = wrap(train_step(model, net.loss(lib.nn), OPTIMIZERS[optimizer](lib.optim, model.parameters(), dtype)))
     lib.manual_seed(99)
-    losses = [step(*map(lib.from_numpy, net.data(i))).detach().item() for i in range(steps)]
+    losses = [step(*batch(lib, net, i, dtype)).detach().item() for i in range(steps)]
     return losses, {k: np.array(v.detach().numpy()) for k, v in model.state_dict().items()}, first
+
+
+def batch(lib: Any, net: Net, step: int, dtype: Any) -> list[Any]:
+    """A step's tensors, floating-point ones in ``dtype``."""
+    arrays = net.data(step)
+    return [lib.from_numpy(a.astype(dtype) if a.dtype.kind == "f" else a) for a in arrays]
