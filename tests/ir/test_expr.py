@@ -183,3 +183,13 @@ def test_same():
     assert not expr.same(i * 4 + j, j * 4 + i)
     assert expr.same(expr.const(math.nan, float32), expr.const(math.nan, float32))
     assert not expr.same(expr.const(0.0, float32), expr.const(-0.0, float32))
+
+
+def test_shared_subexpressions_are_looked_at_once() -> None:
+    x: Expr = Var("x", int64, 3)
+    y: Expr = expr.Load(expr.Buffer("b", (3,), int64), (x,))
+    for _ in range(60):  # 2**60 paths
+        x, y = x + x, y * y
+    assert expr.bounds(x) == (0, 2 * 2**60)
+    assert (x < 2**61 + 1).value is True  # type: ignore[attr-defined]
+    assert expr.bounds(y) == (-math.inf, math.inf)

@@ -31,7 +31,7 @@ from graphtorch.ir.types import int64
 def bind_shared(exprs: Sequence[Expr], prefix: str = "t") -> tuple[list[Stmt], list[Expr]]:
     """Give a `let` to every subexpression that is used more than once, and to equal ones one name.
 
-    Index arithmetic stays where it is: it is cheap, and loads are easier to read with it.
+    Index arithmetic stays where it is (unless it is data): it is cheap, and loads are easier to read with it.
     """
     unique = _Unique()
     roots = [unique.of(e) for e in exprs]
@@ -43,7 +43,7 @@ def bind_shared(exprs: Sequence[Expr], prefix: str = "t") -> tuple[list[Stmt], l
             return bound[id(e)]
         old = children(e)
         new = e if not old or (isinstance(e, Load) and e.where is None) else _rebuilt(e, [emit(c) for c in old])
-        if unique.uses.get(id(e), 0) > 1 and old and e.dtype != int64:
+        if unique.uses.get(id(e), 0) > 1 and old and (e.dtype != int64 or id(e) in unique.data):
             var = Var(f"{prefix}{len(lets)}", e.dtype, None, e.lanes)
             lets.append(Let(var, new))
             new = var
@@ -92,6 +92,8 @@ class _Unique:
         self.table: dict[tuple[object, ...], Expr] = {}
         self.memo: dict[int, Expr] = {}
         self.uses: dict[int, int] = {}
+        #: what reads memory
+        self.data: set[int] = set()
         self.keep: list[Expr] = []
 
     def of(self, e: Expr) -> Expr:
@@ -110,6 +112,8 @@ class _Unique:
             found = self.table[key] = e if same else _rebuilt(e, kids)
             for kid in kids:
                 self.uses[id(kid)] = self.uses.get(id(kid), 0) + 1
+            if isinstance(found, Load) or any(id(kid) in self.data for kid in kids):
+                self.data.add(id(found))
         self.memo[id(e)] = found
         self.keep.append(e)  # so that no id is used again
         return found

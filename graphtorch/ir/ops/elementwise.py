@@ -16,6 +16,7 @@ from graphtorch.ir.ops.common import (
     broadcast,
     broadcast_shapes,
     dtype_of,
+    is_handle,
     lift,
     result_dtype,
     same_types,
@@ -508,20 +509,55 @@ div = register(Div())
 
 
 class Pow(Binary):
+    """input ** exponent. Of integers it wraps; to a negative exponent it is 0 unless the base is 1 or -1."""
+
     name = "pow"
     kinds = "fiu"
 
     def prepare(self, input: Any, exponent: Any) -> Any:
-        return self.unified(input, exponent)
+        operands, attrs = self.unified(input, exponent)
+        check(
+            isinstance(exponent, float) or is_handle(exponent) or exponent >= 0 or dtype_of(operands[0]).kind == "f",
+            "GT304",
+            f"exponent={exponent!r} is not allowed for integers",
+            "expected exponent >= 0; convert the base first with .to(graphtorch.float32)",
+            kind=ArgumentError,
+        )
+        return operands, attrs
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
-            return np.power(a, b)
+            if a.dtype.kind != "i":
+                return np.power(a, b)
+            odd = np.where(a == -1, 1 - 2 * (b & 1), 0)
+            return np.where(b < 0, np.where(a == 1, 1, odd), np.power(a, np.maximum(b, 0))).astype(a.dtype)
 
     def vjp(self, g: Any, y: Any, a: Any, b: Any) -> Any:
         at_zero = where(eq(b, 0), 0, b * pow_(a, b - 1))
         grows = where(logical_and(eq(a, 0), ge(b, 0)), 0, y * log(a))
         return g * at_zero, g * grows
+
+    def scalar(self, a: Expr, b: Expr) -> Expr:
+        return expr.binary("pow", a, b) if a.dtype.kind == "f" else _int_pow(a, b)
+
+
+def _int_pow(a: Expr, b: Expr) -> Expr:
+    """By squaring: a to the 1, 2, 4, ..., multiplied where the bit of b is set."""
+    one, signed = expr.const(1, a.dtype), a.dtype.kind == "i"
+    known = int(b.value) if isinstance(b, expr.Const) and b.value >= 0 else None
+    result: Expr = one
+    factor = a
+    for bit in range(8 * a.dtype.itemsize - signed if known is None else known.bit_length()):
+        factor = factor * factor if bit else a
+        if known is None:
+            is_set = expr.binary("and", expr.binary("shr", b, bit), one).ne(0)
+            result = expr.select(is_set, result * factor, result)
+        elif known >> bit & 1:
+            result = factor if result is one else result * factor
+    if known is not None or not signed:
+        return result
+    odd = expr.select(a.eq(-1), one - (b & one) * 2, expr.const(0, a.dtype))
+    return expr.select(b < 0, expr.select(a.eq(1), one, odd), result)
 
 
 pow_ = register(Pow())

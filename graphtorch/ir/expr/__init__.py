@@ -1,0 +1,98 @@
+"""Scalar and index expressions: what `Op.lower` is written in, and what Kernel IR computes with.
+
+    expr ::= Const | Var                          a literal; a loop variable or a `let` binding
+           | Load(buffer, indices, where)         an element; 0 where `where` is false
+           | Unary(fn, x) | Binary(fn, a, b)      see UNARY and BINARY
+           | Select(cond, a, b) | Cast(x)
+           | Ramp(base, lanes) | Splat(x, lanes)  vectors: base+0..lanes-1; x in every lane
+
+Index arithmetic is int64 and simplified on construction with the known extents of the variables:
+``(i*4 + j) // 4`` is ``i`` where j runs over 4. `//` and `%` floor, as Python's do.
+"""
+
+from __future__ import annotations
+
+from graphtorch.ir.expr import simplify as _simplify  # noqa: F401  # fills the tables of rules
+from graphtorch.ir.expr.analysis import bounds, flat_index, linear, reshape_index, unflatten_index
+from graphtorch.ir.expr.core import (
+    BINARY,
+    COMPARE,
+    UNARY,
+    Binary,
+    Buffer,
+    Cast,
+    Const,
+    Expr,
+    ExprLike,
+    Load,
+    Ramp,
+    Select,
+    Splat,
+    Unary,
+    Var,
+    as_expr,
+    binary,
+    cast,
+    const,
+    select,
+    unary,
+)
+from graphtorch.ir.expr.lowered import (
+    BufferSource,
+    Compute,
+    Lowered,
+    Reduce,
+    Source,
+    Values,
+    compute,
+    maximum,
+    minimum,
+    reduce,
+)
+from graphtorch.ir.expr.traverse import Memo, children, free_vars, same, substitute, walk, with_children
+
+__all__ = [
+    "BINARY",
+    "COMPARE",
+    "UNARY",
+    "Binary",
+    "Buffer",
+    "BufferSource",
+    "Cast",
+    "Compute",
+    "Const",
+    "Expr",
+    "ExprLike",
+    "Load",
+    "Lowered",
+    "Memo",
+    "Ramp",
+    "Reduce",
+    "Select",
+    "Source",
+    "Splat",
+    "Unary",
+    "Values",
+    "Var",
+    "as_expr",
+    "binary",
+    "bounds",
+    "cast",
+    "children",
+    "compute",
+    "const",
+    "flat_index",
+    "free_vars",
+    "linear",
+    "maximum",
+    "minimum",
+    "reduce",
+    "reshape_index",
+    "same",
+    "select",
+    "substitute",
+    "unary",
+    "unflatten_index",
+    "walk",
+    "with_children",
+]

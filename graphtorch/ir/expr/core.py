@@ -1,0 +1,269 @@
+"""The expressions, and their construction.
+
+Nodes are never changed once they are made, and are compared by identity (`same` compares structure).
+They are made through `const`, `unary`, `binary`, `select` and `cast`, or Python's operators, which simplify
+by the rules of simplify.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from graphtorch.ir.types import DType, bool_, int64, scalar_dtype
+
+UNARY = frozenset(
+    "neg not abs exp exp2 expm1 log log1p log2 sqrt sin cos tan tanh erf floor ceil trunc round "
+    "asin acos atan sinh cosh".split()
+)
+COMPARE = frozenset("lt le gt ge eq ne".split())
+BINARY = frozenset("add sub mul div floordiv mod min max pow and or xor shl shr atan2".split()) | COMPARE
+
+
+class Expr:
+    """The base; Python's operators build expressions (comparisons too, so no ``==`` on them: `same`)."""
+
+    __slots__ = ("dtype", "lanes", "range")
+
+    def __init__(self, dtype: DType, lanes: int = 1) -> None:
+        self.dtype, self.lanes = dtype, lanes
+        #: what `bounds` found, once it was asked
+        self.range: tuple[float, float] | None = None
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in type(self).__slots__)
+        return f"{type(self).__name__}({fields})"
+
+    def __add__(self, other: ExprLike) -> Expr:
+        return binary("add", self, other)
+
+    def __radd__(self, other: ExprLike) -> Expr:
+        return binary("add", other, self)
+
+    def __sub__(self, other: ExprLike) -> Expr:
+        return binary("sub", self, other)
+
+    def __rsub__(self, other: ExprLike) -> Expr:
+        return binary("sub", other, self)
+
+    def __mul__(self, other: ExprLike) -> Expr:
+        return binary("mul", self, other)
+
+    def __rmul__(self, other: ExprLike) -> Expr:
+        return binary("mul", other, self)
+
+    def __truediv__(self, other: ExprLike) -> Expr:
+        return binary("div", self, other)
+
+    def __floordiv__(self, other: ExprLike) -> Expr:
+        return binary("floordiv", self, other)
+
+    def __mod__(self, other: ExprLike) -> Expr:
+        return binary("mod", self, other)
+
+    def __neg__(self) -> Expr:
+        return unary("neg", self)
+
+    def __lt__(self, other: ExprLike) -> Expr:
+        return binary("lt", self, other)
+
+    def __le__(self, other: ExprLike) -> Expr:
+        return binary("le", self, other)
+
+    def __gt__(self, other: ExprLike) -> Expr:
+        return binary("gt", self, other)
+
+    def __ge__(self, other: ExprLike) -> Expr:
+        return binary("ge", self, other)
+
+    def __and__(self, other: ExprLike) -> Expr:
+        return binary("and", self, other)
+
+    def __or__(self, other: ExprLike) -> Expr:
+        return binary("or", self, other)
+
+    def eq(self, other: ExprLike) -> Expr:
+        return binary("eq", self, other)
+
+    def ne(self, other: ExprLike) -> Expr:
+        return binary("ne", self, other)
+
+
+ExprLike = Expr | bool | int | float
+
+
+class Const(Expr):
+    """A literal."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: bool | int | float, dtype: DType) -> None:
+        super().__init__(dtype)
+        self.value = value
+
+
+class Var(Expr):
+    """A loop variable (0 <= var < extent, where extent is known) or the name of a `let`."""
+
+    __slots__ = ("extent", "name")
+
+    def __init__(self, name: str, dtype: DType = int64, extent: int | None = None, lanes: int = 1) -> None:
+        super().__init__(dtype, lanes)
+        self.name, self.extent = name, extent
+
+
+class Buffer:
+    """A dense row-major array that kernels read and write."""
+
+    __slots__ = ("dtype", "name", "shape")
+
+    def __init__(self, name: str, shape: tuple[int, ...], dtype: DType) -> None:
+        self.name, self.shape, self.dtype = name, shape, dtype
+
+    def __repr__(self) -> str:
+        return f"Buffer({self.name!r}, {self.shape}, {self.dtype})"
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel * self.dtype.itemsize
+
+
+class Load(Expr):
+    """``buffer[indices]``; where ``where`` is given and false nothing is read and the result is 0."""
+
+    __slots__ = ("buffer", "indices", "where")
+
+    def __init__(self, buffer: Buffer, indices: tuple[Expr, ...], where: Expr | None = None, lanes: int = 1) -> None:
+        super().__init__(buffer.dtype, lanes)
+        self.buffer, self.indices, self.where = buffer, indices, where
+
+
+class Unary(Expr):
+    __slots__ = ("fn", "x")
+
+    def __init__(self, fn: str, x: Expr) -> None:
+        super().__init__(x.dtype, x.lanes)
+        self.fn, self.x = fn, x
+
+
+class Binary(Expr):
+    __slots__ = ("a", "b", "fn")
+
+    def __init__(self, fn: str, a: Expr, b: Expr) -> None:
+        super().__init__(bool_ if fn in COMPARE else a.dtype, a.lanes)
+        self.fn, self.a, self.b = fn, a, b
+
+
+class Select(Expr):
+    __slots__ = ("a", "b", "cond")
+
+    def __init__(self, cond: Expr, a: Expr, b: Expr) -> None:
+        super().__init__(a.dtype, a.lanes)
+        self.cond, self.a, self.b = cond, a, b
+
+
+class Cast(Expr):
+    __slots__ = ("x",)
+
+    def __init__(self, x: Expr, dtype: DType) -> None:
+        super().__init__(dtype, x.lanes)
+        self.x = x
+
+
+class Ramp(Expr):
+    """base, base + 1, ..., base + lanes - 1."""
+
+    __slots__ = ("base",)
+
+    def __init__(self, base: Expr, lanes: int) -> None:
+        super().__init__(base.dtype, lanes)
+        self.base = base
+
+
+class Splat(Expr):
+    """x in every lane."""
+
+    __slots__ = ("x",)
+
+    def __init__(self, x: Expr, lanes: int) -> None:
+        super().__init__(x.dtype, lanes)
+        self.x = x
+
+
+# ---- construction, with simplification ------------------------------------------------------------
+
+#: function -> rule for int64 and for bool operands: the simpler expression, or None; simplify.py fills them
+Rule = Callable[[Expr, Expr], Expr | None]
+INT_RULES: dict[str, Rule] = {}
+BOOL_RULES: dict[str, Rule] = {}
+
+
+def const(value: bool | int | float, dtype: DType | None = None) -> Const:
+    dtype = dtype or scalar_dtype(value)
+    if dtype.kind == "f":
+        return Const(float(value), dtype)
+    return Const(bool(value) if dtype.kind == "b" else int(value), dtype)
+
+
+def as_expr(value: ExprLike, like: DType) -> Expr:
+    return value if isinstance(value, Expr) else const(value, like)
+
+
+def unary(fn: str, x: Expr) -> Expr:
+    if fn not in UNARY:
+        raise ValueError(f"no unary function {fn!r}")
+    if fn == "neg" and isinstance(x, Const):
+        return const(-x.value, x.dtype)
+    if fn == "not" and isinstance(x, Const) and x.dtype == bool_:
+        return const(not x.value, bool_)
+    return Unary(fn, x)
+
+
+def cast(x: Expr, dtype: DType) -> Expr:
+    if x.dtype == dtype:
+        return x
+    if isinstance(x, Const) and math.isfinite(x.value):
+        return const(int(x.value) if dtype.kind in "iu" else x.value, dtype)
+    return Cast(x, dtype)
+
+
+def select(cond: Expr, a: ExprLike, b: ExprLike) -> Expr:
+    like = a.dtype if isinstance(a, Expr) else b.dtype  # type: ignore[union-attr]
+    a, b = as_expr(a, like), as_expr(b, like)
+    if isinstance(cond, Const):
+        return a if cond.value else b
+    lanes = max(cond.lanes, a.lanes, b.lanes)
+    if lanes > 1:
+        cond, a, b = (e if e.lanes == lanes else Splat(e, lanes) for e in (cond, a, b))
+    return a if a is b else Select(cond, a, b)
+
+
+def binary(fn: str, a: ExprLike, b: ExprLike) -> Expr:
+    if fn not in BINARY:
+        raise ValueError(f"no binary function {fn!r}")
+    like = a.dtype if isinstance(a, Expr) else b.dtype  # type: ignore[union-attr]
+    a, b = as_expr(a, like), as_expr(b, like)
+    if a.dtype != b.dtype:
+        raise TypeError(f"{fn} of {a.dtype} and {b.dtype}: kernels do not promote")
+    if a.lanes != b.lanes:
+        a, b = (Splat(a, b.lanes), b) if a.lanes == 1 else (a, Splat(b, a.lanes))
+    if a.lanes > 1:
+        return _vector(fn, a, b)
+    rules = BOOL_RULES if a.dtype == bool_ else INT_RULES if a.dtype == int64 else {}
+    found = rules[fn](a, b) if fn in rules else None
+    return Binary(fn, a, b) if found is None else found
+
+
+def _vector(fn: str, a: Expr, b: Expr) -> Expr:
+    """Ramps stay ramps under + and -, so that unit-stride loads can be seen as such."""
+    if fn in ("add", "sub") and isinstance(a, Ramp) and isinstance(b, Splat):
+        return Ramp(binary(fn, a.base, b.x), a.lanes)
+    if fn == "add" and isinstance(a, Splat) and isinstance(b, Ramp):
+        return Ramp(a.x + b.base, a.lanes)
+    if isinstance(a, Splat) and isinstance(b, Splat):
+        return Splat(binary(fn, a.x, b.x), a.lanes)
+    return Binary(fn, a, b)

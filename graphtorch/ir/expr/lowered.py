@@ -1,0 +1,164 @@
+"""What `Op.lower` is given and what it returns: sources of elements, and computations over an index space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from graphtorch.ir.expr.analysis import flat_index, reshape_index, unflatten_index
+from graphtorch.ir.expr.core import Buffer, Const, Expr, ExprLike, Load, as_expr, binary, const, select
+from graphtorch.ir.expr.traverse import children, with_children
+from graphtorch.ir.types import DType, int64
+
+
+class Source(Protocol):
+    """An operand inside `Op.lower`: a buffer in memory or another op's expression."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> DType: ...
+
+    def __getitem__(self, index: Any) -> Expr:
+        """The element at ``index`` (expressions or integers)."""
+
+    def at(self, index: tuple[Expr, ...], where: Expr) -> Expr:
+        """The element, or 0 where ``where`` is false; then nothing is read."""
+
+    def view(self, shape: tuple[int, ...]) -> Source:
+        """The same elements in row-major order under another shape."""
+
+
+def _index_tuple(index: Any) -> tuple[Expr, ...]:
+    index = index if isinstance(index, tuple) else (index,)
+    return tuple(as_expr(i, int64) for i in index)
+
+
+@dataclass(frozen=True, eq=False)
+class BufferSource:
+    """A `Source` that is a buffer in memory, possibly seen under another shape."""
+
+    buffer: Buffer
+    shape: tuple[int, ...]
+
+    @property
+    def dtype(self) -> DType:
+        return self.buffer.dtype
+
+    def _indices(self, index: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        if len(index) != len(self.shape):
+            raise IndexError(f"{len(index)} indices into {self.shape}")
+        return reshape_index(self.shape, self.buffer.shape, index)
+
+    def __getitem__(self, index: Any) -> Expr:
+        return Load(self.buffer, self._indices(_index_tuple(index)))
+
+    def at(self, index: tuple[Expr, ...], where: Expr) -> Expr:
+        if isinstance(where, Const):
+            return self[index] if where.value else const(0, self.dtype)
+        return Load(self.buffer, self._indices(index), where)
+
+    def view(self, shape: tuple[int, ...]) -> BufferSource:
+        return BufferSource(self.buffer, tuple(shape))
+
+
+@dataclass(frozen=True, eq=False)
+class Compute:
+    """An element for every index of ``shape``: ``body(*indices)``. Serves as a `Source` when inlined."""
+
+    shape: tuple[int, ...]
+    dtype: DType
+    body: Callable[..., Expr]
+    _memo: dict[tuple[int, ...], tuple[tuple[Expr, ...], Expr]] = field(default_factory=dict)
+
+    def __getitem__(self, index: Any) -> Expr:
+        key = _index_tuple(index)
+        found = self._memo.get(tuple(map(id, key)))
+        if found is None:  # keep the key alive, so that its ids stay its own
+            found = self._memo[tuple(map(id, key))] = key, self.body(*key)
+        return found[1]
+
+    def at(self, index: tuple[Expr, ...], where: Expr) -> Expr:
+        """Guards every load inside, since the index may lie outside of what they can read."""
+        return select(where, _guard(self[index], where), const(0, self.dtype))
+
+    def view(self, shape: tuple[int, ...]) -> Compute:
+        if tuple(shape) == self.shape:
+            return self
+        return Compute(tuple(shape), self.dtype, lambda *i: self[unflatten_index(self.shape, flat_index(shape, i))])
+
+
+def _guard(e: Expr, where: Expr) -> Expr:
+    if isinstance(e, Load):
+        guard = where if e.where is None else e.where & where
+        return Load(e.buffer, e.indices, guard)
+    old = children(e)
+    return with_children(e, [_guard(c, where) for c in old]) if old else e
+
+
+Values = tuple[Expr, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Reduce:
+    """For every index of ``shape`` the combination of ``body(index, k)`` over all k of ``domain``.
+
+    Several accumulators run together (a maximum and where it stands). ``combine`` must be
+    associative and commutative, because schedules reorder it; ``init`` is its neutral element.
+    ``kind`` is "add", "mul", "max", "min" for the plain ones, "" otherwise. ``post`` maps the final
+    accumulators to the results.
+    """
+
+    shape: tuple[int, ...]
+    domain: tuple[int, ...]
+    init: tuple[Const, ...]
+    body: Callable[[Values, Values], Values]
+    combine: Callable[[Values, Values], Values]
+    kind: str = ""
+    post: Callable[[Values], Values] = lambda acc: acc
+
+    @property
+    def dtypes(self) -> tuple[DType, ...]:
+        return tuple(e.dtype for e in self.post(self.init))
+
+
+Lowered = Compute | Reduce | tuple[Compute, ...]
+
+_PLAIN: dict[str, Callable[[Expr, Expr], Expr]] = {
+    "add": lambda a, b: a + b,
+    "mul": lambda a, b: a * b,
+    "max": lambda a, b: binary("max", a, b),
+    "min": lambda a, b: binary("min", a, b),
+}
+
+
+def compute(shape: Sequence[int], dtype: DType, body: Callable[..., Expr]) -> Compute:
+    """``out[i, j] = body(i, j)`` for every index of ``shape``."""
+    return Compute(tuple(shape), dtype, body)
+
+
+def reduce(
+    kind: str,
+    shape: Sequence[int],
+    domain: Sequence[int],
+    init: Const,
+    body: Callable[[Values, Values], Expr],
+) -> Reduce:
+    """``out[i] = kind over k of body(i, k)``, with kind one of add, mul, max, min."""
+    combine = _PLAIN[kind]
+    return Reduce(
+        tuple(shape), tuple(domain), (init,),
+        lambda i, k: (body(i, k),), lambda a, b: (combine(a[0], b[0]),), kind,
+    )  # fmt: skip
+
+
+def maximum(a: Expr, b: ExprLike) -> Expr:
+    """The greater of two; nan if either is nan."""
+    return binary("max", a, b)
+
+
+def minimum(a: Expr, b: ExprLike) -> Expr:
+    """The smaller of two; nan if either is nan."""
+    return binary("min", a, b)
