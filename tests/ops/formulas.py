@@ -227,7 +227,7 @@ def max_pool2d(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[
     for oy, ox, a, b, y, z in taps(x.shape[2:], kernel, sizes, **pool):
         for n, c in np.ndindex(x.shape[:2]):
             value, have = x[n, c, y, z], best[n, c, oy, ox]
-            if where[n, c, oy, ox] < 0 or value > have or (value != value and have == have):
+            if where[n, c, oy, ox] < 0 or value > have or value != value:  # the last nan counts
                 best[n, c, oy, ox], where[n, c, oy, ox] = value, a * kernel[1] + b
     return best, where
 
@@ -281,6 +281,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": cast,
     "detach": per_element(lambda x: x),
     "clone": per_element(lambda x: x),
+    "check_index": lambda index, *, size, ignore: index,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),
     "sign": per_element(lambda x: (x > 0) - (x < 0)),

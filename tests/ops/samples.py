@@ -284,7 +284,7 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     **dict.fromkeys(("detach", "clone"), unary(kinds="fiub")),
     "neg": unary(kinds="fiu"),
     "abs": unary(low=0.1, kinds="fiu"),
-    "sign": unary(kinds="fiub"),
+    "sign": unary(low=0.1, kinds="fiub"),
     **dict.fromkeys(("exp", "sin", "cos", "tanh", "sigmoid", "erf"), unary()),
     **dict.fromkeys(("log", "sqrt", "rsqrt"), unary(low=0.3, high=3)),
     "log1p": unary(low=-0.6),
@@ -298,6 +298,9 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
         ("logical_and", "logical_or"), lambda: iter([Sample((array(33, dtype=bool_), array(33, dtype=bool_)[::-1]))])
     ),
     "where": wheres,
+    "check_index": lambda: iter([
+        Sample((np.array([[0, 6, -1], [3, 2, -1]], d.np),), {"size": 7, "ignore": -1}) for d in INTS if d.kind == "i"
+    ]),
     "broadcast_to": moving(
         ((3, 1), {"shape": (2, 3, 5)}), ((), {"shape": (7,)}), ((1, 5), {"shape": (0, 5)}), ((1,), {"shape": (1,)}),
         ((0, 1), {"shape": (2, 0, 3)}),
@@ -388,6 +391,7 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(2), t(2), t(2)], {}), ([t(3, dtype=bool_), t(2), t(2)], {}),
         ([t(2, dtype=bool_), t(2), t(2, dtype=float64)], {}),
     ],
+    "check_index": [([t(2)], {"size": 2, "ignore": -100})],
     "broadcast_to": [([t(2, 3)], {"shape": (3, 2)}), ([t(2, 3)], {"shape": (3,)}), ([t(1)], {"shape": (-1,)})],
     "reshape": [([t(2, 3)], {"shape": (5,)}), ([t(2, 3)], {"shape": (-2, -3)})],
     "permute": [([t(2, 3)], {"dims": (0, 0)}), ([t(2, 3)], {"dims": (0,)}), ([t(2, 3)], {"dims": (0, 2)})],

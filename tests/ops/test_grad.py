@@ -16,7 +16,7 @@ STEP = 1e-6
 DIFFERENTIABLE = [name for name in SAMPLES if not OPS[name].nondifferentiable]
 SMOOTH = [p for p in cases() if p.values[0] in DIFFERENTIABLE and p.values[1].smooth]
 #: the second derivative is 0, or that of the same formula as another op's
-FLAT = {"cast"}
+FLAT = {"cast", "sign"}
 
 
 def doubles(arrays: Any) -> list[np.ndarray[Any, Any]]:

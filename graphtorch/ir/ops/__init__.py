@@ -1,11 +1,14 @@
 """Every op, by family; importing this package fills the registry."""
 
 from graphtorch.ir.ops import (
+    arithmetic,
+    casts,
     contract,
     creation,
-    elementwise,
+    functions,
     fusion,
     gradient,
+    logic,
     loss,
     movement,
     norm,
@@ -15,11 +18,14 @@ from graphtorch.ir.ops import (
 )
 
 __all__ = [
+    "arithmetic",
+    "casts",
     "contract",
     "creation",
-    "elementwise",
+    "functions",
     "fusion",
     "gradient",
+    "logic",
     "loss",
     "movement",
     "norm",

@@ -15,6 +15,7 @@ from graphtorch.ir import bind, expr
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir.ops.arithmetic import add
 from graphtorch.ir.ops.common import (
     Shape,
     as_int,
@@ -25,7 +26,6 @@ from graphtorch.ir.ops.common import (
     require_float,
     shape_of,
 )
-from graphtorch.ir.ops.elementwise import add
 from graphtorch.ir.ops.movement import pad_op, permute, reshape, transpose
 from graphtorch.ir.types import TensorType, dtype_from_name
 

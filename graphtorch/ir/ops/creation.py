@@ -8,8 +8,8 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
+from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.common import dtype_of, lift, shape_of, sizes, to_dtype
-from graphtorch.ir.ops.elementwise import clone
 from graphtorch.ir.ops.movement import broadcast_to, iota
 from graphtorch.ir.types import DType, float32, float64, int64, scalar_dtype
 

@@ -9,7 +9,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import dtype_of, require_float, shape_of, to_dtype
-from graphtorch.ir.ops.elementwise import eq, logical_and, ne, where
+from graphtorch.ir.ops.logic import check_index, eq, logical_and, ne, where
 from graphtorch.ir.ops.movement import broadcast_to, iota, reshape
 from graphtorch.ir.ops.reduce import log_softmax, mean
 from graphtorch.ir.ops.reduce import sum as sum_
@@ -45,11 +45,13 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     """-input[target] for log-probabilities [n, c, ...] or [c] and int64 class indices [n, ...] or [].
 
     "mean" divides by the total weight of the targets that count. An index outside of [0, c) other than
-    ``ignore_index`` contributes nothing when compiled and in eager mode.
+    ``ignore_index`` is an IndexRangeError GT302 in eager mode; a compiled program cannot stop, and there it
+    contributes nothing.
     """
     _check_reduction(reduction)
     classes = _check_targets(input, target)
     shape = shape_of(input)
+    target = bind.bind(check_index, target, size=shape[classes], ignore=ignore_index)
     hit = _hits(target, shape, classes, ignore_index)
     scores = input if weight is None else input * _per_class(weight, shape, classes)
     losses = -sum_(where(hit, scores, 0), classes)

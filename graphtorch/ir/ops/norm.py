@@ -7,7 +7,7 @@ from typing import Any
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import require_float, shape_of
-from graphtorch.ir.ops.elementwise import rsqrt
+from graphtorch.ir.ops.functions import rsqrt
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import mean
 

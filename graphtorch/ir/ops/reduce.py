@@ -11,6 +11,7 @@ from graphtorch.ir import bind, expr
 from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Const, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir.ops.casts import detach
 from graphtorch.ir.ops.common import (
     Shape,
     check_dim,
@@ -21,7 +22,8 @@ from graphtorch.ir.ops.common import (
     shape_of,
     to_dtype,
 )
-from graphtorch.ir.ops.elementwise import detach, eq, exp, log, sqrt
+from graphtorch.ir.ops.functions import exp, log, sqrt
+from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.types import DType, TensorType, bool_, greatest, int64, least
 
@@ -249,8 +251,10 @@ def var(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = F
 
 @composite("gt", "Tensor")
 def std(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
-    """The square root of `var`."""
-    return sqrt(var(input, dim, correction=correction, keepdim=keepdim))
+    """The square root of `var`; its gradient is 0 where that is 0."""
+    squared = var(input, dim, correction=correction, keepdim=keepdim)
+    constant = eq(squared, 0)
+    return where(constant, detach(squared), sqrt(where(constant, 1, squared)))
 
 
 def _shifted(input: Any, dim: int) -> Any:

@@ -29,7 +29,7 @@ def pool_size(n: int, k: int, stride: int, padding: int, dilation: int, ceil_mod
 class MaxPool2d(Op):
     """(values, window): the maximum of each window, and which element of the window it was (row-major).
 
-    nan is the greatest; of equal elements the first counts.
+    nan is the greatest, and the last one counts; of equal elements the first does (torch's rules).
     """
 
     name = "max_pool2d"
@@ -83,7 +83,7 @@ class MaxPool2d(Op):
             columns = slice(b * dilation[1], b * dilation[1] + (sizes[1] - 1) * stride[1] + 1, stride[1])
             part = xp[:, :, rows, columns]
             inside = self._inside(x.shape[2:], sizes, a, b, stride, padding, dilation)
-            better = inside & ((where < 0) | (part > best) | (np.isnan(part) & ~np.isnan(best)))
+            better = inside & ((where < 0) | (part > best) | np.isnan(part))
             best = np.where(better, part, best)
             where = np.where(better, np.int32(index), where)
         return best, where
@@ -116,7 +116,7 @@ class MaxPool2d(Op):
             better = (bv > av) | (bv.eq(av) & earlier)
             if x.dtype.kind == "f":
                 nan_a, nan_b = av.ne(av), bv.ne(bv)
-                better = expr.select(nan_a, nan_b & earlier, nan_b | better)
+                better = expr.select(nan_a, nan_b & (ai < bi), nan_b | better)
             return expr.select(better, bv, av), expr.select(better, bi, ai)
 
         return Reduce((n, c, *size), kernel, (low, nowhere), body, combine)

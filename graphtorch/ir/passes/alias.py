@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
-from graphtorch.ir.ops.elementwise import clone
+from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.movement import reshape
 
 

@@ -1,0 +1,124 @@
+"""Constants, casts, and the two identities: detach and clone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphtorch.ir import expr
+from graphtorch.ir.errors import ArgumentError, DTypeError, check
+from graphtorch.ir.expr import Compute, Source, compute
+from graphtorch.ir.op import Op, register
+from graphtorch.ir.ops.common import (
+    dtype_of,
+    to_dtype,
+)
+from graphtorch.ir.ops.elementwise import Array
+from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_
+
+
+class Constant(Op):
+    """A number, as a 0-d tensor."""
+
+    name = "constant"
+    nondifferentiable = True
+    elementwise = True
+
+    def infer(self, *, value: bool | int | float, dtype: DType) -> TensorType:
+        whole = dtype.kind not in "iu" or -(2**63) <= value < 2**64  # not so for nan
+        check(
+            whole,
+            "GT304",
+            f"{value!r} is not a number of {dtype!r}",
+            "expected a finite number of at most 64 bits",
+            kind=ArgumentError,
+        )
+        return TensorType((), dtype)
+
+    def ref(self, *, value: bool | int | float, dtype: DType) -> Array:
+        return np.asarray(value).astype(dtype.np)
+
+    def lower(self, *, value: bool | int | float, dtype: DType) -> Compute:
+        return compute((), dtype, lambda: expr.const(value, dtype))
+
+
+constant = register(Constant())
+
+
+class Cast(Op):
+    """Another dtype. Floats become integers by truncation; nan and what does not fit are unspecified."""
+
+    name = "cast"
+    elementwise = True
+
+    def infer(self, x: TensorType, *, dtype: DType) -> TensorType:
+        check(
+            dtype in TENSOR_DTYPES,
+            "GT203",
+            f"no tensor has the dtype {dtype!r}",
+            f"expected one of {', '.join(d.name for d in TENSOR_DTYPES)}",
+            kind=DTypeError,
+        )
+        return x.with_dtype(dtype)
+
+    def ref(self, x: Array, *, dtype: DType) -> Array:
+        with np.errstate(invalid="ignore"):
+            return x.astype(dtype.np)
+
+    def vjp(self, g: Any, _y: Any, _x: Any, *, dtype: DType) -> Any:
+        source = dtype_of(_x)
+        return to_dtype(g, source) if source.is_floating_point and dtype.is_floating_point else None
+
+    def lower(self, x: Source, *, dtype: DType) -> Compute:
+        if dtype == bool_:
+            return compute(x.shape, dtype, lambda *i: x[i].ne(0) if x.dtype != bool_ else x[i])
+        return compute(x.shape, dtype, lambda *i: expr.cast(x[i], dtype))
+
+
+cast = register(Cast())
+
+
+class Detach(Op):
+    """The same values, with no path for gradients."""
+
+    name = "detach"
+    surface = ("gt", "Tensor")
+    is_view = True
+    nondifferentiable = True
+    elementwise = True
+
+    def infer(self, input: TensorType) -> TensorType:
+        return input
+
+    def ref(self, input: Array) -> Array:
+        return input.view()
+
+    def lower(self, input: Source) -> Compute:
+        return compute(input.shape, input.dtype, lambda *i: input[i])
+
+
+detach = register(Detach())
+
+
+class Clone(Op):
+    """A copy in row-major order; gradients pass."""
+
+    name = "clone"
+    surface = ("gt", "Tensor")
+    elementwise = True
+
+    def infer(self, input: TensorType) -> TensorType:
+        return input
+
+    def ref(self, input: Array) -> Array:
+        return np.array(input, order="C")
+
+    def vjp(self, g: Any, _y: Any, _input: Any) -> Any:
+        return g
+
+    def lower(self, input: Source) -> Compute:
+        return compute(input.shape, input.dtype, lambda *i: input[i])
+
+
+clone = register(Clone())

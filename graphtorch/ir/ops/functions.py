@@ -1,0 +1,176 @@
+"""Functions of a real number, and activations."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphtorch.ir import expr
+from graphtorch.ir.expr import Expr
+from graphtorch.ir.op import register
+from graphtorch.ir.ops.elementwise import Array, Unary
+from graphtorch.ir.ops.logic import where
+
+
+class FloatUnary(Unary):
+    """A function of a real number; integers are computed in float32."""
+
+    to_float = True
+    kinds = "f"
+    function: ClassVar[Any]
+
+    def ref(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return type(self).function(x)
+
+
+class Exp(FloatUnary):
+    name = "exp"
+    function = np.exp
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return g * y
+
+
+exp = register(Exp())
+
+
+class Log(FloatUnary):
+    name = "log"
+    function = np.log
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return g / x
+
+
+log = register(Log())
+
+
+class Log1p(FloatUnary):
+    name = "log1p"
+    function = np.log1p
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return g / (x + 1)
+
+
+log1p = register(Log1p())
+
+
+class Sqrt(FloatUnary):
+    name = "sqrt"
+    function = np.sqrt
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return g / (y * 2)
+
+
+sqrt = register(Sqrt())
+
+
+class Rsqrt(FloatUnary):
+    name = "rsqrt"
+
+    def ref(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return (1 / np.sqrt(x)).astype(x.dtype)
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return g * (y * y * y) * -0.5
+
+    def scalar(self, x: Expr) -> Expr:
+        return expr.const(1, x.dtype) / expr.unary("sqrt", x)
+
+
+rsqrt = register(Rsqrt())
+
+
+class Sin(FloatUnary):
+    name = "sin"
+    function = np.sin
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return g * cos(x)
+
+
+sin = register(Sin())
+
+
+class Cos(FloatUnary):
+    name = "cos"
+    function = np.cos
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return -(g * sin(x))
+
+
+cos = register(Cos())
+
+
+class Tanh(FloatUnary):
+    name = "tanh"
+    surface = ("gt", "Tensor", "F")
+    function = np.tanh
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return g * (1 - y * y)
+
+
+tanh = register(Tanh())
+
+
+class Sigmoid(FloatUnary):
+    """1 / (1 + exp(-x)), with no overflow on either side."""
+
+    name = "sigmoid"
+    surface = ("gt", "Tensor", "F")
+
+    def ref(self, x: Array) -> Array:
+        small = np.exp(-np.abs(x))
+        return (np.where(x >= 0, 1, small) / (1 + small)).astype(x.dtype)
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return g * y * (1 - y)
+
+    def scalar(self, x: Expr) -> Expr:
+        small = expr.unary("exp", -expr.unary("abs", x))
+        one = expr.const(1, x.dtype)
+        return expr.select(x >= 0, one, small) / (small + one)
+
+
+sigmoid = register(Sigmoid())
+
+
+class Erf(FloatUnary):
+    name = "erf"
+
+    def ref(self, x: Array) -> Array:
+        return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype) if x.size else x.copy()
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return g * exp(-(x * x)) * (2 / math.sqrt(math.pi))
+
+
+erf = register(Erf())
+
+
+class Relu(Unary):
+    """max(x, 0); nan stays nan."""
+
+    name = "relu"
+    surface = ("gt", "Tensor", "F")
+    kinds = "fiu"
+
+    def ref(self, x: Array) -> Array:
+        return np.maximum(x, x.dtype.type(0))
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return where(y <= 0, 0, g)  # so that it passes at nan, as torch's does
+
+    def scalar(self, x: Expr) -> Expr:
+        return expr.maximum(x, expr.const(0, x.dtype))
+
+
+relu = register(Relu())

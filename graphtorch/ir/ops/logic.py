@@ -1,0 +1,204 @@
+"""Comparisons, logic, and the choice between two values."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphtorch.ir import expr
+from graphtorch.ir.errors import DTypeError, IndexRangeError, check
+from graphtorch.ir.expr import Compute, Expr, Source, compute
+from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir.ops.common import (
+    broadcast,
+    broadcast_shapes,
+    dtype_of,
+    lift,
+    result_dtype,
+    same_types,
+    shape_of,
+    to_dtype,
+    unify,
+)
+from graphtorch.ir.ops.elementwise import Array, Binary, Unary
+from graphtorch.ir.types import TensorType, bool_
+
+
+class Compare(Binary):
+    nondifferentiable = True
+    result = bool_
+    function: ClassVar[Any]
+
+    def ref(self, a: Array, b: Array) -> Array:
+        return type(self).function(a, b)
+
+
+class Eq(Compare):
+    name = "eq"
+    function = np.equal
+
+
+class Ne(Compare):
+    name = "ne"
+    function = np.not_equal
+
+
+class Lt(Compare):
+    name = "lt"
+    function = np.less
+
+
+class Le(Compare):
+    name = "le"
+    function = np.less_equal
+
+
+class Gt(Compare):
+    name = "gt"
+    function = np.greater
+
+
+class Ge(Compare):
+    name = "ge"
+    function = np.greater_equal
+
+
+eq, ne, lt = register(Eq()), register(Ne()), register(Lt())
+le, gt, ge = register(Le()), register(Gt()), register(Ge())
+
+
+class Logical(Binary):
+    """Works on truth values: what is not bool is compared with 0 first."""
+
+    nondifferentiable = True
+    kinds = "b"
+    result = bool_
+    function: ClassVar[Any]
+
+    def prepare(self, input: Any, other: Any) -> Any:
+        return unify(to_dtype(input, bool_), to_dtype(other, bool_), dtype=bool_), {}
+
+    def ref(self, a: Array, b: Array) -> Array:
+        return type(self).function(a, b)
+
+
+class LogicalAnd(Logical):
+    name = "logical_and"
+    function = np.logical_and
+
+    def scalar(self, a: Expr, b: Expr) -> Expr:
+        return a & b
+
+
+class LogicalOr(Logical):
+    name = "logical_or"
+    function = np.logical_or
+
+    def scalar(self, a: Expr, b: Expr) -> Expr:
+        return a | b
+
+
+logical_and, logical_or = register(LogicalAnd()), register(LogicalOr())
+
+
+class LogicalNot(Unary):
+    name = "logical_not"
+    nondifferentiable = True
+    result = bool_
+
+    def ref(self, x: Array) -> Array:
+        return np.logical_not(x)
+
+    def scalar(self, x: Expr) -> Expr:
+        return expr.unary("not", x) if x.dtype == bool_ else x.eq(0)
+
+
+logical_not = register(LogicalNot())
+
+
+class Where(Op):
+    """``input`` where the condition holds, else ``other``."""
+
+    name = "where"
+    surface = ("gt",)
+    elementwise = True
+
+    def prepare(self, condition: Any, input: Any, other: Any) -> Any:
+        check(
+            dtype_of(condition) == bool_,
+            "GT204",
+            "the condition must be bool",
+            f"expected graphtorch.bool, got {dtype_of(condition)!r}",
+            kind=DTypeError,
+        )
+        dtype = result_dtype(input, other)
+        values = [to_dtype(lift(v, dtype), dtype) for v in (input, other)]
+        shape = broadcast_shapes(shape_of(condition), *map(shape_of, values))
+        return (broadcast(condition, shape), *(broadcast(v, shape) for v in values)), {}
+
+    def infer(self, condition: TensorType, input: TensorType, other: TensorType) -> TensorType:
+        check(
+            condition.dtype == bool_,
+            "GT204",
+            "the condition must be bool",
+            f"expected graphtorch.bool, got {condition.dtype!r}",
+            kind=DTypeError,
+        )
+        same_types(condition.with_dtype(input.dtype), input, other)
+        return input
+
+    def ref(self, condition: Array, input: Array, other: Array) -> Array:
+        return np.where(condition, input, other)
+
+    def vjp(self, g: Any, _y: Any, condition: Any, _input: Any, _other: Any) -> Any:
+        return None, where(condition, g, 0), where(condition, 0, g)
+
+    def lower(self, condition: Source, input: Source, other: Source) -> Compute:
+        return compute(input.shape, input.dtype, lambda *i: expr.select(condition[i], input[i], other[i]))
+
+
+where = register(Where())
+
+
+class CheckIndex(Op):
+    """The same indices, when all are in [0, size) or equal to ``ignore``; IndexRangeError GT302 otherwise.
+
+    Only eager mode looks: a program does not stop.
+    """
+
+    name = "check_index"
+    nondifferentiable = True
+    elementwise = True
+
+    def infer(self, index: TensorType, *, size: int, ignore: int) -> TensorType:
+        check(
+            index.dtype.kind in "iu",
+            "GT203",
+            f"check_index does not take {index.dtype!r}",
+            "expected integers",
+            kind=DTypeError,
+        )
+        return index
+
+    def ref(self, index: Array, *, size: int, ignore: int) -> Array:
+        wrong = index[((index < 0) | (index >= size)) & (index != ignore)]
+        if wrong.size:
+            raise IndexRangeError(
+                "GT302",
+                f"index {wrong[0]} is out of range",
+                [f"expected 0 <= index < {size}, or {ignore} to ignore it"],
+            )
+        return index
+
+    def lower(self, index: Source, *, size: int, ignore: int) -> Compute:
+        return compute(index.shape, index.dtype, lambda *i: index[i])
+
+
+check_index = register(CheckIndex())
+
+
+@composite("gt", "Tensor")
+def isnan(input: Any) -> Any:
+    """True where the element is nan."""
+    return ne(input, input)

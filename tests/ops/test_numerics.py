@@ -1,0 +1,89 @@
+"""nan, infinities, signed zeros and ties: values and gradients as torch has them, eager and compiled.
+
+The expected numbers were taken from torch 2.13; where torch is installed, they are taken again.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphtorch as gt
+
+inf, nan = np.inf, np.nan
+X = [-inf, -2.0, -0.0, 0.0, 1.0, inf, nan]
+
+
+@dataclass(frozen=True)
+class Case:
+    """``function(lib, x)``, its values, and the gradient of their sum."""
+
+    name: str
+    function: Callable[[Any, Any], Any]
+    x: list[Any]
+    y: list[Any]
+    grad: list[Any]
+
+
+CASES = [
+    Case("sqrt by power", lambda l, x: x**0.5, X, [nan, nan, -0.0, 0.0, 1.0, inf, nan], [nan, nan, -inf, inf, 0.5, 0.0, nan]),
+    Case("rsqrt by power", lambda l, x: x**-0.5, X[3:], [inf, 1.0, 0.0, nan], [-inf, -0.5, -0.0, nan]),
+    Case("square", lambda l, x: x**2, X, [inf, 4.0, 0.0, 0.0, 1.0, inf, nan], [-inf, -4.0, -0.0, 0.0, 2.0, inf, nan]),
+    Case("power 0", lambda l, x: x**0, X, [1.0] * 7, [0.0] * 7),
+    Case("relu", lambda l, x: x.relu(), X, [0, 0, 0, 0, 1, inf, nan], [0, 0, 0, 0, 1, 1, 1]),
+    Case("sign", lambda l, x: x.sign(), X, [-1, -1, 0, 0, 1, 1, 0], [0] * 7),
+    Case("abs", lambda l, x: x.abs(), X, [inf, 2, 0, 0, 1, inf, nan], [-1, -1, 0, 0, 1, 1, 0]),
+    Case("clamp", lambda l, x: x.clamp(-1, 1), [*X, -1.0], [-1, -1, 0, 0, 1, 1, nan, -1], [0, 0, 1, 1, 1, 0, 0, 1]),
+    Case("clamp crossed", lambda l, x: x.clamp(2, 1), X, [1, 1, 1, 1, 1, 1, nan], [0] * 7),
+    Case("clamp below", lambda l, x: x.clamp(min=0.0), X, [0, 0, 0, 0, 1, inf, nan], [0, 0, 1, 1, 1, 1, 0]),
+    Case("amax", lambda l, x: x.amax(1), [[1.0, nan, 2.0], [3.0, 3.0, 1.0]], [nan, 3], [[nan] * 3, [0.5, 0.5, 0]]),
+    Case("std", lambda l, x: x.std(1), [[2.0, 2.0, 2.0], [1.0, 3.0, nan]], [0, nan], [[0, 0, 0], [nan, nan, nan]]),
+    Case(
+        "max_pool2d", lambda l, x: l.nn.functional.max_pool2d(x, 2),
+        [[[[1.0, nan, 2.0, 2.0], [nan, 0.0, 2.0, 2.0]]]], [[[[nan, 2.0]]]], [[[[0, 0, 1, 0], [1, 0, 0, 0]]]],
+    ),
+    Case(
+        "max_pool2d at the border", lambda l, x: l.nn.functional.max_pool2d(x, 3, 2, 1),
+        [[[[-inf, -inf, 2.0, nan], [-inf, -inf, 2.0, nan]]]], [[[[-inf, nan]]]], [[[[1, 0, 0, 0], [0, 0, 0, 1]]]],
+    ),
+    Case("softmax", lambda l, x: l.softmax(x, 1), [[inf, 1.0], [-inf, -inf], [-inf, 0.0]], [[nan] * 2, [nan] * 2, [0, 1]], [[nan] * 2, [nan] * 2, [0, 0]]),
+]  # fmt: skip
+
+
+def run(lib: Any, case: Case, wrap: Callable[[Any], Any]) -> tuple[Any, Any]:
+    x = lib.tensor(case.x).requires_grad_()
+    y = wrap(lambda x: case.function(lib, x))(x)
+    assert y.requires_grad
+    y.sum().backward()
+    return y.detach().numpy(), x.grad.numpy()
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled", "torch"])
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_special_values(case: Case, mode: str) -> None:
+    if mode == "torch" and not importlib.util.find_spec("torch"):
+        pytest.skip("torch is an optional oracle")
+    lib = importlib.import_module("torch") if mode == "torch" else gt
+    y, grad = run(lib, case, gt.compile if mode == "compiled" else lambda f: f)
+    np.testing.assert_allclose(y, np.array(case.y, np.float32), rtol=1e-6)
+    np.testing.assert_allclose(grad, np.array(case.grad, np.float32), rtol=1e-6)
+
+
+def test_square_root_keeps_the_sign_of_zero() -> None:
+    for f in (lambda x: x**0.5, gt.compile(lambda x: x**0.5)):
+        assert np.signbit(f(gt.tensor([-0.0])).numpy()).tolist() == [True]
+
+
+@pytest.mark.parametrize("target", [3, -1])
+def test_targets_out_of_range_are_refused_in_eager_mode(target: int) -> None:
+    scores, targets = gt.tensor([[1.0, 2.0, 3.0], [3.0, 1.0, 0.0]]), gt.tensor([0, target])
+    with pytest.raises(IndexError, match=rf"GT302 in cross_entropy: index {target} is out of range\n(.*\n)*.*< 3"):
+        gt.nn.functional.cross_entropy(scores, targets)
+    ignored = gt.nn.functional.cross_entropy(scores, targets, ignore_index=target)
+    assert ignored.item() == pytest.approx(gt.nn.functional.cross_entropy(scores[:1], targets[:1]).item())
+    assert gt.compile(gt.nn.functional.cross_entropy)(scores, targets).item() == pytest.approx(ignored.item() / 2)
