@@ -10,7 +10,6 @@ import importlib
 from typing import Any
 
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from graphtorch.frontend.device import device
 from graphtorch.frontend.eager import EAGER as _EAGER
 from graphtorch.frontend.random import (
     Generator,
@@ -25,6 +24,7 @@ from graphtorch.frontend.random import (
 from graphtorch.frontend.tensor import Size, Tensor, from_numpy, install_methods, tensor
 from graphtorch.ir import bind as _bind
 from graphtorch.ir import ops as _ops  # noqa: F401  # fills the registry
+from graphtorch.ir.device import device
 from graphtorch.ir.op import PUBLIC as _PUBLIC
 from graphtorch.ir.types import (
     DType,

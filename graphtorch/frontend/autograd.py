@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphtorch.ir.errors import AutogradError
-from graphtorch.ir.loc import Loc
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import TensorType
 
@@ -116,11 +115,9 @@ class GradNode:
 class OpNode(GradNode):
     """A primitive, with what its `vjp` reads."""
 
-    def __init__(
-        self, op: Op, operands: Sequence[Tensor], attrs: dict[str, Any], results: Sequence[Tensor], loc: Loc | None
-    ) -> None:
+    def __init__(self, op: Op, operands: Sequence[Tensor], attrs: dict[str, Any], results: Sequence[Tensor]) -> None:
         super().__init__([edge_of(o) for o in operands], [r.aval for r in results])
-        self.op, self.attrs, self.loc = op, attrs, loc
+        self.op, self.attrs = op, attrs
         keep_result, keep = op.saved_for_backward
         keep = keep if len(keep) == len(operands) else (True,) * len(operands)
         self.results: list[Saved | Shaped] | None = [
@@ -154,13 +151,11 @@ class OpNode(GradNode):
         if isinstance(kept, Shaped):
             return kept
         if kept.tensor._storage.version != kept.version:
-            error = AutogradError(
+            raise AutogradError(
                 "GT502",
                 f"a tensor saved for the backward of {self.op.name} was changed in place since",
                 ["clone it before the in-place operation, or do that operation after backward()"],
             )
-            error.loc = self.loc
-            raise error
         return kept.tensor
 
     def release(self) -> None:

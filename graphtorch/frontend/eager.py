@@ -42,7 +42,7 @@ class Eager(Interpreter):
         differentiable = [r for r in results if r.aval.dtype.is_floating_point]
         if not differentiable:
             return
-        node = autograd.OpNode(op, operands, attrs, results, None)
+        node = autograd.OpNode(op, operands, attrs, results)
         for index, result in enumerate(results):
             if result.aval.dtype.is_floating_point:
                 result._requires_grad, result._grad_fn, result._output_index = True, node, index

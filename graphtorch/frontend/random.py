@@ -9,6 +9,8 @@ import numpy as np
 
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
+from graphtorch.ir.device import require_cpu
+from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.ops.common import as_int, sizes
 from graphtorch.ir.ops.random import random_uniform
 from graphtorch.ir.types import DType, float32, float64, int64
@@ -64,34 +66,57 @@ def _generator(generator: Generator | None) -> Generator:
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: DType | None = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Uniform in [0, 1)."""
+    require_cpu(device)
     out = _generator(generator).uniform(sizes(size), dtype or float32)
     return out.requires_grad_() if requires_grad else out
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: DType | None = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal, by the method of Box and Muller (1958) from two uniform draws."""
+    require_cpu(device)
     shape, dtype, stream = sizes(size), dtype or float32, _generator(generator)
     radius = ((1 - stream.uniform(shape, dtype)).log() * -2).sqrt()
     out: Tensor = radius * (stream.uniform(shape, dtype) * (2 * np.pi)).cos()
     return out.requires_grad_() if requires_grad else out
 
 
-def randint(low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None) -> Tensor:
-    """int64 uniform in [low, high); ``randint(high, size)`` starts at 0."""
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uniform in [low, high), int64 unless ``dtype`` says otherwise; ``randint(high, size)`` starts at 0."""
+    require_cpu(device)
     if size is None:
         low, high, size = 0, low, high
     span = as_int(high, "high") - as_int(low, "low")
+    check(span > 0, "GT304", f"high={high} is not allowed", f"expected high > low={low}", kind=ArgumentError)
     drawn = _generator(generator).uniform(sizes((size,)), float64)
-    out: Tensor = (drawn * span).to(int64) + low
-    return out
+    out: Tensor = ((drawn * span).to(int64) + low).to(dtype or int64)
+    return out.requires_grad_() if requires_grad else out
 
 
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
-    """A random order of 0..n-1. (numpy sorts it: eager only.)"""
+def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """A random order of 0..n-1, int64 unless ``dtype`` says otherwise. (numpy sorts it: eager only.)"""
+    require_cpu(device)
     keys = _generator(generator).uniform((as_int(n, "n"),), float64)
-    return as_tensor_of(np.argsort(keys.numpy(), kind="stable").astype(np.int64))
+    order = np.argsort(keys.numpy(), kind="stable").astype(np.int64)
+    return as_tensor_of(order).to(dtype or int64)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtorch.frontend import autograd
-from graphtorch.frontend.device import CPU, device, require_cpu
 from graphtorch.ir import bind
+from graphtorch.ir.device import CPU, device, require_cpu
 from graphtorch.ir.errors import (
     ArgumentTypeError,
     AutogradError,
@@ -18,7 +18,7 @@ from graphtorch.ir.errors import (
     TraceError,
     check,
 )
-from graphtorch.ir.loc import Scope, here
+from graphtorch.ir.loc import Scope
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.operators import Operators
 from graphtorch.ir.ops.common import broadcast_shapes, to_dtype
@@ -479,7 +479,7 @@ def _interpreter() -> Any:
 
 def _no_data(what: str) -> TraceError:
     """The error for code that needs a number while only shapes are known."""
-    error = TraceError(
+    return TraceError(
         "GT601",
         f"{what} needs the numbers of a tensor, but while tracing only its shape and dtype are known",
         [
@@ -489,9 +489,6 @@ def _no_data(what: str) -> TraceError:
             "  printing or logging      return the tensor and print it outside of gt.compile",
         ],
     )
-    error.loc = here()
-    error.path = error.loc.path
-    return error
 
 
 def zeros_of(aval: TensorType) -> Tensor:

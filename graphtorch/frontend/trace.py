@@ -196,7 +196,7 @@ def _updates(tracer: Tracer) -> None:
     partial = {key[0] for key in tracer.parts}
     for storage, param in tracer.written.items():
         if id(storage) in partial:
-            raise tracer._error(
+            raise TraceError(
                 "GT604",
                 "state is written in place while a view of it is read",
                 ["clone() the view outside of the compiled function"],

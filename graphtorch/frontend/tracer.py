@@ -17,9 +17,9 @@ from graphtorch.frontend.assignments import Assignments
 from graphtorch.frontend.guards import Guard
 from graphtorch.frontend.tensor import Storage, Tensor, _no_data
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError, AutogradError, GraphTorchError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
-from graphtorch.ir.loc import here
+from graphtorch.ir.loc import here, state
 from graphtorch.ir.op import OPS, Op
 from graphtorch.ir.ops.gradient import gradient
 from graphtorch.ir.types import TensorType, float64
@@ -92,7 +92,7 @@ class Tracer(bind.Interpreter):
         if not isinstance(t, Tensor):
             raise ArgumentTypeError("GT301", f"expected a tensor, got {type(t).__name__}")
         if t._traced is not None and t._traced is not self:
-            raise self._error(
+            raise TraceError(
                 "GT603",
                 "a tensor of an earlier trace was kept and is used again",
                 ["return it from the compiled function instead of storing it"],
@@ -104,7 +104,7 @@ class Tracer(bind.Interpreter):
         storage = t._storage
         base = self.views.get(storage)
         if base is not None and self.versions.get(base[0], 0) != base[1]:
-            raise self._error(
+            raise TraceError(
                 "GT604",
                 "a view is read after the tensor that it views was changed in place",
                 ["clone() the view before the change, or take it again afterwards"],
@@ -163,7 +163,7 @@ class Tracer(bind.Interpreter):
                     r._requires_grad, r._grad_fn = True, _NODE
                     self.tracked.add(self.values[r._storage])
         for r in results:
-            r._origin = (op.name, None)
+            r._origin = op.name, state.scope
         return results
 
     def _path(self, value: Value, operand: Tensor, recording: bool) -> Value:
@@ -188,7 +188,7 @@ class Tracer(bind.Interpreter):
         self.read(target)
         storage = target._storage
         if storage in self.views or (target._traced is None and not _covers(target)):
-            raise self._error(
+            raise TraceError(
                 "GT604",
                 "a view cannot be written in place in a compiled program",
                 ["write the tensor that it views, or build the result out of place (gt.where, gt.cat)"],
@@ -273,12 +273,6 @@ class Tracer(bind.Interpreter):
 
     def data(self, t: Tensor, what: str) -> Any:
         raise _no_data(what)
-
-    def _error(self, code: str, message: str, facts: list[str]) -> GraphTorchError:
-        error = TraceError(code, message, facts)
-        error.loc = here()
-        error.path = error.loc.path
-        return error
 
 
 class _TracedNode(autograd.GradNode):

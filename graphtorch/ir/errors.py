@@ -1,14 +1,14 @@
 """The error classes, and how they are shown.
 
-An op raises through `check`, with the facts it knows. `bind` and the module call add what they
-know (the op, the operands, the module path, the user's lines) before the user sees the message.
+An op raises through `check`, with the facts it knows. An error knows by itself on which line of the user it
+came to be, and in which module; what leaves an op adds the op and its operands on the way out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphtorch.ir.loc import Loc
+from graphtorch.ir.loc import Loc, here, state
 
 
 class GraphTorchError(Exception):
@@ -18,6 +18,9 @@ class GraphTorchError(Exception):
     ``op`` and ``path`` (which op, in which module), ``loc`` (the user's call), ``created``
     (where the module was constructed), ``operands`` (a line for each), ``fix`` ("" when none is known).
     """
+
+    #: whether the line that is running is where the user finds the mistake
+    _of_user_code = True
 
     def __init__(self, code: str, message: str, facts: Sequence[str] = (), fix: str = "") -> None:
         super().__init__(message)
@@ -29,6 +32,10 @@ class GraphTorchError(Exception):
         self.path = ""
         self.loc: Loc | None = None
         self.created: Loc | None = None
+        if self._of_user_code:
+            self.loc = here()
+            self.path = self.loc.path
+            self.created = state.scope.owner._created_at if state.scope else None
         self.operands: list[str] = []
 
     def __str__(self) -> str:
@@ -91,6 +98,8 @@ class MissingAttributeError(StateError, AttributeError):
 
 class IRError(GraphTorchError):
     """A malformed graph or IR text (GT8xx): a mistake in a pass or in an edited file."""
+
+    _of_user_code = False
 
 
 class CacheWarning(UserWarning):

@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeVar
 
 from graphtorch.ir import bind
 from graphtorch.ir.errors import GraphTorchError
-from graphtorch.ir.loc import Scope, here, state
+from graphtorch.ir.loc import state
 from graphtorch.ir.types import TensorType
 
 OPS: dict[str, Op] = {}
@@ -115,8 +115,8 @@ def register(op: OpT) -> OpT:
 def composite(*surface: str, name: str = "") -> Callable[[F], F]:
     """Publish a function that is written with other ops.
 
-    An error that leaves it carries this function's name, so that it says ``cross_entropy`` and
-    never the name of a primitive that the user did not call.
+    An error that leaves it carries this function's name, and so does the origin of its result: they say
+    ``cross_entropy`` and never the name of a primitive that the user did not call.
     """
 
     def decorate(function: F) -> F:
@@ -126,10 +126,13 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                return function(*args, **kwargs)
+                out = function(*args, **kwargs)
             except GraphTorchError as error:
                 describe(error, public, list(zip(operand_names, args, strict=False)))
                 raise
+            if getattr(out, "_origin", None) is not None and not any(out is a for a in args):
+                out._origin = public, state.scope
+            return out
 
         for namespace in surface:
             PUBLIC[namespace][public] = call
@@ -145,11 +148,6 @@ def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -
     if tensors:
         width = max(len(name) for name, _ in tensors)
         error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
-    if error.loc is None:
-        error.loc = here()
-        error.path = error.loc.path
-        scope: Scope | None = state.scope
-        error.created = scope.owner._created_at if scope else None
 
 
 def _each(name: str, operand: Any) -> list[tuple[str, Any]]:

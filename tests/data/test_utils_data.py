@@ -23,6 +23,7 @@ from graphtorch.utils.data import (
     default_collate,
     random_split,
 )
+from tests.errors import without_lines
 
 DATA = Path(__file__).parents[2] / "examples" / "data"
 
@@ -58,7 +59,7 @@ def test_subset_and_split() -> None:
     assert [len(s) for s in random_split(data, [0.5, 0.3, 0.2])] == [6, 3, 2]
     with pytest.raises(ArgumentError) as wrong:
         random_split(data, [8, 4])
-    assert str(wrong.value) == (
+    assert without_lines(wrong.value) == (
         "ArgumentError GT304: lengths=[8, 4] is not allowed\n"
         "  expected sizes that sum to 11, or fractions that sum to 1"
     )
@@ -67,7 +68,7 @@ def test_subset_and_split() -> None:
 def test_tensor_dataset_refusals() -> None:
     with pytest.raises(ShapeError) as wrong:
         TensorDataset(gt.ones(3, 2), gt.ones(4))
-    assert str(wrong.value) == (
+    assert without_lines(wrong.value) == (
         "ShapeError GT115: the tensors hold different numbers of samples\n"
         "  expected one first size, got f32[3,2], f32[4]"
     )
@@ -147,7 +148,7 @@ def test_collation() -> None:
     assert default_collate([np.ones(3, np.int16)] * 2).dtype == gt.int16
     assert default_collate([point(gt.ones(2), True), point(gt.zeros(2), False)]).y.tolist() == [True, False]
     with pytest.raises(
-        ShapeError, match=r"GT116: samples of one batch differ in length\n  expected one length, got \[1, 2\]"
+        ShapeError, match=r"GT116: samples of one batch differ in length\n.*\n  expected one length, got \[1, 2\]"
     ):
         default_collate([(1,), (1, 2)])
     with pytest.raises(ArgumentTypeError, match="GT301: samples of type object cannot be collated"):
@@ -155,7 +156,7 @@ def test_collation() -> None:
 
 
 def test_loader_refusals() -> None:
-    with pytest.raises(ArgumentError, match="GT304: batch_size=0 is not allowed\n  expected batch_size > 0"):
+    with pytest.raises(ArgumentError, match=r"GT304: batch_size=0 is not allowed\n.*\n  expected batch_size > 0"):
         DataLoader(Squares(), batch_size=0)
     with pytest.raises(ArgumentError, match="GT304: shuffle=True is not allowed with a sampler"):
         DataLoader(Squares(), shuffle=True, sampler=[1])

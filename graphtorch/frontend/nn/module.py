@@ -7,12 +7,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
-from graphtorch.frontend.device import device, require_cpu
 from graphtorch.frontend.nn import state_dict as _state
 from graphtorch.frontend.nn.members import Members
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import loc
+from graphtorch.ir.device import device, require_cpu
 from graphtorch.ir.errors import (
     ArgumentTypeError,
     DTypeError,
@@ -49,9 +49,9 @@ class Module(Members):
         try:
             return self.forward(*args, **kwargs)
         except GraphTorchError as error:
-            if error.loc is None:
+            if not error.op:
                 operands = zip(inspect.signature(self.forward).parameters, args, strict=False)
-                describe(error, error.op or type(self).__name__, list(operands))
+                describe(error, type(self).__name__, list(operands))
             raise
         finally:
             loc.state.scope = before

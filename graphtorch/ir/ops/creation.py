@@ -1,4 +1,4 @@
-"""Tensors from shapes and numbers."""
+"""Tensors from shapes and numbers. ``device`` is "cpu" or None: DeviceError GT402 for another one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from graphtorch.ir import bind
+from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.casts import clone
@@ -14,7 +15,8 @@ from graphtorch.ir.ops.movement import broadcast_to, iota
 from graphtorch.ir.types import DType, float32, float64, int64, scalar_dtype
 
 
-def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, requires_grad: bool) -> Any:
+def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool) -> Any:
+    require_cpu(device)
     check(
         min(shape, default=0) >= 0,
         "GT304",
@@ -27,51 +29,64 @@ def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, req
 
 
 @composite("gt")
-def full(size: Any, fill_value: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+def full(
+    size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """A tensor of ``fill_value``; its dtype follows the number unless given."""
     dtype = dtype or scalar_dtype(fill_value)
-    return _filled(fill_value, sizes((size,)), dtype, requires_grad)
+    return _filled(fill_value, sizes((size,)), dtype, device, requires_grad)
 
 
 @composite("gt")
-def zeros(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
     """Zeros, float32 unless ``dtype`` says otherwise."""
-    return _filled(0, sizes(size), dtype or float32, requires_grad)
+    return _filled(0, sizes(size), dtype or float32, device, requires_grad)
 
 
 @composite("gt")
-def ones(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
     """Ones, float32 unless ``dtype`` says otherwise."""
-    return _filled(1, sizes(size), dtype or float32, requires_grad)
+    return _filled(1, sizes(size), dtype or float32, device, requires_grad)
 
 
 @composite("gt")
-def empty(*size: Any, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
     """A tensor whose content is unspecified (zeros, here)."""
-    return _filled(0, sizes(size), dtype or float32, requires_grad)
+    return _filled(0, sizes(size), dtype or float32, device, requires_grad)
 
 
 @composite("gt")
-def full_like(input: Any, fill_value: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+def full_like(
+    input: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Any:
     """`full` with the shape and (unless given) the dtype of ``input``."""
-    return _filled(fill_value, shape_of(input), dtype or dtype_of(input), requires_grad)
+    return _filled(fill_value, shape_of(input), dtype or dtype_of(input), device, requires_grad)
 
 
 @composite("gt")
-def zeros_like(input: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+def zeros_like(input: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
     """`zeros` with the shape and (unless given) the dtype of ``input``."""
-    return _filled(0, shape_of(input), dtype or dtype_of(input), requires_grad)
+    return _filled(0, shape_of(input), dtype or dtype_of(input), device, requires_grad)
 
 
 @composite("gt")
-def ones_like(input: Any, *, dtype: DType | None = None, requires_grad: bool = False) -> Any:
+def ones_like(input: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
     """`ones` with the shape and (unless given) the dtype of ``input``."""
-    return _filled(1, shape_of(input), dtype or dtype_of(input), requires_grad)
+    return _filled(1, shape_of(input), dtype or dtype_of(input), device, requires_grad)
 
 
 @composite("gt")
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = None) -> Any:
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Any:
     """start, start + step, ... below ``end``; ``arange(end)`` starts at 0. int64 unless a number is a float."""
+    require_cpu(device)
     start, end = (0, start) if end is None else (start, end)
     check(
         step != 0 and (end - start) * step >= 0,
@@ -83,4 +98,5 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: DType | None = 
     whole = all(isinstance(v, int) for v in (start, end, step))
     count = math.ceil((end - start) / step)
     line = bind.bind(iota, shape=(count,), dim=0, dtype=int64 if whole else float64)
-    return to_dtype(line * step + start, dtype or (int64 if whole else float32))
+    out = to_dtype(line * step + start, dtype or (int64 if whole else float32))
+    return out.requires_grad_() if requires_grad else out
