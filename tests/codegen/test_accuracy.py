@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import graphtorch as gt
+from graphtorch.codegen.schedule.cuda import schedule_cuda
+from tests.codegen.nests import nest_of, reference, run_op_kernel, type_of
 
 #: a plain float32 loop over as many terms is off by 3e-5 to 2e-3
 BOUND = 1e-6
@@ -61,3 +63,20 @@ def test_the_gradient_of_a_convolution_s_weight() -> None:
 
     got, want = gradient(np.float32, gt.compile), gradient(np.float64, lambda f: f)
     assert np.max(np.abs(got - want) / want) < BOUND
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes", "attrs"),
+    [
+        ("reduce_sum", [(2**17 + 7,)], {"dims": (0,)}),
+        ("reduce_sum", [(1031, 4099)], {"dims": (0,)}),
+        ("dot", [(5, 1027), (1027, 3)], {}),
+    ],
+    ids=["block", "thread", "product"],
+)
+def test_long_sums_in_cuda_kernels(name: str, shapes: list[tuple[int, ...]], attrs: dict[str, Any]) -> None:
+    arrays = [np.full(shape, 0.1, np.float32) for shape in shapes]
+    kernel = schedule_cuda(nest_of(name, *map(type_of, arrays), **attrs))
+    (got,) = run_op_kernel(kernel, *arrays)
+    (want,) = reference(name, *(a.astype(np.float64) for a in arrays), **attrs)
+    assert np.max(np.abs(got.astype(np.float64).ravel() - want.ravel()) / want.ravel()) < BOUND

@@ -10,7 +10,7 @@ R. A. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOM
   inner   X and Y are dense along k: vectors along k, lanes added at the end (x @ w.T, conv wgrad)
 
 Blocks depend on sizes alone, never on the number of threads, and K is summed in one order: results are
-the same, bit for bit, on any number of threads. Each block of K is summed by itself (see cpu_reduce.py).
+the same, bit for bit, on any number of threads. Each block of K is summed by itself (see blocks.py).
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from graphtorch.codegen.kernel_ir import Body, For, Kernel, Stmt, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
+from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.contract import schedule_contraction
-from graphtorch.codegen.schedule.cpu_reduce import UNROLLED_DOMAIN, across_lanes, sequential
+from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target

@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
 from graphtorch.codegen.loops import LoopNest, Nest
 from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
+from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
     guarded,
@@ -84,16 +85,12 @@ def _dense_reduction(plan: Reduction) -> bool:
 
 def _thread_per_output(plan: Reduction) -> Body:
     """Accumulators in registers; the domain in loops."""
-    cells = plan.cells("r", ())
 
     def output(p: Expr) -> list[Stmt]:
         lets, env = split_index(plan.vars, p)
-        steps = plan.step(cells, (), plan.body_at(env))
-        for var in reversed(plan.red_vars):
-            steps = [For(var, const(var.extent or 0, int64), "for", tuple(steps))]
-        allocs: list[Stmt] = [Alloc(c, "local") for c in cells]
-        final = tuple(Load(c, ()) for c in cells)
-        return [*lets, *allocs, *plan.reset(cells, ()), *steps, *plan.finish(env, final)]
+        cells = Cells(plan, 1, "r")
+        steps = accumulate(plan, [cells], plan.red_vars, 1, lambda now, at: now[0].add(env | at))
+        return [*lets, *cells.start(), *steps, *plan.finish(env, cells.values())]
 
     return guarded_threads(plan.outputs, output)
 
@@ -120,20 +117,19 @@ def _stride_over_domain(
     plan: Reduction, shared: Sequence[Buffer], threads: int, t: Expr, env: dict[Var, Expr]
 ) -> list[Stmt]:
     """shared[t] = the combination of elements t, t + threads, t + 2*threads, ..."""
-    cells = plan.cells("r", ())
+    cells = Cells(plan, 1, "r")
+    stride = Var("j", int64, -(-plan.domain // threads))
 
-    def element(j: Expr) -> list[Stmt]:
-        position = j * threads + t
+    def element(now: list[Cells], at: Env) -> list[Stmt]:
+        position = at.get(stride, stride) * threads + t
         q = Var("q", int64, plan.domain)
         lets, index = split_index(plan.red_vars, q)
-        steps = plan.step(cells, (), plan.body_at(env | index))
-        return guarded(position < plan.domain, [Let(q, position), *lets, *steps])
+        return guarded(position < plan.domain, [Let(q, position), *lets, *now[0].add(env | index)])
 
     return [
-        *(Alloc(c, "local") for c in cells),
-        *plan.reset(cells, ()),
-        *repeat("j", -(-plan.domain // threads), element, "for"),
-        *(store(s, (t,), Load(c, ())) for s, c in zip(shared, cells, strict=True)),
+        *cells.start(),
+        *accumulate(plan, [cells], [stride], 1, element),
+        *(store(s, (t,), value) for s, value in zip(shared, cells.values(), strict=True)),
         Barrier(),
     ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Kind, Let, Stmt, store
 from graphtorch.codegen.launch import MAX_GRID
@@ -45,6 +46,8 @@ LARGE = Tile(64, 64, 16, 4)
 SMALL = Tile(16, 16, 16, 1)
 #: matrices with both sides up to this are tiled by SMALL
 SMALL_SIDE = 32
+#: steps of a tile's depth in a block that is summed by itself
+BLOCK_STEPS = 16
 
 
 def contraction_body(plan: Reduction) -> Body | None:
@@ -92,11 +95,10 @@ class _Contraction:
     ) -> list[Stmt]:
         """What one thread does: its share of the staging, its square of the products, its outputs."""
         t, (ty, tx) = self.tile, at
-        acc = Buffer("acc", (t.side, t.side), self.plan.init[0].dtype)
         lets, slot = named("slot", ty * t.grid[1] + tx)
         first_row, first_column = block[0] * t.rows, block[1] * t.columns
 
-        def step(k: Expr) -> list[Stmt]:
+        def step(acc: Buffer, k: Expr) -> list[Stmt]:
             return [
                 *self.stage(a, self.left, self.rows, first_row, k, slot, env),
                 *self.stage(b, self.right, self.columns, first_column, k, slot, env),
@@ -105,12 +107,33 @@ class _Contraction:
                 Barrier(),
             ]
 
-        def finish(i: Expr, j: Expr) -> list[Stmt]:
-            return self.finish(acc, i, j, first_row + ty * t.side + i, first_column + tx * t.side + j, env)
+        total, sums = self.sum_blocks(step)
 
-        steps = -(-self.plan.domain // t.depth)
-        zero = self.square(lambda i, j: self.plan.reset([acc], (i, j)))
-        return [*lets, Alloc(acc, "local"), *zero, *repeat("ko", steps, step, "for"), *self.square(finish)]
+        def finish(i: Expr, j: Expr) -> list[Stmt]:
+            return self.finish(total, i, j, first_row + ty * t.side + i, first_column + tx * t.side + j, env)
+
+        return [*lets, *sums, *self.square(finish)]
+
+    def sum_blocks(self, step: Callable[[Buffer, Expr], Sequence[Stmt]]) -> tuple[Buffer, list[Stmt]]:
+        """Where the sums over all steps stand, and how they come there: a long sum in blocks (see blocks.py)."""
+        steps = -(-self.plan.domain // self.tile.depth)
+        total, size = self.accumulators("acc"), _block_of(steps)
+        if size >= steps:
+            return total, [*self.start(total), *repeat("ko", steps, partial(step, total), "for")]
+
+        def block(q: Expr) -> list[Stmt]:
+            own = self.accumulators("part")
+            products = repeat("ko", size, lambda k: step(own, q * size + k), "for")
+            merge = self.square(lambda i, j: self.plan.step([total], (i, j), (Load(own, (i, j)),)))
+            return [*self.start(own), *products, *merge]
+
+        return total, [*self.start(total), *repeat("kq", -(-steps // size), block, "for")]
+
+    def accumulators(self, name: str) -> Buffer:
+        return Buffer(name, (self.tile.side, self.tile.side), self.plan.init[0].dtype)
+
+    def start(self, acc: Buffer) -> list[Stmt]:
+        return [Alloc(acc, "local"), *self.square(lambda i, j: self.plan.reset([acc], (i, j)))]
 
     def square(self, body: Callable[[Expr, Expr], Sequence[Stmt]]) -> list[Stmt]:
         side = self.tile.side
@@ -175,6 +198,12 @@ def _nest(kind: str, extents: Sequence[int], body: Callable[..., list[Stmt]]) ->
         return repeat(name, extents[depth], lambda v: level(depth + 1, (*vars, v)), kind_here)
 
     return level(0, ())
+
+
+def _block_of(steps: int) -> int:
+    """Steps per block: a divisor of them all if there is one, since a step beyond them only adds zeros."""
+    exact = [n for n in range(BLOCK_STEPS // 2, BLOCK_STEPS + 1) if steps % n == 0]
+    return exact[-1] if exact else -(-steps // -(-steps // BLOCK_STEPS))
 
 
 def _stride(load: Load, var: Var) -> int | None:

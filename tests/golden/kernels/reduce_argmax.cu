@@ -9,12 +9,14 @@ extern "C" __global__ void __launch_bounds__(256) reduce_argmax_0(const float* _
   r1[0] = 4611686018427387904ll;
   if (t < 129) {
     const int q = t;
-    const float t0 = a0[(b * 129) + q];
-    const bool t1 = t0 != t0;
-    const bool t2 = q < r1[0];
-    const bool t3 = (r0[0] != r0[0]) ? (t1 && t2) : (t1 || ((t0 > r0[0]) || ((t0 == r0[0]) && t2)));
-    const float tr0 = t3 ? t0 : r0[0];
-    const i64 tr1 = t3 ? q : r1[0];
+    const float t0 = r0[0];
+    const float t1 = a0[(b * 129) + q];
+    const bool t2 = t1 != t1;
+    const i64 t3 = r1[0];
+    const bool t4 = q < t3;
+    const bool t5 = (t0 != t0) ? (t2 && t4) : (t2 || ((t1 > t0) || ((t1 == t0) && t4)));
+    const float tr0 = t5 ? t1 : t0;
+    const i64 tr1 = t5 ? q : t3;
     r0[0] = tr0;
     r1[0] = tr1;
   }
@@ -28,10 +30,12 @@ extern "C" __global__ void __launch_bounds__(256) reduce_argmax_0(const float* _
       const float t0_1 = s0[t];
       const float t1_1 = s0[t + w];
       const bool t2_1 = t1_1 != t1_1;
-      const bool t3_1 = s1[t + w] < s1[t];
-      const bool t4 = (t0_1 != t0_1) ? (t2_1 && t3_1) : (t2_1 || ((t1_1 > t0_1) || ((t1_1 == t0_1) && t3_1)));
-      const float tr0_1 = t4 ? t1_1 : t0_1;
-      const i64 tr1_1 = t4 ? s1[t + w] : s1[t];
+      const i64 t3_1 = s1[t + w];
+      const i64 t4_1 = s1[t];
+      const bool t5_1 = t3_1 < t4_1;
+      const bool t6 = (t0_1 != t0_1) ? (t2_1 && t5_1) : (t2_1 || ((t1_1 > t0_1) || ((t1_1 == t0_1) && t5_1)));
+      const float tr0_1 = t6 ? t1_1 : t0_1;
+      const i64 tr1_1 = t6 ? t3_1 : t4_1;
       s0[t] = tr0_1;
       s1[t] = tr1_1;
     }
