@@ -92,7 +92,7 @@ def _node(node: Node, results: list[str], operands: list[str]) -> Iterator[str]:
     head = f"{left} = {node.op.name}({', '.join(operands)})"
     if node.attrs:
         head += f" {{{attrs_text(node.attrs)}}}"
-    locs = "".join(f" {_loc(loc.file, loc.line, loc.col, loc.path)}" for loc in node.locs)
+    locs = "".join(f" {loc}" for loc in node.locs)
     if node.body is None:
         yield head + (" " + locs if locs else "")
         return
@@ -100,7 +100,3 @@ def _node(node: Node, results: list[str], operands: list[str]) -> Iterator[str]:
     yield f"{head} {first}"
     yield from middle
     yield last + (" " + locs if locs else "")
-
-
-def _loc(file: str, line: int, col: int, path: str) -> str:
-    return f"@{json.dumps(file)}:{line}:{col}" + (f" {json.dumps(path)}" if path else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import linecache
 import os
 import sys
@@ -23,11 +24,12 @@ class Loc:
     path: str = ""
 
     def __str__(self) -> str:
-        tail = f' "{self.path}"' if self.path else ""
-        return f'@"{self.file}":{self.line}:{self.col}{tail}'
+        tail = f" {json.dumps(self.path)}" if self.path else ""
+        return f"@{json.dumps(self.file)}:{self.line}:{self.col}{tail}"
 
     def source(self) -> str:
         """The text of the line, stripped; "" when the file cannot be read."""
+        linecache.checkcache(self.file)
         return linecache.getline(self.file, self.line).strip()
 
     def show(self) -> str:

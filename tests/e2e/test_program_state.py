@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import pickle
 import random
 from collections.abc import Callable
 from typing import Any
@@ -371,3 +373,36 @@ def test_what_the_standard_library_does_to_itself_is_not_the_function_s() -> Non
         return x * g(2)
 
     close(gt.compile(f)(gt.ones(3)), gt.full((3,), 2.0))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m._parameters.update(weight=nn.Parameter(normal(2, 3))),
+        lambda m: m._parameters.__setitem__("bias", None),
+        lambda m: [m._parameters.pop("weight"), m.register_parameter("weight", nn.Parameter(normal(2, 3)))],
+        lambda m: m.__dict__["_parameters"].clear() or m.__init__(3, 2),
+    ],
+)
+def test_tables_changed_by_hand_are_seen(change: Any) -> None:
+    module = nn.Linear(3, 2)
+    compiled = gt.compile(module)
+    x = normal(4, 3)
+    close(compiled(x), module(x))
+    change(module)
+    close(compiled(x), module(x))
+
+
+def test_a_layer_exchanged_in_the_table_is_seen() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    compiled = gt.compile(model)
+    x = normal(4, 3)
+    close(compiled(x), model(x))
+    model._modules["1"] = nn.Sigmoid()
+    close(compiled(x), model(x))
+    del model._modules["1"]
+    close(compiled(x), model(x))
+    twin = copy.deepcopy(model)
+    twin._modules["0"] = nn.Linear(3, 5)
+    close(compiled(x), model(x))
+    assert pickle.loads(pickle.dumps(model)).state_dict().keys() == model.state_dict().keys()

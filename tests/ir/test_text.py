@@ -6,6 +6,7 @@ import math
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph, Node, Param
@@ -249,3 +250,15 @@ def test_save_and_parse(tmp_path):
     graph = parse_graph(SAMPLE)
     graph.save(str(tmp_path / "g.gt"))
     assert parse_graph((tmp_path / "g.gt").read_text(encoding="utf-8")) == graph
+
+
+@given(st.text(max_size=9), st.text(max_size=9))
+def test_places_with_odd_names_round_trip(file: str, path: str) -> None:
+    loc = Loc(file, 3, 4, path)
+    x = Param("x", f32(2))
+    graph = Graph("g", [x], [Node(OPS["relu"], [x], {}, [f32(2)], (loc,))])
+    graph.outputs = [graph.nodes[0].result]
+    again = parse_graph(print_graph(graph))
+    assert again == graph
+    assert again.nodes[0].locs == (loc,)
+    assert str(loc) in print_graph(graph)

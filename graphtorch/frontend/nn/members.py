@@ -2,13 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, MissingAttributeError, StateError, check
+
+
+class Registry(dict[str, Any]):
+    """Members by name. Whoever changes it, compiled programs look again (`graphtorch.frontend.epoch`)."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        epoch.bump()
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        epoch.bump()
+        super().__delitem__(name)
+
+    def pop(self, *args: Any) -> Any:
+        epoch.bump()
+        return super().pop(*args)
+
+    def popitem(self) -> tuple[str, Any]:
+        epoch.bump()
+        return super().popitem()
+
+    def clear(self) -> None:
+        epoch.bump()
+        super().clear()
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        epoch.bump()
+        super().update(*args, **kwargs)
+
+    def setdefault(self, name: str, default: Any = None) -> Any:
+        epoch.bump()
+        return super().setdefault(name, default)
+
+    def __ior__(self, other: Any) -> Self:  # type: ignore[override, misc]
+        self.update(other)
+        return self
 
 
 class Members:
@@ -24,7 +60,7 @@ class Members:
 
     def __init__(self) -> None:
         bind.current().constructing(self)
-        fresh: dict[str, Any] = {name: {} for name in _KINDS}
+        fresh: dict[str, Any] = {name: Registry() for name in _KINDS}
         self.__dict__.update(fresh, _non_persistent_buffers_set=set())
 
     def __getattr__(self, name: str) -> Any:
@@ -38,7 +74,7 @@ class Members:
         self._changing(name)
         registry = _registry_of(value) or self._registry_with(name)
         if registry is None:
-            object.__setattr__(self, name, value)
+            object.__setattr__(self, name, Registry(value) if name in _KINDS else value)
             return
         self._require_init(name)
         self._check_name(name, free=not hasattr(type(self), name))

@@ -20,7 +20,7 @@ class Fusion(Op):
     nondifferentiable = True
 
     def infer(self, *inputs: TensorType, kind: str) -> Any:
-        raise IRError("GT801", "the types of a fusion come from its body", ["build it with a body graph"])
+        raise IRError("GT808", "a fusion without a body has no types", ["build it with a body graph"])
 
 
 fusion = register(Fusion())

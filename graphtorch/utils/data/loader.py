@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ class DataLoader:
     ``shuffle`` draws a new order for every pass from ``generator`` (the default one unless given), and
     from nothing else: the same seed gives the same batches. ``sampler`` gives the order instead;
     ``drop_last`` leaves out a last batch that is not full; ``collate_fn`` makes a batch of a list of samples.
-    Batches are made in the calling thread: ``num_workers`` and ``pin_memory`` are taken and change nothing.
+    Batches are made in the calling thread: ``num_workers`` above 0 warns so, and ``pin_memory`` changes nothing.
     Raises ArgumentError GT304 for a batch_size below 1, or for both sampler and shuffle.
     """
 
@@ -93,6 +94,10 @@ class DataLoader:
             "expected one of them: the sampler gives the order",
             kind=ArgumentError,
         )
+        if as_int(num_workers, "num_workers") > 0:
+            warnings.warn(
+                f"num_workers={num_workers}: batches are made in the calling thread all the same", stacklevel=2
+            )
         self.dataset = dataset
         self.sampler: Any = sampler
         if sampler is None:
