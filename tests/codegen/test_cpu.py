@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch.codegen import target
-from graphtorch.codegen.kernel_ir import For, walk
+from graphtorch.codegen.kernel_ir import For, has_parallel_loop, walk
 from graphtorch.ir.graph import Builder, Graph, Param
 from graphtorch.ir.op import OPS, PUBLIC
 from graphtorch.ir.ops.functions import relu, tanh
@@ -81,6 +81,29 @@ def test_reductions(n: int, dim: Any) -> None:
     agree(lambda a: G["sum"](a, dim), normal(5, n, 3))
     agree(lambda a: G["amax"](a, () if dim is None else dim), normal(3, 5, n))
     agree(lambda a: G["mean"](a * a, dim, keepdim=True), normal(n, 3, 5))
+
+
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    before = gt.get_num_threads()
+    yield gt.set_num_threads
+    gt.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["sum", "amax", "argmax"])
+@pytest.mark.parametrize(("shape", "dim"), [((2**18 + 8,), 0), ((3, 70_000), 1), ((70_000, 5), 0)])
+def test_long_reductions_to_few_outputs_are_shared(
+    name: str, shape: tuple[int, ...], dim: int, threads: Callable[[int], None]
+) -> None:
+    x = normal(*shape)
+    made = agree(lambda a: G[name](a, dim), x)
+    assert all(has_parallel_loop(launch.kernel.body) for launch in made.launches)
+    results = []
+    for count in (1, 2, 3):
+        threads(count)
+        results.append(np.array(made.run([x])[0]))
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
 
 
 @pytest.mark.parametrize("n", SIZES)

@@ -9,6 +9,7 @@ import pytest
 
 from graphtorch.codegen.kernel_text import parse_kernel, print_kernel, same_kernel
 from graphtorch.codegen.legalize import legalize
+from graphtorch.codegen.schedule import cpu
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import Target, host_target
 from tests.codegen.nests import nest_of, reference, run_op_kernel
@@ -41,3 +42,10 @@ def test_scheduled_and_legalized_kernels_agree_with_ref(c: Case) -> None:
     kernel = schedule_cpu(nest_of(name, *types, **attrs), target())
     agree(kernel, c)
     agree(legalize(kernel), c)
+
+
+@pytest.mark.parametrize("c", [c for c in SMALL if c[0].startswith("reduce_")], ids=label)
+def test_split_reductions_agree_with_ref(c: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "SPLIT_WORK", 0)
+    monkeypatch.setattr(cpu, "FEW_OUTPUTS", 1000)
+    test_scheduled_and_legalized_kernels_agree_with_ref(c)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from graphtorch.codegen.kernel_ir import Body, For, Kernel, Stmt, replace_vars, store
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.contract import schedule_contraction
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
-from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, split
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
@@ -34,6 +34,8 @@ from graphtorch.ir.types import int64
 
 #: below this many elementary operations a kernel runs on one thread: waking others costs more
 PARALLEL_WORK = 32_768
+#: reductions of this much work to fewer outputs than threads could share are split into parts
+SPLIT_WORK, FEW_OUTPUTS, MOST_PARTS = 131_072, 16, 64
 
 
 def schedule_cpu(nest: Nest, target: Target) -> Kernel:
@@ -132,8 +134,17 @@ def _vectorized(vars: Sequence[Var], element: Callable[[], Sequence[Stmt]], lane
 
 def _reduce_body(nest: ReduceNest, flat: Flattener, target: Target) -> Body:
     plan = plan_reduction(nest, flat)
+    work = plan.outputs * plan.domain * _cost(plan.body)
     lanes = _lanes(plan.body, [], target)
-    parallel = plan.outputs * plan.domain * _cost(plan.body) >= PARALLEL_WORK
+    halves = split(plan, MOST_PARTS) if plan.outputs < FEW_OUTPUTS and work >= SPLIT_WORK else None
+    if halves is None:
+        return _reduce(plan, lanes, work >= PARALLEL_WORK)
+    each, all_of_them = halves
+    partial = [Alloc(b, "global") for b, _ in each.finals]
+    return (*partial, *_reduce(each, lanes, True), *_reduce(all_of_them, lanes, False))
+
+
+def _reduce(plan: Reduction, lanes: int, parallel: bool) -> Body:
     if _along_outputs(plan):
         return _vectorized(plan.vars, lambda: sequential(plan), lanes, parallel)
     return nested(plan.vars, lambda: across_lanes(plan, lanes), parallel)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Stmt, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Values, Var, flat_index, substitute
+from graphtorch.ir.types import int64
+
+#: fewer parts than this are not worth a second reduction
+LEAST_PARTS = 4
 
 
 def size_of(vars: Sequence[Var]) -> int:
@@ -80,3 +84,31 @@ def plan_reduction(nest: ReduceNest, flat: Flattener) -> Reduction:
     roots = tuple(substitute(e, env, memo) for e in body)
     at = substitute(position, env, memo)
     return Reduction(vars, red_vars, nest.init, roots, nest.combine, accs, results, at, nest.kind)
+
+
+def split(plan: Reduction, most: int) -> tuple[Reduction, Reduction] | None:
+    """The same as two reductions: of up to ``most`` equal parts of the outermost loop, and of their results.
+
+    The first stores accumulators in buffers that the second reads. None where the loop has no such parts.
+    """
+    if not plan.domain or not plan.red_vars:
+        return None
+    first, *rest = plan.red_vars
+    extent = first.extent or 0
+    parts = max(n for n in range(1, most + 1) if extent % n == 0)
+    if parts < LEAST_PARTS:
+        return None
+    part, again = Var("c", int64, parts), Var("c", int64, parts)
+    inner = Var(first.name, int64, extent // parts)
+    buffers = plan.cells("part", (parts * plan.outputs,))
+    output = flat_index([v.extent or 0 for v in plan.vars], plan.vars)
+    each = replace(
+        plan,
+        vars=(part, *plan.vars),
+        red_vars=(inner, *rest),
+        body=plan.body_at({first: part * (extent // parts) + inner}),
+        finals=tuple(zip(buffers, plan.accs, strict=True)),
+        position=part * plan.outputs + output,
+    )
+    loads = tuple(Load(b, (again * plan.outputs + output,)) for b in buffers)
+    return each, replace(plan, red_vars=(again,), body=loads)
