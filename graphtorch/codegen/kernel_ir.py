@@ -26,7 +26,7 @@
 
 A line end closes a statement, so that an `if` on the next line is a statement and not the guard of a
 `load`. Infix operators have spaces around them; ``#`` starts a comment. What expressions mean stands in
-graphtorch/ir/expr.py. `par` divides iterations among CPU threads, `vec` becomes vector instructions
+graphtorch/ir/expr. `par` divides iterations among CPU threads, `vec` becomes vector instructions
 (legalize.py turns it into Ramp and Splat), `block` and `thread` are the CUDA grid. Spaces: `local` is
 registers or the stack, `thread` is scratch memory of one CPU thread, `shared` is a block's shared memory,
 `global` is a workspace that all threads see.

@@ -5,7 +5,7 @@ A primitive defines
     infer(self, *types, **attrs)      -> TensorType or a tuple of them; raises through `check`
     ref(self, *arrays, **attrs)       -> numpy array(s): eager mode on the CPU, and the oracle
     vjp(self, g, y, *operands, **attrs) -> a gradient (or None) for each operand, written with ops
-    lower(self, *sources, **attrs)    -> what `compute` or `reduce` of ir/expr.py return
+    lower(self, *sources, **attrs)    -> what `compute` or `reduce` of ir/expr return
 
 For an op of several results ``g`` and ``y`` are tuples. An operand of `vjp` whose name starts with an
 underscore is looked at for its type alone, so that eager mode need not keep it unchanged.

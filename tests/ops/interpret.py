@@ -1,4 +1,4 @@
-"""A scalar interpreter of graphtorch/ir/expr.py: what a `lower` means, one element at a time.
+"""A scalar interpreter of graphtorch/ir/expr: what a `lower` means, one element at a time.
 
 It validates `Op.lower` against `Op.ref` with no code generation in between. Values are numpy scalars
 of each expression's dtype, so that arithmetic wraps and rounds as it does in generated code.

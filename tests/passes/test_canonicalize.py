@@ -77,6 +77,10 @@ APPLIES = {
         ["cast(%x0) {dtype=f32}", "return %0"],
     ),
     "broadcast_to the same shape": (lambda x: op("broadcast_to", x, shape=(2, 3)), [f32(2, 3)], ["return %x0"]),
+    "a number made a row, and then spread": (
+        lambda x: op("broadcast_to", op("reshape", op("constant", value=2.0, dtype=float32), shape=(1, 1)), shape=(5, 3)),
+        [f32(3)], ["constant() {value=2.0, dtype=f32}", "broadcast_to(%0) {shape=[5,3]}", "return %1"],
+    ),
     "broadcast_to twice": (
         lambda x: op("broadcast_to", op("broadcast_to", x, shape=(2, 3)), shape=(5, 2, 3)), [f32(1, 3)],
         ["broadcast_to(%x0) {shape=[5,2,3]}", "return %0"],

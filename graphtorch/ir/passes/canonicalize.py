@@ -160,7 +160,7 @@ def permute_identity(call: Call) -> Found:
 def of_filled(call: Call) -> Found:
     """Moving the elements of a tensor whose elements are equal."""
     scalar = scalar_of(call.first)
-    return filled(scalar, call.type) if scalar is not None and call.first is not scalar else None
+    return None if scalar is None else filled(scalar, call.type)
 
 
 def absorb(call: Call) -> Found:
