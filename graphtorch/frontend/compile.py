@@ -6,6 +6,7 @@ import copy
 import functools
 import os
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,6 +44,10 @@ class Compiled:
             if program is None:
                 program = self._compile(key, args, kwargs)
         return program.run(tensors)
+
+    def __get__(self, owner: Any, _: type | None = None) -> Any:
+        """In a class: a method. Its programs are those of the object that it is called on."""
+        return self if owner is None else types.MethodType(self, owner)
 
     def _key(self, args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
         storages = [id(t._storage) for t in tensors]
@@ -146,8 +151,12 @@ def _leaf_key(x: Any) -> Any:
     return type(x), x
 
 
+#: methods of a module that return it, so that calls can be chained
+_FLUENT = frozenset("train eval to float double cpu cuda apply requires_grad_".split())
+
+
 class CompiledModule(Compiled):
-    """A compiled module: calls are compiled, everything else is the module's own."""
+    """A compiled module: calls are compiled; attributes, read and assigned, are the module's own."""
 
     def __init__(self, module: Module) -> None:
         super().__init__(module)
@@ -156,7 +165,29 @@ class CompiledModule(Compiled):
     def __getattr__(self, name: str) -> Any:
         if name in ("_module", "_target"):
             raise AttributeError(name)
-        return getattr(self._module, name)
+        found = getattr(self._module, name)
+        return self._chained(found) if name in _FLUENT else found
+
+    def _chained(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(method)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            found = method(*args, **kwargs)
+            return self if found is self._module else found
+
+        return call
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+        else:
+            setattr(self._module, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(self._module, name)
+
+    def __get__(self, owner: Any, _: type | None = None) -> Any:
+        """Modules are no methods, wherever they stand."""
+        return self
 
     def __repr__(self) -> str:
         return f"compile({self._module!r})"

@@ -442,3 +442,44 @@ def test_reductions_of_nothing_and_deep_copies() -> None:
     compiled = gt.compile(nn.Linear(3, 2))
     x = normal(4, 3)
     close(copy.deepcopy(compiled)(x), compiled(x))
+
+
+def test_a_method_is_compiled_for_each_object() -> None:
+    class Trainer:
+        def __init__(self, rate: float) -> None:
+            self.model = nn.Linear(3, 1)
+            self.optimizer = optim.SGD(self.model.parameters(), lr=rate)
+            self.scale = 2.0
+
+        def plain(self, x: gt.Tensor) -> gt.Tensor:
+            self.optimizer.zero_grad()
+            loss = (self.model(x) * self.scale).square().mean()
+            loss.backward()
+            self.optimizer.step()
+            return loss
+
+        step = gt.compile(plain)
+
+    first, second = Trainer(0.1), Trainer(0.2)
+    twins = copy.deepcopy(first), copy.deepcopy(second)
+    for _ in range(3):
+        x = normal(5, 3)
+        for trainer, twin in zip((first, second), twins, strict=True):
+            close(trainer.step(x), twin.plain(x))
+        first.scale = twins[0].scale = first.scale + 1
+    assert isinstance(Trainer.step, type(gt.compile(lambda: None)))
+
+
+def test_a_compiled_module_is_used_like_the_module() -> None:
+    model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 2))
+    compiled = gt.compile(model)
+    assert compiled.eval() is compiled
+    assert compiled.double().train().eval() is compiled
+    x = normal(5, 3).double()
+    assert_close(compiled(x), model(x))
+    compiled.float()
+    compiled.extra = nn.Linear(2, 2)
+    assert model.extra is compiled.extra
+    del compiled.extra
+    assert list(compiled.state_dict()) == list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert not compiled.training
