@@ -169,7 +169,7 @@ class Recorder:
                 self.impure = self.impure or (f"random.{function.__name__}", _caller(frame))
             return
         code = frame.f_code
-        if event != "call" or _is_library_file(code.co_filename):
+        if event != "call" or _is_library_file(code.co_filename) or _is_library_name(frame.f_globals.get("__name__")):
             return
         seen = frame.f_locals  # at this event: the arguments and the closure
         key = code, tuple(map(id, seen.values()))
@@ -269,7 +269,11 @@ def _is_library_file(file: str) -> bool:
 
 
 def _is_library(cls: type) -> bool:
-    root = cls.__module__.partition(".")[0]
+    return _is_library_name(cls.__module__)
+
+
+def _is_library_name(module: str | None) -> bool:
+    root = (module or "").partition(".")[0]
     return root in ("graphtorch", "numpy") or root in sys.stdlib_module_names
 
 
