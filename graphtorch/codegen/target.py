@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 
 @dataclass(frozen=True)
 class Target:
-    """An LLVM target, with what the schedules ask of it: bytes per vector, and vector registers."""
+    """An LLVM target, with what the schedules ask of it: bytes per vector, vector registers, bytes of cache of a core."""
 
     triple: str
     cpu: str
     features: str
     vector_bytes: int
     registers: int
+    l1: int = 32 * 1024
+    l2: int = 512 * 1024
 
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes per vector."""
@@ -30,7 +33,20 @@ def host_target() -> Target:
     features = llvm.get_host_cpu_features()
     for change in filter(None, os.environ.get("GRAPHTORCH_CPU_FEATURES", "").split(",")):
         features[change[1:]] = change[0] == "+"
-    return target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
+    found = target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
+    return replace(found, l1=_cache_bytes(1, found.l1), l2=_cache_bytes(2, found.l2))
+
+
+def _cache_bytes(level: int, otherwise: int) -> int:
+    """The size of a core's data cache, as Linux tells it."""
+    for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        try:
+            read = {name: (index / name).read_text().strip() for name in ("level", "type", "size")}
+        except OSError:
+            continue
+        if read["level"] == str(level) and read["type"] != "Instruction" and read["size"].endswith("K"):
+            return int(read["size"][:-1]) * 1024
+    return otherwise
 
 
 def target_for(triple: str, cpu: str, features: dict[str, bool]) -> Target:

@@ -82,7 +82,7 @@ class Compute:
 
     def at(self, index: tuple[Expr, ...], where: Expr) -> Expr:
         """Guards every load inside, since the index may lie outside of what they can read."""
-        return select(where, _guard(self[index], where), const(0, self.dtype))
+        return select(where, guard(self[index], where), const(0, self.dtype))
 
     def view(self, shape: tuple[int, ...]) -> Compute:
         if tuple(shape) == self.shape:
@@ -90,12 +90,13 @@ class Compute:
         return Compute(tuple(shape), self.dtype, lambda *i: self[unflatten_index(self.shape, flat_index(shape, i))])
 
 
-def _guard(e: Expr, where: Expr) -> Expr:
+def guard(e: Expr, where: Expr) -> Expr:
+    """``e`` with every load in it under the condition as well: what it reads may not exist otherwise."""
     if isinstance(e, Load):
         guard = where if e.where is None else e.where & where
         return Load(e.buffer, e.indices, guard)
     old = children(e)
-    return with_children(e, [_guard(c, where) for c in old]) if old else e
+    return with_children(e, [guard(c, where) for c in old]) if old else e
 
 
 Values = tuple[Expr, ...]

@@ -1,0 +1,184 @@
+"""Loops cut into boxes: several loops that count as one, in blocks of equal shape.
+
+A box takes whole runs of the inner loops and a part of one loop; outside of that it has one index. A part that does
+not divide its loop leaves the last block ragged: the block then reaches beyond the loop's end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import For, Stmt, replace_vars
+from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.ir.expr import Expr, Var, const, flat_index, unflatten_index
+from graphtorch.ir.types import int64
+
+Index = dict[Var, Expr]
+ZERO = const(0, int64)
+#: a block that divides its loop is taken if it is at least this share of the size asked for
+EXACT = 0.6
+
+
+def ceil_div(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def round_up(n: int, to: int) -> int:
+    return ceil_div(n, to) * to
+
+
+def extent_of(v: Var) -> int:
+    return v.extent or 0
+
+
+@dataclass(frozen=True)
+class Box:
+    """``sizes[d]`` indices of ``vars[d]`` per block, ``counts[d]`` blocks along it."""
+
+    vars: tuple[Var, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return tuple(ceil_div(extent_of(v), s) for v, s in zip(self.vars, self.sizes, strict=True))
+
+    @property
+    def size(self) -> int:
+        """Positions in a block."""
+        return math.prod(self.sizes)
+
+    @property
+    def blocks(self) -> int:
+        return math.prod(self.counts)
+
+    @property
+    def ragged(self) -> tuple[Var, ...]:
+        """Loops whose last block reaches beyond the end (one at most)."""
+        return tuple(v for v, s in zip(self.vars, self.sizes, strict=True) if extent_of(v) % s)
+
+    def origin(self, block: Expr) -> Index:
+        """The first index of a block, by loop."""
+        at = unflatten_index(self.counts, block)
+        return {v: i * s for v, i, s in zip(self.vars, at, self.sizes, strict=True)}
+
+    def locals(self) -> tuple[Var, ...]:
+        """Loops over a block."""
+        return tuple(Var(f"{v.name}b", int64, s) for v, s in zip(self.vars, self.sizes, strict=True))
+
+    def at(self, position: Expr) -> Index:
+        """The indices inside of a block at a flat position."""
+        return dict(zip(self.vars, unflatten_index(self.sizes, position), strict=True))
+
+    def position(self, local: Index) -> Expr:
+        return flat_index(self.sizes, [local.get(v, ZERO) for v in self.vars])
+
+
+def block(vars: Sequence[Var], target: int) -> Box:
+    """Blocks of about ``target`` positions at most: an exact divisor where there is a good one, else equal parts."""
+    sizes: list[int] = []
+    room = max(1, target)
+    for v in reversed(vars):
+        size = _part(extent_of(v), room)
+        sizes.insert(0, size)
+        room = room // size if size == extent_of(v) else 1
+    return Box(tuple(vars), tuple(sizes))
+
+
+def _part(extent: int, room: int) -> int:
+    if extent <= room:
+        return max(1, extent)
+    exact = max(d for d in range(1, room + 1) if extent % d == 0)
+    return exact if exact >= EXACT * room else ceil_div(extent, ceil_div(extent, room))
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A box in tiles of rows, of at most two heights: ``cuts`` of one loop, with all loops inside of it."""
+
+    box: Box
+    cut: int  # the loop that is cut
+    cuts: tuple[tuple[int, int], ...]  # (tiles, indices of the loop in each)
+
+    @property
+    def chunk(self) -> int:
+        """Rows that stay together: the loops inside of the one that is cut."""
+        return math.prod(self.box.sizes[self.cut + 1 :])
+
+    @property
+    def heights(self) -> list[tuple[int, int]]:
+        """(how many tiles, rows in each)"""
+        outer = math.prod(self.box.sizes[: self.cut])
+        return [(count * outer, size * self.chunk) for count, size in self.cuts]
+
+    def run(self, body: Callable[[Callable[[Expr], Index], int], Sequence[Stmt]]) -> list[Stmt]:
+        """``body(index of a row in the box, rows)`` for every tile."""
+        box = self.box
+        outer = box.locals()[: self.cut]
+        stmts: list[Stmt] = []
+        start = 0
+        for count, size in self.cuts:
+            number = Var("mt", int64, count)
+
+            def row(i: Expr, start: int = start, size: int = size, number: Var = number) -> Index:
+                at = dict(zip(box.vars, outer, strict=False))
+                at[box.vars[self.cut]] = number * size + start + i // self.chunk
+                inside = unflatten_index(box.sizes[self.cut + 1 :], i % self.chunk)
+                return at | dict(zip(box.vars[self.cut + 1 :], inside, strict=True))
+
+            stmts += loops([number], body(row, size * self.chunk))
+            start += count * size
+        return loops(outer, stmts)
+
+
+def tiles(box: Box, most: int) -> Tiles:
+    """Tiles of at most ``most`` rows, as equal as they can be."""
+    cut, chunk = len(box.sizes) - 1, 1
+    while cut > 0 and chunk * box.sizes[cut] <= most:
+        chunk *= box.sizes[cut]
+        cut -= 1
+    length = box.sizes[cut]
+    count = ceil_div(length, max(1, most // chunk))
+    tall = ceil_div(length, count)
+    high = length - count * (tall - 1)
+    pieces = ((high, tall), (count - high, tall - 1))
+    return Tiles(box, cut, tuple((n, size) for n, size in pieces if n and size))
+
+
+def loops(vars: Sequence[Var], body: Sequence[Stmt]) -> list[Stmt]:
+    """``body`` in loops over ``vars``; a loop of one index is not a loop."""
+    stmts = list(body)
+    for v in reversed(vars):
+        if v.extent == 1:
+            stmts = list(replace_vars(stmts, {v: ZERO}))
+        else:
+            stmts = [For(v, const(extent_of(v), int64), "for", tuple(stmts))]
+    return stmts
+
+
+def vector_loops(vars: Sequence[Var], lanes: int, body: Callable[[Index], Sequence[Stmt]]) -> list[Stmt]:
+    """``body(indices)`` for all of ``vars``, the last of them in vectors."""
+    still: Index = dict.fromkeys((v for v in vars if v.extent == 1), ZERO)
+    wide = [v for v in vars if v.extent != 1]
+    if not wide:
+        return list(body(still))
+    *outer, last = wide
+    return loops(outer, vector_loop(last, lanes, lambda i: body({**still, **{v: v for v in outer}, last: i})))
+
+
+def unflatten(vars: Sequence[Var], position: Expr) -> Index:
+    """The indices of a flat position. One beyond the end is beyond the end of the first loop."""
+    out: Index = {}
+    stride = math.prod(extent_of(v) for v in vars)
+    first = next((v for v in vars if v.extent != 1), None)
+    for v in vars:
+        stride //= extent_of(v)
+        index = position // stride
+        out[v] = ZERO if v.extent == 1 else index if v is first else index % extent_of(v)
+    return out
+
+
+def shifted(start: Index, local: Index) -> Index:
+    """Indices that count from ``start``."""
+    return start | {v: start[v] + i if v in start else i for v, i in local.items()}

@@ -1,0 +1,147 @@
+"""Contractions by inner products: x and y are dense along k, and vectors run along it; lanes are added at the end.
+
+Nothing is packed: each vector of y is read once for every few rows, so this is for few rows (x @ w.t()), where packing
+y would cost more than the products. Each block of k is summed by itself (see blocks.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Alloc, Kind, Stmt, loop, store
+from graphtorch.codegen.loops import ReduceNest
+from graphtorch.codegen.schedule.base import bind_results
+from graphtorch.codegen.schedule.boxes import ZERO, Index, block, extent_of, shifted, tiles, unflatten
+from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, TASKS, Operands, size
+from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.codegen.target import Target
+from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, const, substitute
+from graphtorch.ir.expr.lowered import guard
+from graphtorch.ir.types import DType, int64
+
+#: vectors of k that are summed by themselves
+BLOCK_VECTORS = 64
+#: columns of y that a task keeps in its cache while rows pass by
+TASK_COLUMNS = 64
+
+
+def inner_products(nest: ReduceNest, o: Operands, target: Target) -> list[Stmt]:
+    """The statements of the whole contraction; ``o`` has one loop of columns and one of k."""
+    work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
+    kind: Kind = "par" if work >= PARALLEL_MACS else "for"
+    columns = block(o.n, min(TASK_COLUMNS, max(8, size(o.n) * size(o.batch) // TASKS)))
+    inner = _Inner(nest, o, target)
+
+    def task(t: Var) -> list[Stmt]:
+        b, nb = t // columns.blocks, t % columns.blocks
+        start = unflatten(o.batch, b) | columns.origin(nb)
+        side = inner.side
+        whole = tiles(columns, side)
+        rows = tiles(block(o.m, size(o.m)), min(side, size(o.m)))
+
+        def column(at: Callable[[Expr], Index], width: int) -> list[Stmt]:
+            return rows.run(lambda row, height: inner.tile(start, row, height, at, width))
+
+        return whole.run(column)
+
+    return [loop("t", size(o.batch) * columns.blocks, task, kind)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Inner:
+    nest: ReduceNest
+    o: Operands
+    target: Target
+
+    @property
+    def dtype(self) -> DType:
+        return self.o.x.value.dtype
+
+    @property
+    def lanes(self) -> int:
+        return self.target.lanes(self.dtype.itemsize)
+
+    @property
+    def side(self) -> int:
+        """Rows and columns of a tile: their products, and a vector of each, are in registers."""
+        return 4 if self.target.registers == 32 else 3
+
+    def tile(
+        self, start: Index, row: Callable[[Expr], Index], height: int, column: Callable[[Expr], Index], width: int
+    ) -> list[Stmt]:
+        """``height`` rows by ``width`` columns over all of k, stored."""
+        lanes, (k,) = self.lanes, self.o.k
+        shape = (height, width, lanes)
+        total, acc = Buffer("sums", shape, self.dtype), Buffer("acc", shape, self.dtype)
+        whole, rest = divmod(extent_of(k), lanes)
+
+        def each(body: Callable[[Expr, Expr, Expr], Stmt]) -> Stmt:
+            def rows(l: Var) -> Stmt:
+                return loop("i", height, lambda i: loop("j", width, lambda j: body(i, j, l), "unroll"), "unroll")
+
+            return loop("l", lanes, rows, "vec")
+
+        def zero(buffer: Buffer) -> Stmt:
+            return each(lambda i, j, l: store(buffer, (i, j, l), const(0, self.dtype)))
+
+        def step(first: Expr, inside: Callable[[Expr], Expr] | None = None) -> Stmt:
+            def multiply_add(i: Expr, j: Expr, l: Expr) -> Stmt:
+                at = first * lanes + l
+                x = self.o.x.read(shifted(start, row(i) | {k: at}))
+                y = self.o.y.read(shifted(start, column(j) | {k: at}))
+                if inside is not None:
+                    x, y = guard(x, inside(at)), guard(y, inside(at))
+                return store(acc, (i, j, l), Load(acc, (i, j, l)) + x * y)
+
+            return each(multiply_add)
+
+        def end(at: Expr) -> list[Stmt]:
+            return [each(lambda i, j, l: store(total, (i, j, l), Load(total, (i, j, l)) + Load(acc, (i, j, l))))]
+
+        def piece(first: Expr, count: int) -> list[Stmt]:
+            return [zero(acc), loop("k", count, lambda v: step(first + v)), *end(first)]
+
+        blocks, left = divmod(whole, BLOCK_VECTORS)
+        stmts: list[Stmt] = [Alloc(total, "local"), Alloc(acc, "local"), zero(total)]
+        if blocks:
+            stmts.append(loop("q", blocks, lambda q: piece(q * BLOCK_VECTORS, BLOCK_VECTORS)))
+        if left:
+            stmts += piece(const(blocks * BLOCK_VECTORS, int64), left)
+        if rest:
+            stmts += [zero(acc), step(const(whole, int64), lambda at: at < extent_of(k)), *end(ZERO)]
+        return [*stmts, *self.store_all(start, row, height, column, width, total)]
+
+    def store_all(
+        self,
+        start: Index,
+        row: Callable[[Expr], Index],
+        height: int,
+        column: Callable[[Expr], Index],
+        width: int,
+        total: Buffer,
+    ) -> list[Stmt]:
+        """Lanes are added by halves, and the outputs stored."""
+        half = self.lanes // 2
+        stmts: list[Stmt] = []
+        while half:
+            def fold(l: Expr, half: int = half) -> list[Stmt]:
+                def one(i: Expr, j: Expr) -> Stmt:
+                    return store(total, (i, j, l), Load(total, (i, j, l)) + Load(total, (i, j, l + half)))
+
+                return [loop("i", height, lambda i: loop("j", width, lambda j: one(i, j), "unroll"), "unroll")]
+
+            stmts += vector_loop(Var("h", int64, half), half, fold)
+            half //= 2
+
+        def element(i: Expr, j: Expr) -> Sequence[Stmt]:
+            return self.store(shifted(start, row(i) | column(j)), Load(total, (i, j, ZERO)))
+
+        return [*stmts, loop("i", height, lambda i: loop("j", width, lambda j: element(i, j), "unroll"), "unroll")]
+
+    def store(self, index: Index, value: Expr) -> list[Stmt]:
+        memo: Memo = {}
+        values = [substitute(f((value,)), index, memo) for _, f in self.nest.outputs]
+        lets, bound = bind_results(values, "e")
+        at = [substitute(v, index, memo) for v in self.nest.vars]
+        return [*lets, *(store(b, at, e) for (b, _), e in zip(self.nest.outputs, bound, strict=True))]

@@ -1,0 +1,266 @@
+"""Contractions by outer products: vectors along n, each element of x in all lanes.
+
+Rows of x are staged as the region that a block reads (regions.py), y as panels [k][width of a tile]; a register tile
+runs over k. K. Goto and R. A. van de Geijn, "Anatomy of high-performance matrix multiplication", ACM TOMS 34
+(2008), with x in its own layout instead of packed, so that windows need no copy for each of their positions.
+
+Each block of k is summed by itself (see blocks.py), in one order. Where rows and columns are few and k is
+long, tasks take parts of k, and a second pass adds the parts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Alloc, For, If, Kind, Stmt, loop, store
+from graphtorch.codegen.loops import ReduceNest
+from graphtorch.codegen.schedule.base import bind_results
+from graphtorch.codegen.schedule.boxes import (
+    ZERO,
+    Index,
+    ceil_div,
+    extent_of,
+    shifted,
+    unflatten,
+    vector_loops,
+)
+from graphtorch.codegen.schedule.outer_operands import Panels, Rows, block_loops
+from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, OuterPlan, size
+from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.codegen.target import Target
+from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, const, substitute, unflatten_index
+from graphtorch.ir.types import DType, int64
+
+#: multiply-adds of the loop over k that are written out
+UNROLLED = 32
+#: where the sum of a row and a column is kept
+Place = Callable[[Expr, Expr], tuple[Buffer, tuple[Expr, ...]]]
+
+
+def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target) -> list[Stmt]:
+    """The statements of the whole contraction."""
+    work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
+    kind: Kind = "par" if work >= PARALLEL_MACS else "for"
+    return _Outer(nest, o, plan, target, kind).body()
+
+
+@dataclass(frozen=True, eq=False)
+class _Outer:
+    nest: ReduceNest
+    o: Operands
+    plan: OuterPlan
+    target: Target
+    kind: Kind
+
+    @property
+    def dtype(self) -> DType:
+        return self.o.x.value.dtype
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of columns."""
+        return ceil_div(size(self.o.n), self.plan.columns)
+
+    def body(self) -> list[Stmt]:
+        p = self.plan
+        y = Panels(self.o, p, self.target)
+        batch = size(self.o.batch)
+        grid = (batch, p.m.blocks, self.blocks, p.parts)
+        pack = y.pack_all(self.kind)
+        if p.parts > 1:
+            return [*pack, *self.in_parts(y, grid)]
+
+        def task(t: Var) -> list[Stmt]:
+            b, mb, nb, _ = unflatten_index(grid, t)
+            ct = Buffer("ct", (p.m.size, p.columns), self.dtype)
+            sums = self.accumulate(y, (b, mb, nb), lambda r, c: (ct, (r, c)), ZERO, p.k.blocks)
+            return [Alloc(ct, "thread"), *sums, *self.finish((b, mb, nb), lambda r, c: (ct, (r, c)))]
+
+        return [*pack, loop("t", math.prod(grid), task, self.kind)]
+
+    def in_parts(self, y: Panels, grid: tuple[int, ...]) -> list[Stmt]:
+        """Tasks sum parts of k; then the parts are added, and the outputs stored. One block of rows and of columns."""
+        p, batch = self.plan, grid[0]
+        sums = Buffer("part", (p.parts, batch, p.m.size, p.columns), self.dtype)
+        total = Buffer("total", sums.shape[1:], self.dtype)
+
+        def part(t: Var) -> list[Stmt]:
+            b, mb, nb, number = unflatten_index(grid, t)
+            first, after = (n * p.k.blocks // p.parts for n in (number, number + 1))
+            return self.accumulate(y, (b, mb, nb), lambda r, c: (sums, (number, b, r, c)), first, after - first)
+
+        def add(r: Var) -> list[Stmt]:
+            b, row = unflatten_index((batch, p.m.size), r)
+
+            def columns(c: Expr) -> list[Stmt]:
+                value: Expr = Load(sums, (ZERO, b, row, c))
+                for number in range(1, p.parts):
+                    value = value + Load(sums, (const(number, int64), b, row, c))
+                return [store(total, (b, row, c), value)]
+
+            return vector_loop(Var("c", int64, p.columns), p.lanes, columns)
+
+        def last(b: Expr) -> list[Stmt]:
+            return self.finish((b, ZERO, ZERO), lambda r, c: (total, (b, r, c)))
+
+        stored = [loop("b", batch, last, self.kind)] if batch > 1 else _outermost(last(ZERO), self.kind)
+        return [
+            Alloc(sums, "global"),
+            loop("t", math.prod(grid), part, self.kind),
+            Alloc(total, "global"),
+            loop("r", batch * p.m.size, add, self.kind),
+            *stored,
+        ]
+
+    # ---- a block of rows and columns ----
+
+    def at(self, b: Expr, mb: Expr) -> Index:
+        """The first index of a block of rows."""
+        return unflatten(self.o.batch, b) | self.plan.m.origin(mb)
+
+    def accumulate(
+        self, y: Panels, block: tuple[Expr, Expr, Expr], place: Place, first: Expr, count: Expr | int
+    ) -> list[Stmt]:
+        """Sum ``count`` blocks of k, from block ``first``, for a block of rows and one of columns."""
+        b, mb, nb = block
+        p = self.plan
+        start = self.at(b, mb)
+        x = Rows(self.o, p, self.target)
+        several = p.k.blocks > 1
+
+        def step(i: Expr) -> list[Stmt]:
+            q = first + i
+            panel = lambda nt: self.panel(x, y, (b, mb, nb), q, nt, place, several)  # noqa: E731
+            return [*x.stage_block(start, q), *y.pack_block(b, nb, q), loop("nt", p.columns // p.width, panel)]
+
+        work = step(ZERO) if count == 1 else [loop("q", count, step)]
+        return [*x.alloc(), *y.alloc_block(), *(self.zero(place) if several else []), *x.stage(start), *work]
+
+    def zero(self, place: Place) -> list[Stmt]:
+        p = self.plan
+
+        def row(r: Var) -> list[Stmt]:
+            def columns(c: Expr) -> list[Stmt]:
+                buffer, at = place(r, c)
+                return [store(buffer, at, const(0, self.dtype))]
+
+            return vector_loop(Var("c", int64, p.columns), p.lanes, columns)
+
+        return [loop("r", p.m.size, row)]
+
+    def panel(
+        self, x: Rows, y: Panels, block: tuple[Expr, Expr, Expr], q: Expr, nt: Expr, place: Place, add: bool
+    ) -> list[Stmt]:
+        """All tiles of rows over one panel of columns."""
+        b, mb, nb = block
+        start, k_start = self.at(b, mb), self.plan.k.origin(q)
+
+        def tile(row: Callable[[Expr], Index], height: int) -> list[Stmt]:
+            def load_x(i: Expr, k: Index) -> Expr:
+                return x.load(start, k_start, row(i), k)
+
+            def load_y(j: Expr, k: Index) -> Expr:
+                return y.load((b, nb, q), k_start, nt, j, k)
+
+            def keep(i: Expr, j: Expr, value: Expr) -> Stmt:
+                buffer, at = place(self.plan.m.position(row(i)), nt * self.plan.width + j)
+                return store(buffer, at, Load(buffer, at) + value if add else value)
+
+            stmts = self.tile(height, k_start, load_x, load_y, keep)
+            beyond = [start[v] + row(ZERO)[v] < extent_of(v) for v in self.plan.m.ragged]
+            return [If(beyond[0], tuple(stmts))] if beyond else stmts
+
+        return self.plan.rows.run(tile)
+
+    def tile(
+        self,
+        height: int,
+        k_start: Index,
+        load_x: Callable[[Expr, Index], Expr],
+        load_y: Callable[[Expr, Index], Expr],
+        keep: Callable[[Expr, Expr, Expr], Stmt],
+    ) -> list[Stmt]:
+        """``height`` rows by a panel's width in registers, over a block of k."""
+        p = self.plan
+        acc = Buffer("acc", (height, p.width), self.dtype)
+
+        def each(body: Callable[[Expr, Expr], Stmt]) -> Stmt:
+            """Rows outside, so that the vectors of y stay in registers and x needs one more."""
+
+            def row(i: Var) -> Stmt:
+                def vector(v: Var) -> Stmt:
+                    return loop("l", p.lanes, lambda l: body(i, v * p.lanes + l), "vec")
+
+                return loop("v", p.vectors, vector, "unroll")
+
+            return loop("i", height, row, "unroll")
+
+        def step(k: Index) -> list[Stmt]:
+            return [each(lambda i, j: store(acc, (i, j), Load(acc, (i, j)) + load_x(i, k) * load_y(j, k)))]
+
+        reads = lambda k: [load_x(ZERO, k), load_y(ZERO, k)]  # noqa: E731
+        return [
+            Alloc(acc, "local"),
+            each(lambda i, j: store(acc, (i, j), const(0, self.dtype))),
+            *block_loops(p.k, k_start, step, reads, UNROLLED // (height * p.vectors)),
+            each(lambda i, j: keep(i, j, Load(acc, (i, j)))),
+        ]
+
+    # ---- outputs ----
+
+    def finish(self, block: tuple[Expr, Expr, Expr], place: Place) -> list[Stmt]:
+        """Store the outputs of a block, epilogue included; the last block of a ragged loop has a size of its own."""
+        b, mb, nb = block
+        m, o = self.plan.m, self.o
+        shapes: list[tuple[list[Expr], dict[Var, int]]] = [([], dict(zip(m.vars, m.sizes, strict=True)))]
+        for v in m.ragged:
+            at, count, length = m.vars.index(v), ceil_div(extent_of(v), dict(shapes[0][1])[v]), shapes[0][1][v]
+            number = unflatten_index(m.counts, mb)[at]
+            rest = {**shapes[0][1], v: extent_of(v) - (count - 1) * length}
+            shapes = [([number < count - 1], shapes[0][1]), ([number.eq(count - 1)], rest)]
+        columns = [([], self.plan.columns)] if self.blocks > 1 else [([], size(o.n))]
+        if self.blocks > 1 and size(o.n) % self.plan.columns:
+            rest_n = size(o.n) % self.plan.columns
+            columns = [([nb < self.blocks - 1], self.plan.columns), ([nb.eq(self.blocks - 1)], rest_n)]
+        out: list[Stmt] = []
+        for when, sizes in shapes:
+            for and_when, width in columns:
+                n_sizes = {o.n[0]: width} if self.blocks > 1 else {v: extent_of(v) for v in o.n}
+                stmts = self.outputs(block, sizes | n_sizes, place)
+                conditions = [*when, *and_when]
+                for condition in conditions:
+                    stmts = [If(condition, tuple(stmts))]
+                out += stmts
+        return out
+
+    def outputs(self, block: tuple[Expr, Expr, Expr], sizes: dict[Var, int], place: Place) -> list[Stmt]:
+        b, mb, nb = block
+        o, m = self.o, self.plan.m
+        origin = self.at(b, mb) | ({o.n[0]: nb * self.plan.columns} if self.blocks > 1 else {})
+        inner = {v: Var(f"{v.name}o", int64, sizes.get(v, 1)) for v in self.nest.vars}
+        n_sizes = [sizes[v] for v in o.n]
+
+        def element(local: Index) -> list[Stmt]:
+            own = {v: local[i] for v, i in inner.items()}
+            column: Expr = ZERO
+            for v, length in zip(o.n, n_sizes, strict=True):
+                column = column * length + own.get(v, ZERO)
+            buffer, at = place(m.position(own), column)
+            return self.store(shifted(origin, own), Load(buffer, at))
+
+        return vector_loops(list(inner.values()), self.plan.lanes, element)
+
+    def store(self, index: Index, total: Expr) -> list[Stmt]:
+        """The outputs of one element."""
+        memo: Memo = {}
+        values = [substitute(f((total,)), index, memo) for _, f in self.nest.outputs]
+        lets, bound = bind_results(values, "e")
+        at = [substitute(v, index, memo) for v in self.nest.vars]
+        return [*lets, *(store(b, at, e) for (b, _), e in zip(self.nest.outputs, bound, strict=True))]
+
+
+def _outermost(stmts: list[Stmt], kind: Kind) -> list[Stmt]:
+    """The outermost loop of each, as one of ``kind``."""
+    return [For(s.var, s.extent, kind, s.body) if isinstance(s, For) and s.kind == "for" else s for s in stmts]

@@ -1,0 +1,188 @@
+"""The two operands of an outer-product contraction: rows of x and panels of y, where they lie or copied."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Alloc, For, Kind, Stmt, loop, replace_vars, store
+from graphtorch.codegen.schedule.base import join_loops
+from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, extent_of, shifted, unflatten
+from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
+from graphtorch.codegen.schedule.regions import Region, region
+from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.codegen.target import Target
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, flat_index, unflatten_index
+from graphtorch.ir.expr.lowered import guard
+from graphtorch.ir.types import int64
+
+#: rows this many bytes apart fall into few sets of a cache
+CONFLICT = 1024
+
+
+def block_loops(
+    box: Box,
+    start: Index,
+    body: Callable[[Index], Sequence[Stmt]],
+    reads: Callable[[Index], Sequence[Expr]],
+    unroll: int = 1,
+) -> list[Stmt]:
+    """``body`` over a block: loops joined where ``reads`` cross memory as one, and a ragged one ended in time."""
+    inner = box.locals()
+    index = dict(zip(box.vars, inner, strict=True))
+    stmts = list(body(index))
+    vars: tuple[Var, ...] = inner
+    if not box.ragged:
+        places = [flat_index(e.buffer.shape, e.indices) for e in reads(index) if isinstance(e, Load)]
+        vars, env = join_loops(inner, [*places, box.position(index)])
+        stmts = list(replace_vars(stmts, env))
+    for number, v in enumerate(reversed(vars)):
+        extent: Expr = const(extent_of(v), int64)
+        for loop_var, local in index.items():
+            if local is v and loop_var in box.ragged:
+                extent = binary("min", extent, const(extent_of(loop_var), int64) - start[loop_var])
+        if number == 0 and isinstance(extent, Const):
+            stmts = _unrolled(v, unroll, stmts)
+        elif v.extent == 1 and isinstance(extent, Const):
+            stmts = list(replace_vars(stmts, {v: ZERO}))
+        else:
+            stmts = [For(v, extent, "for", tuple(stmts))]
+    return stmts
+
+
+def _unrolled(v: Var, most: int, body: list[Stmt]) -> list[Stmt]:
+    extent = extent_of(v)
+    if extent == 1:
+        return list(replace_vars(body, {v: ZERO}))
+    count = max(d for d in range(1, max(1, min(most, extent)) + 1) if extent % d == 0)
+
+    def several(outer: Expr) -> Stmt:
+        return loop("u", count, lambda u: replace_vars(body, {v: outer * count + u}), "unroll")
+
+    if count == 1:
+        return [For(v, const(extent, int64), "for", tuple(body))]
+    return [several(ZERO)] if count == extent else [loop(v.name, extent // count, several)]
+
+
+class Rows:
+    """x for a block of rows: where it lies, or the region that a task or one of its blocks of k reads."""
+
+    def __init__(self, o: Operands, plan: OuterPlan, target: Target) -> None:
+        self.o, self.plan, self.target = o, plan, target
+        itemsize = o.x.value.dtype.itemsize
+        self.region: Region | None = None
+        self.whole = False
+        if self._stays():
+            return
+        m = dict(zip(plan.m.vars, plan.m.sizes, strict=True))
+        all_of_k = {v: extent_of(v) for v in o.k}
+        bytes_of = lambda k: math.prod(o.x.shape(m | k)) * itemsize  # noqa: E731
+        self.whole = plan.parts == 1 and (plan.k.blocks == 1 or bytes_of(all_of_k) <= target.l2 // 3)
+        k = all_of_k if self.whole else dict(zip(plan.k.vars, plan.k.sizes, strict=True))
+        self.region = region("xs", o.x, m | k, self._row)
+
+    def _stays(self) -> bool:
+        """Whether a copy would save nothing: no condition, and each element read once or all of them in the cache."""
+        o, p = self.o, self.plan
+        itemsize = o.x.value.dtype.itemsize
+        strides = [o.x.stride(v) for v in (*p.m.vars, *p.k.vars)]
+        if not o.x.is_plain or p.m.ragged or None in strides:
+            return False
+        rows_apart = (o.x.stride(p.m.vars[-1]) or 0) * itemsize
+        once = size(o.n) <= p.width and rows_apart % CONFLICT
+        return bool(once) or size(o.m) * size(o.k) * itemsize <= self.target.l1 // 2
+
+    def _row(self, n: int) -> int:
+        """A row length that keeps consecutive rows out of one set of the cache."""
+        lanes = self.plan.lanes
+        return n + lanes if n * self.o.x.value.dtype.itemsize % CONFLICT == 0 else n
+
+    def alloc(self) -> list[Stmt]:
+        return [Alloc(self.region.buffer, "thread")] if self.region else []
+
+    def stage(self, start: Index) -> list[Stmt]:
+        """The copy for all of k."""
+        if not self.region or not self.whole:
+            return []
+        return self.region.fill(start | dict.fromkeys(self.o.k, ZERO), self.plan.m.ragged, self.plan.lanes)
+
+    def stage_block(self, start: Index, q: Expr) -> list[Stmt]:
+        """The copy for one block of k."""
+        if not self.region or self.whole:
+            return []
+        ragged = (*self.plan.m.ragged, *self.plan.k.ragged)
+        return self.region.fill(start | self.plan.k.origin(q), ragged, self.plan.lanes)
+
+    def load(self, start: Index, k_start: Index, row: Index, k: Index) -> Expr:
+        if not self.region:
+            return self.o.x.read(shifted(start | k_start, row | k))
+        return self.region.load(row | (shifted(k_start, k) if self.whole else k))
+
+
+class Panels:
+    """y: where it lies, packed once for all tasks, or by each task where no other needs it."""
+
+    def __init__(self, o: Operands, plan: OuterPlan, target: Target) -> None:
+        self.o, self.plan = o, plan
+        self.n = size(o.n)
+        self.count = ceil_div(self.n, plan.width)
+        dtype = o.y.value.dtype
+        dense = o.y.is_plain and o.y.stride(o.n[-1]) == 1 and len(o.n) == 1 and self.n % plan.width == 0
+        small = self.n == plan.width or self.n * size(o.k) * dtype.itemsize <= target.l1 // 2
+        self.place = "memory" if dense and small else "task" if plan.m.blocks == 1 else "global"
+        k = plan.k.size
+        one = (plan.columns // plan.width, k, plan.width)
+        every = (size(o.batch), plan.k.blocks, self.count, k, plan.width)
+        self.buffer = Buffer("yp", one if self.place == "task" else every, dtype)
+
+    def pack_all(self, kind: Kind) -> list[Stmt]:
+        """The copy that all tasks share."""
+        if self.place != "global":
+            return []
+        grid = self.buffer.shape[:3]
+
+        def panel(t: Var) -> list[Stmt]:
+            b, q, number = unflatten_index(grid, t)
+            return self._pack(b, q, number, (b, q, number))
+
+        return [Alloc(self.buffer, "global"), loop("py", math.prod(grid), panel, kind)]
+
+    def alloc_block(self) -> list[Stmt]:
+        return [Alloc(self.buffer, "thread")] if self.place == "task" else []
+
+    def pack_block(self, b: Expr, nb: Expr, q: Expr) -> list[Stmt]:
+        """A task's own copy of a block of k and of columns."""
+        if self.place != "task":
+            return []
+        per_block = self.plan.columns // self.plan.width
+        return [loop("pn", per_block, lambda nt: self._pack(b, q, nb * per_block + nt, (nt,)))]
+
+    def _pack(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
+        o, p = self.o, self.plan
+        start = p.k.origin(q) | unflatten(o.batch, b)
+
+        def row(k: Index) -> list[Stmt]:
+            def element(j: Expr) -> list[Stmt]:
+                column = number * p.width + j
+                value = o.y.read(shifted(start, k) | self._column(column))
+                inside = column < self.n
+                value = value if isinstance(inside, Const) and inside.value else guard(value, inside)
+                return [store(self.buffer, (*to, p.k.position(k), j), value)]
+
+            return vector_loop(Var("j", int64, p.width), p.lanes, element)
+
+        return block_loops(p.k, start, row, lambda k: [o.y.read(shifted(start, k) | self._column(ZERO))])
+
+    def _column(self, column: Expr) -> Index:
+        return unflatten(self.o.n, column)
+
+    def load(self, block: tuple[Expr, Expr, Expr], k_start: Index, nt: Expr, j: Expr, k: Index) -> Expr:
+        b, nb, q = block
+        p = self.plan
+        number = nb * (p.columns // p.width) + nt
+        if self.place == "memory":
+            batch = unflatten(self.o.batch, b)
+            return self.o.y.read(batch | shifted(k_start, k) | self._column(number * p.width + j))
+        at = (nt,) if self.place == "task" else (b, q, number)
+        return Load(self.buffer, (*at, p.k.position(k), j))

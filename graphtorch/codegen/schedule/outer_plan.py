@@ -1,0 +1,127 @@
+"""How an outer-product contraction is cut: register tile, blocks for the caches, tasks for the threads.
+
+A model of cycles chooses. A tile of r rows and v vectors issues r*v multiply-adds, two a cycle, and r + v loads, two a
+cycle; fewer than eight independent multiply-adds wait for each other. Everything follows from sizes and from the
+target, never from the number of threads, so results are the same on any number of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from graphtorch.codegen.schedule.boxes import Box, Tiles, block, ceil_div, extent_of, round_up, tiles
+from graphtorch.codegen.schedule.regions import Access
+from graphtorch.codegen.target import Target
+from graphtorch.ir.expr import Var
+
+#: rows of a task, at most; tasks wanted so that threads can share them evenly; multiply-adds worth other threads
+TASK_ROWS, TASKS, PARALLEL_MACS = 256, 16, 1 << 17
+#: cycles that a multiply-add takes until the next can use it, times those that start each cycle
+IN_FLIGHT = 8
+#: cycles of copying: a vector; an element, out of order; an element at a place that takes divisions to find
+COPY, GATHER, SCATTERED = 1.5, 1.5, 8.0
+MOST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Operands:
+    """The loops of a contraction and its two reads: x by rows m, y by columns n."""
+
+    batch: tuple[Var, ...]
+    m: tuple[Var, ...]
+    n: tuple[Var, ...]
+    k: tuple[Var, ...]
+    x: Access
+    y: Access
+    last: Var  # the loop along which the output is dense
+
+    def swapped(self) -> Operands:
+        return Operands(self.batch, self.n, self.m, self.k, self.y, self.x, self.last)
+
+
+def size(vars: tuple[Var, ...]) -> int:
+    return math.prod(extent_of(v) for v in vars)
+
+
+@dataclass(frozen=True)
+class OuterPlan:
+    lanes: int
+    vectors: int  # of a tile
+    rows: Tiles
+    m: Box
+    k: Box
+    columns: int  # of a block of n
+    parts: int  # of k, summed by tasks of their own
+    cost: float  # cycles, on one core
+
+    @property
+    def width(self) -> int:
+        return self.vectors * self.lanes
+
+
+def plan_outer(o: Operands, target: Target) -> OuterPlan:
+    """The cheapest plan over the widths of tiles."""
+    lanes = target.lanes(o.x.value.dtype.itemsize)
+    most = ceil_div(size(o.n), lanes)
+    return min((_plan(o, target, lanes, v) for v in range(1, min(4, most) + 1)), key=lambda p: p.cost)
+
+
+def _plan(o: Operands, target: Target, lanes: int, vectors: int) -> OuterPlan:
+    itemsize = o.x.value.dtype.itemsize
+    m, n, k, batch = size(o.m), size(o.n), size(o.k), size(o.batch)
+    width = vectors * lanes
+    k_box = block(_by_stride(o.k, o.x), target.l1 * 2 // 3 // (width * itemsize))
+    room = target.l2 // 2 // (k_box.size * itemsize) if len(o.n) == 1 else n
+    columns = _columns(n, width, room)
+    most_rows = min(MOST_ROWS, (target.registers - vectors - 1) // vectors)
+    wanted = max(most_rows, min(TASK_ROWS, target.l2 // 4 // (columns * itemsize)))
+    tasks = batch * ceil_div(n, columns)
+    m_vars = _by_stride(o.m, o.x)
+    fits = m * round_up(n, width) * itemsize <= target.l2 // 2
+    parts = 1
+    if fits and tasks * ceil_div(m, wanted) < TASKS and k_box.blocks > 1 and k * lanes > m and k >= 1024:
+        m_box, columns = block(m_vars, m), round_up(n, width)
+        parts = _parts(k_box.blocks, ceil_div(TASKS, batch))
+    else:
+        share = ceil_div(m, ceil_div(TASKS, tasks))
+        m_box = block(m_vars, max(min(wanted, m), 1) if share >= wanted else max(most_rows, share))
+    rows = tiles(m_box, most_rows)
+    cost = _cycles(o, lanes, vectors, rows, m_box.blocks)
+    return OuterPlan(lanes, vectors, rows, m_box, k_box, columns, parts, cost)
+
+
+def _columns(n: int, width: int, room: int) -> int:
+    """Columns of a block: whole tiles, equal parts of them all, about ``room`` at most (columns of several loops: all)."""
+    panels = ceil_div(n, width)
+    blocks = ceil_div(panels, max(1, room // width))
+    return ceil_div(panels, blocks) * width
+
+
+def _parts(blocks: int, most: int) -> int:
+    exact = max(d for d in range(1, most + 1) if blocks % d == 0)
+    return exact if exact * 2 >= min(most, blocks) else min(most, blocks)
+
+
+def _by_stride(vars: tuple[Var, ...], a: Access) -> tuple[Var, ...]:
+    """Innermost what is densest in memory; as they are where that is not known."""
+    strides = [a.stride(v) for v in vars]
+    if any(s is None for s in strides):
+        return vars
+    order = sorted(range(len(vars)), key=lambda i: -abs(strides[i] or 0))
+    return tuple(vars[i] for i in order)
+
+
+def _cycles(o: Operands, lanes: int, vectors: int, rows: Tiles, m_blocks: int) -> float:
+    m, n, k, batch = size(o.m), size(o.n), size(o.k), size(o.batch)
+    panels = ceil_div(n, vectors * lanes)
+
+    def step(height: int) -> float:
+        return max(height * vectors, height + vectors, IN_FLIGHT) / 2
+
+    multiply = sum(count * step(height) for count, height in rows.heights) * m_blocks * panels * k
+    one_loop, dense_out = len(o.n) == 1, o.last is o.n[-1]
+    dense_y = one_loop and o.y.stride(o.n[-1]) == 1
+    pack = n * k * (COPY / lanes if dense_y else GATHER if one_loop else SCATTERED)
+    finish = m * n * (COPY / lanes if dense_out else GATHER)
+    return batch * (multiply + pack + finish)

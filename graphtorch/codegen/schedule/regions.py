@@ -1,0 +1,182 @@
+"""What a tile reads of an operand, as a box in the operand's own coordinates: bounds inference, and staging.
+
+A read at affine indices, such as a convolution's window, is a function of a few coordinates (n, y, x, c) that are sums
+of loops (y = 2*oy + ky - 1). Over a tile of the loops each coordinate runs over an interval; the box of
+these intervals is copied to scratch memory once, conditions at the border and elementwise producers included,
+and the tile then reads dense memory without conditions. So windows overlap in scratch memory as they do in the operand:
+there is no im2col.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Stmt, store
+from graphtorch.codegen.schedule.base import index_terms
+from graphtorch.codegen.schedule.boxes import Index, extent_of, vector_loops
+from graphtorch.ir.expr import (
+    Buffer,
+    Const,
+    Expr,
+    Load,
+    Memo,
+    Var,
+    children,
+    const,
+    flat_index,
+    linear,
+    substitute,
+    walk,
+    with_children,
+)
+from graphtorch.ir.expr.lowered import guard
+from graphtorch.ir.types import int64
+
+
+@dataclass(frozen=True, eq=False)
+class Axis:
+    """A coordinate: the sum of ``coefficients`` times loops. ``var`` stands for it in `Access.value`."""
+
+    coefficients: tuple[tuple[Var, int], ...]
+    var: Var
+
+    def at(self, index: Index) -> Expr:
+        total: Expr = const(0, int64)
+        for v, c in self.coefficients:
+            total = total + index.get(v, const(0, int64)) * c
+        return total
+
+    def span(self, sizes: dict[Var, int]) -> int:
+        """How many values it takes over a block of these sizes."""
+        return 1 + sum(abs(c) * (sizes.get(v, 1) - 1) for v, c in self.coefficients)
+
+    def below(self, sizes: dict[Var, int]) -> int:
+        """How far it goes below its value at the block's origin."""
+        return sum(-c * (sizes.get(v, 1) - 1) for v, c in self.coefficients if c < 0)
+
+    @property
+    def range(self) -> tuple[int, int]:
+        """The least and the greatest value over all of the loops."""
+        ends = [c * (extent_of(v) - 1) for v, c in self.coefficients]
+        return sum(e for e in ends if e < 0), sum(e for e in ends if e > 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Access:
+    """An expression as a function ``value`` of coordinates, in the order of the memory that it reads."""
+
+    axes: tuple[Axis, ...]
+    value: Expr
+
+    @property
+    def dtype(self) -> object:
+        return self.value.dtype
+
+    def shape(self, sizes: dict[Var, int]) -> tuple[int, ...]:
+        return tuple(a.span(sizes) for a in self.axes)
+
+    def read(self, index: Index) -> Expr:
+        """The element at these loop indices, from where it lies."""
+        return substitute(self.value, {a.var: a.at(index) for a in self.axes})
+
+    def stride(self, var: Var) -> int | None:
+        """How far apart in memory neighbours along ``var`` are; None where that is not one number."""
+        found: set[int] = set()
+
+        def visit(e: Expr) -> None:
+            if isinstance(e, Load) and e.dtype.kind == "f":
+                form = linear(flat_index(e.buffer.shape, e.indices))
+                found.add(-1 if form is None else sum(form[0].get(a.var, 0) * dict(a.coefficients).get(var, 0) for a in self.axes))
+
+        walk(self.value, visit)
+        found.discard(0) if len(found) > 1 else None
+        return found.pop() if len(found) == 1 and -1 not in found else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a load without a condition."""
+        return isinstance(self.value, Load) and self.value.where is None
+
+
+def access(e: Expr) -> Access:
+    """``e``, which mentions loops, as a function of coordinates."""
+    axes: dict[tuple[tuple[Var, int], ...], Axis] = {}
+    memo: Memo = {}
+
+    def coordinate(term: Expr) -> Expr:
+        form = linear(term)
+        assert form is not None  # index_terms gives affine ones
+        coefficients, offset = form
+        if not coefficients:
+            return const(offset, int64)
+        unit = math.gcd(*coefficients.values())
+        ordered = sorted(coefficients.items(), key=lambda item: id(item[0]))
+        if ordered[0][1] < 0 and all(c < 0 for _, c in ordered):
+            unit = -unit
+        key = tuple((v, c // unit) for v, c in ordered)
+        opposite = tuple((v, -c) for v, c in key)
+        if opposite in axes:
+            key, unit = opposite, -unit
+        if key not in axes:
+            axes[key] = Axis(key, Var(f"x{len(axes)}", int64))
+        return axes[key].var * unit + offset
+
+    terms = {id(t): t for t in index_terms([e])}
+
+    def rebuild(x: Expr) -> Expr:
+        if id(x) in memo:
+            return memo[id(x)][1]
+        if id(x) in terms:
+            new = coordinate(x)
+        else:
+            old = children(x)
+            new = with_children(x, [rebuild(c) for c in old]) if old else x
+        memo[id(x)] = x, new
+        return new
+
+    value = rebuild(e)
+    return Access(tuple(axes.values()), value)
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A box of an access in scratch memory. ``sizes`` of the loops of a block; rows are ``pad`` elements apart."""
+
+    access: Access
+    sizes: dict[Var, int]
+    buffer: Buffer
+
+    def load(self, local: Index) -> Expr:
+        """The element at indices that count from the block's origin."""
+        at = tuple(a.at(local) + a.below(self.sizes) for a in self.access.axes)
+        return Load(self.buffer, at)
+
+    def fill(self, origin: Index, ragged: Sequence[Var], lanes: int) -> list[Stmt]:
+        """Copy the box of the block at ``origin``. Beyond the end of a ragged loop there are zeros."""
+        axes = self.access.axes
+        shape = self.access.shape(self.sizes)
+        vars = [Var(f"s{d}", int64, n) for d, n in enumerate(shape)]
+
+        def element(local: Index) -> list[Stmt]:
+            env: Index = {}
+            inside: Expr = const(True)
+            for a, v in zip(axes, vars, strict=True):
+                where = a.at(origin) + local[v] - a.below(self.sizes)
+                env[a.var] = where
+                if any(loop in ragged for loop, _ in a.coefficients):
+                    low, high = a.range
+                    inside = inside & (where >= low) & (where <= high)
+            value = substitute(self.access.value, env)
+            if not isinstance(inside, Const):
+                value = guard(value, inside)
+            return [store(self.buffer, [local[v] for v in vars], value)]
+
+        return vector_loops(vars, lanes, element)
+
+
+def region(name: str, a: Access, sizes: dict[Var, int], pad: Callable[[int], int]) -> Region:
+    """The region that a block of these sizes reads; ``pad`` makes rows longer, for the sake of the cache's sets."""
+    *outer, last = a.shape(sizes)
+    return Region(a, sizes, Buffer(name, (*outer, pad(last) if outer else last), a.value.dtype))
