@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import (
     Alloc,
     Barrier,
@@ -16,7 +17,6 @@ from graphtorch.codegen.kernel_ir import (
     If,
     Kernel,
     Let,
-    Param,
     Stmt,
     Store,
     replace_vars,
@@ -32,7 +32,6 @@ from graphtorch.ir.expr import (
     Var,
     children,
     const,
-    flat_index,
     with_children,
 )
 from graphtorch.ir.types import int64
@@ -40,57 +39,8 @@ from graphtorch.ir.types import int64
 
 def legalize(kernel: Kernel) -> Kernel:
     """The kernel in the form that emit_llvm.py takes."""
-    flat = _Flatten()
-    params = tuple(Param(flat.buffer(p.buffer), p.mode) for p in kernel.params)
-    body = _expand(flat.body(kernel.body))
-    return Kernel(kernel.name, params, body)
-
-
-class _Flatten:
-    """One-dimensional buffers and row-major positions."""
-
-    def __init__(self) -> None:
-        self.buffers: dict[Buffer, Buffer] = {}
-        self.memo: dict[int, tuple[Expr, Expr]] = {}
-
-    def buffer(self, b: Buffer) -> Buffer:
-        if b not in self.buffers:
-            self.buffers[b] = b if len(b.shape) == 1 else Buffer(b.name, (b.numel,), b.dtype)
-        return self.buffers[b]
-
-    def index(self, b: Buffer, indices: Sequence[Expr]) -> tuple[Expr]:
-        return (flat_index(b.shape, [self.expr(i) for i in indices]),)
-
-    def expr(self, e: Expr) -> Expr:
-        if id(e) in self.memo:
-            return self.memo[id(e)][1]
-        if isinstance(e, Load):
-            where = None if e.where is None else self.expr(e.where)
-            new: Expr = Load(self.buffer(e.buffer), self.index(e.buffer, e.indices), where)
-        else:
-            old = children(e)
-            kids = [self.expr(c) for c in old]
-            new = e if all(a is b for a, b in zip(kids, old, strict=True)) else with_children(e, kids)
-        self.memo[id(e)] = e, new
-        return new
-
-    def body(self, stmts: Sequence[Stmt]) -> Body:
-        return tuple(self.stmt(s) for s in stmts)
-
-    def stmt(self, s: Stmt) -> Stmt:
-        match s:
-            case For():
-                return For(s.var, self.expr(s.extent), s.kind, self.body(s.body))
-            case Let():
-                return Let(s.var, self.expr(s.value))
-            case Store():
-                where = None if s.where is None else self.expr(s.where)
-                return Store(self.buffer(s.buffer), self.index(s.buffer, s.indices), self.expr(s.value), where)
-            case Alloc():
-                return Alloc(self.buffer(s.buffer), s.space)
-            case If():
-                return If(self.expr(s.cond), self.body(s.body))
-        return s
+    flat = Flatten()
+    return Kernel(kernel.name, flat.params(kernel.params), _expand(flat.body(kernel.body)))
 
 
 def _expand(stmts: Sequence[Stmt]) -> Body:

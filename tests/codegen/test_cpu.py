@@ -10,7 +10,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch.codegen import target
-from graphtorch.codegen.kernel_ir import For, has_parallel_loop, walk
+from graphtorch.codegen.kernel_ir import Alloc, has_parallel_loop, walk
 from graphtorch.ir.graph import Builder, Graph, Param
 from graphtorch.ir.op import OPS, PUBLIC
 from graphtorch.ir.ops.functions import relu, tanh
@@ -139,7 +139,7 @@ def test_matrix_products(m: int, k: int, n: int, layout: str) -> None:
 
     made = agree(product, a, b)
     if min(m, n) > 1 and m * k >= 16:
-        assert any(isinstance(s, For) and s.kind == "par" for s in walk(made.launches[0].kernel.body))
+        assert any(isinstance(s, Alloc) and s.buffer.name == "acc" for s in walk(made.launches[0].kernel.body))
     agree(lambda x, y, c: relu(product(x, y) + c), a, b, normal(n))
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphtorch.codegen.kernel_ir import Let, Param, Stmt
+from graphtorch.codegen.kernel_ir import Let, Stmt
 from graphtorch.ir.expr import (
     Binary,
-    Buffer,
     Cast,
     Const,
     Expr,
@@ -19,9 +18,7 @@ from graphtorch.ir.expr import (
     Var,
     children,
     const,
-    flat_index,
     linear,
-    with_children,
 )
 from graphtorch.ir.types import int64
 
@@ -133,29 +130,6 @@ def _label(e: Expr) -> object:
 
 
 # ---- dense memory ---------------------------------------------------------------------------------
-
-
-class Flattener:
-    """Rewrites multi-dimensional accesses to row-major positions in one-dimensional buffers."""
-
-    def __init__(self, params: Sequence[Param]) -> None:
-        self.buffers = {p.buffer: Buffer(p.buffer.name, (p.buffer.numel,), p.buffer.dtype) for p in params}
-        self.params = tuple(Param(self.buffers[p.buffer], p.mode) for p in params)
-        self._memo: dict[int, tuple[Expr, Expr]] = {}
-
-    def expr(self, e: Expr) -> Expr:
-        if id(e) in self._memo:
-            return self._memo[id(e)][1]
-        if isinstance(e, Load):
-            where = None if e.where is None else self.expr(e.where)
-            position = flat_index(e.buffer.shape, [self.expr(i) for i in e.indices])
-            new: Expr = Load(self.buffers[e.buffer], (position,), where)
-        else:
-            old = children(e)
-            kids = [self.expr(c) for c in old]
-            new = e if all(a is b for a, b in zip(kids, old, strict=True)) else with_children(e, kids)
-        self._memo[id(e)] = e, new
-        return new
 
 
 def index_terms(exprs: Sequence[Expr]) -> list[Expr]:

@@ -75,6 +75,11 @@ class Box:
         return flat_index(self.sizes, [local.get(v, ZERO) for v in self.vars])
 
 
+def whole(vars: Sequence[Var]) -> Box:
+    """One block of everything."""
+    return Box(tuple(vars), tuple(map(extent_of, vars)))
+
+
 def block(vars: Sequence[Var], target: int) -> Box:
     """Blocks of about ``target`` positions at most: an exact divisor where there is a good one, else equal parts."""
     sizes: list[int] = []

@@ -36,11 +36,11 @@ def schedule_contraction(nest: ReduceNest, target: Target) -> Kernel | None:
         return None
     along_k = _dense_along_k(o)
     if along_k and min(size(o.m), size(o.n)) <= INNER_ROWS:
-        return Kernel(nest.name, nest.params, tuple(inner_products(nest, o, target)))
+        return inner_products(nest, o, target)
     here, there = plan_outer(o, target), plan_outer(o.swapped(), target)
     if there.cost < here.cost:
         o, here = o.swapped(), there
-    return Kernel(nest.name, nest.params, tuple(outer_products(nest, o, here, target)))
+    return outer_products(nest, o, here, target)
 
 
 def _take_apart(nest: ReduceNest) -> Operands | None:

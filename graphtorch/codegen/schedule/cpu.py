@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
-from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
+from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.contract import schedule_contraction
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
@@ -44,12 +45,12 @@ def schedule_cpu(nest: Nest, target: Target) -> Kernel:
         scheduled = schedule_contraction(nest, target)
         if scheduled is not None:
             return scheduled
-    flat = Flattener(nest.params)
+    flat = Flatten()
     if isinstance(nest, LoopNest):
         body = _loop_body(nest, flat, target)
     else:
         body = _reduce_body(nest, flat, target)
-    return Kernel(nest.name, flat.params, body)
+    return Kernel(nest.name, flat.params(nest.params), body)
 
 
 def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bool) -> Body:
@@ -89,14 +90,14 @@ def _lanes(exprs: Sequence[Expr], outs: Sequence[Buffer], target: Target) -> int
 # ---- elementwise ----------------------------------------------------------------------------------
 
 
-def _loop_body(nest: LoopNest, flat: Flattener, target: Target) -> Body:
+def _loop_body(nest: LoopNest, flat: Flatten, target: Target) -> Body:
     position = flat_index(nest.shape, nest.vars)
     values = [flat.expr(e) for _, e in nest.outputs]
     vars, env = join_loops(nest.vars, [*values, position])
     memo: Memo = {}
     values = [substitute(e, env, memo) for e in values]
     position = substitute(position, env, memo)
-    outs = [flat.buffers[b] for b, _ in nest.outputs]
+    outs = [flat.buffer(b) for b, _ in nest.outputs]
     lanes = _lanes(values, outs, target)
     parallel = math.prod(nest.shape) * _cost(values) >= PARALLEL_WORK
 
@@ -132,7 +133,7 @@ def _vectorized(vars: Sequence[Var], element: Callable[[], Sequence[Stmt]], lane
 # ---- reductions -----------------------------------------------------------------------------------
 
 
-def _reduce_body(nest: ReduceNest, flat: Flattener, target: Target) -> Body:
+def _reduce_body(nest: ReduceNest, flat: Flatten, target: Target) -> Body:
     plan = plan_reduction(nest, flat)
     work = plan.outputs * plan.domain * _cost(plan.body)
     lanes = _lanes(plan.body, [], target)

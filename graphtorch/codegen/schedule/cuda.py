@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
 from graphtorch.codegen.loops import LoopNest, Nest
-from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
+from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
@@ -33,26 +34,28 @@ MANY_OUTPUTS = 4096
 
 def schedule_cuda(nest: Nest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
-    flat = Flattener(nest.params)
+    flat = Flatten()
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
-        return Kernel(nest.name, flat.params, (loop("b", 0, lambda b: (), "block.x"),))
+        return Kernel(nest.name, flat.params(nest.params), (loop("b", 0, lambda b: (), "block.x"),))
     if isinstance(nest, LoopNest):
-        return Kernel(nest.name, flat.params, _loop_body(nest, flat))
+        return Kernel(nest.name, flat.params(nest.params), _loop_body(nest, flat))
     plan = plan_reduction(nest, flat)
     tiled = contraction_body(plan) if nest.contraction else None
     if tiled is not None:
-        return Kernel(nest.name, flat.params, tiled)
+        return Kernel(nest.name, flat.params(nest.params), tiled)
     by_thread = plan.domain < LEAST_SHARED_DOMAIN or (plan.outputs >= MANY_OUTPUTS and not _dense_reduction(plan))
-    return Kernel(nest.name, flat.params, _thread_per_output(plan) if by_thread else _block_per_output(plan))
+    return Kernel(
+        nest.name, flat.params(nest.params), _thread_per_output(plan) if by_thread else _block_per_output(plan)
+    )
 
 
 # ---- elementwise ----------------------------------------------------------------------------------
 
 
-def _loop_body(nest: LoopNest, flat: Flattener) -> Body:
+def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
     position = flat_index(nest.shape, nest.vars)
     values = [flat.expr(e) for _, e in nest.outputs]
-    outs = [flat.buffers[b] for b, _ in nest.outputs]
+    outs = [flat.buffer(b) for b, _ in nest.outputs]
     vars, joined = join_loops(nest.vars, [*values, position])
     together: Memo = {}
     values = [substitute(e, joined, together) for e in values]

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, Kind, Stmt, loop, store
+from graphtorch.codegen.flatten import Flatten
+from graphtorch.codegen.kernel_ir import Alloc, Kernel, Kind, Stmt, loop, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.base import bind_results
-from graphtorch.codegen.schedule.boxes import ZERO, Index, block, extent_of, shifted, tiles, unflatten
-from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, TASKS, Operands, size
+from graphtorch.codegen.schedule.boxes import ZERO, Index, extent_of, shifted, tiles, unflatten, whole
+from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, size
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, const, substitute
@@ -22,30 +23,27 @@ from graphtorch.ir.types import DType, int64
 
 #: vectors of k that are summed by themselves
 BLOCK_VECTORS = 64
-#: columns of y that a task keeps in its cache while rows pass by
-TASK_COLUMNS = 64
 
 
-def inner_products(nest: ReduceNest, o: Operands, target: Target) -> list[Stmt]:
-    """The statements of the whole contraction; ``o`` has one loop of columns and one of k."""
+def inner_products(nest: ReduceNest, o: Operands, target: Target) -> Kernel:
+    """The kernel of the whole contraction; ``o`` has one loop of columns and one of k."""
     work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
     kind: Kind = "par" if work >= PARALLEL_MACS else "for"
-    columns = block(o.n, min(TASK_COLUMNS, max(8, size(o.n) * size(o.batch) // TASKS)))
     inner = _Inner(nest, o, target)
+    columns, rows = tiles(whole(o.n), inner.side), tiles(whole(o.m), inner.side)
+    flat = Flatten()
+    stmts: list[Stmt] = []
+    first = 0
+    for count, width in columns.cuts:
 
-    def task(t: Var) -> list[Stmt]:
-        b, nb = t // columns.blocks, t % columns.blocks
-        start = unflatten(o.batch, b) | columns.origin(nb)
-        side = inner.side
-        whole = tiles(columns, side)
-        rows = tiles(block(o.m, size(o.m)), min(side, size(o.m)))
+        def task(t: Var, count: int = count, width: int = width, first: int = first) -> list[Stmt]:
+            start = unflatten(o.batch, t // count) | {o.n[0]: t % count * width + first}
+            column = lambda j: {o.n[0]: j}  # noqa: E731
+            return rows.run(lambda row, height: inner.tile(start, row, height, column, width))
 
-        def column(at: Callable[[Expr], Index], width: int) -> list[Stmt]:
-            return rows.run(lambda row, height: inner.tile(start, row, height, at, width))
-
-        return whole.run(column)
-
-    return [loop("t", size(o.batch) * columns.blocks, task, kind)]
+        stmts.append(loop("t", size(o.batch) * count, task, kind))
+        first += count * width
+    return Kernel(nest.name, flat.params(nest.params), flat.body(stmts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +72,7 @@ class _Inner:
         lanes, (k,) = self.lanes, self.o.k
         shape = (height, width, lanes)
         total, acc = Buffer("sums", shape, self.dtype), Buffer("acc", shape, self.dtype)
-        whole, rest = divmod(extent_of(k), lanes)
+        full, rest = divmod(extent_of(k), lanes)
 
         def each(body: Callable[[Expr, Expr, Expr], Stmt]) -> Stmt:
             def rows(l: Var) -> Stmt:
@@ -102,14 +100,14 @@ class _Inner:
         def piece(first: Expr, count: int) -> list[Stmt]:
             return [zero(acc), loop("k", count, lambda v: step(first + v)), *end(first)]
 
-        blocks, left = divmod(whole, BLOCK_VECTORS)
+        blocks, left = divmod(full, BLOCK_VECTORS)
         stmts: list[Stmt] = [Alloc(total, "local"), Alloc(acc, "local"), zero(total)]
         if blocks:
             stmts.append(loop("q", blocks, lambda q: piece(q * BLOCK_VECTORS, BLOCK_VECTORS)))
         if left:
             stmts += piece(const(blocks * BLOCK_VECTORS, int64), left)
         if rest:
-            stmts += [zero(acc), step(const(whole, int64), lambda at: at < extent_of(k)), *end(ZERO)]
+            stmts += [zero(acc), step(const(full, int64), lambda at: at < extent_of(k)), *end(ZERO)]
         return [*stmts, *self.store_all(start, row, height, column, width, total)]
 
     def store_all(
@@ -125,6 +123,7 @@ class _Inner:
         half = self.lanes // 2
         stmts: list[Stmt] = []
         while half:
+
             def fold(l: Expr, half: int = half) -> list[Stmt]:
                 def one(i: Expr, j: Expr) -> Stmt:
                     return store(total, (i, j, l), Load(total, (i, j, l)) + Load(total, (i, j, l + half)))

@@ -14,7 +14,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, For, If, Kind, Stmt, loop, store
+from graphtorch.codegen.flatten import Flatten
+from graphtorch.codegen.kernel_ir import Alloc, For, If, Kernel, Kind, Stmt, loop, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.base import bind_results
 from graphtorch.codegen.schedule.boxes import (
@@ -39,11 +40,13 @@ UNROLLED = 32
 Place = Callable[[Expr, Expr], tuple[Buffer, tuple[Expr, ...]]]
 
 
-def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target) -> list[Stmt]:
-    """The statements of the whole contraction."""
+def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target) -> Kernel:
+    """The kernel of the whole contraction."""
     work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
     kind: Kind = "par" if work >= PARALLEL_MACS else "for"
-    return _Outer(nest, o, plan, target, kind).body()
+    flat = Flatten()
+    body = flat.body(_Outer(nest, o, plan, target, kind, flat).body())
+    return Kernel(nest.name, flat.params(nest.params), body)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,7 @@ class _Outer:
     plan: OuterPlan
     target: Target
     kind: Kind
+    flat: Flatten
 
     @property
     def dtype(self) -> DType:
@@ -65,7 +69,7 @@ class _Outer:
 
     def body(self) -> list[Stmt]:
         p = self.plan
-        y = Panels(self.o, p, self.target)
+        y = Panels(self.o, p, self.target, self.flat)
         batch = size(self.o.batch)
         grid = (batch, p.m.blocks, self.blocks, p.parts)
         pack = y.pack_all(self.kind)
@@ -132,7 +136,7 @@ class _Outer:
 
         def step(i: Expr) -> list[Stmt]:
             q = first + i
-            panel = lambda nt: self.panel(x, y, (b, mb, nb), q, nt, place, several)  # noqa: E731
+            panel = lambda nt: self.panel(x, y, (b, mb, nb), q, nt, place, several)
             return [*x.stage_block(start, q), *y.pack_block(b, nb, q), loop("nt", p.columns // p.width, panel)]
 
         work = step(ZERO) if count == 1 else [loop("q", count, step)]
@@ -200,11 +204,10 @@ class _Outer:
         def step(k: Index) -> list[Stmt]:
             return [each(lambda i, j: store(acc, (i, j), Load(acc, (i, j)) + load_x(i, k) * load_y(j, k)))]
 
-        reads = lambda k: [load_x(ZERO, k), load_y(ZERO, k)]  # noqa: E731
         return [
             Alloc(acc, "local"),
             each(lambda i, j: store(acc, (i, j), const(0, self.dtype))),
-            *block_loops(p.k, k_start, step, reads, UNROLLED // (height * p.vectors)),
+            *block_loops(p.k, k_start, step, self.flat, UNROLLED // (height * p.vectors)),
             each(lambda i, j: keep(i, j, Load(acc, (i, j)))),
         ]
 

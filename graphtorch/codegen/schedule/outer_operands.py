@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, For, Kind, Stmt, loop, replace_vars, store
+from graphtorch.codegen.flatten import Flatten
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kind, Stmt, exprs_of, loop, replace_vars, store, walk
 from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, extent_of, shifted, unflatten
 from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
 from graphtorch.codegen.schedule.regions import Region, region
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, flat_index, unflatten_index
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, unflatten_index
 from graphtorch.ir.expr.lowered import guard
 from graphtorch.ir.types import int64
 
@@ -25,18 +25,17 @@ def block_loops(
     box: Box,
     start: Index,
     body: Callable[[Index], Sequence[Stmt]],
-    reads: Callable[[Index], Sequence[Expr]],
+    flat: Flatten,
     unroll: int = 1,
 ) -> list[Stmt]:
-    """``body`` over a block: loops joined where ``reads`` cross memory as one, and a ragged one ended in time."""
+    """``body`` over a block: loops joined where memory is crossed as one, and a ragged one ended in time."""
     inner = box.locals()
     index = dict(zip(box.vars, inner, strict=True))
-    stmts = list(body(index))
+    stmts = flat.body(body(index))
     vars: tuple[Var, ...] = inner
     if not box.ragged:
-        places = [flat_index(e.buffer.shape, e.indices) for e in reads(index) if isinstance(e, Load)]
-        vars, env = join_loops(inner, [*places, box.position(index)])
-        stmts = list(replace_vars(stmts, env))
+        vars, env = join_loops(inner, [e for s in walk(stmts) for e in exprs_of(s)])
+        stmts = replace_vars(stmts, env)
     for number, v in enumerate(reversed(vars)):
         extent: Expr = const(extent_of(v), int64)
         for loop_var, local in index.items():
@@ -45,24 +44,24 @@ def block_loops(
         if number == 0 and isinstance(extent, Const):
             stmts = _unrolled(v, unroll, stmts)
         elif v.extent == 1 and isinstance(extent, Const):
-            stmts = list(replace_vars(stmts, {v: ZERO}))
+            stmts = replace_vars(stmts, {v: ZERO})
         else:
-            stmts = [For(v, extent, "for", tuple(stmts))]
-    return stmts
+            stmts = (For(v, extent, "for", stmts),)
+    return list(stmts)
 
 
-def _unrolled(v: Var, most: int, body: list[Stmt]) -> list[Stmt]:
+def _unrolled(v: Var, most: int, body: Body) -> Body:
     extent = extent_of(v)
     if extent == 1:
-        return list(replace_vars(body, {v: ZERO}))
+        return replace_vars(body, {v: ZERO})
     count = max(d for d in range(1, max(1, min(most, extent)) + 1) if extent % d == 0)
 
     def several(outer: Expr) -> Stmt:
         return loop("u", count, lambda u: replace_vars(body, {v: outer * count + u}), "unroll")
 
     if count == 1:
-        return [For(v, const(extent, int64), "for", tuple(body))]
-    return [several(ZERO)] if count == extent else [loop(v.name, extent // count, several)]
+        return (For(v, const(extent, int64), "for", body),)
+    return (several(ZERO) if count == extent else loop(v.name, extent // count, several),)
 
 
 class Rows:
@@ -77,7 +76,7 @@ class Rows:
             return
         m = dict(zip(plan.m.vars, plan.m.sizes, strict=True))
         all_of_k = {v: extent_of(v) for v in o.k}
-        bytes_of = lambda k: math.prod(o.x.shape(m | k)) * itemsize  # noqa: E731
+        bytes_of = lambda k: math.prod(o.x.shape(m | k)) * itemsize
         self.whole = plan.parts == 1 and (plan.k.blocks == 1 or bytes_of(all_of_k) <= target.l2 // 3)
         k = all_of_k if self.whole else dict(zip(plan.k.vars, plan.k.sizes, strict=True))
         self.region = region("xs", o.x, m | k, self._row)
@@ -123,8 +122,8 @@ class Rows:
 class Panels:
     """y: where it lies, packed once for all tasks, or by each task where no other needs it."""
 
-    def __init__(self, o: Operands, plan: OuterPlan, target: Target) -> None:
-        self.o, self.plan = o, plan
+    def __init__(self, o: Operands, plan: OuterPlan, target: Target, flat: Flatten) -> None:
+        self.o, self.plan, self.flat = o, plan, flat
         self.n = size(o.n)
         self.count = ceil_div(self.n, plan.width)
         dtype = o.y.value.dtype
@@ -172,7 +171,7 @@ class Panels:
 
             return vector_loop(Var("j", int64, p.width), p.lanes, element)
 
-        return block_loops(p.k, start, row, lambda k: [o.y.read(shifted(start, k) | self._column(ZERO))])
+        return block_loops(p.k, start, row, self.flat)
 
     def _column(self, column: Expr) -> Index:
         return unflatten(self.o.n, column)

@@ -72,7 +72,7 @@ def _plan(o: Operands, target: Target, lanes: int, vectors: int) -> OuterPlan:
     m, n, k, batch = size(o.m), size(o.n), size(o.k), size(o.batch)
     width = vectors * lanes
     k_box = block(_by_stride(o.k, o.x), target.l1 * 2 // 3 // (width * itemsize))
-    room = target.l2 // 2 // (k_box.size * itemsize) if len(o.n) == 1 else n
+    room = target.l2 // 2 // (k_box.size * itemsize) if len(o.n) == 1 else round_up(n, width)
     columns = _columns(n, width, room)
     most_rows = min(MOST_ROWS, (target.registers - vectors - 1) // vectors)
     wanted = max(most_rows, min(TASK_ROWS, target.l2 // 4 // (columns * itemsize)))

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Stmt, store
 from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.base import Flattener, bind_results, join_loops
+from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Values, Var, flat_index, substitute
 from graphtorch.ir.types import int64
 
@@ -69,7 +70,7 @@ class Reduction:
         return [*lets, *(store(b, (position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
 
 
-def plan_reduction(nest: ReduceNest, flat: Flattener) -> Reduction:
+def plan_reduction(nest: ReduceNest, flat: Flatten) -> Reduction:
     """``nest`` over the buffers of ``flat``, with adjacent loops joined."""
     position = flat_index(nest.shape, nest.vars)
     body = [flat.expr(e) for e in nest.body]
@@ -79,7 +80,7 @@ def plan_reduction(nest: ReduceNest, flat: Flattener) -> Reduction:
     red_vars, red_env = join_loops(nest.red_vars, body)
     env |= red_env
     memo: Memo = {}
-    outs = [flat.buffers[b] for b, _ in nest.outputs]
+    outs = [flat.buffer(b) for b, _ in nest.outputs]
     results = tuple((b, substitute(e, env, memo)) for b, e in zip(outs, finals, strict=True))
     roots = tuple(substitute(e, env, memo) for e in body)
     at = substitute(position, env, memo)

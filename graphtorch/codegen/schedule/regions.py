@@ -88,7 +88,11 @@ class Access:
         def visit(e: Expr) -> None:
             if isinstance(e, Load) and e.dtype.kind == "f":
                 form = linear(flat_index(e.buffer.shape, e.indices))
-                found.add(-1 if form is None else sum(form[0].get(a.var, 0) * dict(a.coefficients).get(var, 0) for a in self.axes))
+                found.add(
+                    -1
+                    if form is None
+                    else sum(form[0].get(a.var, 0) * dict(a.coefficients).get(var, 0) for a in self.axes)
+                )
 
         walk(self.value, visit)
         found.discard(0) if len(found) > 1 else None

@@ -93,8 +93,8 @@ class Compute:
 def guard(e: Expr, where: Expr) -> Expr:
     """``e`` with every load in it under the condition as well: what it reads may not exist otherwise."""
     if isinstance(e, Load):
-        guard = where if e.where is None else e.where & where
-        return Load(e.buffer, e.indices, guard)
+        both = where if e.where is None else e.where & where
+        return Load(e.buffer, e.indices, both)
     old = children(e)
     return with_children(e, [guard(c, where) for c in old]) if old else e
 
