@@ -30,8 +30,11 @@ from graphtorch.ir.expr import (
     Ramp,
     Splat,
     Var,
+    binary,
     children,
     const,
+    linear,
+    substitute,
     with_children,
 )
 from graphtorch.ir.types import int64
@@ -48,6 +51,8 @@ def _expand(stmts: Sequence[Stmt]) -> Body:
     out: list[Stmt] = []
     for s in stmts:
         match s:
+            case For(kind="vec", body=(For(kind="vec") as inner,)):
+                out += _square(s, inner)
             case For(kind="vec", extent=Const(value=1)):
                 out += _expand(replace_vars(s.body, {s.var: const(0, int64)}))
             case For(kind="unroll", extent=Const(value=count)):
@@ -89,6 +94,38 @@ def _renamed(body: Body, copy: int) -> Body:
         return tuple(out)
 
     return rename(replace_vars(body, env))
+
+
+def _square(outer: For, inner: For) -> Body:
+    """A copy over two vector loops of one extent: rows are loaded, transposed in registers, and stored as columns.
+
+    The transpose takes log2(n) rounds in which halves of the rows are zipped: each turns a position's bits by one.
+    """
+    (copy,) = inner.body
+    assert isinstance(copy, Store) and isinstance(copy.value, Load)  # schedules write nothing else
+    lanes = outer.var.extent or 1
+    loaded, stored = outer.var, inner.var  # the loops along which memory is dense
+    if (linear(copy.indices[0]) or ({}, 0))[0].get(outer.var) == 1:
+        loaded, stored = stored, loaded
+    lets: list[Stmt] = []
+
+    def let(value: Expr) -> Var:
+        lets.append(Let(Var(f"z{len(lets)}", copy.value.dtype, None, lanes), value))
+        return lets[-1].var
+
+    def dense(along: Var, number: int) -> Ramp:
+        other = inner.var if along is outer.var else outer.var
+        at = copy.value.indices[0] if along is loaded else copy.indices[0]
+        return Ramp(substitute(at, {along: const(0, int64), other: const(number, int64)}), lanes)
+
+    rows: list[Expr] = [let(Load(copy.value.buffer, (dense(loaded, i),), None, lanes)) for i in range(lanes)]
+    half = lanes // 2
+    while half:
+        pairs = [(rows[i], rows[i + lanes // 2]) for i in range(lanes // 2)]
+        rows = [let(binary(fn, a, b)) for a, b in pairs for fn in ("zip_low", "zip_high")]
+        half //= 2
+    stores = [Store(copy.buffer, (dense(stored, j),), row) for j, row in enumerate(rows)]
+    return (*lets, *stores)
 
 
 class _Vectorize:

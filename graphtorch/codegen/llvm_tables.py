@@ -157,6 +157,18 @@ def _mod(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
     return to.b.sub(a, to.b.mul(_floordiv(to, e, a, b), b))
 
 
+def _zip(first: int) -> Callable[[Instructions, Any, Any, Any], Any]:
+    """Lanes of both operands in turn, from lane ``first`` halves on."""
+
+    def emit(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
+        half = e.lanes // 2
+        lanes = [lane + operand for lane in range(first * half, first * half + half) for operand in (0, e.lanes)]
+        mask = ll.Constant(ll.VectorType(I32, e.lanes), [ll.Constant(I32, lane) for lane in lanes])
+        return to.b.shuffle_vector(a, b, mask)
+
+    return emit
+
+
 BINARY: dict[tuple[str, str], Callable[[Instructions, Any, Any, Any], Any]] = {
     ("add", "f"): lambda to, e, a, b: to.b.fadd(a, b, flags=_CONTRACT),
     ("sub", "f"): lambda to, e, a, b: to.b.fsub(a, b, flags=_CONTRACT),
@@ -173,6 +185,8 @@ BINARY: dict[tuple[str, str], Callable[[Instructions, Any, Any, Any], Any]] = {
     ("and", ""): lambda to, e, a, b: to.b.and_(a, b),
     ("or", ""): lambda to, e, a, b: to.b.or_(a, b),
     ("xor", ""): lambda to, e, a, b: to.b.xor(a, b),
+    ("zip_low", ""): _zip(0),
+    ("zip_high", ""): _zip(1),
     ("shl", ""): lambda to, e, a, b: to.b.shl(a, b),
     ("shr", ""): lambda to, e, a, b: (to.b.lshr if e.dtype.kind == "u" else to.b.ashr)(a, b),
 }

@@ -66,6 +66,7 @@ _NP_VECTOR = {
     **_INFIX, **_NP_UNARY, "floordiv": "_np.floor_divide({0}, {1})", "mod": "_np.remainder({0}, {1})",
     "pow": "_np.power({0}, {1})", "atan2": "_np.arctan2({0}, {1})", "min": "_np.minimum({0}, {1})",
     "max": "_np.maximum({0}, {1})", "neg": "(-{0})", "abs": "_np.abs({0})", "erf": "_vector_erf({0})",
+    "zip_low": "_zip({0}, {1}, 0)", "zip_high": "_zip({0}, {1}, 1)",
 }  # fmt: skip
 VECTOR: dict[str, dict[str, str]] = {
     "f": {**_NP_VECTOR, "not": "({0} == 0)"},

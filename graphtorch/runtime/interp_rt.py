@@ -86,6 +86,12 @@ def vector_erf(x: Array) -> Array:
     return np.array([math.erf(v) for v in x], x.dtype)
 
 
+def zip_halves(a: Array, b: Array, half: int) -> Array:
+    """The lanes of the low (0) or high (1) halves of both, in turn."""
+    chosen = slice(half * len(a) // 2, (half + 1) * len(a) // 2)
+    return np.stack([a[chosen], b[chosen]], 1).reshape(-1)
+
+
 def to_int(x: Any, dtype: np.dtype[Any]) -> int:
     """Truncation; nan and what does not fit are unspecified."""
     return int(x.astype(dtype).item())
@@ -152,7 +158,7 @@ HELPERS: dict[str, Any] = {
     "_np": np, "_checked": checked, "_claimed": claimed, "_max": maximum, "_min": minimum, "_both": both,
     "_int_floordiv": int_floordiv, "_int_mod": int_mod, "_int_pow": int_pow, "_erf": erf,
     "_vector_erf": vector_erf, "_to_int": to_int, "_fresh": fresh, "_vector_load": vector_load,
-    "_vector_store": vector_store, "_span": span, "_run_block": run_block,
+    "_vector_store": vector_store, "_zip": zip_halves, "_span": span, "_run_block": run_block,
     **{f"_{short}": d.np.type for short, d in BY_SHORT.items()},
     **{f"_d_{short}": d.np for short, d in BY_SHORT.items()},
 }  # fmt: skip

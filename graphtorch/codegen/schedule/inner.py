@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Kernel, Kind, Stmt, loop, store
 from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.base import bind_results
 from graphtorch.codegen.schedule.boxes import ZERO, Index, extent_of, shifted, tiles, unflatten, whole
+from graphtorch.codegen.schedule.outer_outputs import store_outputs
 from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, size
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, const, substitute
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, const
 from graphtorch.ir.expr.lowered import guard
 from graphtorch.ir.types import DType, int64
 
@@ -38,7 +38,7 @@ def inner_products(nest: ReduceNest, o: Operands, target: Target) -> Kernel:
 
         def task(t: Var, count: int = count, width: int = width, first: int = first) -> list[Stmt]:
             start = unflatten(o.batch, t // count) | {o.n[0]: t % count * width + first}
-            column = lambda j: {o.n[0]: j}  # noqa: E731
+            column = lambda j: {o.n[0]: j}
             return rows.run(lambda row, height: inner.tile(start, row, height, column, width))
 
         stmts.append(loop("t", size(o.batch) * count, task, kind))
@@ -134,13 +134,6 @@ class _Inner:
             half //= 2
 
         def element(i: Expr, j: Expr) -> Sequence[Stmt]:
-            return self.store(shifted(start, row(i) | column(j)), Load(total, (i, j, ZERO)))
+            return store_outputs(self.nest, shifted(start, row(i) | column(j)), Load(total, (i, j, ZERO)))
 
         return [*stmts, loop("i", height, lambda i: loop("j", width, lambda j: element(i, j), "unroll"), "unroll")]
-
-    def store(self, index: Index, value: Expr) -> list[Stmt]:
-        memo: Memo = {}
-        values = [substitute(f((value,)), index, memo) for _, f in self.nest.outputs]
-        lets, bound = bind_results(values, "e")
-        at = [substitute(v, index, memo) for v in self.nest.vars]
-        return [*lets, *(store(b, at, e) for (b, _), e in zip(self.nest.outputs, bound, strict=True))]

@@ -15,29 +15,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, For, If, Kernel, Kind, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, If, Kernel, Kind, Stmt, loop, store
 from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.base import bind_results
 from graphtorch.codegen.schedule.boxes import (
     ZERO,
     Index,
     ceil_div,
     extent_of,
-    shifted,
     unflatten,
-    vector_loops,
 )
 from graphtorch.codegen.schedule.outer_operands import Panels, Rows, block_loops
+from graphtorch.codegen.schedule.outer_outputs import Outputs, Place, outermost
 from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, OuterPlan, size
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, const, substitute, unflatten_index
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, unflatten_index
 from graphtorch.ir.types import DType, int64
 
 #: multiply-adds of the loop over k that are written out
 UNROLLED = 32
-#: where the sum of a row and a column is kept
-Place = Callable[[Expr, Expr], tuple[Buffer, tuple[Expr, ...]]]
 
 
 def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target) -> Kernel:
@@ -109,7 +105,7 @@ class _Outer:
         def last(b: Expr) -> list[Stmt]:
             return self.finish((b, ZERO, ZERO), lambda r, c: (total, (b, r, c)))
 
-        stored = [loop("b", batch, last, self.kind)] if batch > 1 else _outermost(last(ZERO), self.kind)
+        stored = [loop("b", batch, last, self.kind)] if batch > 1 else outermost(last(ZERO), self.kind)
         return [
             Alloc(sums, "global"),
             loop("t", math.prod(grid), part, self.kind),
@@ -117,6 +113,10 @@ class _Outer:
             loop("r", batch * p.m.size, add, self.kind),
             *stored,
         ]
+
+    def finish(self, block: tuple[Expr, Expr, Expr], place: Place) -> list[Stmt]:
+        b, mb, nb = block
+        return Outputs(self.nest, self.o, self.plan).finish(self.at(b, mb), mb, nb, place)
 
     # ---- a block of rows and columns ----
 
@@ -210,60 +210,3 @@ class _Outer:
             *block_loops(p.k, k_start, step, self.flat, UNROLLED // (height * p.vectors)),
             each(lambda i, j: keep(i, j, Load(acc, (i, j)))),
         ]
-
-    # ---- outputs ----
-
-    def finish(self, block: tuple[Expr, Expr, Expr], place: Place) -> list[Stmt]:
-        """Store the outputs of a block, epilogue included; the last block of a ragged loop has a size of its own."""
-        b, mb, nb = block
-        m, o = self.plan.m, self.o
-        shapes: list[tuple[list[Expr], dict[Var, int]]] = [([], dict(zip(m.vars, m.sizes, strict=True)))]
-        for v in m.ragged:
-            at, count, length = m.vars.index(v), ceil_div(extent_of(v), dict(shapes[0][1])[v]), shapes[0][1][v]
-            number = unflatten_index(m.counts, mb)[at]
-            rest = {**shapes[0][1], v: extent_of(v) - (count - 1) * length}
-            shapes = [([number < count - 1], shapes[0][1]), ([number.eq(count - 1)], rest)]
-        columns = [([], self.plan.columns)] if self.blocks > 1 else [([], size(o.n))]
-        if self.blocks > 1 and size(o.n) % self.plan.columns:
-            rest_n = size(o.n) % self.plan.columns
-            columns = [([nb < self.blocks - 1], self.plan.columns), ([nb.eq(self.blocks - 1)], rest_n)]
-        out: list[Stmt] = []
-        for when, sizes in shapes:
-            for and_when, width in columns:
-                n_sizes = {o.n[0]: width} if self.blocks > 1 else {v: extent_of(v) for v in o.n}
-                stmts = self.outputs(block, sizes | n_sizes, place)
-                conditions = [*when, *and_when]
-                for condition in conditions:
-                    stmts = [If(condition, tuple(stmts))]
-                out += stmts
-        return out
-
-    def outputs(self, block: tuple[Expr, Expr, Expr], sizes: dict[Var, int], place: Place) -> list[Stmt]:
-        b, mb, nb = block
-        o, m = self.o, self.plan.m
-        origin = self.at(b, mb) | ({o.n[0]: nb * self.plan.columns} if self.blocks > 1 else {})
-        inner = {v: Var(f"{v.name}o", int64, sizes.get(v, 1)) for v in self.nest.vars}
-        n_sizes = [sizes[v] for v in o.n]
-
-        def element(local: Index) -> list[Stmt]:
-            own = {v: local[i] for v, i in inner.items()}
-            column: Expr = ZERO
-            for v, length in zip(o.n, n_sizes, strict=True):
-                column = column * length + own.get(v, ZERO)
-            buffer, at = place(m.position(own), column)
-            return self.store(shifted(origin, own), Load(buffer, at))
-
-        return vector_loops(list(inner.values()), self.plan.lanes, element)
-
-    def store(self, index: Index, total: Expr) -> list[Stmt]:
-        """The outputs of one element."""
-        memo: Memo = {}
-        values = [substitute(f((total,)), index, memo) for _, f in self.nest.outputs]
-        lets, bound = bind_results(values, "e")
-        at = [substitute(v, index, memo) for v in self.nest.vars]
-        return [*lets, *(store(b, at, e) for (b, _), e in zip(self.nest.outputs, bound, strict=True))]
-
-
-def _outermost(stmts: list[Stmt], kind: Kind) -> list[Stmt]:
-    """The outermost loop of each, as one of ``kind``."""
-    return [For(s.var, s.extent, kind, s.body) if isinstance(s, For) and s.kind == "for" else s for s in stmts]

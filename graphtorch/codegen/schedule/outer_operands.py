@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kind, Stmt, exprs_of, loop, replace_vars, store, walk
 from graphtorch.codegen.schedule.base import join_loops
-from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, extent_of, shifted, unflatten
+from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, extent_of, loops, shifted, unflatten
 from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
 from graphtorch.codegen.schedule.regions import Region, region
-from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.codegen.schedule.segments import square_loops, vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, unflatten_index
 from graphtorch.ir.expr.lowered import guard
@@ -158,6 +158,25 @@ class Panels:
         return [loop("pn", per_block, lambda nt: self._pack(b, q, nb * per_block + nt, (nt,)))]
 
     def _pack(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
+        """One panel: in squares where y is dense along k, else a row of the panel at a time."""
+        return self._pack_squares(b, q, number, to) if self.plan.turns_y else self._pack_rows(b, q, number, to)
+
+    def _pack_squares(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
+        p = self.plan
+        inner, j = p.k.locals(), Var("j", int64, p.width)
+        k = dict(zip(p.k.vars, inner, strict=True))
+        start = p.k.origin(q) | unflatten(self.o.batch, b)
+        value = self.o.y.read(shifted(start, k) | self._column(number * p.width + j))
+        copy = self.flat.stmt(store(self.buffer, (*to, p.k.position(k), j), value))
+        vars, env = join_loops(inner, exprs_of(copy))
+        *outer, last = vars or inner[-1:]
+
+        def element(k: Expr, column: Expr) -> Stmt:
+            return replace_vars(replace_vars((copy,), env), {last: k, j: column})[0]
+
+        return loops(outer, square_loops(last, j, p.lanes, element))
+
+    def _pack_rows(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
         o, p = self.o, self.plan
         start = p.k.origin(q) | unflatten(o.batch, b)
 

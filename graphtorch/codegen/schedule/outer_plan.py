@@ -19,8 +19,8 @@ from graphtorch.ir.expr import Var
 TASK_ROWS, TASKS, PARALLEL_MACS = 256, 16, 1 << 17
 #: cycles that a multiply-add takes until the next can use it, times those that start each cycle
 IN_FLIGHT = 8
-#: cycles of copying: a vector; an element, out of order; an element at a place that takes divisions to find
-COPY, GATHER, SCATTERED = 1.5, 1.5, 8.0
+#: cycles of copying: a vector; an element, transposed in registers, out of order, at a place that takes divisions to find
+COPY, TURN, GATHER, SCATTERED = 1.5, 0.4, 1.5, 8.0
 MOST_ROWS = 16
 
 
@@ -53,6 +53,7 @@ class OuterPlan:
     k: Box
     columns: int  # of a block of n
     parts: int  # of k, summed by tasks of their own
+    turns_y: bool  # y is dense along the innermost loop of k, and is transposed as it is packed
     cost: float  # cycles, on one core
 
     @property
@@ -87,8 +88,15 @@ def _plan(o: Operands, target: Target, lanes: int, vectors: int) -> OuterPlan:
         share = ceil_div(m, ceil_div(TASKS, tasks))
         m_box = block(m_vars, max(min(wanted, m), 1) if share >= wanted else max(most_rows, share))
     rows = tiles(m_box, most_rows)
-    cost = _cycles(o, lanes, vectors, rows, m_box.blocks)
-    return OuterPlan(lanes, vectors, rows, m_box, k_box, columns, parts, cost)
+    turns_y = _turns(o, k_box, width)
+    cost = _cycles(o, lanes, vectors, rows, m_box.blocks, turns_y)
+    return OuterPlan(lanes, vectors, rows, m_box, k_box, columns, parts, turns_y, cost)
+
+
+def _turns(o: Operands, k: Box, width: int) -> bool:
+    plain = o.y.is_plain and len(o.n) == 1 and size(o.n) % width == 0 and not k.ragged
+    inner = [v for v, length in zip(k.vars, k.sizes, strict=True) if length > 1]
+    return plain and bool(inner) and o.y.stride(inner[-1]) == 1 and o.y.stride(o.n[0]) != 1
 
 
 def _columns(n: int, width: int, room: int) -> int:
@@ -112,7 +120,7 @@ def _by_stride(vars: tuple[Var, ...], a: Access) -> tuple[Var, ...]:
     return tuple(vars[i] for i in order)
 
 
-def _cycles(o: Operands, lanes: int, vectors: int, rows: Tiles, m_blocks: int) -> float:
+def _cycles(o: Operands, lanes: int, vectors: int, rows: Tiles, m_blocks: int, turns_y: bool) -> float:
     m, n, k, batch = size(o.m), size(o.n), size(o.k), size(o.batch)
     panels = ceil_div(n, vectors * lanes)
 
@@ -122,6 +130,6 @@ def _cycles(o: Operands, lanes: int, vectors: int, rows: Tiles, m_blocks: int) -
     multiply = sum(count * step(height) for count, height in rows.heights) * m_blocks * panels * k
     one_loop, dense_out = len(o.n) == 1, o.last is o.n[-1]
     dense_y = one_loop and o.y.stride(o.n[-1]) == 1
-    pack = n * k * (COPY / lanes if dense_y else GATHER if one_loop else SCATTERED)
-    finish = m * n * (COPY / lanes if dense_out else GATHER)
+    pack = n * k * (COPY / lanes if dense_y else TURN if turns_y else GATHER if one_loop else SCATTERED)
+    finish = m * n * (COPY / lanes if dense_out else TURN if one_loop else GATHER)
     return batch * (multiply + pack + finish)

@@ -39,3 +39,28 @@ def _vector(var: Var, width: int, start: int, body: Callable[[Expr], Sequence[St
     if width == 1:
         return list(body(base))
     return [loop(f"{var.name}l", width, lambda lane: body(base + lane), "vec")]
+
+
+def square_loops(a: Var, b: Var, lanes: int, body: Callable[[Expr, Expr], Stmt]) -> list[Stmt]:
+    """``body(index of a, index of b)``, a copy that is dense along a on one side and along b on the other.
+
+    It runs in squares of vectors, which `legalize` transposes in registers.
+    """
+    out: list[Stmt] = []
+    for a_start, a_count, a_width in segments(a.extent or 0, lanes):
+        for b_start, b_count, b_width in segments(b.extent or 0, lanes):
+            side = min(a_width, b_width)
+            square = partial(_squares, a.name, b.name, side, a_start, b_start, body)
+            rows, columns = a_count * (a_width // side), b_count * (b_width // side)
+            out.append(loop(f"{a.name}v", rows, lambda i, f=square, n=columns: loop(f"{b.name}v", n, partial(f, i))))
+    return out
+
+
+def _squares(
+    a: str, b: str, side: int, a_start: int, b_start: int, body: Callable[[Expr, Expr], Stmt], i: Expr, j: Expr
+) -> Stmt:
+    """``body`` over the square in row ``i`` and column ``j`` of squares."""
+    row, column = i * side + a_start, j * side + b_start
+    if side == 1:
+        return body(row, column)
+    return loop(f"{a}l", side, lambda r: loop(f"{b}l", side, lambda c: body(row + r, column + c), "vec"), "vec")

@@ -17,7 +17,9 @@ UNARY = frozenset(
     "asin acos atan sinh cosh".split()
 )
 COMPARE = frozenset("lt le gt ge eq ne".split())
-BINARY = frozenset("add sub mul div floordiv mod min max pow and or xor shl shr atan2".split()) | COMPARE
+#: of two vectors: the lanes of their low halves in turn (a0, b0, a1, b1, ...), and those of their high halves
+ZIPS = frozenset(["zip_low", "zip_high"])
+BINARY = frozenset("add sub mul div floordiv mod min max pow and or xor shl shr atan2".split()) | COMPARE | ZIPS
 
 
 class Expr:
@@ -251,6 +253,8 @@ def binary(fn: str, a: ExprLike, b: ExprLike) -> Expr:
         raise TypeError(f"{fn} of {a.dtype} and {b.dtype}: kernels do not promote")
     if a.lanes != b.lanes:
         a, b = (Splat(a, b.lanes), b) if a.lanes == 1 else (a, Splat(b, a.lanes))
+    if fn in ZIPS:
+        return Binary(fn, a, b)
     if a.lanes > 1:
         return _vector(fn, a, b)
     rules = BOOL_RULES if a.dtype == bool_ else INT_RULES if a.dtype == int64 else {}

@@ -1,0 +1,113 @@
+"""What becomes of a finished block of sums: epilogue and stores, in the order of the output's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Alloc, For, If, Kind, Stmt, loop, store
+from graphtorch.codegen.loops import ReduceNest
+from graphtorch.codegen.schedule.base import bind_results
+from graphtorch.codegen.schedule.boxes import ZERO, Index, ceil_div, extent_of, shifted, vector_loops
+from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
+from graphtorch.codegen.schedule.segments import square_loops
+from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, substitute, unflatten_index
+from graphtorch.ir.types import int64
+
+#: where the sum of a row and a column of the block is kept
+Place = Callable[[Expr, Expr], tuple[Buffer, tuple[Expr, ...]]]
+Case = tuple[list[Expr], dict[Var, int]]
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    nest: ReduceNest
+    o: Operands
+    plan: OuterPlan
+
+    def finish(self, start: Index, mb: Expr, nb: Expr, place: Place) -> list[Stmt]:
+        """Store the block from ``start``; the last block of a ragged loop has a size of its own."""
+        out: list[Stmt] = []
+        for when, sizes in self._rows(mb):
+            for and_when, columns in self._columns(nb):
+                stmts = self._block(start, nb * self.plan.columns, sizes | columns, place)
+                for condition in (*when, *and_when):
+                    stmts = [If(condition, tuple(stmts))]
+                out += stmts
+        return out
+
+    def _rows(self, mb: Expr) -> list[Case]:
+        m = self.plan.m
+        full = dict(zip(m.vars, m.sizes, strict=True))
+        if not m.ragged:
+            return [([], full)]
+        (v,) = m.ragged
+        number, count = unflatten_index(m.counts, mb)[m.vars.index(v)], ceil_div(extent_of(v), full[v])
+        last = full | {v: extent_of(v) - (count - 1) * full[v]}
+        return [([number < count - 1], full), ([number.eq(count - 1)], last)]
+
+    def _columns(self, nb: Expr) -> list[Case]:
+        columns, n = self.plan.columns, size(self.o.n)
+        blocks = ceil_div(n, columns)
+        if blocks == 1:
+            return [([], {v: extent_of(v) for v in self.o.n})]
+        (v,) = self.o.n  # plan_outer cuts one loop only
+        if n % columns == 0:
+            return [([], {v: columns})]
+        return [([nb < blocks - 1], {v: columns}), ([nb.eq(blocks - 1)], {v: n % columns})]
+
+    def _block(self, start: Index, first: Expr, sizes: dict[Var, int], place: Place) -> list[Stmt]:
+        """Columns from ``first``: turned into rows, a panel at a time, where the output is dense along rows."""
+        if len(self.o.n) > 1:
+            return self._elements(start, sizes, place)
+        (n,) = self.o.n
+        if self.o.last is n:
+            return self._elements(start | {n: first}, sizes, place)
+        width = self.plan.width
+        turned = Buffer("turned", (width, self.plan.m.size), self.o.x.value.dtype)
+
+        def panel(number: Expr, columns: int) -> list[Stmt]:
+            def copy(row: Expr, column: Expr) -> Stmt:
+                buffer, at = place(row, number * width + column)
+                return store(turned, (column, row), Load(buffer, at))
+
+            rows = Var("r", int64, self.plan.m.size)
+            return [
+                Alloc(turned, "thread"),
+                *square_loops(rows, Var("c", int64, width), self.plan.lanes, copy),
+                *self._elements(
+                    start | {n: first + number * width}, sizes | {n: columns}, lambda r, c: (turned, (c, r))
+                ),
+            ]
+
+        full, rest = divmod(sizes[n], width)
+        out: list[Stmt] = [loop("h", full, lambda h: panel(h, width))] if full else []
+        return [*out, *(panel(ZERO + full, rest) if rest else [])]
+
+    def _elements(self, start: Index, sizes: dict[Var, int], place: Place) -> list[Stmt]:
+        """The outputs of ``sizes`` indices from ``start``, in the order of the output's loops."""
+        inner = {v: Var(f"{v.name}o", int64, sizes.get(v, 1)) for v in self.nest.vars}
+
+        def element(local: Index) -> list[Stmt]:
+            own = {v: local[i] for v, i in inner.items()}
+            column: Expr = ZERO
+            for v in self.o.n:
+                column = column * sizes[v] + own.get(v, ZERO)
+            buffer, at = place(self.plan.m.position(own), column)
+            return store_outputs(self.nest, shifted(start, own), Load(buffer, at))
+
+        return vector_loops(list(inner.values()), self.plan.lanes, element)
+
+
+def store_outputs(nest: ReduceNest, index: Index, total: Expr) -> list[Stmt]:
+    """The outputs of one element, epilogue included."""
+    memo: Memo = {}
+    values = [substitute(f((total,)), index, memo) for _, f in nest.outputs]
+    lets, bound = bind_results(values, "e")
+    at = [substitute(v, index, memo) for v in nest.vars]
+    return [*lets, *(store(b, at, e) for (b, _), e in zip(nest.outputs, bound, strict=True))]
+
+
+def outermost(stmts: Sequence[Stmt], kind: Kind) -> list[Stmt]:
+    """The outermost loop of each, as one of ``kind``."""
+    return [For(s.var, s.extent, kind, s.body) if isinstance(s, For) and s.kind == "for" else s for s in stmts]
