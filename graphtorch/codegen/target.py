@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Target:
-    """An LLVM target, with what the schedules ask of it: bytes per vector, vector registers, bytes of cache of a core."""
+    """An LLVM target, and what schedules ask of it: bytes per vector, vector registers, a core's caches in bytes."""
 
     triple: str
     cpu: str

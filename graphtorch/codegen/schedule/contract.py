@@ -12,15 +12,18 @@ the same, bit for bit, on any number of threads. Each block of k is summed by it
 
 from __future__ import annotations
 
-from graphtorch.codegen.kernel_ir import Kernel
+from graphtorch.codegen.flatten import Flatten
+from graphtorch.codegen.kernel_ir import Kernel, Stmt
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.boxes import extent_of
 from graphtorch.codegen.schedule.inner import inner_products
 from graphtorch.codegen.schedule.outer import outer_products
+from graphtorch.codegen.schedule.outer_outputs import store_zeros
 from graphtorch.codegen.schedule.outer_plan import Operands, plan_outer, size
 from graphtorch.codegen.schedule.regions import access
+from graphtorch.codegen.schedule.residues import Piece, residues
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Binary, Var, free_vars
+from graphtorch.ir.expr import Var, free_vars
 from graphtorch.ir.types import int64
 
 #: rows up to which reading y along k costs less than packing it along n
@@ -31,25 +34,31 @@ LEAST_COLUMNS, LEAST_PRODUCTS = 4, 16
 
 def schedule_contraction(nest: ReduceNest, target: Target) -> Kernel | None:
     """The kernel, or None where a plain reduction does as well (vectors, products of one column)."""
-    o = _take_apart(nest)
-    if o is None or size(o.n) < LEAST_COLUMNS or size(o.k) * size(o.m) < LEAST_PRODUCTS:
+    pieces = [_take_apart(nest, piece) for piece in residues(nest)]
+    if any(o is None or size(o.n) < LEAST_COLUMNS or size(o.k) * size(o.m) < LEAST_PRODUCTS for o in pieces[:1]):
         return None
-    along_k = _dense_along_k(o)
-    if along_k and min(size(o.m), size(o.n)) <= INNER_ROWS:
+    flat = Flatten()
+    body = [s for o in pieces if o for s in _statements(nest, o, target, flat)]
+    return Kernel(nest.name, flat.params(nest.params), flat.body(body))
+
+
+def _statements(nest: ReduceNest, o: Operands, target: Target, flat: Flatten) -> list[Stmt]:
+    if not size(o.k):
+        return store_zeros(nest, o, target.lanes(o.x.value.dtype.itemsize))
+    if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS:
         return inner_products(nest, o, target)
     here, there = plan_outer(o, target), plan_outer(o.swapped(), target)
     if there.cost < here.cost:
         o, here = o.swapped(), there
-    return outer_products(nest, o, here, target)
+    return outer_products(nest, o, here, target, flat)
 
 
-def _take_apart(nest: ReduceNest) -> Operands | None:
+def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
     """Which loops are batch, m, n and k; None where a loop is in neither read. n has the output's last loop."""
-    product = nest.body[0]
-    assert isinstance(product, Binary)  # is_contraction saw to it
+    product = piece.product
     a, b = product.a, product.b
     in_a, in_b = free_vars(a), free_vars(b)
-    wide = [v for v in nest.vars if v.extent != 1]
+    wide = [v for v in piece.vars if v.extent != 1]
     if not wide or any(v not in in_a and v not in in_b for v in wide):
         return None
     if wide[-1] in in_a and wide[-1] not in in_b:
@@ -57,13 +66,14 @@ def _take_apart(nest: ReduceNest) -> Operands | None:
     if wide[-1] in in_a:
         return None
     return Operands(
-        tuple(v for v in nest.vars if v.extent == 1 or (v in in_a and v in in_b)),
+        piece.vars,
+        piece.index,
+        tuple(v for v in piece.vars if v.extent == 1 or (v in in_a and v in in_b)),
         tuple(v for v in wide if v not in in_b) or (Var("one", int64, 1),),
         tuple(v for v in wide if v not in in_a),
-        tuple(nest.red_vars) or (Var("one", int64, 1),),
+        piece.red_vars or (Var("one", int64, 1),),
         access(a),
         access(b),
-        wide[-1],
     )
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, Kernel, Kind, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, Kind, Stmt, loop, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.boxes import ZERO, Index, extent_of, shifted, tiles, unflatten, whole
 from graphtorch.codegen.schedule.outer_outputs import store_outputs
@@ -25,13 +24,12 @@ from graphtorch.ir.types import DType, int64
 BLOCK_VECTORS = 64
 
 
-def inner_products(nest: ReduceNest, o: Operands, target: Target) -> Kernel:
-    """The kernel of the whole contraction; ``o`` has one loop of columns and one of k."""
+def inner_products(nest: ReduceNest, o: Operands, target: Target) -> list[Stmt]:
+    """The statements of the whole contraction; ``o`` has one loop of columns and one of k."""
     work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
     kind: Kind = "par" if work >= PARALLEL_MACS else "for"
     inner = _Inner(nest, o, target)
     columns, rows = tiles(whole(o.n), inner.side), tiles(whole(o.m), inner.side)
-    flat = Flatten()
     stmts: list[Stmt] = []
     first = 0
     for count, width in columns.cuts:
@@ -43,7 +41,7 @@ def inner_products(nest: ReduceNest, o: Operands, target: Target) -> Kernel:
 
         stmts.append(loop("t", size(o.batch) * count, task, kind))
         first += count * width
-    return Kernel(nest.name, flat.params(nest.params), flat.body(stmts))
+    return stmts
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +132,6 @@ class _Inner:
             half //= 2
 
         def element(i: Expr, j: Expr) -> Sequence[Stmt]:
-            return store_outputs(self.nest, shifted(start, row(i) | column(j)), Load(total, (i, j, ZERO)))
+            return store_outputs(self.nest, self.o, shifted(start, row(i) | column(j)), Load(total, (i, j, ZERO)))
 
         return [*stmts, loop("i", height, lambda i: loop("j", width, lambda j: element(i, j), "unroll"), "unroll")]

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, If, Kernel, Kind, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, If, Kind, Stmt, loop, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.boxes import (
     ZERO,
@@ -36,13 +36,11 @@ from graphtorch.ir.types import DType, int64
 UNROLLED = 32
 
 
-def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target) -> Kernel:
-    """The kernel of the whole contraction."""
+def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target, flat: Flatten) -> list[Stmt]:
+    """The statements of the whole contraction."""
     work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
     kind: Kind = "par" if work >= PARALLEL_MACS else "for"
-    flat = Flatten()
-    body = flat.body(_Outer(nest, o, plan, target, kind, flat).body())
-    return Kernel(nest.name, flat.params(nest.params), body)
+    return _Outer(nest, o, plan, target, kind, flat).body()
 
 
 @dataclass(frozen=True, eq=False)

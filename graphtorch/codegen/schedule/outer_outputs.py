@@ -86,7 +86,7 @@ class Outputs:
 
     def _elements(self, start: Index, sizes: dict[Var, int], place: Place) -> list[Stmt]:
         """The outputs of ``sizes`` indices from ``start``, in the order of the output's loops."""
-        inner = {v: Var(f"{v.name}o", int64, sizes.get(v, 1)) for v in self.nest.vars}
+        inner = {v: Var(f"{v.name}o", int64, sizes.get(v, 1)) for v in self.o.vars}
 
         def element(local: Index) -> list[Stmt]:
             own = {v: local[i] for v, i in inner.items()}
@@ -94,20 +94,27 @@ class Outputs:
             for v in self.o.n:
                 column = column * sizes[v] + own.get(v, ZERO)
             buffer, at = place(self.plan.m.position(own), column)
-            return store_outputs(self.nest, shifted(start, own), Load(buffer, at))
+            return store_outputs(self.nest, self.o, shifted(start, own), Load(buffer, at))
 
         return vector_loops(list(inner.values()), self.plan.lanes, element)
 
 
-def store_outputs(nest: ReduceNest, index: Index, total: Expr) -> list[Stmt]:
+def store_outputs(nest: ReduceNest, o: Operands, at: Index, total: Expr) -> list[Stmt]:
     """The outputs of one element, epilogue included."""
     memo: Memo = {}
+    index = {v: substitute(e, at) for v, e in o.index.items()}
     values = [substitute(f((total,)), index, memo) for _, f in nest.outputs]
     lets, bound = bind_results(values, "e")
-    at = [substitute(v, index, memo) for v in nest.vars]
-    return [*lets, *(store(b, at, e) for (b, _), e in zip(nest.outputs, bound, strict=True))]
+    place = [index[v] for v in nest.vars]
+    return [*lets, *(store(b, place, e) for (b, _), e in zip(nest.outputs, bound, strict=True))]
 
 
 def outermost(stmts: Sequence[Stmt], kind: Kind) -> list[Stmt]:
     """The outermost loop of each, as one of ``kind``."""
     return [For(s.var, s.extent, kind, s.body) if isinstance(s, For) and s.kind == "for" else s for s in stmts]
+
+
+def store_zeros(nest: ReduceNest, o: Operands, lanes: int) -> list[Stmt]:
+    """The outputs of sums of nothing."""
+    zero = nest.init[0]
+    return vector_loops(o.vars, lanes, lambda local: store_outputs(nest, o, local, zero))

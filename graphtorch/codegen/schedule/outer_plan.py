@@ -8,36 +8,45 @@ target, never from the number of threads, so results are the same on any number 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphtorch.codegen.schedule.boxes import Box, Tiles, block, ceil_div, extent_of, round_up, tiles
 from graphtorch.codegen.schedule.regions import Access
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Var
+from graphtorch.ir.expr import Expr, Var
 
 #: rows of a task, at most; tasks wanted so that threads can share them evenly; multiply-adds worth other threads
 TASK_ROWS, TASKS, PARALLEL_MACS = 256, 16, 1 << 17
 #: cycles that a multiply-add takes until the next can use it, times those that start each cycle
 IN_FLIGHT = 8
-#: cycles of copying: a vector; an element, transposed in registers, out of order, at a place that takes divisions to find
+#: cycles of copying: a vector; an element, transposed in registers, out of order, at a place found by divisions
 COPY, TURN, GATHER, SCATTERED = 1.5, 0.4, 1.5, 8.0
 MOST_ROWS = 16
 
 
 @dataclass(frozen=True)
 class Operands:
-    """The loops of a contraction and its two reads: x by rows m, y by columns n."""
+    """The loops of a contraction and its two reads: x by rows m, y by columns n.
 
+    ``vars`` are the loops over outputs in the order of their memory; ``index`` gives a nest's indices by them.
+    """
+
+    vars: tuple[Var, ...]
+    index: dict[Var, Expr]
     batch: tuple[Var, ...]
     m: tuple[Var, ...]
     n: tuple[Var, ...]
     k: tuple[Var, ...]
     x: Access
     y: Access
-    last: Var  # the loop along which the output is dense
+
+    @property
+    def last(self) -> Var:
+        """The loop along which the output is dense."""
+        return [v for v in self.vars if v.extent != 1][-1]
 
     def swapped(self) -> Operands:
-        return Operands(self.batch, self.n, self.m, self.k, self.y, self.x, self.last)
+        return replace(self, m=self.n, n=self.m, x=self.y, y=self.x)
 
 
 def size(vars: tuple[Var, ...]) -> int:
@@ -100,7 +109,7 @@ def _turns(o: Operands, k: Box, width: int) -> bool:
 
 
 def _columns(n: int, width: int, room: int) -> int:
-    """Columns of a block: whole tiles, equal parts of them all, about ``room`` at most (columns of several loops: all)."""
+    """Columns of a block: whole tiles, equal parts of them all, about ``room`` at most."""
     panels = ceil_div(n, width)
     blocks = ceil_div(panels, max(1, room // width))
     return ceil_div(panels, blocks) * width
