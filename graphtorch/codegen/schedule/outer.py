@@ -66,19 +66,20 @@ class _Outer:
         y = Panels(self.o, p, self.target, self.flat)
         batch = size(self.o.batch)
         grid = (batch, p.m.blocks, self.blocks, p.parts)
-        pack = y.pack_all(self.kind)
+        x = Rows(self.o, p, self.target)
+        pack = [*y.pack_all(self.kind), *x.stage_all(self.kind)]
         if p.parts > 1:
-            return [*pack, *self.in_parts(y, grid)]
+            return [*pack, *self.in_parts(x, y, grid)]
 
         def task(t: Var) -> list[Stmt]:
             b, mb, nb, _ = unflatten_index(grid, t)
             ct = Buffer("ct", (p.m.size, p.columns), self.dtype)
-            sums = self.accumulate(y, (b, mb, nb), lambda r, c: (ct, (r, c)), ZERO, p.k.blocks)
+            sums = self.accumulate(x, y, (b, mb, nb), lambda r, c: (ct, (r, c)), ZERO, p.k.blocks)
             return [Alloc(ct, "thread"), *sums, *self.finish((b, mb, nb), lambda r, c: (ct, (r, c)))]
 
         return [*pack, loop("t", math.prod(grid), task, self.kind)]
 
-    def in_parts(self, y: Panels, grid: tuple[int, ...]) -> list[Stmt]:
+    def in_parts(self, x: Rows, y: Panels, grid: tuple[int, ...]) -> list[Stmt]:
         """Tasks sum parts of k; then the parts are added, and the outputs stored. One block of rows and of columns."""
         p, batch = self.plan, grid[0]
         sums = Buffer("part", (p.parts, batch, p.m.size, p.columns), self.dtype)
@@ -87,7 +88,7 @@ class _Outer:
         def part(t: Var) -> list[Stmt]:
             b, mb, nb, number = unflatten_index(grid, t)
             first, after = (n * p.k.blocks // p.parts for n in (number, number + 1))
-            return self.accumulate(y, (b, mb, nb), lambda r, c: (sums, (number, b, r, c)), first, after - first)
+            return self.accumulate(x, y, (b, mb, nb), lambda r, c: (sums, (number, b, r, c)), first, after - first)
 
         def add(r: Var) -> list[Stmt]:
             b, row = unflatten_index((batch, p.m.size), r)
@@ -123,13 +124,12 @@ class _Outer:
         return unflatten(self.o.batch, b) | self.plan.m.origin(mb)
 
     def accumulate(
-        self, y: Panels, block: tuple[Expr, Expr, Expr], place: Place, first: Expr, count: Expr | int
+        self, x: Rows, y: Panels, block: tuple[Expr, Expr, Expr], place: Place, first: Expr, count: Expr | int
     ) -> list[Stmt]:
         """Sum ``count`` blocks of k, from block ``first``, for a block of rows and one of columns."""
         b, mb, nb = block
         p = self.plan
         start = self.at(b, mb)
-        x = Rows(self.o, p, self.target)
         several = p.k.blocks > 1
 
         def step(i: Expr) -> list[Stmt]:

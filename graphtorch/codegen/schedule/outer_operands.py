@@ -9,8 +9,9 @@ from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kind, Stmt, exprs_of, loop, replace_vars, store, walk
 from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, extent_of, loops, shifted, unflatten
+from graphtorch.codegen.schedule.outer_outputs import outermost
 from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
-from graphtorch.codegen.schedule.regions import Region, region
+from graphtorch.codegen.schedule.regions import region
 from graphtorch.codegen.schedule.segments import square_loops, vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, unflatten_index
@@ -65,21 +66,22 @@ def _unrolled(v: Var, most: int, body: Body) -> Body:
 
 
 class Rows:
-    """x for a block of rows: where it lies, or the region that a task or one of its blocks of k reads."""
+    """x: where it lies, or the region that is read, copied once for all tasks, by each task, or by each block of k."""
 
     def __init__(self, o: Operands, plan: OuterPlan, target: Target) -> None:
         self.o, self.plan, self.target = o, plan, target
-        itemsize = o.x.value.dtype.itemsize
-        self.region: Region | None = None
-        self.whole = False
+        rows = dict(zip(plan.m.vars, plan.m.sizes, strict=True))
+        every, block = {v: extent_of(v) for v in o.k}, dict(zip(plan.k.vars, plan.k.sizes, strict=True))
+        nbytes = math.prod(o.x.shape(rows | every)) * o.x.value.dtype.itemsize
         if self._stays():
-            return
-        m = dict(zip(plan.m.vars, plan.m.sizes, strict=True))
-        all_of_k = {v: extent_of(v) for v in o.k}
-        bytes_of = lambda k: math.prod(o.x.shape(m | k)) * itemsize
-        self.whole = plan.parts == 1 and (plan.k.blocks == 1 or bytes_of(all_of_k) <= target.l2 // 3)
-        k = all_of_k if self.whole else dict(zip(plan.k.vars, plan.k.sizes, strict=True))
-        self.region = region("xs", o.x, m | k, self._row)
+            self.place = "memory"
+        elif plan.m.blocks == plan.parts == 1 and size(o.n) > plan.columns and nbytes <= target.l2:
+            self.place = "shared"
+        else:
+            one = plan.k.blocks == 1 or nbytes <= target.l2 // 3
+            self.place = "task" if plan.parts == 1 and one else "block"
+        batch = {v: extent_of(v) for v in o.batch} if self.place == "shared" else {}
+        self.region = region("xs", o.x, batch | rows | (block if self.place == "block" else every), self._row)
 
     def _stays(self) -> bool:
         """Whether a copy would save nothing: no condition, and each element read once or all of them in the cache."""
@@ -97,26 +99,38 @@ class Rows:
         lanes = self.plan.lanes
         return n + lanes if n * self.o.x.value.dtype.itemsize % CONFLICT == 0 else n
 
+    def stage_all(self, kind: Kind) -> list[Stmt]:
+        """The copy that all tasks share."""
+        if self.place != "shared":
+            return []
+        start = dict.fromkeys((*self.o.batch, *self.o.m, *self.o.k), ZERO)
+        return [Alloc(self.region.buffer, "global"), *outermost(self.region.fill(start, (), self.plan.lanes), kind)]
+
     def alloc(self) -> list[Stmt]:
-        return [Alloc(self.region.buffer, "thread")] if self.region else []
+        return [Alloc(self.region.buffer, "thread")] if self.place in ("task", "block") else []
 
     def stage(self, start: Index) -> list[Stmt]:
-        """The copy for all of k."""
-        if not self.region or not self.whole:
+        """A task's copy for all of k."""
+        if self.place != "task":
             return []
         return self.region.fill(start | dict.fromkeys(self.o.k, ZERO), self.plan.m.ragged, self.plan.lanes)
 
     def stage_block(self, start: Index, q: Expr) -> list[Stmt]:
         """The copy for one block of k."""
-        if not self.region or self.whole:
+        if self.place != "block":
             return []
         ragged = (*self.plan.m.ragged, *self.plan.k.ragged)
         return self.region.fill(start | self.plan.k.origin(q), ragged, self.plan.lanes)
 
     def load(self, start: Index, k_start: Index, row: Index, k: Index) -> Expr:
-        if not self.region:
-            return self.o.x.read(shifted(start | k_start, row | k))
-        return self.region.load(row | (shifted(k_start, k) if self.whole else k))
+        match self.place:
+            case "memory":
+                return self.o.x.read(shifted(start | k_start, row | k))
+            case "shared":
+                return self.region.load(shifted(start | k_start, row | k))
+            case "task":
+                return self.region.load(row | shifted(k_start, k))
+        return self.region.load(row | k)
 
 
 class Panels:

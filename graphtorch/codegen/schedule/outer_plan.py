@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from graphtorch.codegen.schedule.boxes import Box, Tiles, block, ceil_div, extent_of, round_up, tiles
+from graphtorch.codegen.schedule.boxes import Box, Tiles, block, ceil_div, extent_of, round_up, tiles, whole
 from graphtorch.codegen.schedule.regions import Access
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Expr, Var
@@ -22,6 +22,8 @@ IN_FLIGHT = 8
 #: cycles of copying: a vector; an element, transposed in registers, out of order, at a place found by divisions
 COPY, TURN, GATHER, SCATTERED = 1.5, 0.4, 1.5, 8.0
 MOST_ROWS = 16
+#: a sum this long may be taken in parts
+LONG = 1024
 
 
 @dataclass(frozen=True)
@@ -79,40 +81,60 @@ def plan_outer(o: Operands, target: Target) -> OuterPlan:
 
 def _plan(o: Operands, target: Target, lanes: int, vectors: int) -> OuterPlan:
     itemsize = o.x.value.dtype.itemsize
-    m, n, k, batch = size(o.m), size(o.n), size(o.k), size(o.batch)
     width = vectors * lanes
-    k_box = block(_by_stride(o.k, o.x), target.l1 * 2 // 3 // (width * itemsize))
-    room = target.l2 // 2 // (k_box.size * itemsize) if len(o.n) == 1 else round_up(n, width)
-    columns = _columns(n, width, room)
     most_rows = min(MOST_ROWS, (target.registers - vectors - 1) // vectors)
-    wanted = max(most_rows, min(TASK_ROWS, target.l2 // 4 // (columns * itemsize)))
-    tasks = batch * ceil_div(n, columns)
-    m_vars = _by_stride(o.m, o.x)
-    fits = m * round_up(n, width) * itemsize <= target.l2 // 2
-    parts = 1
-    if fits and tasks * ceil_div(m, wanted) < TASKS and k_box.blocks > 1 and k * lanes > m and k >= 1024:
-        m_box, columns = block(m_vars, m), round_up(n, width)
-        parts = _parts(k_box.blocks, ceil_div(TASKS, batch))
-    else:
-        share = ceil_div(m, ceil_div(TASKS, tasks))
-        m_box = block(m_vars, max(min(wanted, m), 1) if share >= wanted else max(most_rows, share))
+    k_box = block(_by_stride(o.k, o.x), target.l1 * 2 // 3 // (width * itemsize))
+    cut = _in_parts(o, target, width, k_box) or _by_columns(o, target, width, k_box)
+    m_box, columns, parts = cut or _by_rows(o, target, width, k_box, most_rows)
     rows = tiles(m_box, most_rows)
     turns_y = _turns(o, k_box, width)
     cost = _cycles(o, lanes, vectors, rows, m_box.blocks, turns_y)
     return OuterPlan(lanes, vectors, rows, m_box, k_box, columns, parts, turns_y, cost)
 
 
+Cut = tuple[Box, int, int]
+
+
+def _in_parts(o: Operands, target: Target, width: int, k: Box) -> Cut | None:
+    """One block of rows and of columns, and tasks for parts of k: where sums are few, and long."""
+    m, n, batch = size(o.m), size(o.n), size(o.batch)
+    fits = m * round_up(n, width) * o.x.value.dtype.itemsize <= target.l2 // 2
+    few = batch * ceil_div(m, TASK_ROWS) < TASKS
+    if not (fits and few and k.blocks > 1 and size(o.k) >= LONG):
+        return None
+    return whole(_by_stride(o.m, o.x)), round_up(n, width), _parts(k.blocks, ceil_div(TASKS, batch))
+
+
+def _by_columns(o: Operands, target: Target, width: int, k: Box) -> Cut | None:
+    """All rows, and tasks for blocks of columns, so that each task packs its own part of y: where rows are few."""
+    panels, batch = ceil_div(size(o.n), width), size(o.batch)
+    if len(o.n) > 1 or size(o.m) > TASK_ROWS or batch * panels < TASKS // 2:
+        return None
+    most = min(_room(target, o, k) // width, ceil_div(panels, ceil_div(TASKS, batch)))
+    return whole(_by_stride(o.m, o.x)), max(1, most) * width, 1
+
+
+def _by_rows(o: Operands, target: Target, width: int, k: Box, most_rows: int) -> Cut:
+    """As many columns as the cache holds for a block of k, and tasks for blocks of rows."""
+    n, m = size(o.n), size(o.m)
+    panels = ceil_div(n, width)
+    blocks = ceil_div(panels, max(1, _room(target, o, k) // width)) if len(o.n) == 1 else 1
+    columns = ceil_div(panels, blocks) * width
+    wanted = max(most_rows, min(TASK_ROWS, target.l2 // 4 // (columns * o.x.value.dtype.itemsize)))
+    share = ceil_div(m, ceil_div(TASKS, size(o.batch) * ceil_div(n, columns)))
+    rows = min(wanted, m) if share >= wanted else max(most_rows, share)
+    return block(_by_stride(o.m, o.x), rows), columns, 1
+
+
+def _room(target: Target, o: Operands, k: Box) -> int:
+    """Columns whose block of k takes half of the cache."""
+    return target.l2 // 2 // (k.size * o.x.value.dtype.itemsize)
+
+
 def _turns(o: Operands, k: Box, width: int) -> bool:
     plain = o.y.is_plain and len(o.n) == 1 and size(o.n) % width == 0 and not k.ragged
     inner = [v for v, length in zip(k.vars, k.sizes, strict=True) if length > 1]
     return plain and bool(inner) and o.y.stride(inner[-1]) == 1 and o.y.stride(o.n[0]) != 1
-
-
-def _columns(n: int, width: int, room: int) -> int:
-    """Columns of a block: whole tiles, equal parts of them all, about ``room`` at most."""
-    panels = ceil_div(n, width)
-    blocks = ceil_div(panels, max(1, room // width))
-    return ceil_div(panels, blocks) * width
 
 
 def _parts(blocks: int, most: int) -> int:

@@ -1,8 +1,8 @@
 """Contractions with a stride in the way: one piece for each residue of the output's index.
 
 The input gradient of a convolution of stride s reads g[(y + p - k) // s] where (y + p - k) % s == 0. For y = s*q + r
-the condition leaves the k = s*j + k0 with k0 = (r + p) % s, and for them the index is affine: s pieces with a stride of 1,
-instead of s times as many products, most of them with zeros.
+the condition leaves the k = s*j + k0 with k0 = (r + p) % s, and for them the index is affine: s pieces with a stride of
+1, instead of s times as many products, most of them with zeros.
 """
 
 from __future__ import annotations
