@@ -104,27 +104,29 @@ def _square(outer: For, inner: For) -> Body:
     (copy,) = inner.body
     assert isinstance(copy, Store) and isinstance(copy.value, Load)  # schedules write nothing else
     lanes = outer.var.extent or 1
+    source, target = copy.value.indices[0], copy.indices[0]
     loaded, stored = outer.var, inner.var  # the loops along which memory is dense
-    if (linear(copy.indices[0]) or ({}, 0))[0].get(outer.var) == 1:
+    if (linear(target) or ({}, 0))[0].get(outer.var) == 1:
         loaded, stored = stored, loaded
     lets: list[Stmt] = []
 
     def let(value: Expr) -> Var:
-        lets.append(Let(Var(f"z{len(lets)}", copy.value.dtype, None, lanes), value))
-        return lets[-1].var
+        var = Var(f"z{len(lets)}", value.dtype, None, lanes)
+        lets.append(Let(var, value))
+        return var
 
-    def dense(along: Var, number: int) -> Ramp:
-        other = inner.var if along is outer.var else outer.var
-        at = copy.value.indices[0] if along is loaded else copy.indices[0]
-        return Ramp(substitute(at, {along: const(0, int64), other: const(number, int64)}), lanes)
+    def dense(at: Expr, along: Var, across: Var, number: int) -> tuple[Ramp]:
+        return (Ramp(substitute(at, {along: const(0, int64), across: const(number, int64)}), lanes),)
 
-    rows: list[Expr] = [let(Load(copy.value.buffer, (dense(loaded, i),), None, lanes)) for i in range(lanes)]
+    rows: list[Expr] = [
+        let(Load(copy.value.buffer, dense(source, loaded, stored, i), None, lanes)) for i in range(lanes)
+    ]
     half = lanes // 2
     while half:
         pairs = [(rows[i], rows[i + lanes // 2]) for i in range(lanes // 2)]
         rows = [let(binary(fn, a, b)) for a, b in pairs for fn in ("zip_low", "zip_high")]
         half //= 2
-    stores = [Store(copy.buffer, (dense(stored, j),), row) for j, row in enumerate(rows)]
+    stores = [Store(copy.buffer, dense(target, stored, loaded, j), row) for j, row in enumerate(rows)]
     return (*lets, *stores)
 
 

@@ -127,7 +127,7 @@ class Tiles:
             number = Var("mt", int64, count)
 
             def row(i: Expr, start: int = start, size: int = size, number: Var = number) -> Index:
-                at = dict(zip(box.vars, outer, strict=False))
+                at: Index = dict(zip(box.vars, outer, strict=False))
                 at[box.vars[self.cut]] = number * size + start + i // self.chunk
                 inside = unflatten_index(box.sizes[self.cut + 1 :], i % self.chunk)
                 return at | dict(zip(box.vars[self.cut + 1 :], inside, strict=True))

@@ -31,7 +31,7 @@ def block_loops(
 ) -> list[Stmt]:
     """``body`` over a block: loops joined where memory is crossed as one, and a ragged one ended in time."""
     inner = box.locals()
-    index = dict(zip(box.vars, inner, strict=True))
+    index: Index = dict(zip(box.vars, inner, strict=True))
     stmts = flat.body(body(index))
     vars: tuple[Var, ...] = inner
     if not box.ragged:
@@ -103,7 +103,7 @@ class Rows:
         """The copy that all tasks share."""
         if self.place != "shared":
             return []
-        start = dict.fromkeys((*self.o.batch, *self.o.m, *self.o.k), ZERO)
+        start: Index = dict.fromkeys((*self.o.batch, *self.o.m, *self.o.k), ZERO)
         return [Alloc(self.region.buffer, "global"), *outermost(self.region.fill(start, (), self.plan.lanes), kind)]
 
     def alloc(self) -> list[Stmt]:
@@ -178,7 +178,7 @@ class Panels:
     def _pack_squares(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
         p = self.plan
         inner, j = p.k.locals(), Var("j", int64, p.width)
-        k = dict(zip(p.k.vars, inner, strict=True))
+        k: Index = dict(zip(p.k.vars, inner, strict=True))
         start = p.k.origin(q) | unflatten(self.o.batch, b)
         value = self.o.y.read(shifted(start, k) | self._column(number * p.width + j))
         copy = self.flat.stmt(store(self.buffer, (*to, p.k.position(k), j), value))

@@ -52,8 +52,12 @@ def square_loops(a: Var, b: Var, lanes: int, body: Callable[[Expr, Expr], Stmt])
             side = min(a_width, b_width)
             square = partial(_squares, a.name, b.name, side, a_start, b_start, body)
             rows, columns = a_count * (a_width // side), b_count * (b_width // side)
-            out.append(loop(f"{a.name}v", rows, lambda i, f=square, n=columns: loop(f"{b.name}v", n, partial(f, i))))
+            out.append(loop(f"{a.name}v", rows, partial(_row_of_squares, f"{b.name}v", columns, square)))
     return out
+
+
+def _row_of_squares(name: str, count: int, square: Callable[[Expr, Expr], Stmt], i: Expr) -> Stmt:
+    return loop(name, count, lambda j: square(i, j))
 
 
 def _squares(
