@@ -82,7 +82,7 @@ class Outputs:
 
         full, rest = divmod(sizes[n], width)
         out: list[Stmt] = [loop("h", full, lambda h: panel(h, width))] if full else []
-        return [*out, *(panel(ZERO + full, rest) if rest else [])]
+        return [*out, *([loop("h", 1, lambda h: panel(h + full, rest))] if rest else [])]
 
     def _elements(self, start: Index, sizes: dict[Var, int], place: Place) -> list[Stmt]:
         """The outputs of ``sizes`` indices from ``start``, in the order of the output's loops."""
