@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.machine import cpus, peak_memory
+from benchmarks.machine import cpus, forget_peak_memory, peak_memory
 
 CHECKED_STEPS = 3
 LEAST_STEPS = 3
@@ -49,13 +49,15 @@ def prepare(task: dict[str, Any]) -> tuple[Callable[[], Any], dict[str, Any]]:
 
     work, peer = workloads.BY_NAME[task["workload"]], peers.BY_NAME[task["peer"]]
     step = peer.build(work, task["threads"], task["model_file"])
+    built = peak_memory()
+    forget_peak_memory()
     start = time.perf_counter()
     results = [np.array(step())]
     first = time.perf_counter() - start
     if work.kind == "train":  # the later losses see the gradients
         results += [np.array(step()) for _ in range(CHECKED_STEPS - 1)]
     np.save(task["result_file"], np.stack(results))
-    return step, {"first_call_s": first, "version": peer.version()}
+    return step, {"first_call_s": first, "version": peer.version(), "build_mb": built / 2**20}
 
 
 def prepare_machine(task: dict[str, Any]) -> tuple[Callable[[], Any], dict[str, Any]]:
