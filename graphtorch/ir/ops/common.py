@@ -123,6 +123,16 @@ def same_types(*types: TensorType) -> TensorType:
     return first
 
 
+def same_dtype(a: TensorType, b: TensorType) -> None:
+    check(
+        a.dtype == b.dtype,
+        "GT201",
+        "operands of one dtype are needed here",
+        f"expected {a.dtype!r}, got {b.dtype!r}",
+        kind=DTypeError,
+    )
+
+
 def as_int(value: Any, name: str) -> int:
     """``value`` as an int; ArgumentTypeError GT301 names the parameter."""
     try:
@@ -200,17 +210,25 @@ def check_dim(dim: int, ndim: int, name: str = "dim") -> None:
     )
 
 
-def pair(value: Any, name: str, least: int) -> tuple[int, int]:
-    """An int or a pair of ints, each >= ``least``, as a pair; ArgumentError GT304 names the parameter."""
-    given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * 2
-    if len(given) == 1:
-        given *= 2
-    out = tuple(as_int(v, name) for v in given)
+#: what an argument of so many ints is called
+_INTS = {1: "an int or a tuple of one", 2: "an int or a pair of ints", 3: "an int or three ints"}
+
+
+def ints(value: Any, name: str, count: int, least: int) -> tuple[int, ...]:
+    """An int or ``count`` ints, each >= ``least``, as a tuple; ArgumentError GT304 names the parameter."""
+    given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    out = tuple(as_int(v, name) for v in (given * count if len(given) == 1 else given))
     check(
-        len(out) == 2 and min(out) >= least,
+        len(out) == count and min(out) >= least,
         "GT304",
         f"{name}={value!r} is not allowed",
-        f"expected an int or a pair of ints, each >= {least}",
+        f"expected {_INTS[count]}, each >= {least}" if count > 1 else f"expected {_INTS[count]}, >= {least}",
         kind=ArgumentError,
     )
-    return out[0], out[1]
+    return out
+
+
+def pair(value: Any, name: str, least: int) -> tuple[int, int]:
+    """`ints`, of which there are two."""
+    a, b = ints(value, name, 2, least)
+    return a, b
