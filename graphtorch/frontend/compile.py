@@ -40,18 +40,27 @@ class Compiled:
         tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
         key = self._key(args, kwargs, tensors)
         with self._lock:
-            program = next((p for p in self._programs.get(key, ()) if p.holds()), None)
+            program, owners = self._find(key, tensors)
             if program is None:
                 program = self._compile(key, args, kwargs)
-        return program.run(tensors)
+                owners = program.match(tensors)
+        return program.run(tensors, owners or [])
+
+    def _find(self, key: Any, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
+        """The program for this call, and what its bindings hold."""
+        for program in self._programs.get(key, ()):
+            owners = program.match(tensors)
+            if owners is not None:
+                return program, owners
+        return None, None
 
     def __get__(self, owner: Any, _: type | None = None) -> Any:
         """In a class: a method. Its programs are those of the object that it is called on."""
         return self if owner is None else types.MethodType(self, owner)
 
     def _key(self, args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
-        storages = [id(t._storage) for t in tensors]
-        shared = tuple(map(storages.index, storages)) if len(set(storages)) < len(storages) else None
+        ids = list(map(id, tensors))
+        shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
         return structure((args, kwargs), _leaf_key), autograd.is_grad_enabled(), shared
 
     def _compile(self, key: Any, args: Any, kwargs: Any) -> Program:
@@ -139,7 +148,7 @@ def _texts(program: Program) -> dict[str, str]:
 
 def _leaf_key(x: Any) -> Any:
     if isinstance(x, Tensor):
-        return x.aval, x._requires_grad
+        return x.aval, x._requires_grad, x.is_leaf
     try:
         hash(x)
     except TypeError:
