@@ -91,8 +91,11 @@ class _Emitter:
             return
         read: set[Buffer] = set()
         written: set[Buffer] = set()
+        private = {s.buffer for s in body if isinstance(s, Alloc) and s.space != "global"}
         for parallel, phase in _phases(body):
             reads, writes = _buffers_read(phase), {s.buffer for s in walk(phase) if isinstance(s, Store)}
+            for buffer in private & reads - writes:  # the thread that fills it need not be the one that reads it
+                raise ValueError(f"%{buffer.name} is a thread's own, and read in another phase: {self.kernel.name}")
             if written & (reads | writes) or read & writes:
                 self.team.meet()
                 read, written = set(), set()
