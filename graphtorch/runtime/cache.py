@@ -23,7 +23,7 @@ from graphtorch.ir.errors import CacheWarning
 
 _MAGIC = b"graphtorch-object-1\n"
 #: bump when code generation changes in a way that the kernel text does not show
-CODEGEN_VERSION = "1"
+CODEGEN_VERSION = "2"
 
 
 def directory() -> Path | None:
