@@ -100,6 +100,7 @@ class Executable:
             self._pool, self._ready_for = pool, count
             self._scratch = _aligned(self._scratch_bytes * count)
             self._sections = _aligned(_ALIGN * (1 + self._section_count * (1 + count)))
+            self._sections[:] = 0
             self._epoch = _address(self._sections)  # in the line before the sections
             self._table[1], self._table[3] = _address(self._scratch), self._epoch + _ALIGN
 
