@@ -30,8 +30,8 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.installed-dev  ## step times, side by side
-	$(BIN)/python benchmarks/step.py
+bench: $(VENV)/.installed-dev  ## graphtorch and the libraries found, in turn; ARGS="--rounds 3 --workloads ..."
+	$(BIN)/python -m benchmarks.run $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

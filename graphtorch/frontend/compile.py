@@ -19,6 +19,7 @@ from graphtorch.frontend.tree import leaves, structure
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Graph
+from graphtorch.runtime.threads import fork_safe
 
 #: programs kept for one signature before a function counts as unstable
 _MAX_PROGRAMS = 16
@@ -31,7 +32,7 @@ class Compiled:
         self._target = target
         self._programs: dict[Any, list[Program]] = {}
         self._order: list[Program] = []
-        self._lock = threading.RLock()
+        self._lock = fork_safe(threading.RLock())
         functools.update_wrapper(self, target, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -1,0 +1,40 @@
+"""graphtorch: a compiled training step, a compiled module, a compiled function; or the same eagerly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import graphtorch as gt
+from benchmarks.nets import train_step
+from benchmarks.peers import Step
+from benchmarks.workloads import LEARNING_RATE, Workload, fill
+from graphtorch import nn, optim
+
+
+def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
+    gt.set_num_threads(threads)
+    inputs = [gt.from_numpy(array) for array in work.inputs()]
+    wrap: Any = gt.compile if variant == "graphtorch" else lambda f: f
+    if work.net is None:
+        call = wrap(_OPS[work.kind])
+    else:
+        model = work.net(nn)
+        for name, tensor in model.state_dict().items():
+            fill(name, tensor.detach().numpy())
+        if work.kind == "train":
+            call = wrap(train_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=LEARNING_RATE)))
+            return lambda: call(*inputs).detach().numpy()
+        call = wrap(model.eval())
+
+    def infer() -> Any:
+        with gt.no_grad():
+            return call(*inputs).numpy()
+
+    return infer
+
+
+def _conv(x: Any, w: Any) -> Any:
+    return nn.functional.conv2d(x, w, padding=1)
+
+
+_OPS: dict[str, Any] = {"matmul": lambda a, b: a @ b, "conv": _conv}
