@@ -8,6 +8,7 @@ mentions lead.
 from __future__ import annotations
 
 import functools
+import gc
 import random
 import sys
 from collections.abc import Callable, Collection, Iterator
@@ -65,12 +66,16 @@ class Recorder:
         watch.active.recorder = self
         watch.install()
         self._numpy_state = _numpy_state()
+        self._collects = gc.isenabled()
+        gc.disable()  # a collection calls what others have registered, from the middle of the user's function
         self._profile = sys.getprofile()
         sys.setprofile(self._on_event)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(self._profile if callable(self._profile) else None)
+        if self._collects:
+            gc.enable()
         watch.active.recorder = self._before
         watch.uninstall()
         self._seen.clear()
