@@ -26,7 +26,8 @@ class Names:
     """What a code object mentions.
 
     ``mentioned``: names of globals and attributes, and strings that may be such. ``dynamic``: any attribute
-    may be meant. ``builtins``: those that it reads, and a global may hide. ``stored``: globals that it assigns, and where.
+    may be meant. ``builtins``: those that it reads, and a global may hide. ``stored``: globals that it assigns, and
+    where.
     """
 
     mentioned: frozenset[str]

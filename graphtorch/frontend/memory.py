@@ -1,4 +1,4 @@
-"""Memory that tensors share: a program tells tensors apart by their storage, so what it writes must overlap no other."""
+"""Memory that tensors share: a program tells tensors apart by storage, so what it writes must overlap no other."""
 
 from __future__ import annotations
 
@@ -68,6 +68,7 @@ class Memory:
         """TraceError GT607 when captured tensors overlap and one of them is written."""
         if not self.written:
             return
+        self._writeable(owners, self._state)
         relevant = self._state if self._writes_inputs else [i for i in self._state if i in self.written]
         spans = sorted((span(owners[i]._array, i) for i in self._state), key=lambda s: s.low)
         before: list[Span] = []
@@ -88,6 +89,7 @@ class Memory:
         """TraceError GT607 when an argument overlaps what the program writes, or is written over something else."""
         if not self.written:
             return
+        self._writeable(owners, self._inputs)
         seen: list[Span] = []
         for i in self._inputs:
             s = span(owners[i]._array, i)
@@ -97,6 +99,21 @@ class Memory:
             if any(self._conflict(other, s) for other in seen):
                 raise _shared("arguments share memory, and the program writes one of them in place")
             seen.append(s)
+
+    def _writeable(self, owners: Sequence[Any], among: Sequence[int]) -> None:
+        """TraceError GT613 for memory that must not be written, or whose elements are one."""
+        for i in among:
+            if i not in self.written:
+                continue
+            array = owners[i]._array
+            if array.flags.writeable and not _repeats(array):
+                continue
+            why = "shared by several of its elements" if _repeats(array) else "read-only"
+            raise TraceError(
+                "GT613",
+                f"{self._name(i)} is written in place, and its memory is {why}",
+                ["clone() it before the call"],
+            )
 
     def clash(self, owners: Sequence[Any], index: int) -> bool:
         """Whether state that is read, and stands elsewhere than before, overlaps state that is written."""
@@ -123,6 +140,13 @@ class Memory:
         if binding.position is not None:
             return f"argument {binding.position}"
         return f"{binding.param.label or binding.param.name} {binding.param.type}"
+
+
+def _repeats(array: Array) -> bool:
+    """Whether elements share memory, as those of an expanded tensor do."""
+    return 0 in array.strides and any(
+        stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape, strict=True)
+    )
 
 
 def _shared(text: str) -> TraceError:

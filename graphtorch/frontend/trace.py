@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.codegen.stages import cuda_text
 from graphtorch.frontend.assignments import Assignment, lookup
 from graphtorch.frontend.gradients import NewGrad
+from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.recorder import Recorder
@@ -207,6 +209,7 @@ def _not_repeatable(name: str, changed: Sequence[str]) -> TraceError:
 def _finish(tracer: Tracer, recorder: Recorder, result: Any, assignments: list[Assignment]) -> Traced:
     graph, inputs = tracer.graph, {id(b.tensor) for b in tracer.inputs}
     trees = [result, *(a.after for a in assignments)]
+    _check_result(tracer, trees)
     tensors = {id(t): t for t in leaves(trees) if isinstance(t, Tensor) and t._traced is tracer and id(t) not in inputs}
     outputs = list(tensors.values())
     grads = tracer.gradients.finish()
@@ -215,6 +218,37 @@ def _finish(tracer: Tracer, recorder: Recorder, result: Any, assignments: list[A
     _updates(tracer)
     graph.params += [b.param for b in tracer.captures]
     return Traced(graph, tracer, recorder, result, outputs, grads, assignments)
+
+
+def _check_result(tracer: Tracer, trees: Any) -> None:
+    """TraceError GT612 for results that hide a tensor of the trace from the calls to come."""
+    for leaf in leaves(trees):
+        if isinstance(leaf, Tensor | Module):
+            continue
+        hidden = [*(own_attributes(leaf) or {}).values(), *(get() for _, get in slots(leaf))]
+        if isinstance(leaf, set | frozenset | collections.deque):
+            hidden += list(leaf)
+        if any(isinstance(t, Tensor) and t._traced is tracer for t in leaves(hidden)):
+            raise TraceError(
+                "GT612",
+                f"{tracer.graph.name} returns or keeps {type(leaf).__name__}, which holds a tensor of the trace",
+                ["return tensors in tuples, lists and dicts (as values), and make the object outside"],
+            )
+    for key in _keys(trees):
+        if isinstance(key, Tensor) and key._traced is tracer:
+            raise TraceError(
+                "GT612",
+                f"{tracer.graph.name} returns a dict with a tensor of the trace as a key",
+                ["return tensors as values"],
+            )
+
+
+def _keys(tree: Any) -> Iterator[Any]:
+    """The keys of all dicts in a tree."""
+    if isinstance(tree, dict):
+        yield from tree
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ():
+        yield from _keys(item)
 
 
 def _updates(tracer: Tracer) -> None:
