@@ -12,6 +12,7 @@ from graphtorch.ir.errors import (
     GraphTorchError,
     IndexRangeError,
     IRError,
+    RecompileWarning,
     ShapeError,
     StateError,
     TraceError,
@@ -19,5 +20,5 @@ from graphtorch.ir.errors import (
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "DTypeError", "DeviceError",
-    "GraphTorchError", "IRError", "IndexRangeError", "ShapeError", "StateError", "TraceError",
+    "GraphTorchError", "IRError", "IndexRangeError", "RecompileWarning", "ShapeError", "StateError", "TraceError",
 ]  # fmt: skip

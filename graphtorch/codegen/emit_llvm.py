@@ -2,11 +2,11 @@
 
 Every kernel is a function
 
-    void @name(T* param..., i8* scratch, i8* workspace, i64 thread, i64 threads, i8* barrier)
+    void @name(T* param..., i8* scratch, i8* workspace, i64 thread, i64 threads, i64 epoch, i8* sections)
 
-that all threads call. A `par` loop gives each thread a contiguous share of its iterations; top-level
-statements without one run on thread 0. After a top-level `par` loop, and where thread 0 hands over,
-the threads meet at a barrier (`needs_barrier`).
+A kernel without a top-level `par` loop is called by one thread. Any other is called by all: each `par` loop, and
+what stands between two, is a section, whose iterations the threads claim (llvm_parallel.py). They
+wait before a phase that touches what an earlier one wrote, and at the end of the kernel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import llvmlite.ir as ll
 
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, exprs_of, walk
 from graphtorch.codegen.llvm_expr import Values
-from graphtorch.codegen.llvm_tables import I64, PTR, declare, memory_type
+from graphtorch.codegen.llvm_parallel import Team
+from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
 from graphtorch.ir.expr import Buffer, Expr, Load, Ramp
 from graphtorch.ir.expr import walk as walk_expr
 
@@ -41,6 +42,12 @@ def workspace_bytes(kernel: Kernel) -> int:
     return sum(aligned(s.buffer.nbytes) for s in walk(kernel.body) if isinstance(s, Alloc) and s.space == "global")
 
 
+def section_count(kernel: Kernel) -> int:
+    """Sections of a legalized kernel; none where one thread runs it."""
+    phases = _phases(kernel.body)
+    return len(phases) if any(parallel for parallel, _ in phases) else 0
+
+
 def _in_scratch(s: Alloc) -> bool:
     return s.space == "thread" or (s.space == "local" and s.buffer.nbytes > STACK_LIMIT)
 
@@ -48,7 +55,7 @@ def _in_scratch(s: Alloc) -> bool:
 def emit_kernel(module: ll.Module, kernel: Kernel, aliased: bool = False) -> ll.Function:
     """Add the function of a legalized kernel to ``module``; ``aliased``: parameters may overlap."""
     types = [memory_type(p.buffer.dtype).as_pointer() for p in kernel.params]
-    signature = ll.FunctionType(ll.VoidType(), [*types, PTR, PTR, I64, I64, PTR])
+    signature = ll.FunctionType(ll.VoidType(), [*types, PTR, PTR, I64, I64, I64, PTR])
     function = ll.Function(module, signature, kernel.name)
     function.linkage = "internal"
     function.attributes.add("nounwind")
@@ -59,11 +66,6 @@ def emit_kernel(module: ll.Module, kernel: Kernel, aliased: bool = False) -> ll.
     return function
 
 
-def barrier_function(module: ll.Module) -> ll.Function:
-    """The pool's barrier: of a place in memory, and of how many threads meet there."""
-    return declare(module, "gt_barrier", ll.VoidType(), [PTR, I64])
-
-
 class _Emitter:
     def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel) -> None:
         self.module, self.function, self.kernel = module, function, kernel
@@ -72,7 +74,8 @@ class _Emitter:
         self.values = Values(module, self.b)
         count = len(kernel.params)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
-        self.scratch, self.workspace, self.thread, self.threads, self.barrier = function.args[count:]
+        self.scratch, self.workspace = function.args[count : count + 2]
+        self.team = Team(module, self.entry, self.b, function.args[count + 2 :])
         self.scratch_at = self.workspace_at = 0
 
     def run(self) -> None:
@@ -81,24 +84,38 @@ class _Emitter:
         self.entry.branch(self.function.blocks[1])
 
     def _top(self, body: Body) -> None:
-        """`par` loops run on all threads, what stands between them on thread 0.
-
-        The threads meet before a phase that reads what an earlier one wrote.
-        """
+        """Phases are sections. The threads meet before a phase that has a buffer in common with an earlier one, where
+        either of them writes it."""
+        if not section_count(self.kernel):
+            self._body(body)
+            return
+        read: set[Buffer] = set()
         written: set[Buffer] = set()
+        private = {s.buffer for s in body if isinstance(s, Alloc) and s.space != "global"}
         for parallel, phase in _phases(body):
-            if any(written & _buffers_read(s) for s in phase):
-                self._meet()
-                written.clear()
-            written |= {w.buffer for w in walk(phase) if isinstance(w, Store)}
-            if parallel:
-                self._body(phase)
-                continue
-            with self.b.if_then(self.b.icmp_signed("==", self.thread, ll.Constant(I64, 0))):
-                self._body(phase)
+            reads, writes = _buffers_read(phase), {s.buffer for s in walk(phase) if isinstance(s, Store)}
+            for buffer in private & reads - writes:  # the thread that fills it need not be the one that reads it
+                raise ValueError(f"%{buffer.name} is a thread's own, and read in another phase: {self.kernel.name}")
+            if written & (reads | writes) or read & writes:
+                self.team.meet()
+                read, written = set(), set()
+            read |= reads
+            written |= writes
+            self._phase(parallel, phase)
+        self.team.meet()
 
-    def _meet(self) -> None:
-        self.b.call(barrier_function(self.module), [self.barrier, self.threads])
+    def _phase(self, parallel: bool, phase: list[Stmt]) -> None:
+        if not parallel:
+            with self.team.section(ll.Constant(I64, 1)):
+                self._body(phase)
+            return
+        *allocs, last = phase
+        assert isinstance(last, For)  # see _phases
+        with self.values.scope():
+            for s in allocs:
+                _STATEMENTS[type(s)](self, s)
+            with self.team.section(self.values.of(last.extent)) as (start, stop):
+                self._range(last, start, stop)
 
     def _body(self, body: Sequence[Stmt]) -> None:
         with self.values.scope():
@@ -130,14 +147,12 @@ class _Emitter:
         return self.entry.bitcast(raw, memory_type(buffer.dtype).as_pointer())
 
     def _for(self, s: For) -> None:
-        extent = self.values.of(s.extent)
-        start, stop = ll.Constant(I64, 0), extent
-        if s.kind == "par":
-            start = self.b.sdiv(self.b.mul(self.thread, extent), self.threads)
-            after = self.b.add(self.thread, ll.Constant(I64, 1))
-            stop = self.b.sdiv(self.b.mul(after, extent), self.threads)
-        elif s.kind != "for":
+        """One thread runs all iterations, also those of a `par` loop that is not at the top."""
+        if s.kind not in ("for", "par"):
             raise ValueError(f"a {s.kind} loop in CPU code: {self.kernel.name}")
+        self._range(s, ll.Constant(I64, 0), self.values.of(s.extent))
+
+    def _range(self, s: For, start: Any, stop: Any) -> None:
         head = self.b.block
         loop, done = self.b.append_basic_block("loop"), self.b.append_basic_block("done")
         self.b.cbranch(self.b.icmp_signed("<", start, stop), loop, done)
@@ -181,7 +196,7 @@ class _Emitter:
 
 _STATEMENTS: dict[type, Callable[[_Emitter, Any], None]] = {
     Alloc: _Emitter._alloc,
-    Barrier: lambda self, _: self._meet(),
+    Barrier: lambda self, _: None,  # in one thread; sections have meetings of their own
     For: _Emitter._for,
     If: _Emitter._if,
     Let: _Emitter._let,
@@ -206,14 +221,14 @@ def _phases(body: Body) -> list[tuple[bool, list[Stmt]]]:
     return phases
 
 
-def _buffers_read(s: Stmt) -> set[Buffer]:
+def _buffers_read(body: Sequence[Stmt]) -> set[Buffer]:
     found: set[Buffer] = set()
 
     def visit(e: Expr) -> None:
         if isinstance(e, Load):
             found.add(e.buffer)
 
-    for inner in walk([s]):
+    for inner in walk(body):
         for e in exprs_of(inner):
             walk_expr(e, visit)
     return found

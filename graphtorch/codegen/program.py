@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
-from graphtorch.codegen.kernel_ir import Kernel, has_parallel_loop
+from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.lower import LoweredKernel, lower_node
 from graphtorch.codegen.schedule.cpu import schedule_cpu
@@ -82,45 +84,52 @@ def memory_sizes(launches: Sequence[Launch]) -> Sizes:
 
 
 def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]], scratch: int) -> str:
-    """LLVM IR text with ``void @program(i8** table, i64 thread, i64 threads)``.
+    """LLVM IR text with ``void @program(i8** table, i64 thread, i64 threads, i64 epoch)`` and ``i64 @sections()``.
 
-    table: arena, scratch, workspace and barrier (the header), then the parameters, then the outputs.
+    table: arena, scratch, workspace and sections (the header), then the parameters, then the outputs.
+    ``sections()`` says how many sections there are: memory for them is the caller's business.
     """
     import llvmlite.ir as ll
 
-    from graphtorch.codegen.emit_llvm import barrier_function, emit_kernel
+    from graphtorch.codegen.emit_llvm import emit_kernel, section_count
+    from graphtorch.codegen.llvm_parallel import Team, const
     from graphtorch.codegen.llvm_tables import I64, PTR
 
     module = ll.Module("program")
-    functions: dict[Kernel, Any] = {}
-    for launch in launches:
-        if launch.kernel not in functions:
-            functions[launch.kernel] = emit_kernel(module, legalize(launch.kernel), aliased=True)
-    entry = ll.Function(module, ll.FunctionType(ll.VoidType(), [PTR.as_pointer(), I64, I64]), "program")
-    table, thread, threads = entry.args
-    b = ll.IRBuilder(entry.append_basic_block("entry"))
+    kernels = {launch.kernel: legalize(launch.kernel) for launch in launches}
+    functions = {kernel: emit_kernel(module, legal, aliased=True) for kernel, legal in kernels.items()}
+    sections = {kernel: section_count(legal) for kernel, legal in kernels.items()}
+    program = ll.Function(module, ll.FunctionType(ll.VoidType(), [PTR.as_pointer(), I64, I64, I64]), "program")
+    table, *who = program.args
+    entry, b = (ll.IRBuilder(program.append_basic_block(name)) for name in ("entry", "body"))
 
     def slot(index: int) -> Any:
-        return b.load(b.gep(table, [ll.Constant(I64, index)]))
+        return b.load(b.gep(table, [const(index)]))
 
-    arena, scratch_base, workspace, barrier = (slot(i) for i in range(HEADER))
-    own = b.gep(scratch_base, [b.mul(thread, ll.Constant(I64, scratch))])
-    parallel_before = None
-    for launch in launches:
-        parallel = has_parallel_loop(launch.kernel.body)
-        if parallel_before is not None and (parallel or parallel_before):
-            b.call(barrier_function(module), [barrier, threads])
-        parallel_before = parallel
-        function = functions[launch.kernel]
-        args = []
+    arena, scratch_base, workspace, memory = (slot(i) for i in range(HEADER))
+    own = b.gep(scratch_base, [b.mul(who[0], const(scratch))])
+    team = Team(module, entry, b, (*who, memory))
+
+    def call(launch: Launch) -> None:
+        function, args = functions[launch.kernel], []
         for value, wanted in zip(launch.values, function.args, strict=False):
             kind, at = where(value)
-            raw = b.gep(arena, [ll.Constant(I64, at)]) if kind == "arena" else slot(HEADER + at)
+            raw = b.gep(arena, [const(at)]) if kind == "arena" else slot(HEADER + at)
             args.append(b.bitcast(raw, wanted.type))
-        b.call(function, [*args, own, workspace, thread, threads, barrier])
+        b.call(function, [*args, own, workspace, *who, team.reserve(sections[launch.kernel])])
+
+    for parallel, group in groupby(launches, lambda launch: sections[launch.kernel] > 0):
+        # neighbours that one thread runs are one section; a parallel kernel has its own, and waits at its end
+        with nullcontext() if parallel else team.section(const(1)):
+            for launch in group:
+                call(launch)
+        team.meet()
     b.ret_void()
+    entry.branch(program.blocks[1])
+    count = ll.Function(module, ll.FunctionType(I64, []), "sections")
+    ll.IRBuilder(count.append_basic_block("entry")).ret(const(team.count))
     return str(module)
 
 
-#: entries of the pointer table before those of parameters and outputs: arena, scratch, workspace, barrier
+#: entries of the pointer table before those of parameters and outputs: arena, scratch, workspace, sections
 HEADER = 4

@@ -45,7 +45,10 @@ class Assignment:
     after: Any
 
     def repeat(self, value: Any) -> None:
-        """Assign ``value``, which is ``after`` with this call's tensors."""
+        """Assign ``value``, which is ``after`` with this call's tensors; nothing happens where it stands already."""
+        have = lookup(self.owner, self.name)
+        if have is value:
+            return
         if value is NOTHING:
             delattr(self.owner, self.name)
         else:
@@ -63,6 +66,10 @@ class Assignments:
     def ignore(self, owner: Any) -> None:
         """``owner`` is made by the traced function, and gone with it."""
         self._ignored[id(owner)] = owner
+
+    def ignores(self, owner: Any) -> bool:
+        """Whether the traced function has made ``owner``."""
+        return id(owner) in self._ignored
 
     def note(self, owner: Any, name: str) -> None:
         """``owner.name`` is about to change."""

@@ -135,11 +135,7 @@ class OpNode(GradNode):
         from graphtorch.frontend.tensor import zeros_of
 
         if self.results is None:
-            raise AutogradError(
-                "GT501",
-                f"the saved tensors of {self.op.name} were freed by an earlier backward",
-                ["pass retain_graph=True to the first backward to run it again"],
-            )
+            raise freed(self.op.name)
         filled = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
         ys = [self._load(r) for r in self.results]
         xs = [self._load(o) for o in self.operands]
@@ -161,6 +157,21 @@ class OpNode(GradNode):
     def release(self) -> None:
         if any(isinstance(kept, Saved) for kept in (*(self.results or ()), *self.operands)):
             self.results, self.operands = None, []
+
+
+def saves(op: Op) -> bool:
+    """Whether backward through ``op`` needs tensors, which it then frees."""
+    result, operands = op.saved_for_backward
+    return result or any(operands)
+
+
+def freed(name: str) -> AutogradError:
+    """The error of a second backward."""
+    return AutogradError(
+        "GT501",
+        f"the saved tensors of {name} were freed by an earlier backward",
+        ["pass retain_graph=True to the first backward to run it again"],
+    )
 
 
 def edge_of(t: Tensor) -> tuple[GradNode, int] | Tensor | None:

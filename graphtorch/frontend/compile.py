@@ -7,21 +7,27 @@ import functools
 import os
 import threading
 import types
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphtorch.frontend import autograd
+from graphtorch.frontend.contents import PLAIN, plain, snapshot
+from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.program import Program, Stats
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import name_of, run_trace
 from graphtorch.frontend.tree import leaves, structure
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, RecompileWarning, TraceError
 from graphtorch.ir.graph import Graph
+from graphtorch.runtime.threads import fork_safe
 
 #: programs kept for one signature before a function counts as unstable
 _MAX_PROGRAMS = 16
+#: programs for arguments that differ in Python values alone, before a warning
+_MANY_ALIKE = 16
 
 
 class Compiled:
@@ -31,7 +37,9 @@ class Compiled:
         self._target = target
         self._programs: dict[Any, list[Program]] = {}
         self._order: list[Program] = []
-        self._lock = threading.RLock()
+        #: how many programs there are for arguments of the same types and shapes
+        self._alike: dict[Any, int] = {}
+        self._lock = fork_safe(threading.RLock())
         functools.update_wrapper(self, target, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -40,18 +48,27 @@ class Compiled:
         tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
         key = self._key(args, kwargs, tensors)
         with self._lock:
-            program = next((p for p in self._programs.get(key, ()) if p.holds()), None)
+            program, owners = self._find(key, tensors)
             if program is None:
                 program = self._compile(key, args, kwargs)
-        return program.run(tensors)
+                owners = program.match(tensors)
+        return program.run(tensors, owners or [])
+
+    def _find(self, key: Any, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
+        """The program for this call, and what its bindings hold."""
+        for program in self._programs.get(key, ()):
+            owners = program.match(tensors)
+            if owners is not None:
+                return program, owners
+        return None, None
 
     def __get__(self, owner: Any, _: type | None = None) -> Any:
         """In a class: a method. Its programs are those of the object that it is called on."""
         return self if owner is None else types.MethodType(self, owner)
 
     def _key(self, args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
-        storages = [id(t._storage) for t in tensors]
-        shared = tuple(map(storages.index, storages)) if len(set(storages)) < len(storages) else None
+        ids = list(map(id, tensors))
+        shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
         return structure((args, kwargs), _leaf_key), autograd.is_grad_enabled(), shared
 
     def _compile(self, key: Any, args: Any, kwargs: Any) -> Program:
@@ -63,6 +80,7 @@ class Compiled:
                 "that it reads changes from call to call",
                 [f"changed since the last time: {', '.join(have[-1].broken())}", "pass it as a tensor argument"],
             )
+        self._warn_of_numbers(args, kwargs)
         reason = self._reason(key)
         traced = run_trace(self._target, args, kwargs)
         try:
@@ -73,6 +91,18 @@ class Compiled:
         have.insert(0, program)
         self._order.append(program)
         return program
+
+    def _warn_of_numbers(self, args: Any, kwargs: Any) -> None:
+        """Once, when calls differ again and again in nothing but Python numbers and the like."""
+        alike = structure((args, kwargs), lambda x: _leaf_key(x) if isinstance(x, Tensor) else type(x))
+        self._alike[alike] = count = self._alike.get(alike, 0) + 1
+        if count == _MANY_ALIKE:
+            warnings.warn(
+                f"{name_of(self._target)} was compiled {count} times for arguments that differ only in Python values; "
+                "pass numbers that change from call to call as tensors, such as gt.tensor(0.5)",
+                RecompileWarning,
+                stacklevel=4,
+            )
 
     def _reason(self, key: Any) -> str:
         if not self._order:
@@ -139,7 +169,7 @@ def _texts(program: Program) -> dict[str, str]:
 
 def _leaf_key(x: Any) -> Any:
     if isinstance(x, Tensor):
-        return x.aval, x._requires_grad
+        return x.aval, x._requires_grad, x.is_leaf
     try:
         hash(x)
     except TypeError:
@@ -148,24 +178,32 @@ def _leaf_key(x: Any) -> Any:
             f"a compiled function does not take {type(x).__name__}",
             ["expected tensors, numbers, strings, None, and tuples, lists or dicts of them"],
         ) from None
-    return type(x), x
+    if isinstance(x, PLAIN):
+        return plain(x)
+    if getattr(type(x), "__eq__", None) is object.__eq__:
+        return type(x), x
+    # equal is what its class says, and what it holds may differ all the same
+    return type(x), x, snapshot(own_attributes(x) or {}), snapshot([get() for _, get in slots(x)])
 
 
 #: methods of a module that return it, so that calls can be chained
 _FLUENT = frozenset("train eval to float double cpu cuda apply requires_grad_".split())
 
 
-class CompiledModule(Compiled):
-    """A compiled module: calls are compiled; attributes, read and assigned, are the module's own."""
+class CompiledModule(Compiled, Module):
+    """A compiled module: calls are compiled; everything else, read, assigned and called, is the module's own.
+
+    It can stand in other modules in the place of the module: its parameters and names are the same.
+    """
 
     def __init__(self, module: Module) -> None:
+        object.__setattr__(self, "_module", module)
         super().__init__(module)
-        self._module = module
 
-    def __getattr__(self, name: str) -> Any:
-        if name in ("_module", "_target"):
-            raise AttributeError(name)
-        found = getattr(self._module, name)
+    def __getattribute__(self, name: str) -> Any:
+        if name in _OWN or (name.startswith("__") and name.endswith("__")):
+            return object.__getattribute__(self, name)
+        found = getattr(object.__getattribute__(self, "_module"), name)
         return self._chained(found) if name in _FLUENT else found
 
     def _chained(self, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -177,7 +215,7 @@ class CompiledModule(Compiled):
         return call
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_"):
+        if name in _OWN or (name.startswith("__") and name.endswith("__")):
             object.__setattr__(self, name, value)
         else:
             setattr(self._module, name, value)
@@ -191,6 +229,11 @@ class CompiledModule(Compiled):
 
     def __repr__(self) -> str:
         return f"compile({self._module!r})"
+
+
+#: what a compiled module has itself
+_OWN = frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
+_OWN |= {"_target", "_programs", "_order", "_alike", "_lock"}
 
 
 def compile(target: Callable[..., Any] | None = None) -> Any:

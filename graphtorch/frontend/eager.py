@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend import autograd
+from graphtorch.frontend import autograd, epoch
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import AutogradError
@@ -70,6 +70,8 @@ class Eager(Interpreter):
                 "a view cannot be changed in place while gradients are recorded",
                 ["build the result out of place, e.g. with gt.where or gt.cat"],
             )
+        if target.is_leaf != source.is_leaf or target._requires_grad != source._requires_grad:
+            epoch.bump()  # programs that know it as a leaf look again
         target._requires_grad = source._requires_grad
         target._grad_fn, target._output_index = source._grad_fn, source._output_index
 

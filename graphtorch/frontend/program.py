@@ -11,10 +11,12 @@ import numpy as np
 
 from graphtorch.frontend import autograd, epoch
 from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous
+from graphtorch.frontend.gradients import history
+from graphtorch.frontend.guards import Checks
 from graphtorch.frontend.joint import join, split
+from graphtorch.frontend.memory import Memory
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.trace import Traced
-from graphtorch.frontend.tracer import history
 from graphtorch.frontend.tree import map_leaves
 from graphtorch.ir.errors import TraceError
 from graphtorch.ir.graph import Graph
@@ -47,7 +49,7 @@ class Program:
         stages: list[tuple[str, Graph]] = [("trace", traced.graph)]
         record = lambda name, graph: stages.append((name, graph))
         differentiable = [] if traced.had_backward else [i for i, r in enumerate(traced.requires) if r]
-        if differentiable:
+        if differentiable and traced.targets:
             graph, self.derivative = _compile_pair(traced, differentiable, record)
         else:
             graph = run_passes(traced.graph, OPTIMIZE, on_stage=record)
@@ -78,43 +80,80 @@ class Program:
         self._forward = [names.index(name) for name in kept]
         self._saved = [names.index(name) for name in saved]
         self._inout = [i for i, b in enumerate(self.bindings) if b.param.role == "inout"]
-        self._state = [
-            i for i, b in enumerate(self.bindings) if b.tensor is not None and b.param.name not in traced.input_names
-        ]
-        self._written_state = [i for i in self._inout if i in self._state]
-        self._layout = self._storages()
+        self._volatile = [i for i, b in enumerate(self.bindings) if b.volatile]
+        self._memory = Memory(self.bindings)
 
     # ---- guards ----
 
     def _guard(self, traced: Traced) -> None:
+        recorder, gradients = traced.recorder, traced.tracer.gradients
         self._epoch = -1
-        self._module_guards = list(traced.recorder.module_guards.values())
-        self._guards = [*traced.recorder.other_guards.values(), *traced.guards]
+        self._attributes = list(recorder.module_guards.values())
+        self._modules = [(type(m), m, names) for m, names in recorder.inherited.values()]
+        self._facts = [(t, t.aval, t._requires_grad, t.is_leaf) for t in traced.outside]
+        self._checks = Checks([*recorder.other_guards.values(), *traced.tracer.guards])
+        self._grads = list(gradients.seen.values())
+        self._argument_grads = list(gradients.seen_of_arguments.items())
+        self._kept = [self.bindings[i].tensor for i in self._volatile]
+        self._layout = self._memory.layout([b.tensor for b in self.bindings])
 
-    def _storages(self) -> list[int]:
-        """Which tensors of the captured state share memory with which."""
-        owners = [self.bindings[i].fetch(()) for i in self._state]
-        ids = [id(t._storage) if isinstance(t, Tensor) else i for i, t in enumerate(owners)]
-        return [ids.index(i) for i in ids]
+    def match(self, tensors: Sequence[Tensor]) -> list[Any] | None:
+        """What every binding holds at this call; None if the Python state is another than the one that was traced."""
+        now = epoch.now()
+        if self._epoch != now and not self._unchanged():
+            return None
+        if not (self._checks.hold() and self._same_grads(tensors)):
+            return None
+        owners = [b.fetch(tensors) for b in self.bindings]
+        moved = [i for i, kept in zip(self._volatile, self._kept, strict=True) if owners[i] is not kept]
+        if (moved or self._epoch != now) and not self._settle(owners, moved, self._epoch != now):
+            return None
+        self._epoch = now
+        return owners
 
-    def holds(self) -> bool:
-        """Whether the Python state that the trace read is still the same."""
-        if self._epoch != epoch.now():
-            if not all(g.holds() for g in self._module_guards) or self._layout != self._storages():
+    def _unchanged(self) -> bool:
+        """Whether what moves the epoch is as it was: attributes of modules, and types of tensors."""
+        return (
+            all(g.holds() for g in self._attributes)
+            and all(type(m) is c and vars(m).keys().isdisjoint(names) for c, m, names in self._modules)
+            and all(t.aval == a and t._requires_grad is r and t.is_leaf is leaf for t, a, r, leaf in self._facts)
+        )
+
+    def _same_grads(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether the gradients that the function looked at are None where they were."""
+        for t, none in self._grads:
+            if (t._grad is None) is not none:
                 return False
-            self._epoch = epoch.now()
-        return all(g.holds() for g in self._guards)
+        return all((tensors[i]._grad is None) is none for i, none in self._argument_grads)
+
+    def _settle(self, owners: Sequence[Any], moved: Sequence[int], everything: bool) -> bool:
+        """Whether the program is good for tensors that stand in the place of others now."""
+        for i in moved:
+            if not isinstance(owners[i], Tensor) or owners[i].aval != self.bindings[i].param.type:
+                return False
+        memory = self._memory
+        if everything or any(i in memory.written or memory.clash(owners, i) for i in moved):
+            if memory.layout(owners) != self._layout:
+                return False
+            memory.settle(owners)
+        self._kept = [owners[i] for i in self._volatile]
+        return True
 
     def broken(self) -> list[str]:
-        """The names of the guards that do not hold."""
-        names = [g.name for g in (*self._module_guards, *self._guards) if not g.holds()]
-        return names or (["which tensors share memory"] if self._layout != self._storages() else [])
+        """What of the Python state changed, by name."""
+        names = [g.name for g in self._attributes if not g.holds()] + self._checks.broken()
+        names += [f"{c.__name__}" for c, m, own in self._modules if type(m) is not c or vars(m).keys() & own]
+        names += [
+            "requires_grad" for t, _, r, leaf in self._facts if t._requires_grad is not r or t.is_leaf is not leaf
+        ]
+        names += [f"the type of {a}" for t, a, *_ in self._facts if t.aval != a]
+        names += ["whether a gradient is None" for t, none in self._grads if (t._grad is None) is not none]
+        return list(dict.fromkeys(names)) or ["which tensors share memory, or their types"]
 
     # ---- running ----
 
-    def run(self, tensors: Sequence[Tensor]) -> Any:
-        """Run on arguments with this program's signature; the function's result."""
-        owners = [b.fetch(tensors) for b in self.bindings]
+    def run(self, tensors: Sequence[Tensor], owners: Sequence[Any]) -> Any:
+        """Run on arguments with this program's signature, and on what `match` gave; the function's result."""
         self._check(owners, tensors)
         arrays = [contiguous(t._array) if isinstance(t, Tensor) else np.array(t) for t in owners]
         outputs = self.forward.run([arrays[i] for i in self._forward])
@@ -127,49 +166,39 @@ class Program:
         residuals = outputs[len(traced.outputs) + traced.grad_count :]
         if self.derivative is not None and autograd.is_grad_enabled():
             self._attach(results, tensors, [*residuals, *(arrays[i] for i in self._saved)], owners)
-        self._store_grads([Tensor._from_array(a) for a in outputs[len(results) :][: traced.grad_count]], tensors)
         made = dict(zip(map(id, traced.outputs), results, strict=True))
+        self._store_grads(outputs[len(results) :][: traced.grad_count], tensors, made)
         result = self._put_in(traced.result, tensors, made)
         for assignment in traced.assignments:
             assignment.repeat(self._put_in(assignment.after, tensors, made))
         return result
 
     def _check(self, owners: Sequence[Any], tensors: Sequence[Tensor]) -> None:
-        """TraceError GT606 for state of another type, GT607 for memory that would be read while it is written."""
-        for i in self._state:
-            param, owner = self.bindings[i].param, owners[i]
-            if not isinstance(owner, Tensor) or owner.aval != param.type:
-                raise TraceError(
-                    "GT606",
-                    f"state {param.label or param.name} changed its type since it was compiled",
-                    [f"expected {param.type}, got {owner.aval if isinstance(owner, Tensor) else owner!r}"],
-                )
-        if tensors and self._inout:
-            self._check_overlap(owners, tensors)
-
-    def _check_overlap(self, owners: Sequence[Any], tensors: Sequence[Tensor]) -> None:
-        storages = [id(t._storage) for t in tensors]
-        written = {id(owners[i]._storage) for i in self._written_state}
-        for position, storage in enumerate(storages):
-            if storage in written:
+        """TraceError GT607 for memory that is written under one name and used under another."""
+        if not tensors:
+            return
+        self._memory.check(owners)
+        for i, _ in self._argument_grads:
+            if any(g.leaf is tensors[i] for g in self.traced.grads):
                 raise TraceError(
                     "GT607",
-                    f"argument {position} is also state that the program writes in place",
-                    ["clone() it before the call"],
+                    f"argument {i} is also a tensor that the function captures, and it reads the gradient of both",
+                    ["use it under one name"],
                 )
-        if len(self._inout) > len(self._written_state) and len(set(storages)) < len(storages):
-            raise TraceError(
-                "GT607",
-                "arguments share memory, and the program writes one of them in place",
-                ["clone() one of them before the call"],
-            )
 
-    def _store_grads(self, grads: Sequence[Tensor], tensors: Sequence[Tensor]) -> None:
-        found = iter(grads)
-        for leaf, made, adds in self.traced.grads:
-            owner = self.traced.actual(leaf, tensors)
-            new = next(found) if made else None
-            owner._grad = owner._grad + new if adds and new is not None and owner._grad is not None else new
+    def _store_grads(self, arrays: Sequence[Array], tensors: Sequence[Tensor], made: dict[int, Tensor]) -> None:
+        """Set `.grad`, or add to it; ``made`` learns which tensors of the trace those are."""
+        found = iter(arrays)
+        for change in self.traced.grads:
+            owner = self.traced.actual(change.leaf, tensors)
+            if change.value is None:
+                owner._grad = None
+                continue
+            new = Tensor._from_array(next(found))
+            if change.adds and owner._grad is not None:
+                owner._grad = owner._grad + new
+            else:
+                owner._grad = made.setdefault(id(change.value), new)
 
     def _put_in(self, tree: Any, tensors: Sequence[Tensor], made: dict[int, Tensor]) -> Any:
         """A result of the trace with the tensors of this call."""
@@ -197,7 +226,7 @@ def _compile_pair(
     traced: Traced, outputs: Sequence[int], record: Callable[[str, Graph], None]
 ) -> tuple[Graph, Derivative]:
     """Forward and backward programs for a call whose outputs join eager autograd."""
-    targets = [(v, t) for v, t in traced.leaves.items() if t._traced is None or traced.is_input(t)]
+    targets = traced.targets
     joint = join(traced.graph, outputs, [v for v, _ in targets])
     record("joint", joint)
     joint = run_passes(joint, SIMPLIFY, on_stage=record)
@@ -217,10 +246,5 @@ def _compile_pair(
 
 def _conflicts(paths: dict[int, Any]) -> dict[int, frozenset[int]]:
     """For each output those whose backward needs saved tensors that its own backward frees."""
-    saving = {i: {n for n in nodes if _saves(n.op)} for i, nodes in paths.items()}
+    saving = {i: {n for n in nodes if autograd.saves(n.op)} for i, nodes in paths.items()}
     return {i: frozenset(j for j in saving if saving[i] & saving[j]) for i in saving}
-
-
-def _saves(op: Any) -> bool:
-    result, operands = op.saved_for_backward
-    return bool(result or any(operands))

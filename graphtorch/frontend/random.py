@@ -26,8 +26,8 @@ class Generator:
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of ``seed`` anew."""
         seed = as_int(seed, "seed") & 0xFFFFFFFFFFFFFFFF
-        self.state._array[:] = seed - 2**64 if seed >= 2**63 else seed, 0
-        self.state._storage.version += 1
+        start = np.array([seed - 2**64 if seed >= 2**63 else seed, 0], np.int64)
+        self.state.copy_(as_tensor_of(start))  # an op, so that a program that seeds does so at every call
         return self
 
     def initial_seed(self) -> int:

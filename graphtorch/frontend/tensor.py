@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from graphtorch.frontend import autograd
+from graphtorch.frontend import autograd, epoch
 from graphtorch.ir import bind
 from graphtorch.ir.device import CPU, device, require_cpu
 from graphtorch.ir.errors import (
@@ -212,8 +213,7 @@ class Tensor(Operators):
                 "GT505", "requires_grad of a computed tensor cannot be switched off", ["use x.detach() instead"]
             )
         if requires_grad != self._requires_grad:
-            from graphtorch.frontend import epoch
-
+            bind.current().switching(self)
             epoch.bump()
         self._requires_grad = requires_grad
         return self
@@ -272,9 +272,7 @@ class Tensor(Operators):
 
     @data.setter
     def data(self, value: Tensor) -> None:
-        from graphtorch.frontend import epoch
-
-        if self._traced is not None or value._traced is not None:
+        if self._traced is not None or value._traced is not None or _interpreter().tracing:
             raise TraceError(
                 "GT602", "`.data = ...` cannot be traced", ["write into the tensor instead: t.copy_(value)"]
             )
@@ -344,6 +342,7 @@ class Tensor(Operators):
             raise AutogradError(
                 "GT507", "numpy() of a tensor that requires gradients", ["use x.detach().numpy() instead"]
             )
+        _share(self._storage)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -560,11 +559,26 @@ def as_tensor_of(array: np.ndarray[Any, Any]) -> Tensor:
     return Tensor._from_array(array)
 
 
+#: the storage over an array that Python holds too, by where it lies: two tensors over one array share it
+_shared: WeakValueDictionary[Any, Storage] = WeakValueDictionary()
+
+
+def _share(storage: Storage) -> Storage:
+    """The storage that tensors over this memory have already, or this one."""
+    array = storage.array
+    if array is None or not array.size:
+        return storage
+    return _shared.setdefault((_address(array), array.shape, array.strides, array.dtype.str), storage)
+
+
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     """A tensor that shares memory with ``array``."""
     if not isinstance(array, np.ndarray):
         raise ArgumentTypeError("GT301", f"from_numpy() takes a numpy array, got {type(array).__name__}")
-    return as_tensor_of(array)
+    out = as_tensor_of(array)
+    out._storage = _share(out._storage)
+    bind.current().constructing(out)
+    return out
 
 
 def _method(function: Callable[..., Any], name: str) -> Callable[..., Any]:

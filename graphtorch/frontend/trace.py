@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import collections
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.codegen.stages import cuda_text
 from graphtorch.frontend.assignments import Assignment, lookup
-from graphtorch.frontend.guards import Guard, Recorder
+from graphtorch.frontend.gradients import NewGrad
+from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.recorder import Recorder
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tracer import Binding, Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
@@ -38,9 +41,8 @@ class TensorSpec:
 class Traced:
     """What a trace gave.
 
-    ``graph.outputs`` are ``outputs``, the tensors of ``result`` and of ``assignments``, and then the gradients of
-    ``grads``: (leaf, whether there is a new gradient or it was cleared, whether it adds to what an argument
-    had before the call). ``inputs`` and ``captures`` are the parameters, in order.
+    ``graph.outputs`` are ``outputs``, the tensors of ``result`` and of ``assignments``, and then the gradients that
+    ``grads`` makes. ``inputs`` and ``captures`` are the parameters, in order.
     """
 
     graph: Graph
@@ -48,27 +50,31 @@ class Traced:
     recorder: Recorder
     result: Any
     outputs: list[Tensor]
-    grads: list[tuple[Tensor, bool, bool]]
+    grads: list[NewGrad]
     assignments: list[Assignment]
-    guards: list[Guard] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        #: the positions of arguments, by the ids of their stand-ins
+        self.arguments = {id(b.tensor): b.position for b in self.tracer.inputs}
         self.bindings: list[Binding] = [*self.tracer.inputs, *self.tracer.captures]
-        self.input_names = {b.param.name for b in self.tracer.inputs}
-        self.leaves: dict[Value, Tensor] = self.tracer.leaves
+        self.leaves: dict[Value, Tensor] = self.tracer.gradients.leaves
+        #: the leaves that there are without the program
+        self.targets = [(v, t) for v, t in self.leaves.items() if t._traced is None or id(t) in self.arguments]
         self.requires = [o._requires_grad for o in self.outputs]
-        self.had_backward = self.tracer.had_backward
-        self.grad_count = sum(made for _, made, _ in self.grads)
-        self._positions = {id(b.tensor): i for i, b in enumerate(self.tracer.inputs)}
-
-    def is_input(self, t: Tensor) -> bool:
-        """Whether ``t`` stands for an argument."""
-        return id(t) in self._positions
+        self.had_backward = self.tracer.gradients.had_backward
+        self.grad_count = sum(g.made for g in self.grads)
+        self._places = self.tracer.places
+        known = {id(b.tensor): b.tensor for b in self.tracer.captures if b.tensor is not None}
+        #: tensors from outside that were looked at, whether or not the program needs them
+        self.outside = [t for k, t in {**self.recorder.tensors, **known}.items() if k not in self._places]
 
     def actual(self, t: Tensor, tensors: Sequence[Tensor]) -> Tensor:
-        """The caller's tensor behind an argument of the trace; any other tensor is itself."""
-        position = self._positions.get(id(t))
-        return t if position is None else tensors[position]
+        """The tensor of this call behind one of the trace: an argument, or what stands in its place now."""
+        position = self.arguments.get(id(t))
+        if position is not None:
+            return tensors[position]
+        place = self._places.get(id(t))
+        return t if place is None else place[1](tensors)
 
     def undo(self) -> None:
         """The trace came to nothing: leave no mark of it on modules, optimizers and lists."""
@@ -86,16 +92,8 @@ def name_of(target: Any) -> str:
 def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
     """Trace one call. ``args`` and ``kwargs`` may hold tensors and TensorSpecs anywhere."""
     tracer = Tracer(name_of(target))
-
-    def stand_in(leaf: Any) -> Any:
-        if isinstance(leaf, TensorSpec):
-            return tracer.add_input(leaf.type, leaf.requires_grad)
-        if isinstance(leaf, Tensor):
-            return tracer.add_input(leaf.aval, leaf._requires_grad)
-        return leaf
-
     recorder = Recorder(getattr(target, "__wrapped__", target), (args, kwargs), tracer.assignments)
-    args, kwargs = map_leaves(stand_in, args), map_leaves(stand_in, kwargs)
+    args, kwargs = _stand_ins(tracer, (args, kwargs))
     bind.push(tracer)
     try:
         with recorder:
@@ -113,13 +111,30 @@ def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
     return traced
 
 
+def _stand_ins(tracer: Tracer, tree: Any) -> Any:
+    """The arguments with tensors of the trace; one that comes twice is one tensor."""
+    position = -1
+    made: dict[int, Tensor] = {}
+
+    def stand_in(leaf: Any) -> Any:
+        nonlocal position
+        if not isinstance(leaf, TensorSpec | Tensor):
+            return leaf
+        position += 1
+        if isinstance(leaf, TensorSpec):
+            return tracer.add_input(leaf.type, position, None, leaf.requires_grad)
+        if id(leaf) not in made:
+            made[id(leaf)] = tracer.add_input(leaf.aval, position, leaf, leaf._requires_grad)
+        return made[id(leaf)]
+
+    return map_leaves(stand_in, tree)
+
+
 def _assignments(tracer: Tracer, recorder: Recorder) -> list[Assignment]:
     """What the function assigned to modules. State that it also reads has to be a tensor, fetched at every call."""
     out = []
     for a in tracer.assignments.take_back():
         tensors = [t for t in leaves(a.after) if isinstance(t, Tensor) and t._traced is not None]
-        if a.after is a.before:
-            continue
         out.append(a)
         if isinstance(a.after, Tensor) and tensors:
             vars(a.owner).setdefault("_reassigned", set()).add(a.name)
@@ -131,10 +146,9 @@ def _assignments(tracer: Tracer, recorder: Recorder) -> list[Assignment]:
             recorder.by_attribute(a.owner, a.name, a.before)
         elif key not in recorder.by_attributes:
             raise _not_repeatable(tracer.graph.name, [guard.name])
-    for binding in tracer.captures:
-        found = recorder.reassigned.get(id(binding.tensor))
-        if found is not None:
-            binding.fetch = functools.partial(_by_attribute, found[1], found[2])
+    for t, module, name in recorder.reassigned.values():
+        tracer.located(t, functools.partial(_by_attribute, module, name))
+    tracer.locate()
     return out
 
 
@@ -149,8 +163,10 @@ def _by_attribute(module: Module, name: str, _: Sequence[Tensor]) -> Any:
 def _check_repeatable(traced: Traced, name: str) -> None:
     """TraceError GT605 or GT609 for what a program could not do again at every call."""
     recorder = traced.recorder
-    guards = [*recorder.module_guards.values(), *recorder.other_guards.values(), *traced.guards]
+    _check_stores(traced, name)
+    guards = [*recorder.module_guards.values(), *recorder.other_guards.values(), *traced.tracer.guards]
     broken = [g.name for g in guards if not g.holds()]
+    broken += [key for key, read, seen in traced.tracer.numbers_seen if read() != seen]
     if broken:
         raise _not_repeatable(name, broken)
     if recorder.impure is not None:
@@ -161,6 +177,24 @@ def _check_repeatable(traced: Traced, name: str) -> None:
             ["use gt.rand, gt.randn or gt.randint, or draw outside and pass the number as a tensor argument"],
         )
         error.loc, error.path = loc, loc.path
+        raise error
+
+
+def _check_stores(traced: Traced, name: str) -> None:
+    """TraceError GT611 for a tensor of the trace in a global, GT605 for any other change of one."""
+    for guard, loc in traced.recorder.stores.values():
+        value: Any = guard.read()
+        if guard.holds():
+            continue
+        if any(isinstance(t, Tensor) and t._traced is not None for t in leaves(value)):
+            error = TraceError(
+                "GT611",
+                f"{name} keeps a tensor in {guard.name}, which a compiled program would not do at every call",
+                ["return it, and assign it outside of the function"],
+            )
+        else:
+            error = _not_repeatable(name, [guard.name])
+        error.loc = loc
         raise error
 
 
@@ -175,20 +209,46 @@ def _not_repeatable(name: str, changed: Sequence[str]) -> TraceError:
 def _finish(tracer: Tracer, recorder: Recorder, result: Any, assignments: list[Assignment]) -> Traced:
     graph, inputs = tracer.graph, {id(b.tensor) for b in tracer.inputs}
     trees = [result, *(a.after for a in assignments)]
+    _check_result(tracer, trees)
     tensors = {id(t): t for t in leaves(trees) if isinstance(t, Tensor) and t._traced is tracer and id(t) not in inputs}
     outputs = list(tensors.values())
-    grads = [
-        (leaf, grad, id(leaf) in inputs and id(leaf) not in tracer.replaced)
-        for leaf, grad in tracer.grads.values()
-        if grad is not leaf._grad or grad is None
-    ]
-    grads.sort(key=lambda entry: id(entry[0]) in inputs)  # arguments last: they may be parameters as well
+    grads = tracer.gradients.finish()
     graph.outputs = [tracer.read(o) for o in outputs]
-    graph.outputs += [tracer.read(g) for _, g, _ in grads if g is not None]
+    graph.outputs += [tracer.read(g.value) for g in grads if g.value is not None]
     _updates(tracer)
     graph.params += [b.param for b in tracer.captures]
-    made = [(leaf, grad is not None, adds) for leaf, grad, adds in grads]
-    return Traced(graph, tracer, recorder, result, outputs, made, assignments, tracer.guards)
+    return Traced(graph, tracer, recorder, result, outputs, grads, assignments)
+
+
+def _check_result(tracer: Tracer, trees: Any) -> None:
+    """TraceError GT612 for results that hide a tensor of the trace from the calls to come."""
+    for leaf in leaves(trees):
+        if isinstance(leaf, Tensor | Module):
+            continue
+        hidden = [*(own_attributes(leaf) or {}).values(), *(get() for _, get in slots(leaf))]
+        if isinstance(leaf, set | frozenset | collections.deque):
+            hidden += list(leaf)
+        if any(isinstance(t, Tensor) and t._traced is tracer for t in leaves(hidden)):
+            raise TraceError(
+                "GT612",
+                f"{tracer.graph.name} returns or keeps {type(leaf).__name__}, which holds a tensor of the trace",
+                ["return tensors in tuples, lists and dicts (as values), and make the object outside"],
+            )
+    for key in _keys(trees):
+        if isinstance(key, Tensor) and key._traced is tracer:
+            raise TraceError(
+                "GT612",
+                f"{tracer.graph.name} returns a dict with a tensor of the trace as a key",
+                ["return tensors as values"],
+            )
+
+
+def _keys(tree: Any) -> Iterator[Any]:
+    """The keys of all dicts in a tree."""
+    if isinstance(tree, dict):
+        yield from tree
+    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ():
+        yield from _keys(item)
 
 
 def _updates(tracer: Tracer) -> None:

@@ -2,18 +2,19 @@
 
 A tensor has a storage, and a storage has a value at each point of the program: an op that writes in place
 gives its target's storage another value. Tensors that exist outside of the function become parameters:
-"const" when they are only read, "inout" when the function writes them. `loss.backward()` becomes a
-`gradient` node.
+"const" when they are only read, "inout" when the function writes them. Gradients stand in `gradients.py`.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.assignments import Assignments
+from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.guards import Guard
 from graphtorch.frontend.tensor import Storage, Tensor, _no_data
 from graphtorch.ir import bind
@@ -21,7 +22,6 @@ from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import here, state
 from graphtorch.ir.op import OPS, Op
-from graphtorch.ir.ops.gradient import gradient
 from graphtorch.ir.types import TensorType, float64
 
 
@@ -29,12 +29,15 @@ from graphtorch.ir.types import TensorType, float64
 class Binding:
     """Where a parameter of the program is found: ``fetch(arguments)`` gives its tensor (or number) at a call.
 
-    ``tensor`` is what stood there while tracing: an argument's stand-in, or a tensor from outside.
+    ``tensor`` is what stood there while tracing: an argument's stand-in, or a tensor from outside. Where the place may
+    come to hold another tensor with no guard that breaks (a gradient, the state of an optimizer), it is ``volatile``.
     """
 
     param: Param
     fetch: Callable[[Sequence[Tensor]], Any]
     tensor: Tensor | None
+    position: int | None = None
+    volatile: bool = False
 
 
 class Tracer(bind.Interpreter):
@@ -56,17 +59,13 @@ class Tracer(bind.Interpreter):
         #: views of a part of an outside storage, by storage, address, shape and strides
         self.parts: dict[tuple[int, ...], Value] = {}
         self.numbers: dict[tuple[int, Any], Tensor] = {}
-        #: the leaf that a value is read from, the values of further leaves of one storage, what is computed from leaves
-        self.leaves: dict[Value, Tensor] = {}
-        self.twins: dict[tuple[Value, int], Value] = {}
-        self.tracked: set[Value] = set()
-        self.detached: dict[Value, Value] = {}
-        #: gradients that were set or added to, by the id of their leaf
-        self.grads: dict[int, tuple[Tensor, Tensor | None]] = {}
-        self.replaced: set[int] = set()
+        #: tensors from outside that are asked for at every call, by id, and how
+        self.places: dict[int, tuple[Tensor, Callable[[Sequence[Tensor]], Any]]] = {}
+        self.gradients = Gradients(self)
+        #: Python numbers that became inputs: name, how to read it, what it was then
+        self.numbers_seen: list[tuple[str, Callable[[], float], float]] = []
         self.guards: list[Guard] = []
         self.assignments = Assignments()
-        self.had_backward = False
 
     # ---- values of tensors ----
 
@@ -77,14 +76,15 @@ class Tracer(bind.Interpreter):
         self.values[out._storage] = value
         return out
 
-    def add_input(self, type_: TensorType, requires_grad: bool) -> Tensor:
-        """A stand-in for the next argument."""
-        position = len(self.inputs)
+    def add_input(self, type_: TensorType, position: int, actual: Tensor | None, requires_grad: bool) -> Tensor:
+        """A stand-in for the argument at ``position``, which is ``actual`` at this call."""
         param = Param(f"x{position}", type_, "in")
         self.graph.params.append(param)
         out = self.wrap(param)
         out._requires_grad = requires_grad
-        self.inputs.append(Binding(param, lambda tensors: tensors[position], out))
+        self.inputs.append(Binding(param, lambda tensors: tensors[position], out, position))
+        known = (True, None) if actual is None else (actual.is_leaf, actual._grad)
+        self.gradients.arguments[id(out)] = Argument(position, *known)
         return out
 
     def read(self, t: Tensor) -> Value:
@@ -98,7 +98,8 @@ class Tracer(bind.Interpreter):
                 ["return it from the compiled function instead of storing it"],
             )
         value = self._part(t) if t._traced is None and not _covers(t) else self._whole(t)
-        return self._leaf(value, t) if t._requires_grad and t.is_leaf else value
+        own = t.is_leaf or t._traced is None  # what was computed outside is where the program's gradient ends
+        return self.gradients.leaf(value, t) if t._requires_grad and own else value
 
     def _whole(self, t: Tensor) -> Value:
         storage = t._storage
@@ -127,17 +128,6 @@ class Tracer(bind.Interpreter):
         self.captures.append(Binding(param, fetch, tensor))
         return param
 
-    def _leaf(self, value: Value, t: Tensor) -> Value:
-        """The value through which ``t``, and no other leaf of the same storage, gets its gradient."""
-        owner = self.leaves.setdefault(value, t)
-        if owner is t:
-            return value
-        key = value, id(t)
-        if key not in self.twins:
-            twin = self.builder.bind(OPS["clone"], (value,), {})[0]
-            self.twins[key], self.leaves[twin] = twin, t
-        return self.twins[key]
-
     def constant(self, t: Tensor) -> Tensor:
         """A tensor made from Python data during the trace, as a tensor of the trace."""
         return self.wrap(self._capture(t.aval, lambda _: t, t))
@@ -150,7 +140,7 @@ class Tracer(bind.Interpreter):
         self.builder.locs = (here(),)
         values = [self.read(o) for o in operands]
         if op is not OPS["detach"]:
-            values = [self._path(v, o, recording) for v, o in zip(values, operands, strict=True)]
+            values = [self.gradients.path(v, o, recording) for v, o in zip(values, operands, strict=True)]
         node = self.builder.append(Node(op, values, attrs, types, self.builder.locs))
         results = tuple(map(self.wrap, node.results))
         if op.is_view and operands:
@@ -161,23 +151,10 @@ class Tracer(bind.Interpreter):
             for r in results:
                 if r.dtype.is_floating_point:
                     r._requires_grad, r._grad_fn = True, _NODE
-                    self.tracked.add(self.values[r._storage])
+                    self.gradients.tracked.add(self.values[r._storage])
         for r in results:
             r._origin = op.name, state.scope
         return results
-
-    def _path(self, value: Value, operand: Tensor, recording: bool) -> Value:
-        """The value, cut off where autograd does not follow: no_grad, frozen leaves, `.data`."""
-        if recording and operand._requires_grad:
-            return value
-        followed = value in self.leaves or value in self.tracked or operand._is_data
-        return self._cut(value) if operand._requires_grad or followed else value
-
-    def _cut(self, value: Value) -> Value:
-        """The value with no path for gradients: what runs under no_grad does not depend on parameters."""
-        if value not in self.detached:
-            self.detached[value] = self.builder.bind(OPS["detach"], (value,), {})[0]
-        return self.detached[value]
 
     def write(self, target: Tensor, source: Tensor) -> None:
         """target[...] = source."""
@@ -200,49 +177,32 @@ class Tracer(bind.Interpreter):
         elif autograd.is_grad_enabled():
             target._requires_grad, target._grad_fn = source._requires_grad, source._grad_fn
 
-    @staticmethod
-    def _check_autograd(target: Tensor, source: Tensor) -> None:
-        if target._requires_grad and target.is_leaf:
+    def _check_autograd(self, target: Tensor, source: Tensor) -> None:
+        argument = self.gradients.arguments.get(id(target))
+        if target._requires_grad and (argument.is_leaf if argument else target.is_leaf):
             raise AutogradError(
                 "GT503",
                 "a leaf that requires grad cannot be changed in place while gradients are recorded",
                 ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
             )
-        if target._traced is None and source._requires_grad:
+        outside = target._traced is None or argument is not None
+        if outside and (source._requires_grad or target._requires_grad):
             raise AutogradError(
                 "GT509",
-                "state cannot take a value that depends on gradients",
-                ["detach it first: state.copy_(value.detach())"],
+                "state and arguments cannot take a value that depends on gradients, nor lose one",
+                ["detach it first: state.copy_(value.detach()), or build the result out of place"],
             )
 
     # ---- gradients ----
 
     def backward(self, root: Tensor, seed: Tensor, retain_graph: bool) -> None:
-        self.had_backward = True
-        loss, start = self.read(root), self.read(seed)
-        targets = list(history(loss, self.leaves)[0])
-        if not targets:
-            return
-        self.builder.locs = (here(),)
-        with autograd.no_grad():
-            found = self.builder.bind(gradient, (loss, start, *targets), {})
-            for target, g in zip(targets, found, strict=True):
-                leaf, new = self.leaves[target], self.wrap(g)
-                have = self.get_grad(leaf)
-                self.grads[id(leaf)] = leaf, new if have is None else have + new
+        self.gradients.backward(root, seed, retain_graph)
 
     def get_grad(self, t: Tensor) -> Tensor | None:
-        if id(t) in self.grads:
-            return self.grads[id(t)][1]
-        have = t._grad
-        self.guards.append(Guard("whether a gradient is None", lambda: t._grad is None, have is None))
-        if have is not None and have._storage not in self.values:
-            self.params[have._storage] = self.values[have._storage] = self._capture(have.aval, lambda _: t._grad, have)
-        return have
+        return self.gradients.get(t)
 
     def set_grad(self, t: Tensor, grad: Tensor | None) -> None:
-        self.grads[id(t)] = t, grad
-        self.replaced.add(id(t))
+        self.gradients.set(t, grad)
 
     # ---- what modules and optimizers ask of whatever interprets them ----
 
@@ -251,9 +211,22 @@ class Tracer(bind.Interpreter):
         if (id(owner), key) not in self.numbers:
             from graphtorch.frontend.eager import EAGER
 
-            fetch = lambda _: EAGER.number(owner, key)
-            self.numbers[id(owner), key] = self.wrap(self._capture(TensorType((), float64), fetch, None, str(key)))
+            read: Callable[[], float] = functools.partial(EAGER.number, owner, key)
+            self.numbers_seen.append((str(key), read, read()))
+            made = self._capture(TensorType((), float64), lambda _: read(), None, str(key))
+            self.numbers[id(owner), key] = self.wrap(made)
         return self.numbers[id(owner), key]
+
+    def located(self, t: Tensor, fetch: Callable[[Sequence[Tensor]], Any]) -> None:
+        """``t`` is what ``fetch`` gives now: calls ask it, since there may be another tensor by then."""
+        self.places[id(t)] = t, fetch
+
+    def locate(self) -> None:
+        """At the end of the trace: tell the bindings."""
+        for binding in self.captures:
+            found = self.places.get(id(binding.tensor))
+            if found is not None:
+                binding.fetch, binding.volatile = found[1], True
 
     def depends(self, name: str, read: Callable[[], Any]) -> None:
         """The program is good as long as ``read()`` gives what it gives now."""
@@ -266,6 +239,15 @@ class Tracer(bind.Interpreter):
     def assigning(self, owner: Any, name: str) -> None:
         """The attribute ``name`` of a module is about to change."""
         self.assignments.note(owner, name)
+
+    def switching(self, t: Tensor) -> None:
+        """``t.requires_grad`` is about to change."""
+        if (t._traced is None and not self.assignments.ignores(t)) or id(t) in self.gradients.arguments:
+            raise TraceError(
+                "GT610",
+                f"requires_grad of a tensor from outside, {t.aval}, is changed inside of a compiled function",
+                ["call requires_grad_() before or after the call; programs are compiled for either"],
+            )
 
     def made(self, table: dict[Any, Any], key: Any) -> None:
         """``table[key]`` was made during the trace; it goes again if the trace fails."""
@@ -295,18 +277,3 @@ def _covers(t: Tensor) -> bool:
         and array.__array_interface__["data"] == base.__array_interface__["data"]
         and array.shape == base.shape
     )
-
-
-def history(root: Value, leaves: dict[Value, Tensor]) -> tuple[list[Value], set[Node]]:
-    """What backward from ``root`` reaches: the leaves, in the order they were first read, and the nodes between."""
-    found: set[Value] = set()
-    nodes: set[Node] = set()
-    stack = [root]
-    while stack:
-        value = stack.pop()
-        if value in leaves:
-            found.add(value)
-        elif value.node is not None and value.node not in nodes and not value.node.op.nondifferentiable:
-            nodes.add(value.node)
-            stack += value.node.operands
-    return [v for v in leaves if v in found], nodes

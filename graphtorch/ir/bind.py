@@ -41,6 +41,12 @@ class Interpreter:
     def made(self, table: dict[Any, Any], key: Any) -> None:
         """``table[key]`` is about to be made."""
 
+    def located(self, t: Any, fetch: Callable[[Any], Any]) -> None:
+        """``t`` is what ``fetch(arguments)`` gives; later there may be another tensor."""
+
+    def switching(self, t: Any) -> None:
+        """The requires_grad of ``t`` is about to change."""
+
     def depends(self, name: str, read: Callable[[], Any]) -> None:
         """What is computed is good as long as ``read()`` gives what it gives now."""
 

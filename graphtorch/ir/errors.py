@@ -106,6 +106,10 @@ class CacheWarning(UserWarning):
     """The on-disk cache was ignored; the program was compiled instead."""
 
 
+class RecompileWarning(UserWarning):
+    """A function is compiled again and again for Python values that differ."""
+
+
 def check(ok: bool, code: str, message: str, *facts: str, kind: type[GraphTorchError] = ShapeError) -> None:
     """Raise ``kind(code, message, facts)`` unless ``ok``; the caller's context is added on the way out."""
     if not ok:

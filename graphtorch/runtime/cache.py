@@ -23,7 +23,7 @@ from graphtorch.ir.errors import CacheWarning
 
 _MAGIC = b"graphtorch-object-1\n"
 #: bump when code generation changes in a way that the kernel text does not show
-CODEGEN_VERSION = "1"
+CODEGEN_VERSION = "3"
 
 
 def directory() -> Path | None:
@@ -94,10 +94,15 @@ def _read(path: Path) -> bytes | None:
         return None
     head = len(_MAGIC)
     checksum, code = data[head : head + 32], data[head + 32 :]
-    if data[:head] != _MAGIC or hashlib.sha256(code).digest() != checksum:
+    if data[:head] != _MAGIC or _checksum(path, code) != checksum:
         _warn(f"{path} is damaged")
         return None
     return code
+
+
+def _checksum(path: Path, code: bytes) -> bytes:
+    """Of the code and of its key, so that one program's code is not taken for another's."""
+    return hashlib.sha256(path.stem.encode() + code).digest()
 
 
 def _write(path: Path, code: bytes) -> None:
@@ -105,7 +110,7 @@ def _write(path: Path, code: bytes) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(handle, "wb") as file:
-            file.write(_MAGIC + hashlib.sha256(code).digest() + code)
+            file.write(_MAGIC + _checksum(path, code) + code)
         os.replace(temporary, path)
     except OSError as error:
         with contextlib.suppress(OSError):

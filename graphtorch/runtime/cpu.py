@@ -82,14 +82,15 @@ class Machine:
 @functools.cache
 def _pool_machine() -> Machine:
     from graphtorch.runtime import cache
-    from graphtorch.runtime.threads import pool_ir
+    from graphtorch.runtime.pool_ir import pool_ir
 
     text = pool_ir()
     machine = Machine(cache.object_for(text, "pool", lambda: compile_object(text))[0])
-    _llvm().add_symbol("gt_barrier", machine.address("gt_barrier"))
+    for name in ("gt_claim", "gt_await"):
+        _llvm().add_symbol(name, machine.address(name))
     return machine
 
 
 def load_pool() -> Machine:
-    """The worker pool's code. Its barrier becomes a symbol that programs link against."""
+    """The worker pool's code. What programs call of it becomes symbols that they link against."""
     return _pool_machine()

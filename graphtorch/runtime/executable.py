@@ -48,14 +48,16 @@ class Executable:
         code, self.from_cache = cache.object_for(text, "program", lambda: cpu.compile_object(self.llvm_text()))
         self._machine = cpu.Machine(code)
         self._entry = self._machine.address("program")
+        sections = ctypes.CFUNCTYPE(ctypes.c_int64)(self._machine.address("sections"))()
+        self._section_count = sections
         self.kernels, self.calls = len(self.launches), 0
-        self._lock = threading.Lock()
+        self._lock = threads.fork_safe(threading.Lock())
         count = HEADER + len(graph.params) + len(graph.outputs)
         self._table = (ctypes.c_void_p * count)()
         self._table_address = ctypes.addressof(self._table)
         self._memory = _aligned(self.plan.arena_bytes), _aligned(sizes.workspace)
-        self._scratch = _aligned(0)
-        self._scratch_threads = 0
+        self._scratch = self._sections = _aligned(0)
+        self._ready_for = self._epoch = 0
         self._table[0], self._table[2] = (_address(m) for m in self._memory)
         self._output_types = [(o.type.shape, o.type.dtype.np) for o in graph.outputs]
         self.compile_seconds = time.perf_counter() - started
@@ -88,22 +90,24 @@ class Executable:
         return outputs
 
     def _prepare(self) -> None:
-        """Scratch for the threads of now, and a pool of this process (it may have forked)."""
+        """Memory for the threads of now, and a pool of this process (it may have forked)."""
         count = threads.get_num_threads()
         pool = threads.pool()
-        if pool is not self._pool or not self._table[3]:
-            self._pool = pool
-            self._table[3] = pool.barrier
         if pool.workers < count - 1:
             pool.grow(count)
-        if count > self._scratch_threads:
-            self._scratch, self._scratch_threads = _aligned(self._scratch_bytes * count), count
-            self._table[1] = _address(self._scratch)
+        if count != self._ready_for or pool is not self._pool:
+            # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
+            self._pool, self._ready_for = pool, count
+            self._scratch = _aligned(self._scratch_bytes * count)
+            self._sections = _aligned(_ALIGN * (1 + self._section_count * (1 + count)))
+            self._sections[:] = 0
+            self._epoch = _address(self._sections)  # in the line before the sections
+            self._table[1], self._table[3] = _address(self._scratch), self._epoch + _ALIGN
 
     def _launch(self, count: int) -> None:
         """The one call into native code."""
         self.calls += 1
-        self._pool.launch(self._pool.address, self._entry, self._table_address, count)
+        self._pool.launch(self._pool.address, self._entry, self._table_address, count, self._epoch)
 
 
 def _aligned(nbytes: int) -> Array:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import llvmlite.ir as ll
+import pytest
 
 from graphtorch.codegen.emit_llvm import emit_kernel
 from graphtorch.codegen.kernel_ir import Kernel, Param, loop, store
+from graphtorch.codegen.kernel_text import parse_kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.ir.expr import Buffer, Load
 from graphtorch.ir.types import float32
@@ -28,3 +30,14 @@ def test_what_a_guarded_store_computes_is_not_known_after_it():
 
     kernel = Kernel("f", (Param(x, "in"), Param(y, "out"), Param(z, "out")), (loop("i", 8, element),))
     assert "f:" in machine_code(kernel)
+
+
+def test_a_buffer_of_a_thread_does_not_last_from_one_loop_to_the_next():
+    text = """kernel @f(%y: f32[8] out) {
+      alloc SPACE %t: f32[8]
+      par %i in 8 { store %t[%i], 1.0 }
+      par %j in 8 { store %y[%j], load %t[%j] }
+    }"""
+    assert "gt_await" in machine_code(parse_kernel(text.replace("SPACE", "global")))
+    with pytest.raises(ValueError, match="%t is a thread's own, and read in another phase: f"):
+        machine_code(parse_kernel(text.replace("SPACE", "thread")))

@@ -103,7 +103,7 @@ def test_results_do_not_depend_on_the_number_of_threads(net: Net) -> None:
     before = gt.get_num_threads()
     try:
         states = []
-        for threads in (1, 2, 3):
+        for threads in (1, 2, 3, 4, 8):
             gt.set_num_threads(threads)
             states.append(train(gt, net, "sgd", 3, gt.compile, None)[1])
     finally:

@@ -83,7 +83,7 @@ def test_switches_are_never_stale() -> None:
         run.steps(2)
     _assert_same(eager, compiled)
     assert len(compiled.step.stats) == 4
-    assert compiled.step.stats[1].reason == "changed Python state: the options of SGD"
+    assert compiled.step.stats[1].reason == "changed Python state: the options or the state of SGD"
 
 
 @pytest.mark.parametrize("name", ["damped", "adam"])

@@ -51,6 +51,18 @@ def test_a_damaged_file_is_ignored_with_a_warning_and_replaced(folder: Path) -> 
     assert run() is True
 
 
+def test_one_program_s_code_is_not_taken_for_another_s(folder: Path) -> None:
+    run()
+    (path,) = files(folder)
+    other = gt.compile(lambda x: x * 7 - 2)
+    other(gt.ones(5))
+    (second,) = set(files(folder)) - {path}
+    second.write_bytes(path.read_bytes())
+    again = gt.compile(lambda x: x * 7 - 2)
+    with pytest.warns(CacheWarning, match="is damaged"):
+        assert again(gt.ones(5)).tolist() == [5.0] * 5
+
+
 def test_a_directory_that_others_can_write_is_not_trusted(folder: Path) -> None:
     run()
     folder.chmod(0o777)

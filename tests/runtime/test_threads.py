@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -56,38 +57,116 @@ def test_several_programs_at_once() -> None:
     assert not failures
 
 
-CHILD = """
-import os, numpy as np, graphtorch as gt
-gt.set_num_threads(2)
-w = gt.ones(300, 200)
-f = gt.compile(lambda x: (x @ w).sum())
-x = gt.ones(128, 300)
-want = f(x).item()
-pid = os.fork()
-if pid == 0:
-    os._exit(0 if f(x).item() == want else 1)
-_, status = os.waitpid(pid, 0)
-assert f(x).item() == want
-raise SystemExit(os.waitstatus_to_exitcode(status))
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
-def test_a_forked_child_has_a_pool_of_its_own() -> None:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", CHILD], timeout=60, capture_output=True, text=True)
+def python(code: str, **env: str) -> None:
+    """Run ``code`` in a fresh process, which has a minute to end."""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, timeout=60, capture_output=True, text=True, env={**os.environ, **env})
     assert done.returncode == 0, done.stderr
 
 
-def test_the_number_of_threads() -> None:
+PROGRAM = """
+import os, sys, threading, time, numpy as np, graphtorch as gt
+w = gt.ones(300, 200)
+f = gt.compile(lambda x: (x @ w).sum())
+x = gt.ones(128, 300)
+gt.set_num_threads(2)
+want = f(x).item()
+"""
+CHECKED = """
+def checked():
+    return all(f(x).item() == want for _ in range(20))
+"""
+FORK = """
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if checked() and again() else 1)
+_, status = os.waitpid(pid, 0)
+assert checked()
+raise SystemExit(os.waitstatus_to_exitcode(status))
+"""
+FORK_OF_FORK = """
+def again():
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if checked() else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0 and checked()
+"""
+FORK_WHILE_OTHERS_RUN = """
+stop = False
+def work():
+    while not stop:
+        f(x)
+threads = [threading.Thread(target=work) for _ in range(2)]
+for t in threads: t.start()
+for _ in range(20):
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if f(x).item() == want and f(x).item() == want else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert f(x).item() == want
+stop = True
+"""
+IDLE = """
+for count in (2, 8):
+    gt.set_num_threads(count)
+    f(x)
+    time.sleep(0.1)
+    used = time.process_time()
+    time.sleep(0.5)
+    used = time.process_time() - used
+    assert used < 0.1, f"{used} s of CPU time in 0.5 s of sleep"
+"""
+EXIT = """
+threading.Thread(target=lambda: [f(x) for _ in range(10**9)], daemon=True).start()
+f(x)
+sys.exit(0)
+"""
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system cannot fork")
+
+
+@forks
+def test_a_forked_child_has_a_pool_of_its_own() -> None:
+    python(PROGRAM + CHECKED + FORK_OF_FORK + FORK)
+
+
+@forks
+def test_fork_while_other_threads_run_the_program() -> None:
+    python(PROGRAM + FORK_WHILE_OTHERS_RUN)
+
+
+def test_workers_sleep_when_idle() -> None:
+    python(PROGRAM + IDLE)
+
+
+def test_exit_while_a_thread_runs_the_program() -> None:
+    for _ in range(3):
+        python(PROGRAM + EXIT)
+
+
+def test_the_environment_sets_the_number_of_threads() -> None:
+    python("import graphtorch as gt; assert gt.get_num_threads() == 3", GRAPHTORCH_NUM_THREADS="3")
+
+
+@pytest.fixture
+def set_num_threads() -> Iterator[Callable[[int], None]]:
     before = gt.get_num_threads()
-    try:
-        gt.set_num_threads(3)
-        assert gt.get_num_threads() == 3
-        for bad in (0, -1, 1000):
-            with pytest.raises(ArgumentError, match="GT304"):
-                gt.set_num_threads(bad)
-    finally:
-        gt.set_num_threads(before)
+    yield gt.set_num_threads
+    gt.set_num_threads(before)
+
+
+def test_more_threads_than_processors_and_changes_between_calls(set_num_threads: Callable[[int], None]) -> None:
+    f, x, want = step()
+    for count in (1, 2, 8, 3, 8, 1, 4, 2) * 5:
+        set_num_threads(count)
+        assert np.array_equal(f(x).numpy(), want)  # type: ignore[operator]
+
+
+def test_the_number_of_threads(set_num_threads: Callable[[int], None]) -> None:
+    set_num_threads(3)
+    assert gt.get_num_threads() == 3
+    for bad in (0, -1, 1000):
+        with pytest.raises(ArgumentError, match="GT304"):
+            set_num_threads(bad)
 
 
 def test_import_is_cheap_and_needs_no_llvm() -> None:

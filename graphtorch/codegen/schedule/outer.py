@@ -115,7 +115,7 @@ class _Outer:
 
     def finish(self, block: tuple[Expr, Expr, Expr], place: Place) -> list[Stmt]:
         b, mb, nb = block
-        return Outputs(self.nest, self.o, self.plan).finish(self.at(b, mb), mb, nb, place)
+        return Outputs(self.nest, self.o, self.plan, self.flat).finish(self.at(b, mb), mb, nb, place)
 
     # ---- a block of rows and columns ----
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, For, If, Kind, Stmt, loop, store
+from graphtorch.codegen.flatten import Flatten
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, If, Kind, Stmt, exprs_of, loop, replace_vars, store
 from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.base import bind_results
+from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Index, ceil_div, extent_of, shifted, vector_loops
 from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
 from graphtorch.codegen.schedule.segments import square_loops
@@ -24,6 +25,7 @@ class Outputs:
     nest: ReduceNest
     o: Operands
     plan: OuterPlan
+    flat: Flatten
 
     def finish(self, start: Index, mb: Expr, nb: Expr, place: Place) -> list[Stmt]:
         """Store the block from ``start``; the last block of a ragged loop has a size of its own."""
@@ -86,17 +88,23 @@ class Outputs:
 
     def _elements(self, start: Index, sizes: dict[Var, int], place: Place) -> list[Stmt]:
         """The outputs of ``sizes`` indices from ``start``, in the order of the output's loops."""
-        inner = {v: Var(f"{v.name}o", int64, sizes.get(v, 1)) for v in self.o.vars}
+        inner = tuple(Var(f"{v.name}o", int64, sizes.get(v, 1)) for v in self.o.vars)
 
-        def element(local: Index) -> list[Stmt]:
-            own = {v: local[i] for v, i in inner.items()}
+        def element() -> Body:
+            own: Index = dict(zip(self.o.vars, inner, strict=True))
             column: Expr = ZERO
             for v in self.o.n:
                 column = column * sizes[v] + own.get(v, ZERO)
             buffer, at = place(self.plan.m.position(own), column)
-            return store_outputs(self.nest, self.o, shifted(start, own), Load(buffer, at))
+            return self.flat.body(store_outputs(self.nest, self.o, shifted(start, own), Load(buffer, at)))
 
-        return vector_loops(list(inner.values()), self.plan.lanes, element)
+        vars, env = join_loops(inner, [e for s in element() for e in exprs_of(s)])
+        return vector_loops(vars, self.plan.lanes, lambda local: replace_vars(element(), compose(env, local)))
+
+
+def compose(first: Index, then: Index) -> Index:
+    """The substitution ``first``, and after it ``then``."""
+    return then | {v: substitute(e, then) for v, e in first.items()}
 
 
 def store_outputs(nest: ReduceNest, o: Operands, at: Index, total: Expr) -> list[Stmt]:

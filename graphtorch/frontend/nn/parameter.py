@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
+from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError
 
 
@@ -24,6 +25,7 @@ class Parameter(Tensor):
             )
         self._data, self._storage, self._aval = data._data, data._storage, data._aval
         self._traced = data._traced
+        bind.current().constructing(self)
         if requires_grad:
             self.requires_grad_()
 

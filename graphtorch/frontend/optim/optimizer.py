@@ -69,12 +69,13 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        bind.current().depends(f"the options of {type(self).__name__}", self._structure)
         with no_grad():
             for group in self.param_groups:
                 found = [(p, g) for p in group["params"] if (g := p.grad) is not None]
                 if found:
                     self._update(group, found)
+        # after the updates, which make the state that is missing
+        bind.current().depends(f"the options or the state of {type(self).__name__}", self._structure)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -113,8 +114,9 @@ class Optimizer:
 
     def _structure(self) -> tuple[object, ...]:
         """What decides which ops a step consists of, over which tensors; a program is good for one structure."""
-        groups = ((len(g["params"]), *(bool(g[key]) for key in self._switches)) for g in self.param_groups)
-        return self._generation, *groups
+        groups = ((id(g), *g["params"], *(bool(g[key]) for key in self._switches)) for g in self.param_groups)
+        state = (v for of in self.state.values() for v in of.values() if isinstance(v, Tensor))
+        return self._generation, tuple(self.state), *groups, *state
 
     def __repr__(self) -> str:
         lines = []

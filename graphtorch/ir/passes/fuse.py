@@ -85,23 +85,39 @@ class _Fuser:
 
     def _place(self, node: Node) -> None:
         """Join the group of a producer if that is sound and useful, else begin one."""
-        for operand in node.operands:
-            group = self.group.get(operand.node) if operand.node else None
-            if group and self._may_join(node, group):
-                group.nodes.append(node)
-                if is_reduction(node):
-                    group.root = node
-                group.shape = self._shape(node)
-                self.group[node] = group
-                return
-        self.group[node] = _Group(node, self._shape(node))
+        producers = dict.fromkeys(self.group[o.node] for o in node.operands if o.node in self.group)
+        joinable = [g for g in producers if self._may_join(node, g)]
+        if not joinable:
+            self.group[node] = _Group(node, self._shape(node))
+            return
+        own = next((g for g in joinable if g.root), joinable[0])
+        own.nodes.append(node)
+        if is_reduction(node):
+            own.root = node
+        own.shape = self._shape(node)
+        self.group[node] = own
+        for other in joinable:
+            if other is not own and self._may_merge(own, other):
+                self._merge(own, other)
+
+    def _may_merge(self, own: _Group, other: _Group) -> bool:
+        """Whether two producers of one node become one kernel: elementwise work that stands beside the group's root."""
+        if other.root or len(own.nodes) + len(other.nodes) > self.max_ops:
+            return False
+        plain = all(n.op.elementwise and self._shape(n) == own.shape for n in other.nodes)
+        return plain and self._is_convex({*own.nodes, *other.nodes})
+
+    def _merge(self, own: _Group, other: _Group) -> None:
+        own.nodes = sorted({*own.nodes, *other.nodes}, key=self.position.__getitem__)
+        for node in other.nodes:
+            self.group[node] = own
 
     @staticmethod
     def _shape(node: Node) -> tuple[int, ...]:
         return node.results[0].type.shape
 
     def _may_join(self, node: Node, group: _Group) -> bool:
-        if len(group.nodes) >= self.max_ops or not self._convex(node, group):
+        if len(group.nodes) >= self.max_ops or not self._is_convex({*group.nodes, node}):
             return False
         if is_reduction(node):
             return group.root is None and node.op.name not in CONTRACTIONS and self._private(group, node)
@@ -128,15 +144,13 @@ class _Fuser:
                 found.append(user)
         return found
 
-    def _convex(self, node: Node, group: _Group) -> bool:
-        """No path leaves the group and comes back through ``node``: its other operands come before the group.
+    def _is_convex(self, members: set[Node]) -> bool:
+        """No path leaves the members and comes back to them, so that they can run as one.
 
-        Groups run at the position of their last node, so an operand made outside of the group must
-        not depend on the group.
+        Other groups run as one too: a path may go through any of their nodes.
         """
-        members = set(group.nodes)
-        first = min(self.position[n] for n in group.nodes)
-        stack = [o.node for o in node.operands if o.node is not None and o.node not in members]
+        first = min(map(self.position.__getitem__, members))
+        stack = [o.node for n in members for o in n.operands if o.node is not None and o.node not in members]
         seen: set[int] = set()
         while stack:
             n = stack.pop()
@@ -144,7 +158,7 @@ class _Fuser:
             if id(other or n) in seen:
                 continue
             seen.add(id(other or n))
-            unit = other.nodes if other else [n]
+            unit = other.nodes if other and not members.issuperset(other.nodes) else [n]
             if max(map(self.position.__getitem__, unit)) < first:
                 continue
             sources = [o.node for m in unit for o in m.operands if o.node is not None and o.node not in unit]

@@ -1,0 +1,74 @@
+"""Sections: what the threads of a launch share. Here the code around them; runtime/pool_ir.py has what it calls.
+
+A section is a `par` loop, or statements that one thread runs (a loop of one iteration). Threads claim its
+iterations until none are left, and do not wait for each other there. `meet` waits until the sections since the
+last meeting are done: for the iterations, not for the threads, so that a thread that the system
+holds back holds nobody up unless it is within an iteration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import llvmlite.ir as ll
+
+from graphtorch.codegen.llvm_tables import I1, I64, PTR, declare
+
+_LINE = 64
+
+
+def const(value: int) -> ll.Constant:
+    return ll.Constant(I64, value)
+
+
+class Team:
+    """The threads that run a function: thread ``thread`` of ``threads``, in launch ``epoch``.
+
+    ``memory`` holds the function's sections: a line for each, and one more per thread.
+    """
+
+    def __init__(self, module: ll.Module, entry: ll.IRBuilder, b: ll.IRBuilder, args: Any) -> None:
+        self.module, self.entry, self.b = module, entry, b
+        self.thread, self.threads, self.epoch, self.memory = args
+        self.count = 0
+        self._pending: list[tuple[Any, Any]] = []
+        self._work: Any = None
+
+    def reserve(self, count: int) -> Any:
+        """Where the next ``count`` sections lie."""
+        lines = self.b.mul(self.b.add(self.threads, const(1)), const(self.count * _LINE))
+        self.count += count
+        return self.b.gep(self.memory, [lines])
+
+    @contextmanager
+    def section(self, extent: Any) -> Iterator[tuple[Any, Any]]:
+        """Code in the block runs for each chunk [start, stop) of ``extent`` iterations that this thread claims."""
+        b, place = self.b, self.reserve(1)
+        if self._work is None:
+            self._work = self.entry.alloca(ll.ArrayType(I64, 4))
+        for field in (2, 3):  # nothing claimed yet
+            b.store(const(0), self._field(field))
+        claim, chunk, done = (b.append_basic_block(name) for name in ("claim", "chunk", "done"))
+        b.branch(claim)
+        b.position_at_end(claim)
+        types = [PTR, I64, I64, I64, I64, PTR]
+        work = b.bitcast(self._work, PTR)
+        args = [place, self.thread, self.threads, self.epoch, extent, work]
+        b.cbranch(b.call(declare(self.module, "gt_claim", I1, types), args), chunk, done)
+        b.position_at_end(chunk)
+        yield b.load(self._field(0)), b.load(self._field(1))
+        b.branch(claim)
+        b.position_at_end(done)
+        self._pending.append((place, extent))
+
+    def meet(self) -> None:
+        """Wait for the sections since the last meeting."""
+        wait = declare(self.module, "gt_await", ll.VoidType(), [PTR, I64, I64, I64])
+        for place, extent in self._pending:
+            self.b.call(wait, [place, self.threads, self.epoch, extent])
+        self._pending = []
+
+    def _field(self, index: int) -> Any:
+        return self.b.gep(self._work, [const(0), const(index)], inbounds=True)

@@ -1,0 +1,72 @@
+"""Watches reads of attributes of modules and of facts about tensors, while a trace runs and only then."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.tensor import Tensor
+
+active = threading.local()
+_lock = threading.Lock()
+_installed = 0
+_plain_getattr: Any = None
+_own = frozenset(vars(Module))
+_facts = {name: vars(Tensor)[name] for name in ("aval", "requires_grad", "is_leaf")}
+
+
+def install() -> None:
+    """Begin to watch; several traces may, in several threads."""
+    global _installed, _plain_getattr
+    with _lock:
+        _installed += 1
+        if _installed == 1:
+            _plain_getattr = Module.__getattr__
+            Module.__getattribute__ = _getattribute  # type: ignore[assignment]
+            Module.__getattr__ = _getattr  # type: ignore[method-assign, assignment]
+            for name, fact in _facts.items():
+                setattr(Tensor, name, _watched(fact))
+
+
+def uninstall() -> None:
+    """End it, when every trace has ended."""
+    global _installed
+    with _lock:
+        _installed -= 1
+        if _installed == 0:
+            del Module.__getattribute__, Module.__getattr__  # what they inherit comes back
+            if "__getattr__" in _own:
+                Module.__getattr__ = _plain_getattr  # type: ignore[method-assign]
+            for name, fact in _facts.items():
+                setattr(Tensor, name, fact)
+
+
+def _watched(fact: property) -> property:
+    def read(self: Tensor) -> Any:
+        if self._traced is None:
+            recorder = getattr(active, "recorder", None)
+            if recorder is not None:
+                recorder.tensors[id(self)] = self
+        return fact.__get__(self)
+
+    return property(read, fact.fset, doc=fact.__doc__)
+
+
+def _getattribute(self: Module, name: str) -> Any:
+    value = object.__getattribute__(self, name)
+    recorder = getattr(active, "recorder", None)
+    if recorder is not None and not name.startswith("__"):
+        if name in object.__getattribute__(self, "__dict__"):
+            recorder.attribute(self, name, value)
+        else:
+            recorder.class_attribute(self, name)
+    return value
+
+
+def _getattr(self: Module, name: str) -> Any:
+    value = _plain_getattr(self, name)
+    recorder = getattr(active, "recorder", None)
+    if recorder is not None:
+        recorder.attribute(self, name, value)
+    return value

@@ -1,0 +1,164 @@
+"""How threads share a loop: the native code of the pool, called one thread at a time, so that the order is ours."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphtorch.codegen.kernel_text import parse_kernel
+from graphtorch.codegen.program import HEADER, Launch, emit_program
+from graphtorch.runtime import cpu, threads
+from graphtorch.runtime.section_ir import CHUNKS
+
+POINTER, WORD = ctypes.c_void_p, ctypes.c_int64
+LINE = 64
+
+
+def aligned(nbytes: int) -> int:
+    """Zeroed memory at a multiple of a line; it is never freed."""
+    memory = np.zeros(nbytes + LINE, np.uint8)
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(memory))
+    return -(-memory.ctypes.data // LINE) * LINE
+
+
+class Section:
+    """A section of ``extent`` iterations, and what each of its threads has claimed."""
+
+    def __init__(self, threads: int, extent: int) -> None:
+        self.threads, self.extent, self.epoch = threads, extent, 1
+        self.memory = aligned(LINE * (1 + threads))
+        machine = cpu.load_pool()
+        claim = ctypes.CFUNCTYPE(ctypes.c_bool, POINTER, WORD, WORD, WORD, WORD, POINTER)
+        wait = ctypes.CFUNCTYPE(None, POINTER, WORD, WORD, WORD)
+        self._claim, self._await = claim(machine.address("gt_claim")), wait(machine.address("gt_await"))
+        self.work = [(WORD * 4)() for _ in range(threads)]
+
+    def claim(self, thread: int) -> range | None:
+        work = self.work[thread]
+        if not self._claim(self.memory, thread, self.threads, self.epoch, self.extent, work):
+            return None
+        return range(work[0], work[1])
+
+    def rest(self, thread: int) -> Iterator[range]:
+        while (claimed := self.claim(thread)) is not None:
+            yield claimed
+
+    def wait(self) -> None:
+        self._await(self.memory, self.threads, self.epoch, self.extent)
+
+    def again(self) -> None:
+        self.epoch += 1
+        self.work = [(WORD * 4)() for _ in range(self.threads)]
+
+
+SIZES = [(t, e) for t in (1, 2, 3, 8) for e in (0, 1, 2, 3, 7, 17, 64, 1000, 12345)]
+
+
+@pytest.mark.parametrize(("count", "extent"), SIZES)
+def test_one_thread_does_all_where_no_other_comes(count: int, extent: int) -> None:
+    section = Section(count, extent)
+    for _ in range(3):  # nothing is reset between runs
+        done = [i for claimed in section.rest(count - 1) for i in claimed]
+        assert sorted(done) == list(range(extent))
+        section.wait()
+        assert all(section.claim(thread) is None for thread in range(count - 1))  # they come too late
+        section.again()
+
+
+@pytest.mark.parametrize(("count", "extent"), [s for s in SIZES if s[0] > 1])
+def test_in_turn_each_iteration_is_claimed_once(count: int, extent: int) -> None:
+    section, rng = Section(count, extent), np.random.default_rng(0)
+    for _ in range(3):
+        done, active = [], list(range(count))
+        while active:
+            thread = int(rng.choice(active))
+            claimed = section.claim(thread)
+            if claimed is None:
+                active.remove(thread)
+            else:
+                done += claimed
+        assert sorted(done) == list(range(extent))
+        section.wait()
+        section.again()
+
+
+def test_a_thread_begins_with_its_own_share() -> None:
+    section = Section(4, 4000)
+    assert [section.claim(t) for t in range(4)] == [range(s, s + 1000 // CHUNKS) for s in (0, 1000, 2000, 3000)]
+
+
+def test_who_is_held_back_keeps_one_chunk() -> None:
+    section = Section(2, 100)
+    kept = section.claim(0)
+    assert kept is not None
+    others = [i for claimed in section.rest(1) for i in claimed]
+    assert others[:50] == list(range(50, 100))  # its own first
+    assert sorted([*kept, *others]) == list(range(100))
+    assert len(kept) <= -(-100 // (2 * CHUNKS))
+    assert section.claim(0) is None
+    section.wait()
+
+
+RAGGED = """\
+kernel @ragged(%x: f32[97] out) {
+  par %i in 97 {
+    store %x[%i], 0.0
+    for %j in (%i * 50) {
+      store %x[%i], (load %x[%i] + 1.0)
+    }
+  }
+}
+"""
+SERIAL = """\
+kernel @next(%x: f32[97]) {
+  for %i in 96 {
+    store %x[(%i + 1)], (load %x[(%i + 1)] + load %x[%i])
+  }
+}
+"""
+
+
+def program(*texts: str) -> Callable[[threads.Pool, int, np.ndarray], None]:
+    """A program of kernels over one buffer, and how to run it."""
+    kernels = {text: parse_kernel(text) for text in texts}
+    launches: list[Any] = [Launch(kernels[text], ("x",)) for text in texts]  # type: ignore[arg-type]
+    machine = cpu.Machine(cpu.compile_object(emit_program(launches, lambda _: ("slot", 0), 0)))
+    count = ctypes.CFUNCTYPE(WORD)(machine.address("sections"))()
+    memory: dict[int, int] = {}
+
+    def run(pool: threads.Pool, n: int, x: np.ndarray) -> None:
+        if n not in memory:
+            memory[n] = aligned(LINE * (1 + count * (1 + n)))
+        table = (POINTER * (HEADER + 1))()
+        table[3], table[HEADER] = memory[n] + LINE, x.ctypes.data
+        pool.launch(pool.address, machine.address("program"), ctypes.addressof(table), n, memory[n])
+
+    return run
+
+
+def expected() -> np.ndarray:
+    return np.cumsum(np.arange(97, dtype=np.float32) * 50)
+
+
+def test_a_pool_whose_workers_do_not_come() -> None:
+    pool = threads.Pool(cpu.load_pool())  # it has none
+    run = program(RAGGED, SERIAL, RAGGED, SERIAL)
+    for n in (2, 5, 2):
+        x = np.full(97, np.nan, np.float32)
+        run(pool, n, x)
+        np.testing.assert_array_equal(x, expected())
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 8])
+def test_ragged_iterations_on_a_pool(n: int) -> None:
+    pool = threads.pool()
+    pool.grow(n)
+    run = program(RAGGED, SERIAL)
+    for _ in range(200):
+        x = np.full(97, np.nan, np.float32)
+        run(pool, n, x)
+        np.testing.assert_array_equal(x, expected())
