@@ -3,7 +3,14 @@
 from graphtorch.frontend.nn.activation import LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from graphtorch.frontend.nn.batchnorm import BatchNorm1d, BatchNorm2d
 from graphtorch.frontend.nn.container import ModuleDict, ModuleList, Sequential
-from graphtorch.frontend.nn.conv import Conv2d
+from graphtorch.frontend.nn.conv import (
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+)
 from graphtorch.frontend.nn.dropout import Dropout
 from graphtorch.frontend.nn.flatten import Flatten, Identity
 from graphtorch.frontend.nn.linear import Linear
@@ -14,7 +21,8 @@ from graphtorch.frontend.nn.pooling import MaxPool2d
 from graphtorch.nn import functional, init
 
 __all__ = [
-    "BatchNorm1d", "BatchNorm2d", "Conv2d", "CrossEntropyLoss", "Dropout", "Flatten", "Identity", "Linear",
-    "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ReLU",
-    "Sequential", "Sigmoid", "Softmax", "Tanh", "functional", "init",
+    "BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
+    "ConvTranspose3d", "CrossEntropyLoss", "Dropout", "Flatten", "Identity", "Linear", "LogSoftmax", "MSELoss",
+    "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter", "ReLU", "Sequential", "Sigmoid",
+    "Softmax", "Tanh", "functional", "init",
 ]  # fmt: skip

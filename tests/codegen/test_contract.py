@@ -67,11 +67,11 @@ def convolutions(
     spans = zip(size, kernel, conv["stride"], conv["padding"], conv["dilation"], strict=True)
     out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in spans)
     x, w, g = (batch, c, *size), (o, c // groups, *kernel), (batch, o, *out)
-    kind = draw.choice(("conv2d", "conv2d_input_grad", "conv2d_weight_grad"))
+    kind = draw.choice(("conv", "conv_input_grad", "conv_weight_grad"))
     shapes, attrs = {
-        "conv2d": ((x, w), {}),
-        "conv2d_input_grad": ((g, w), {"size": size}),
-        "conv2d_weight_grad": ((g, x), {"kernel": kernel}),
+        "conv": ((x, w), {}),
+        "conv_input_grad": ((g, w), {"size": size}),
+        "conv_weight_grad": ((g, x), {"kernel": kernel}),
     }[kind]
     function = lambda a, b: bind.bind(OPS[kind], a, b, **attrs, **conv)
     return f"{kind} {x} {w} {conv}", function, [array(*s) for s in shapes]
@@ -139,14 +139,14 @@ def test_many_contractions(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("kind", ["conv2d", "conv2d_input_grad", "conv2d_weight_grad"])
+@pytest.mark.parametrize("kind", ["conv", "conv_input_grad", "conv_weight_grad"])
 def test_nan_and_infinity_reach_the_outputs_that_read_them(kind: str, special: float) -> None:
     """Neither more (the zeros of a tile's padding times infinity) nor fewer."""
     conv = {"stride": (1, 2), "padding": (1, 2), "dilation": (1, 1), "groups": 1}
-    attrs = {"conv2d": {}, "conv2d_input_grad": {"size": (13, 11)}, "conv2d_weight_grad": {"kernel": (3, 5)}}[kind]
+    attrs = {"conv": {}, "conv_input_grad": {"size": (13, 11)}, "conv_weight_grad": {"kernel": (3, 5)}}[kind]
     rng = np.random.default_rng(0)
     x, w, g = (rng.standard_normal(s).astype(np.float32) for s in ((3, 7, 13, 11), (17, 7, 3, 5), (3, 17, 13, 6)))
-    a, b = {"conv2d": (x, w), "conv2d_input_grad": (g, w), "conv2d_weight_grad": (g, x)}[kind]
+    a, b = {"conv": (x, w), "conv_input_grad": (g, w), "conv_weight_grad": (g, x)}[kind]
     a[1, 4, 2, 0] = special
     function = lambda p, q: bind.bind(OPS[kind], p, q, **attrs, **conv)
     got = gt.compile(function)(gt.from_numpy(a), gt.from_numpy(b)).numpy()

@@ -166,11 +166,31 @@ def test_convolution_and_its_gradients(x: Any, w: Any, attrs: dict[str, Any]) ->
     conv = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1, **attrs}
     bind = gt.ir.bind.bind
     image, weight = normal(*x), normal(*w)
-    agree(lambda a, b: bind(OPS["conv2d"], a, b, **conv), image, weight)
-    out = bind(OPS["conv2d"], gt.from_numpy(image), gt.from_numpy(weight), **conv).numpy()
+    agree(lambda a, b: bind(OPS["conv"], a, b, **conv), image, weight)
+    out = bind(OPS["conv"], gt.from_numpy(image), gt.from_numpy(weight), **conv).numpy()
     grad = normal(*out.shape)
-    agree(lambda g, b: bind(OPS["conv2d_input_grad"], g, b, size=x[2:], **conv), grad, weight)
-    agree(lambda g, a: bind(OPS["conv2d_weight_grad"], g, a, kernel=w[2:], **conv), grad, image)
+    agree(lambda g, b: bind(OPS["conv_input_grad"], g, b, size=x[2:], **conv), grad, weight)
+    agree(lambda g, a: bind(OPS["conv_weight_grad"], g, a, kernel=w[2:], **conv), grad, image)
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "stride", "padding", "dilation"),
+    [
+        ((3, 4, 17), (6, 4, 3), (1,), (1,), (1,)),
+        ((2, 3, 33), (7, 3, 5), (2,), (2,), (3,)),
+        ((2, 3, 5, 7, 6), (4, 3, 2, 3, 1), (1, 2, 1), (1, 0, 2), (1, 1, 2)),
+        ((1, 17, 3, 7, 7), (33, 17, 3, 3, 3), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+    ],
+    ids=str,
+)
+def test_convolution_of_one_and_three_dimensions(x: Any, w: Any, stride: Any, padding: Any, dilation: Any) -> None:
+    conv = {"stride": stride, "padding": padding, "dilation": dilation, "groups": 1}
+    bind = gt.ir.bind.bind
+    image, weight = normal(*x), normal(*w)
+    agree(lambda a, b: bind(OPS["conv"], a, b, **conv), image, weight)
+    grad = normal(*OPS["conv"].ref(image, weight, **conv).shape)
+    agree(lambda g, b: bind(OPS["conv_input_grad"], g, b, size=x[2:], **conv), grad, weight)
+    agree(lambda g, a: bind(OPS["conv_weight_grad"], g, a, kernel=w[2:], **conv), grad, image)
 
 
 @pytest.mark.parametrize("window", [(2, 2, 0), (3, 2, 1), (3, 1, 1), ((2, 3), (1, 2), (0, 1))], ids=str)

@@ -114,7 +114,7 @@ def test_residues_of_an_input_gradient(stride: int, dilation: int) -> None:
     conv = {"stride": (stride, 1), "padding": (1, 0), "dilation": (dilation, 1), "groups": 1}
     size, kernel = (17, 6), (3, 2)
     rows = (17 + 2 - dilation * 2 - 1) // stride + 1
-    nest = nest_of("conv2d_input_grad", f32(2, 5, rows, 5), f32(5, 3, *kernel), size=size, **conv)
+    nest = nest_of("conv_input_grad", f32(2, 5, rows, 5), f32(5, 3, *kernel), size=size, **conv)
     pieces = residues(nest)
     apart = stride if stride > 1 and np.gcd(stride, dilation) == 1 else 1
     assert len(pieces) == apart

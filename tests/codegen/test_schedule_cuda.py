@@ -86,10 +86,10 @@ CONTRACTIONS = [
         (1, 65, 17), (7, 1, 33), (17, 33, 7), (33, 7, 65), (65, 17, 1), (64, 32, 64), (70, 33, 130)]),
     case("dot", f32(3, 7, 17), f32(3, 17, 5)), case("dot", f32(2, 3, 33, 7), f32(2, 3, 7, 17)),
     case("dot", typed(float64, 7, 17), typed(float64, 17, 9)),
-    case("conv2d", f32(2, 3, 9, 8), f32(5, 3, 3, 2), **CONV),
-    case("conv2d", f32(2, 4, 9, 8), f32(6, 2, 3, 2), **{**CONV, "groups": 2}),
-    case("conv2d_input_grad", f32(2, 5, 5, 10), f32(5, 3, 3, 2), size=(9, 8), **CONV),
-    case("conv2d_weight_grad", f32(2, 5, 5, 10), f32(2, 3, 9, 8), kernel=(3, 2), **CONV),
+    case("conv", f32(2, 3, 9, 8), f32(5, 3, 3, 2), **CONV),
+    case("conv", f32(2, 4, 9, 8), f32(6, 2, 3, 2), **{**CONV, "groups": 2}),
+    case("conv_input_grad", f32(2, 5, 5, 10), f32(5, 3, 3, 2), size=(9, 8), **CONV),
+    case("conv_weight_grad", f32(2, 5, 5, 10), f32(2, 3, 9, 8), kernel=(3, 2), **CONV),
 ]  # fmt: skip
 CASES = [*ELEMENTWISE, *REDUCTIONS, *CONTRACTIONS]
 

@@ -14,7 +14,7 @@ def test_networkx():
     assert networkx.is_directed_acyclic_graph(found)
     kinds = networkx.get_node_attributes(found, "kind")
     assert [n for n, kind in kinds.items() if kind == "node"] == list(range(len(graph.nodes)))
-    assert found.nodes[0]["op"] == "conv2d"
+    assert found.nodes[0]["op"] == "conv"
     assert found.nodes[0]["attrs"]["groups"] == 1
     assert found.nodes[0]["locs"] == graph.nodes[0].locs
     assert found.nodes["%w"]["role"] == "inout"

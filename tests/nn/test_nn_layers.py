@@ -298,3 +298,35 @@ def test_functional_offers_every_name() -> None:
         F.nothing  # noqa: B018
     with pytest.raises(ArgumentTypeError):
         F.relu(gt.ones(1), 1)
+
+
+def test_the_output_size_of_a_transposed_convolution() -> None:
+    layer = nn.ConvTranspose2d(3, 2, 3, stride=2, padding=1)
+    x = gt.randn(4, 3, 5, 6)
+    assert layer(x).shape == (4, 2, 9, 11)
+    assert layer(x, (10, 12)).shape == layer(x, (4, 2, 10, 12)).shape == (4, 2, 10, 12)
+    with pytest.raises(ArgumentError, match=r"GT304.* output_size=\[11, 12\] is not allowed for an input of .*"):
+        layer(x, (11, 12))
+
+
+def test_a_compiled_step_of_convolutions_of_every_rank() -> None:
+    def run(wrap: Any) -> list[Any]:
+        gt.manual_seed(0)
+        one, three, up = nn.Conv1d(3, 4, 3, padding=1), nn.Conv3d(1, 2, 2), nn.ConvTranspose2d(4, 3, 3, 2, 1, 1)
+        parameters = [*one.parameters(), *three.parameters(), *up.parameters()]
+        optimizer = gt.optim.SGD(parameters, lr=0.05, momentum=0.9)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            y = one(x).reshape(2, 4, 5, 7)
+            loss = up(y).square().mean() + three(y.reshape(2, 1, 4, 5, 7)).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = wrap(step)
+        losses = [step(gt.randn(2, 3, 35)).item() for _ in range(5)]
+        return [losses, *(p.detach().numpy() for p in parameters)]
+
+    for a, b in zip(run(gt.compile), run(lambda f: f), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)

@@ -20,6 +20,12 @@ LAYERS = [
     "Conv2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 3), groups=2, bias=False)",
     "Conv2d(4, 6, (4, 3), padding='same', dilation=(1, 2))",
     "Conv2d(4, 2, 3, padding='valid')",
+    "Conv1d(4, 6, 3, padding=1)",
+    "Conv1d(4, 2, (3,), stride=2, dilation=(2,), groups=2, bias=False)",
+    "Conv3d(4, 6, (1, 3, 2), padding='same')",
+    "ConvTranspose1d(4, 6, 3, 2, 1, 1)",
+    "ConvTranspose2d(4, 6, (3, 2), stride=(2, 1), padding=(1, 0), output_padding=(1, 0), groups=2, dilation=(1, 2))",
+    "ConvTranspose3d(4, 2, 2, bias=False)",
     "MaxPool2d(2)",
     "MaxPool2d((3, 2), stride=(2, 1), padding=1, dilation=(1, 2), ceil_mode=True)",
     "ReLU()",
@@ -77,7 +83,9 @@ def test_repr_of_a_user_module() -> None:
     assert repr(make(nn)) == repr(make(torch.nn))
 
 
-RUNS = [(text, (7, 5) if text.startswith("Linear") else (2, 4, 9, 7)) for text in LAYERS[:19] if "1d" not in text]
+SHAPES = {"Linear": (7, 5), "Conv1d": (2, 4, 9), "ConvTranspose1d": (2, 4, 9)}
+SHAPES |= dict.fromkeys(("Conv3d", "ConvTranspose3d"), (2, 4, 3, 5, 6))
+RUNS = [(text, SHAPES.get(text.partition("(")[0], (2, 4, 9, 7))) for text in LAYERS[:25] if "Norm1d" not in text]
 RUNS.append(("BatchNorm1d(4)", (3, 4, 5)))
 
 

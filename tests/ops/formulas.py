@@ -154,27 +154,35 @@ def split_groups(x: Array, w: Array, y: Array, groups: int) -> Any:
     return [*zip(np.split(x, groups, 1), np.split(w, groups, 0), np.split(y, groups, 1), strict=True)]
 
 
-def conv2d(x: Array, w: Array, *, groups: int, **conv: Any) -> Array:
+def meetings(size: Any, kernel: Any, out: Any, *, stride: Any, padding: Any, dilation: Any, **_: Any) -> Any:
+    """(index into output, kernel, input), each a whole subscript, of everything that meets inside of the input."""
+    for o, k in itertools.product(np.ndindex(*out), np.ndindex(*kernel)):
+        at = tuple(a * s + b * d - p for a, s, b, d, p in zip(o, stride, k, dilation, padding, strict=True))
+        if all(0 <= a < n for a, n in zip(at, size, strict=True)):
+            yield (..., *o), (..., *k), (..., *at)
+
+
+def conv(x: Array, w: Array, *, groups: int, **conv: Any) -> Array:
     out = np.zeros((x.shape[0], w.shape[0], *out_size(x.shape[2:], w.shape[2:], **conv)))
     for xs, ws, ys in split_groups(x.astype(float), w.astype(float), out, groups):
-        for oy, ox, a, b, y, z in taps(x.shape[2:], w.shape[2:], out.shape[2:], **conv):
-            ys[:, :, oy, ox] += xs[:, :, y, z] @ ws[:, :, a, b].T
+        for o, k, at in meetings(x.shape[2:], w.shape[2:], out.shape[2:], **conv):
+            ys[o] += xs[at] @ ws[k].T
     return out
 
 
-def conv2d_input_grad(g: Array, w: Array, *, size: Any, groups: int, **conv: Any) -> Array:
+def conv_input_grad(g: Array, w: Array, *, size: Any, groups: int, **conv: Any) -> Array:
     out = np.zeros((g.shape[0], w.shape[1] * groups, *size))
     for xs, ws, ys in split_groups(out, w.astype(float), g.astype(float), groups):
-        for oy, ox, a, b, y, z in taps(size, w.shape[2:], g.shape[2:], **conv):
-            xs[:, :, y, z] += ys[:, :, oy, ox] @ ws[:, :, a, b]
+        for o, k, at in meetings(size, w.shape[2:], g.shape[2:], **conv):
+            xs[at] += ys[o] @ ws[k]
     return out
 
 
-def conv2d_weight_grad(g: Array, x: Array, *, kernel: Any, groups: int, **conv: Any) -> Array:
+def conv_weight_grad(g: Array, x: Array, *, kernel: Any, groups: int, **conv: Any) -> Array:
     out = np.zeros((g.shape[1], x.shape[1] // groups, *kernel))
     for xs, ws, ys in split_groups(x.astype(float), out, g.astype(float), groups):
-        for oy, ox, a, b, y, z in taps(x.shape[2:], kernel, g.shape[2:], **conv):
-            ws[:, :, a, b] += ys[:, :, oy, ox].T @ xs[:, :, y, z]
+        for o, k, at in meetings(x.shape[2:], kernel, g.shape[2:], **conv):
+            ws[k] += ys[o].T @ xs[at]
     return out
 
 
@@ -321,9 +329,9 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cat": cat,
     "iota": iota,
     "dot": dot,
-    "conv2d": conv2d,
-    "conv2d_input_grad": conv2d_input_grad,
-    "conv2d_weight_grad": conv2d_weight_grad,
+    "conv": conv,
+    "conv_input_grad": conv_input_grad,
+    "conv_weight_grad": conv_weight_grad,
     "reduce_sum": reduced(sum),
     "reduce_max": reduced(extreme(lambda a, b: a > b)),
     "reduce_min": reduced(extreme(lambda a, b: a < b)),

@@ -216,7 +216,11 @@ _CONVOLUTIONS = (
     ((1, 3, 6, 9), (6, 1, 2, 3), (1, 6, 4, 7), {"stride": (1, 1), "padding": (0, 1), "dilation": (2, 2), "groups": 3}),
     ((2, 1, 4, 5), (3, 1, 1, 1), (2, 3, 4, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
     ((0, 1, 4, 5), (7, 1, 2, 1), (0, 7, 3, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
-)
+    ((2, 3, 7), (6, 3, 4), (2, 6, 5), {"stride": (1,), "padding": (2,), "dilation": (2,), "groups": 1}),
+    ((1, 4, 9), (6, 2, 3), (1, 6, 5), {"stride": (2,), "padding": (1,), "dilation": (1,), "groups": 2}),
+    ((1, 2, 3, 5, 4), (6, 2, 4, 3, 1), (1, 6, 4, 3, 2),
+     {"stride": (1, 2, 3), "padding": (2, 1, 1), "dilation": (1, 1, 2), "groups": 1}),
+)  # fmt: skip
 
 
 def convolutions() -> Iterator[Sample]:
@@ -326,9 +330,9 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "cat": cats,
     "iota": iotas,
     "dot": dots,
-    "conv2d": convolutions,
-    "conv2d_input_grad": input_grads,
-    "conv2d_weight_grad": weight_grads,
+    "conv": convolutions,
+    "conv_input_grad": input_grads,
+    "conv_weight_grad": weight_grads,
     "reduce_sum": reducing("iu", empty=True),
     **dict.fromkeys(("reduce_max", "reduce_min"), reducing("iu", empty=False)),
     "reduce_argmax": argmax,
@@ -409,19 +413,21 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(2, 3), t(2, 5)], {}), ([t(3), t(3, 2)], {}), ([t(2, 3, 5), t(7, 5, 3)], {}),
         ([t(2, 3), t(3, 5, dtype=float64)], {}),
     ],
-    "conv2d": [
+    "conv": [
         ([t(1, 3, 5, 4), t(2, 4, 3, 2)], _CONV), ([t(1, 4, 5, 7), t(3, 2, 1, 1)], {**_CONV, "groups": 2}),
         ([t(1, 3, 2, 4), t(2, 3, 3, 2)], _CONV), ([t(3, 5, 4), t(2, 3, 3, 2)], _CONV),
         ([t(1, 3, 5, 4, dtype=int64), t(2, 3, 3, 2, dtype=int64)], _CONV),
         ([t(1, 3, 5, 4), t(2, 3, 3, 2, dtype=float64)], _CONV),
         ([t(1, 3, 5, 4), t(2, 3, 3, 2)], {**_CONV, "stride": (0, 1)}),
+        ([t(1, 3, 5, 4), t(2, 3, 3, 2)], {**_CONV, "dilation": (1,)}),
+        ([t(1, 3, 5, 4), t(2, 3, 0, 2)], _CONV), ([t(1, 3), t(2, 3)], _CONV),
     ],
-    "conv2d_input_grad": [
+    "conv_input_grad": [
         ([t(1, 2, 3, 4), t(2, 3, 3, 2)], {**_CONV, "size": (5, 4)}),
         ([t(1, 2, 3, 3), t(2, 3, 3, 2, dtype=float64)], {**_CONV, "size": (5, 4)}),
         ([t(2, 3, 3), t(2, 3, 3, 2)], {**_CONV, "size": (5, 4)}),
     ],
-    "conv2d_weight_grad": [
+    "conv_weight_grad": [
         ([t(1, 2, 3, 4), t(1, 3, 5, 4)], {**_CONV, "kernel": (3, 2)}),
         ([t(1, 2, 3, 3), t(1, 3, 5, 4, dtype=float64)], {**_CONV, "kernel": (3, 2)}),
     ],

@@ -198,6 +198,38 @@ def test_conv2d(options, groups, kernel):
     agree(lambda lib, F, x, w, b: F.conv2d(x, w, b, groups=groups, **options), x, w, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"stride": 2, "padding": 1}, {"dilation": 2, "groups": 2}, {"padding": "same"}, {"padding": "valid"}],
+    ids=str,
+)
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_conv1d_and_conv3d(options, batch):
+    groups = options.get("groups", 1)
+    x, w, b = strided(*batch, 4, 11), array(6, 4 // groups, 3), array(6)
+    agree(lambda lib, F, x, w, b: F.conv1d(x, w, b, **options), x, w, b, rtol=1e-4, atol=1e-4)
+    x, w = strided(*batch, 4, 5, 9, 7), array(6, 4 // groups, 1, 3, 2)
+    agree(lambda lib, F, x, w, b: F.conv3d(x, w, b, **options), x, w, b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"stride": 2}, {"stride": 3, "padding": 1, "output_padding": 2}, {"dilation": 2, "groups": 2},
+        {"stride": 1, "dilation": 3, "output_padding": 2}, {"stride": 2, "dilation": 4, "output_padding": 3, "padding": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_transposed_convolutions(options, batch):
+    groups = options.get("groups", 1)
+    b = array(6)
+    for rank, size, kernel in ((1, (7,), (4,)), (2, (5, 4), (3, 2)), (3, (3, 2, 4), (2, 3, 1))):
+        x, w = strided(*batch, 4, *size), array(4, 6 // groups, *kernel)
+        name = f"conv_transpose{rank}d"
+        agree(lambda lib, F, x, w, b, name=name: getattr(F, name)(x, w, b, **options), x, w, b, rtol=1e-4, atol=1e-4)
+
+
 def test_conv2d_of_one_image():
     agree(lambda lib, F, x, w: F.conv2d(x, w), array(3, 7, 5), array(2, 3, 3, 1), atol=1e-5)
 

@@ -87,9 +87,7 @@ class Conv(Op):
         dw = bind.bind(conv_weight_grad, g, input, kernel=shape_of(weight)[2:], **conv)
         return dx, dw
 
-    def lower(
-        self, x: Source, w: Source, *, stride: Shape, padding: Shape, dilation: Shape, groups: int
-    ) -> Reduce:
+    def lower(self, x: Source, w: Source, *, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Reduce:
         (n, _, *size), (o, ci, *kernel) = x.shape, w.shape
         out = _sizes(size, kernel, stride, padding, dilation)
         xg, wg = x.view((n, groups, ci, *size)), w.view((groups, o // groups, ci, *kernel))
@@ -128,7 +126,7 @@ class ConvInputGrad(Op):
         with np.errstate(all="ignore"):
             columns = np.matmul(weights, g.reshape(n, groups, o // groups, places))
             columns = columns.reshape(n, groups * ci, *kernel, *out)
-            x = np.zeros((n, groups * ci, *(z + 2 * p for z, p in zip(size, padding, strict=True))), g.dtype)
+            x: Any = np.zeros((n, groups * ci, *(z + 2 * p for z, p in zip(size, padding, strict=True))), g.dtype)
             for tap in np.ndindex(*kernel):
                 along = zip(tap, out, stride, dilation, strict=True)
                 x[(..., *(slice(t * d, t * d + (y - 1) * s + 1, s) for t, y, s, d in along))] += columns[:, :, *tap]
@@ -247,7 +245,9 @@ def _count(size: Sequence[int]) -> int:
     return int(np.prod(size, dtype=np.int64))
 
 
-def _windows(x: Array, kernel: Sequence[int], out: Sequence[int], stride: Shape, padding: Shape, dilation: Shape) -> Array:
+def _windows(
+    x: Array, kernel: Sequence[int], out: Sequence[int], stride: Shape, padding: Shape, dilation: Shape
+) -> Array:
     """A view [n, c, *kernel, *out] of the zero-padded input [n, c, *size]."""
     if any(padding):
         x = np.pad(x, ((0, 0), (0, 0), *((p, p) for p in padding)))

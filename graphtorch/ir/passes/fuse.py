@@ -21,7 +21,7 @@ from graphtorch.ir.ops.movement import reshape
 INJECTIVE = frozenset(["broadcast_to", "permute", "slice", "pad", "cat", "iota", "random_uniform", "max_pool2d_gather"])
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "detach", "clone", "permute"])
-CONTRACTIONS = frozenset(["dot", "conv2d", "conv2d_input_grad", "conv2d_weight_grad"])
+CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
 REDUCTIONS = CONTRACTIONS | frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_argmax", "max_pool2d"])
 
 
