@@ -55,7 +55,7 @@ class Box:
 
     @property
     def ragged(self) -> tuple[Var, ...]:
-        """Loops whose last block reaches beyond the end (one at most)."""
+        """Loops whose last block reaches beyond the end: one at most, in blocks made by `block`."""
         return tuple(v for v, s in zip(self.vars, self.sizes, strict=True) if extent_of(v) % s)
 
     def origin(self, block: Expr) -> Index:

@@ -22,6 +22,8 @@ from graphtorch.codegen.schedule.outer_outputs import store_zeros
 from graphtorch.codegen.schedule.outer_plan import Operands, plan_outer, size
 from graphtorch.codegen.schedule.regions import access
 from graphtorch.codegen.schedule.residues import Piece, residues
+from graphtorch.codegen.schedule.winograd import winograd
+from graphtorch.codegen.schedule.winograd_plan import WinogradPlan, plan_winograd
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Var, free_vars
 from graphtorch.ir.types import int64
@@ -47,10 +49,11 @@ def _statements(nest: ReduceNest, o: Operands, target: Target, flat: Flatten) ->
         return store_zeros(nest, o, target.lanes(o.x.value.dtype.itemsize))
     if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS:
         return inner_products(nest, o, target)
-    here, there = plan_outer(o, target), plan_outer(o.swapped(), target)
-    if there.cost < here.cost:
-        o, here = o.swapped(), there
-    return outer_products(nest, o, here, target, flat)
+    ways = [(side, plan(side, target)) for plan in (plan_outer, plan_winograd) for side in (o, o.swapped())]
+    side, best = min(((s, p) for s, p in ways if p is not None), key=lambda way: way[1].cost)
+    if isinstance(best, WinogradPlan):
+        return winograd(nest, side, best, flat)
+    return outer_products(nest, side, best, target, flat)
 
 
 def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:

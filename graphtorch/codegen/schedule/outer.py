@@ -157,7 +157,8 @@ class _Outer:
     ) -> list[Stmt]:
         """All tiles of rows over one panel of columns."""
         b, mb, nb = block
-        start, k_start = self.at(b, mb), self.plan.k.origin(q)
+        p = self.plan
+        start, k_start = self.at(b, mb), p.k.origin(q)
 
         def tile(row: Callable[[Expr], Index], height: int) -> list[Stmt]:
             def load_x(i: Expr, k: Index) -> Expr:
@@ -167,44 +168,49 @@ class _Outer:
                 return y.load((b, nb, q), k_start, nt, j, k)
 
             def keep(i: Expr, j: Expr, value: Expr) -> Stmt:
-                buffer, at = place(self.plan.m.position(row(i)), nt * self.plan.width + j)
+                buffer, at = place(p.m.position(row(i)), nt * p.width + j)
                 return store(buffer, at, Load(buffer, at) + value if add else value)
 
-            stmts = self.tile(height, k_start, load_x, load_y, keep)
-            beyond = [start[v] + row(ZERO)[v] < extent_of(v) for v in self.plan.m.ragged]
+            def over_k(step: Callable[[Index], list[Stmt]]) -> list[Stmt]:
+                return block_loops(p.k, k_start, step, self.flat, UNROLLED // (height * p.vectors))
+
+            stmts = register_tile((height, p.vectors, p.lanes), self.dtype, over_k, load_x, load_y, keep)
+            beyond = [start[v] + row(ZERO)[v] < extent_of(v) for v in p.m.ragged]
             return [If(beyond[0], tuple(stmts))] if beyond else stmts
 
-        return self.plan.rows.run(tile)
+        return p.rows.run(tile)
 
-    def tile(
-        self,
-        height: int,
-        k_start: Index,
-        load_x: Callable[[Expr, Index], Expr],
-        load_y: Callable[[Expr, Index], Expr],
-        keep: Callable[[Expr, Expr, Expr], Stmt],
-    ) -> list[Stmt]:
-        """``height`` rows by a panel's width in registers, over a block of k."""
-        p = self.plan
-        acc = Buffer("acc", (height, p.width), self.dtype)
 
-        def each(body: Callable[[Expr, Expr], Stmt]) -> Stmt:
-            """Rows outside, so that the vectors of y stay in registers and x needs one more."""
+def register_tile(
+    shape: tuple[int, int, int],
+    dtype: DType,
+    over_k: Callable[[Callable[[Index], list[Stmt]]], list[Stmt]],
+    load_x: Callable[[Expr, Index], Expr],
+    load_y: Callable[[Expr, Index], Expr],
+    keep: Callable[[Expr, Expr, Expr], Stmt],
+) -> list[Stmt]:
+    """Rows by vectors of so many lanes (``shape``), in registers: summed ``over_k``, and then kept.
 
-            def row(i: Var) -> Stmt:
-                def vector(v: Var) -> Stmt:
-                    return loop("l", p.lanes, lambda l: body(i, v * p.lanes + l), "vec")
+    Rows stand outside, so that the vectors of y stay in registers and x needs one more.
+    """
+    rows, vectors, lanes = shape
+    acc = Buffer("acc", (rows, vectors * lanes), dtype)
 
-                return loop("v", p.vectors, vector, "unroll")
+    def each(body: Callable[[Expr, Expr], Stmt]) -> Stmt:
+        def row(i: Var) -> Stmt:
+            def vector(v: Var) -> Stmt:
+                return loop("l", lanes, lambda l: body(i, v * lanes + l), "vec")
 
-            return loop("i", height, row, "unroll")
+            return loop("v", vectors, vector, "unroll")
 
-        def step(k: Index) -> list[Stmt]:
-            return [each(lambda i, j: store(acc, (i, j), Load(acc, (i, j)) + load_x(i, k) * load_y(j, k)))]
+        return loop("i", rows, row, "unroll")
 
-        return [
-            Alloc(acc, "local"),
-            each(lambda i, j: store(acc, (i, j), const(0, self.dtype))),
-            *block_loops(p.k, k_start, step, self.flat, UNROLLED // (height * p.vectors)),
-            each(lambda i, j: keep(i, j, Load(acc, (i, j)))),
-        ]
+    def step(k: Index) -> list[Stmt]:
+        return [each(lambda i, j: store(acc, (i, j), Load(acc, (i, j)) + load_x(i, k) * load_y(j, k)))]
+
+    return [
+        Alloc(acc, "local"),
+        each(lambda i, j: store(acc, (i, j), const(0, dtype))),
+        *over_k(step),
+        each(lambda i, j: keep(i, j, Load(acc, (i, j)))),
+    ]

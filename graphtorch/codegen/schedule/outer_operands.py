@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kind, Stmt, exprs_of, loop, replace_vars, store, walk
 from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, extent_of, loops, shifted, unflatten
 from graphtorch.codegen.schedule.outer_outputs import outermost
-from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
+from graphtorch.codegen.schedule.outer_plan import Blocks, Operands, OuterPlan, size
 from graphtorch.codegen.schedule.regions import region
 from graphtorch.codegen.schedule.segments import square_loops, vector_loop
 from graphtorch.codegen.target import Target
@@ -20,6 +21,7 @@ from graphtorch.ir.types import int64
 
 #: rows this many bytes apart fall into few sets of a cache
 CONFLICT = 1024
+Element = tuple[Buffer, tuple[Expr, ...]]
 
 
 def block_loops(
@@ -133,20 +135,62 @@ class Rows:
         return self.region.load(row | k)
 
 
+@dataclass(frozen=True, eq=False)
+class PanelCopy:
+    """A block of k by a tile's width of columns of y, copied: in squares where y is dense along k, else row by row."""
+
+    o: Operands
+    k: Box
+    blocks: Blocks
+    turns: bool
+    flat: Flatten
+
+    def fill(self, buffer: Buffer, to: tuple[Expr, ...], b: Expr, q: Expr, number: Expr) -> list[Stmt]:
+        """Panel ``number`` of block ``q`` of k goes to ``buffer[to]``, as [position in the block][column]."""
+        start = self.k.origin(q) | unflatten(self.o.batch, b)
+        fill = self._squares if self.turns else self._rows
+        return fill(start, number * self.blocks.width, lambda k, j: (buffer, (*to, self.k.position(k), j)))
+
+    def _squares(self, start: Index, first: Expr, place: Callable[[Index, Expr], Element]) -> list[Stmt]:
+        inner, j = self.k.locals(), Var("j", int64, self.blocks.width)
+        k: Index = dict(zip(self.k.vars, inner, strict=True))
+        value = self.o.y.read(shifted(start, k) | unflatten(self.o.n, first + j))
+        copy = self.flat.stmt(store(*place(k, j), value))
+        vars, env = join_loops(inner, exprs_of(copy))
+        *outer, last = vars or inner[-1:]
+
+        def element(k: Expr, column: Expr) -> Stmt:
+            return replace_vars(replace_vars((copy,), env), {last: k, j: column})[0]
+
+        return loops(outer, square_loops(last, j, self.blocks.lanes, element))
+
+    def _rows(self, start: Index, first: Expr, place: Callable[[Index, Expr], Element]) -> list[Stmt]:
+        def row(k: Index) -> list[Stmt]:
+            def element(j: Expr) -> list[Stmt]:
+                column = first + j
+                value = self.o.y.read(shifted(start, k) | unflatten(self.o.n, column))
+                inside = column < size(self.o.n)
+                value = value if isinstance(inside, Const) and inside.value else guard(value, inside)
+                return [store(*place(k, j), value)]
+
+            return vector_loop(Var("j", int64, self.blocks.width), self.blocks.lanes, element)
+
+        return block_loops(self.k, start, row, self.flat)
+
+
 class Panels:
     """y: where it lies, packed once for all tasks, or by each task where no other needs it."""
 
     def __init__(self, o: Operands, plan: OuterPlan, target: Target, flat: Flatten) -> None:
-        self.o, self.plan, self.flat = o, plan, flat
-        self.n = size(o.n)
-        self.count = ceil_div(self.n, plan.width)
-        dtype = o.y.value.dtype
-        dense = o.y.is_plain and o.y.stride(o.n[-1]) == 1 and len(o.n) == 1 and self.n % plan.width == 0
-        small = self.n == plan.width or self.n * size(o.k) * dtype.itemsize <= target.l1 // 2
+        self.o, self.plan = o, plan
+        self.copy = PanelCopy(o, plan.k, plan, plan.turns_y, flat)
+        n, dtype = size(o.n), o.y.value.dtype
+        dense = o.y.is_plain and o.y.stride(o.n[-1]) == 1 and len(o.n) == 1 and n % plan.width == 0
+        small = n == plan.width or n * size(o.k) * dtype.itemsize <= target.l1 // 2
         self.place = "memory" if dense and small else "task" if plan.m.blocks == 1 else "global"
         k = plan.k.size
         one = (plan.columns // plan.width, k, plan.width)
-        every = (size(o.batch), plan.k.blocks, self.count, k, plan.width)
+        every = (size(o.batch), plan.k.blocks, ceil_div(n, plan.width), k, plan.width)
         self.buffer = Buffer("yp", one if self.place == "task" else every, dtype)
 
     def pack_all(self, kind: Kind) -> list[Stmt]:
@@ -157,7 +201,7 @@ class Panels:
 
         def panel(t: Var) -> list[Stmt]:
             b, q, number = unflatten_index(grid, t)
-            return self._pack(b, q, number, (b, q, number))
+            return self.copy.fill(self.buffer, (b, q, number), b, q, number)
 
         return [Alloc(self.buffer, "global"), loop("py", math.prod(grid), panel, kind)]
 
@@ -169,52 +213,14 @@ class Panels:
         if self.place != "task":
             return []
         per_block = self.plan.columns // self.plan.width
-        return [loop("pn", per_block, lambda nt: self._pack(b, q, nb * per_block + nt, (nt,)))]
-
-    def _pack(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
-        """One panel: in squares where y is dense along k, else a row of the panel at a time."""
-        return self._pack_squares(b, q, number, to) if self.plan.turns_y else self._pack_rows(b, q, number, to)
-
-    def _pack_squares(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
-        p = self.plan
-        inner, j = p.k.locals(), Var("j", int64, p.width)
-        k: Index = dict(zip(p.k.vars, inner, strict=True))
-        start = p.k.origin(q) | unflatten(self.o.batch, b)
-        value = self.o.y.read(shifted(start, k) | self._column(number * p.width + j))
-        copy = self.flat.stmt(store(self.buffer, (*to, p.k.position(k), j), value))
-        vars, env = join_loops(inner, exprs_of(copy))
-        *outer, last = vars or inner[-1:]
-
-        def element(k: Expr, column: Expr) -> Stmt:
-            return replace_vars(replace_vars((copy,), env), {last: k, j: column})[0]
-
-        return loops(outer, square_loops(last, j, p.lanes, element))
-
-    def _pack_rows(self, b: Expr, q: Expr, number: Expr, to: tuple[Expr, ...]) -> list[Stmt]:
-        o, p = self.o, self.plan
-        start = p.k.origin(q) | unflatten(o.batch, b)
-
-        def row(k: Index) -> list[Stmt]:
-            def element(j: Expr) -> list[Stmt]:
-                column = number * p.width + j
-                value = o.y.read(shifted(start, k) | self._column(column))
-                inside = column < self.n
-                value = value if isinstance(inside, Const) and inside.value else guard(value, inside)
-                return [store(self.buffer, (*to, p.k.position(k), j), value)]
-
-            return vector_loop(Var("j", int64, p.width), p.lanes, element)
-
-        return block_loops(p.k, start, row, self.flat)
-
-    def _column(self, column: Expr) -> Index:
-        return unflatten(self.o.n, column)
+        return [loop("pn", per_block, lambda nt: self.copy.fill(self.buffer, (nt,), b, q, nb * per_block + nt))]
 
     def load(self, block: tuple[Expr, Expr, Expr], k_start: Index, nt: Expr, j: Expr, k: Index) -> Expr:
         b, nb, q = block
         p = self.plan
         number = nb * (p.columns // p.width) + nt
         if self.place == "memory":
-            batch = unflatten(self.o.batch, b)
-            return self.o.y.read(batch | shifted(k_start, k) | self._column(number * p.width + j))
+            columns = unflatten(self.o.n, number * p.width + j)
+            return self.o.y.read(unflatten(self.o.batch, b) | shifted(k_start, k) | columns)
         at = (nt,) if self.place == "task" else (b, q, number)
         return Load(self.buffer, (*at, p.k.position(k), j))

@@ -10,7 +10,7 @@ from graphtorch.codegen.kernel_ir import Alloc, Body, For, If, Kind, Stmt, exprs
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Index, ceil_div, extent_of, shifted, vector_loops
-from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, size
+from graphtorch.codegen.schedule.outer_plan import Blocks, Operands, size
 from graphtorch.codegen.schedule.segments import square_loops
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, substitute, unflatten_index
 from graphtorch.ir.types import int64
@@ -24,7 +24,7 @@ Case = tuple[list[Expr], dict[Var, int]]
 class Outputs:
     nest: ReduceNest
     o: Operands
-    plan: OuterPlan
+    plan: Blocks
     flat: Flatten
 
     def finish(self, start: Index, mb: Expr, nb: Expr, place: Place) -> list[Stmt]:
@@ -40,13 +40,15 @@ class Outputs:
 
     def _rows(self, mb: Expr) -> list[Case]:
         m = self.plan.m
-        full = dict(zip(m.vars, m.sizes, strict=True))
-        if not m.ragged:
-            return [([], full)]
-        (v,) = m.ragged
-        number, count = unflatten_index(m.counts, mb)[m.vars.index(v)], ceil_div(extent_of(v), full[v])
-        last = full | {v: extent_of(v) - (count - 1) * full[v]}
-        return [([number < count - 1], full), ([number.eq(count - 1)], last)]
+        numbers = dict(zip(m.vars, unflatten_index(m.counts, mb), strict=True))
+        cases: list[Case] = [([], dict(zip(m.vars, m.sizes, strict=True)))]
+        for v in m.ragged:
+            full = m.sizes[m.vars.index(v)]
+            count = ceil_div(extent_of(v), full)
+            rest = extent_of(v) - (count - 1) * full
+            last: list[Case] = [([*when, numbers[v].eq(count - 1)], sizes | {v: rest}) for when, sizes in cases]
+            cases = last if count == 1 else [([*w, numbers[v] < count - 1], s) for w, s in cases] + last
+        return cases
 
     def _columns(self, nb: Expr) -> list[Case]:
         columns, n = self.plan.columns, size(self.o.n)

@@ -56,20 +56,26 @@ def size(vars: tuple[Var, ...]) -> int:
 
 
 @dataclass(frozen=True)
-class OuterPlan:
+class Blocks:
+    """A block of outputs, and the width of the tiles that it is computed in."""
+
     lanes: int
     vectors: int  # of a tile
-    rows: Tiles
     m: Box
-    k: Box
     columns: int  # of a block of n
-    parts: int  # of k, summed by tasks of their own
-    turns_y: bool  # y is dense along the innermost loop of k, and is transposed as it is packed
-    cost: float  # cycles, on one core
 
     @property
     def width(self) -> int:
         return self.vectors * self.lanes
+
+
+@dataclass(frozen=True)
+class OuterPlan(Blocks):
+    rows: Tiles
+    k: Box
+    parts: int  # of k, summed by tasks of their own
+    turns_y: bool  # y is dense along the innermost loop of k, and is transposed as it is packed
+    cost: float  # cycles, on one core
 
 
 def plan_outer(o: Operands, target: Target) -> OuterPlan:
@@ -79,17 +85,27 @@ def plan_outer(o: Operands, target: Target) -> OuterPlan:
     return min((_plan(o, target, lanes, v) for v in range(1, min(4, most) + 1)), key=lambda p: p.cost)
 
 
+def most_rows(target: Target, vectors: int) -> int:
+    """Rows of a tile so many vectors wide: sums, a row of y and an element of x are in registers."""
+    return min(MOST_ROWS, (target.registers - vectors - 1) // vectors)
+
+
+def tile_cycles(height: int, vectors: int) -> float:
+    """Cycles of one step of a tile along k."""
+    return max(height * vectors, height + vectors, IN_FLIGHT) / 2
+
+
 def _plan(o: Operands, target: Target, lanes: int, vectors: int) -> OuterPlan:
     itemsize = o.x.value.dtype.itemsize
     width = vectors * lanes
-    most_rows = min(MOST_ROWS, (target.registers - vectors - 1) // vectors)
+    high = most_rows(target, vectors)
     k_box = block(_by_stride(o.k, o.x), target.l1 * 2 // 3 // (width * itemsize))
     cut = _in_parts(o, target, width, k_box) or _by_columns(o, target, width, k_box)
-    m_box, columns, parts = cut or _by_rows(o, target, width, k_box, most_rows)
-    rows = tiles(m_box, most_rows)
+    m_box, columns, parts = cut or _by_rows(o, target, width, k_box, high)
+    rows = tiles(m_box, high)
     turns_y = _turns(o, k_box, width)
     cost = _cycles(o, lanes, vectors, rows, m_box.blocks, turns_y)
-    return OuterPlan(lanes, vectors, rows, m_box, k_box, columns, parts, turns_y, cost)
+    return OuterPlan(lanes, vectors, m_box, columns, rows, k_box, parts, turns_y, cost)
 
 
 Cut = tuple[Box, int, int]
@@ -114,15 +130,15 @@ def _by_columns(o: Operands, target: Target, width: int, k: Box) -> Cut | None:
     return whole(_by_stride(o.m, o.x)), max(1, most) * width, 1
 
 
-def _by_rows(o: Operands, target: Target, width: int, k: Box, most_rows: int) -> Cut:
+def _by_rows(o: Operands, target: Target, width: int, k: Box, high: int) -> Cut:
     """As many columns as the cache holds for a block of k, and tasks for blocks of rows."""
     n, m = size(o.n), size(o.m)
     panels = ceil_div(n, width)
     blocks = ceil_div(panels, max(1, _room(target, o, k) // width)) if len(o.n) == 1 else 1
     columns = ceil_div(panels, blocks) * width
-    wanted = max(most_rows, min(TASK_ROWS, target.l2 // 4 // (columns * o.x.value.dtype.itemsize)))
+    wanted = max(high, min(TASK_ROWS, target.l2 // 4 // (columns * o.x.value.dtype.itemsize)))
     share = ceil_div(m, ceil_div(TASKS, size(o.batch) * ceil_div(n, columns)))
-    rows = min(wanted, m) if share >= wanted else max(most_rows, share)
+    rows = min(wanted, m) if share >= wanted else max(high, share)
     return block(_by_stride(o.m, o.x), rows), columns, 1
 
 
@@ -154,11 +170,7 @@ def _by_stride(vars: tuple[Var, ...], a: Access) -> tuple[Var, ...]:
 def _cycles(o: Operands, lanes: int, vectors: int, rows: Tiles, m_blocks: int, turns_y: bool) -> float:
     m, n, k, batch = size(o.m), size(o.n), size(o.k), size(o.batch)
     panels = ceil_div(n, vectors * lanes)
-
-    def step(height: int) -> float:
-        return max(height * vectors, height + vectors, IN_FLIGHT) / 2
-
-    multiply = sum(count * step(height) for count, height in rows.heights) * m_blocks * panels * k
+    multiply = sum(count * tile_cycles(height, vectors) for count, height in rows.heights) * m_blocks * panels * k
     one_loop, dense_out = len(o.n) == 1, o.last is o.n[-1]
     dense_y = one_loop and o.y.stride(o.n[-1]) == 1
     pack = n * k * (COPY / lanes if dense_y else TURN if turns_y else GATHER if one_loop else SCATTERED)

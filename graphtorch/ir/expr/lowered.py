@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from graphtorch.ir.expr.analysis import flat_index, reshape_index, unflatten_index
+from graphtorch.ir.expr.analysis import reshape_index
 from graphtorch.ir.expr.core import Buffer, Const, Expr, ExprLike, Load, as_expr, binary, const, select
 from graphtorch.ir.expr.traverse import children, with_children
 from graphtorch.ir.types import DType, int64
@@ -82,12 +82,13 @@ class Compute:
 
     def at(self, index: tuple[Expr, ...], where: Expr) -> Expr:
         """Guards every load inside, since the index may lie outside of what they can read."""
-        return select(where, guard(self[index], where), const(0, self.dtype))
+        inside = guard(self[index], where)
+        return inside if isinstance(inside, Load) else select(where, inside, const(0, self.dtype))
 
     def view(self, shape: tuple[int, ...]) -> Compute:
         if tuple(shape) == self.shape:
             return self
-        return Compute(tuple(shape), self.dtype, lambda *i: self[unflatten_index(self.shape, flat_index(shape, i))])
+        return Compute(tuple(shape), self.dtype, lambda *i: self[reshape_index(shape, self.shape, i)])
 
 
 def guard(e: Expr, where: Expr) -> Expr:
