@@ -16,12 +16,24 @@ from typing import Any
 
 import llvmlite.ir as ll
 
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, exprs_of, walk
+from graphtorch.codegen.kernel_ir import (
+    Alloc,
+    Barrier,
+    Body,
+    For,
+    If,
+    Kernel,
+    Let,
+    Stmt,
+    Store,
+    buffers_read,
+    buffers_written,
+    walk,
+)
 from graphtorch.codegen.llvm_expr import Values
 from graphtorch.codegen.llvm_parallel import Team
 from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
-from graphtorch.ir.expr import Buffer, Expr, Load, Ramp
-from graphtorch.ir.expr import walk as walk_expr
+from graphtorch.ir.expr import Buffer, Ramp
 
 _ALIGN = 64
 #: bigger `local` arrays go to scratch memory: registers cannot hold them
@@ -93,7 +105,7 @@ class _Emitter:
         written: set[Buffer] = set()
         private = {s.buffer for s in body if isinstance(s, Alloc) and s.space != "global"}
         for parallel, phase in _phases(body):
-            reads, writes = _buffers_read(phase), {s.buffer for s in walk(phase) if isinstance(s, Store)}
+            reads, writes = buffers_read(phase), buffers_written(phase)
             for buffer in private & reads - writes:  # the thread that fills it need not be the one that reads it
                 raise ValueError(f"%{buffer.name} is a thread's own, and read in another phase: {self.kernel.name}")
             if written & (reads | writes) or read & writes:
@@ -219,16 +231,3 @@ def _phases(body: Body) -> list[tuple[bool, list[Stmt]]]:
             phases.append((parallel, [*allocs, s]))
             allocs = []
     return phases
-
-
-def _buffers_read(body: Sequence[Stmt]) -> set[Buffer]:
-    found: set[Buffer] = set()
-
-    def visit(e: Expr) -> None:
-        if isinstance(e, Load):
-            found.add(e.buffer)
-
-    for inner in walk(body):
-        for e in exprs_of(inner):
-            walk_expr(e, visit)
-    return found

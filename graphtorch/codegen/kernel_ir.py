@@ -38,7 +38,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from graphtorch.ir.expr import Buffer, Expr, ExprLike, Memo, Var, as_expr, const, substitute
+from graphtorch.ir.expr import Buffer, Expr, ExprLike, Load, Memo, Var, as_expr, const, substitute
+from graphtorch.ir.expr import walk as walk_expr
 from graphtorch.ir.types import int64
 
 Kind = Literal["for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"]
@@ -165,6 +166,25 @@ def exprs_of(stmt: Stmt) -> tuple[Expr, ...]:
         case If():
             return (stmt.cond,)
     return ()
+
+
+def buffers_read(body: Sequence[Stmt]) -> set[Buffer]:
+    """What the statements load from."""
+    found: set[Buffer] = set()
+
+    def visit(e: Expr) -> None:
+        if isinstance(e, Load):
+            found.add(e.buffer)
+
+    for inner in walk(body):
+        for e in exprs_of(inner):
+            walk_expr(e, visit)
+    return found
+
+
+def buffers_written(body: Sequence[Stmt]) -> set[Buffer]:
+    """What the statements store to."""
+    return {s.buffer for s in walk(body) if isinstance(s, Store)}
 
 
 def map_exprs(body: Sequence[Stmt], f: Callable[[Expr], Expr]) -> Body:

@@ -32,7 +32,8 @@ class ReduceNest:
 
     ``init``, ``body``, ``combine`` and ``kind`` are those of `ir.expr.Reduce`; an output is a buffer and
     a function from the final accumulators to the value stored at ``buffer[vars]`` (which may load
-    other parameters at ``vars``). ``contraction`` says that the body is a product of two reads.
+    other parameters at ``vars``). ``contraction`` says that the body is a product of two reads; ``frozen`` are the
+    parameters that stay as they are from call to call, so that what is done to them alone can be done once.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ReduceNest:
     kind: str
     outputs: tuple[tuple[Buffer, Callable[[Values], Expr]], ...]
     contraction: bool = False
+    frozen: frozenset[Buffer] = frozenset()
 
 
 Nest = LoopNest | ReduceNest

@@ -7,7 +7,7 @@ and elementwise ops after it become its epilogue.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
@@ -28,6 +28,7 @@ from graphtorch.ir.expr import (
 )
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
+from graphtorch.ir.passes.alias import root
 from graphtorch.ir.types import int64
 
 
@@ -43,7 +44,16 @@ class LoweredKernel:
 def lower_node(node: Node, name: str) -> LoweredKernel:
     """The kernel of a fusion, or of a single op that was not fused."""
     nest = _lower_body(node.body or single_node_graph(node), name)
+    if isinstance(nest, ReduceNest):
+        frozen = (p.buffer for p, o in zip(nest.params, node.operands, strict=False) if is_frozen(o))
+        nest = replace(nest, frozen=frozenset(frozen))
     return LoweredKernel(nest, node.operands, node.results)
+
+
+def is_frozen(value: Value) -> bool:
+    """Whether it is state that stays as it is from call to call."""
+    source = root(value)
+    return isinstance(source, GraphParam) and source.role == "frozen"
 
 
 def single_node_graph(node: Node) -> Graph:

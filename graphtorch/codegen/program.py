@@ -86,7 +86,7 @@ def memory_sizes(launches: Sequence[Launch]) -> Sizes:
 def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]], scratch: int) -> str:
     """LLVM IR text with ``void @program(i8** table, i64 thread, i64 threads, i64 epoch)`` and ``i64 @sections()``.
 
-    table: arena, scratch, workspace and sections (the header), then the parameters, then the outputs.
+    table: arena, scratch, workspace, sections and what is kept (the header), then the parameters, then the outputs.
     ``sections()`` says how many sections there are: memory for them is the caller's business.
     """
     import llvmlite.ir as ll
@@ -106,7 +106,7 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     def slot(index: int) -> Any:
         return b.load(b.gep(table, [const(index)]))
 
-    arena, scratch_base, workspace, memory = (slot(i) for i in range(HEADER))
+    arena, scratch_base, workspace, memory, kept = (slot(i) for i in range(HEADER))
     own = b.gep(scratch_base, [b.mul(who[0], const(scratch))])
     team = Team(module, entry, b, (*who, memory))
 
@@ -114,7 +114,7 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
         function, args = functions[launch.kernel], []
         for value, wanted in zip(launch.values, function.args, strict=False):
             kind, at = where(value)
-            raw = b.gep(arena, [const(at)]) if kind == "arena" else slot(HEADER + at)
+            raw = slot(HEADER + at) if kind == "slot" else b.gep(kept if kind == "kept" else arena, [const(at)])
             args.append(b.bitcast(raw, wanted.type))
         b.call(function, [*args, own, workspace, *who, team.reserve(sections[launch.kernel])])
 
@@ -131,5 +131,5 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     return str(module)
 
 
-#: entries of the pointer table before those of parameters and outputs: arena, scratch, workspace, sections
-HEADER = 4
+#: entries of the pointer table before those of parameters and outputs: arena, scratch, workspace, sections, kept
+HEADER = 5

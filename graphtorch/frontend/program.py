@@ -11,6 +11,7 @@ import numpy as np
 
 from graphtorch.frontend import autograd, epoch
 from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous
+from graphtorch.frontend.freeze import FrozenPart, check_freezable
 from graphtorch.frontend.gradients import history
 from graphtorch.frontend.guards import Checks
 from graphtorch.frontend.joint import join, split
@@ -42,24 +43,29 @@ class Stats:
 class Program:
     """What `run` does with every call: fetch, run, write back, hand out."""
 
-    def __init__(self, traced: Traced, reason: str) -> None:
+    def __init__(self, traced: Traced, reason: str, freeze: bool = False) -> None:
         started = time.perf_counter()
         self.traced = traced
         self.derivative: Derivative | None = None
+        self.frozen: FrozenPart | None = None
         stages: list[tuple[str, Graph]] = [("trace", traced.graph)]
         record = lambda name, graph: stages.append((name, graph))
         differentiable = [] if traced.had_backward else [i for i, r in enumerate(traced.requires) if r]
-        if differentiable and traced.targets:
+        if freeze:
+            check_freezable(traced)
+            self.frozen = FrozenPart(traced, record)
+            graph = self.frozen.graph
+        elif differentiable and traced.targets:
             graph, self.derivative = _compile_pair(traced, differentiable, record)
         else:
             graph = run_passes(traced.graph, OPTIMIZE, on_stage=record)
         self.forward = Executable(graph)
         self._bind(traced, graph)
         self._guard(traced)
-        executables = [self.forward, *([self.derivative.program] if self.derivative else [])]
+        executables = [e for e in (self.forward, self.backward, self.once) if e is not None]
         self.stats = Stats(
             len(traced.graph.nodes),
-            sum(e.kernels for e in executables),
+            sum(e.kernels for e in executables if e is not self.once),
             time.perf_counter() - started,
             all(e.from_cache for e in executables),
             reason,
@@ -71,13 +77,20 @@ class Program:
         """The backward program of a call that joins eager autograd."""
         return self.derivative.program if self.derivative else None
 
+    @property
+    def once(self) -> Executable | None:
+        """The program of what frozen tensors determine."""
+        return self.frozen.program if self.frozen else None
+
     def _bind(self, traced: Traced, graph: Graph) -> None:
         """Which bindings the programs need (passes drop parameters), and what to do with each."""
         kept = [p.name for p in graph.params]
         saved = self.derivative.shared if self.derivative else ()
-        self.bindings = [b for b in traced.bindings if b.param.name in {*kept, *saved}]
+        frozen = self.frozen.names if self.frozen else ()
+        self.bindings = [b for b in traced.bindings if b.param.name in {*kept, *saved, *frozen}]
         names = [b.param.name for b in self.bindings]
-        self._forward = [names.index(name) for name in kept]
+        self._forward = [names.index(name) for name in kept if name in names]  # others are made by the frozen part
+        self._frozen = [names.index(name) for name in frozen]
         self._saved = [names.index(name) for name in saved]
         self._inout = [i for i, b in enumerate(self.bindings) if b.param.role == "inout"]
         self._volatile = [i for i, b in enumerate(self.bindings) if b.volatile]
@@ -156,7 +169,11 @@ class Program:
         """Run on arguments with this program's signature, and on what `match` gave; the function's result."""
         self._check(owners, tensors)
         arrays = [contiguous(t._array) if isinstance(t, Tensor) else np.array(t) for t in owners]
-        outputs = self.forward.run([arrays[i] for i in self._forward])
+        once: list[Array] = []
+        if self.frozen is not None:
+            indices = self._frozen
+            once = self.frozen.results(self.forward, [owners[i] for i in indices], [arrays[i] for i in indices])
+        outputs = self.forward.run([*(arrays[i] for i in self._forward), *once])
         for i in self._inout:
             owners[i]._storage.version += 1
             if arrays[i] is not owners[i]._array:

@@ -11,7 +11,7 @@ from graphtorch.ir.graph import Graph, Node, Param
 if TYPE_CHECKING:
     import networkx
 
-_SHAPES = {"in": "ellipse", "const": "cylinder", "inout": "cylinder"}
+_SHAPES = {"in": "ellipse", "const": "cylinder", "inout": "cylinder", "frozen": "cylinder"}
 
 
 def to_networkx(graph: Graph) -> networkx.MultiDiGraph[Any]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from graphtorch.ir.op import Op
 
 Attr = bool | int | float | str | DType | None | tuple[Any, ...]
-Role = Literal["in", "const", "inout"]
+Role = Literal["in", "const", "inout", "frozen"]
 
 
 class Value(Operators):
@@ -46,7 +46,8 @@ class Param(Value):
     """A parameter of a graph.
 
     ``role``: "in" is passed at every call, "const" is state that the program reads, "inout" is state
-    that it also writes. ``label`` is the state's qualified name ("model.0.weight").
+    that it also writes, "frozen" is state that stays as it is until the caller says otherwise. ``label`` is the
+    state's qualified name ("model.0.weight").
     """
 
     __slots__ = ("label", "name", "role")

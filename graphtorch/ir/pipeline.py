@@ -8,6 +8,7 @@ from graphtorch.ir.passes.autodiff import Autodiff
 from graphtorch.ir.passes.canonicalize import Canonicalize
 from graphtorch.ir.passes.cse import Cse
 from graphtorch.ir.passes.dce import Dce
+from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
 
@@ -15,11 +16,13 @@ from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
 SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Cse(), Dce())
 #: groups that become kernels, and where state is written
 SCHEDULE: tuple[Pass, ...] = (Fuse(), Alias())
+#: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
+FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
 #: name -> pass, for `python -m graphtorch.opt -p`
-PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Cse, Dce, Fuse, Alias)}
+PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Cse, Dce, Fold, Fuse, Alias)}
 
 
 def run_pipeline(graph: Graph, text: str) -> Graph:

@@ -2,7 +2,7 @@
 
     graph   ::= "graph" "@"name "(" param,* ")" "->" "(" type,* ")" "{" node* update* "return" value,* "}"
     param   ::= "%"name ":" type [role [string]]             the string is the state's qualified name
-    role    ::= "in" | "const" | "inout"                     "in" is printed where a label follows it
+    role    ::= "in" | "const" | "inout" | "frozen"                     "in" is printed where a label follows it
     node    ::= result,+ "=" opname "(" value,* ")" [attrs] [graph] loc*
     result  ::= "%"number ":" type                           numbers count up from 0 within each graph
     update  ::= "update" value "<-" value                    what an inout parameter holds at the end

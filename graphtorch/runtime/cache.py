@@ -10,6 +10,7 @@ is compiled, and runs. Location: $GRAPHTORCH_CACHE_DIR, else $XDG_CACHE_HOME/gra
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import stat
@@ -22,8 +23,6 @@ from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import CacheWarning
 
 _MAGIC = b"graphtorch-object-1\n"
-#: bump when code generation changes in a way that the kernel text does not show
-CODEGEN_VERSION = "3"
 
 
 def directory() -> Path | None:
@@ -44,8 +43,16 @@ def key_of(text: str, kind: str) -> str:
     from graphtorch import __version__
 
     target = host_target()
-    parts = (kind, CODEGEN_VERSION, __version__, llvmlite.__version__, target.triple, target.cpu, target.features, text)
+    parts = (kind, generator(), __version__, llvmlite.__version__, target.triple, target.cpu, target.features, text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def generator() -> str:
+    """A hash of the source of all that turns kernels into code: what it changes, the kernel text need not show."""
+    package = Path(__file__).parent.parent
+    files = sorted([*package.glob("codegen/*.py"), *package.glob("runtime/*.py")])
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def object_for(text: str, kind: str, compile: Callable[[], bytes]) -> tuple[bytes, bool]:

@@ -22,7 +22,7 @@ from graphtorch.ir.op import OPS, PUBLIC
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE
 from graphtorch.ir.types import TensorType, dtype_from_name
-from graphtorch.runtime import executable
+from graphtorch.runtime import entry, executable
 
 HOST = target.host_target()
 WIDTHS = [w for w in ((64, 32), (32, 16), (16, 16)) if w[0] <= HOST.vector_bytes]
@@ -95,13 +95,14 @@ def compiled(case: Case, monkeypatch: pytest.MonkeyPatch) -> executable.Executab
     with Builder(graph):
         graph.outputs = [case.function(*graph.params)]
     monkeypatch.setattr(executable, "host_target", lambda: case.target)
-    monkeypatch.setattr(executable, "_aligned", _garbage)
+    for module in (entry, executable):
+        monkeypatch.setattr(module, "aligned", _garbage)
     return executable.Executable(run_passes(graph, OPTIMIZE))
 
 
 def _garbage(nbytes: int) -> np.ndarray:
     raw = np.full(nbytes + 64, 0xFF, np.uint8)
-    skip = -executable._address(raw) % 64
+    skip = -entry.address(raw) % 64
     return raw[skip : skip + nbytes]
 
 

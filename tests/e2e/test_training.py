@@ -12,7 +12,7 @@ import pytest
 import graphtorch as gt
 from graphtorch.codegen.kernel_text import parse_kernel, print_kernel, same_kernel
 from graphtorch.ir.text import parse_graph, print_graph
-from graphtorch.runtime.executable import Executable
+from graphtorch.runtime import threads
 from tests.e2e.nets import NETS, OPTIMIZERS, Net, train
 
 CASES = [pytest.param(n, o, id=f"{n.name}-{o}") for n in NETS for o in OPTIMIZERS]
@@ -76,11 +76,12 @@ def test_a_net_without_randomness_of_its_own_equals_torch_in_eval() -> None:
 @pytest.mark.parametrize("net", NETS, ids=lambda n: n.name)
 def test_one_step_is_one_call_into_native_code(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    launch = Executable._launch
-    monkeypatch.setattr(Executable, "_launch", lambda self, n: (calls.append(self), launch(self, n))[1])
+    pool = threads.pool()
+    launch = pool.launch  # the one way into native code: (pool, function, table, threads, memory)
+    monkeypatch.setattr(pool, "launch", lambda *args: (calls.append(args[1]), launch(*args))[1])
     train(gt, net, "sgd", 3, gt.compile, None)
     assert len(calls) == 3
-    assert len(set(map(id, calls))) == 1
+    assert len(set(calls)) == 1
 
 
 @pytest.mark.parametrize(("net", "optimizer"), CASES)
@@ -103,8 +104,8 @@ def test_results_do_not_depend_on_the_number_of_threads(net: Net) -> None:
     before = gt.get_num_threads()
     try:
         states = []
-        for threads in (1, 2, 3, 4, 8):
-            gt.set_num_threads(threads)
+        for count in (1, 2, 3, 4, 8):
+            gt.set_num_threads(count)
             states.append(train(gt, net, "sgd", 3, gt.compile, None)[1])
     finally:
         gt.set_num_threads(before)

@@ -77,6 +77,7 @@ def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
         piece.red_vars or (Var("one", int64, 1),),
         access(a),
         access(b),
+        nest.frozen,
     )
 
 

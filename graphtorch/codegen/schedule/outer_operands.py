@@ -187,7 +187,8 @@ class Panels:
         n, dtype = size(o.n), o.y.value.dtype
         dense = o.y.is_plain and o.y.stride(o.n[-1]) == 1 and len(o.n) == 1 and n % plan.width == 0
         small = n == plan.width or n * size(o.k) * dtype.itemsize <= target.l1 // 2
-        self.place = "memory" if dense and small else "task" if plan.m.blocks == 1 else "global"
+        own = plan.m.blocks == 1 and not o.y_is_frozen
+        self.place = "memory" if dense and small else "task" if own else "global"
         k = plan.k.size
         one = (plan.columns // plan.width, k, plan.width)
         every = (size(o.batch), plan.k.blocks, ceil_div(n, plan.width), k, plan.width)

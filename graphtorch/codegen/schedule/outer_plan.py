@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from graphtorch.codegen.schedule.boxes import Box, Tiles, block, ceil_div, extent_of, round_up, tiles, whole
 from graphtorch.codegen.schedule.regions import Access
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Expr, Var
+from graphtorch.ir.expr import Buffer, Expr, Var
 
 #: rows of a task, at most; tasks wanted so that threads can share them evenly; multiply-adds worth other threads
 TASK_ROWS, TASKS, PARALLEL_MACS = 256, 16, 1 << 17
@@ -41,6 +41,12 @@ class Operands:
     k: tuple[Var, ...]
     x: Access
     y: Access
+    frozen: frozenset[Buffer] = frozenset()
+
+    @property
+    def y_is_frozen(self) -> bool:
+        """Whether y stays as it is from call to call: what is done to it alone is done once (hoist.py)."""
+        return self.y.buffers <= self.frozen
 
     @property
     def last(self) -> Var:
@@ -175,4 +181,4 @@ def _cycles(o: Operands, lanes: int, vectors: int, rows: Tiles, m_blocks: int, t
     dense_y = one_loop and o.y.stride(o.n[-1]) == 1
     pack = n * k * (COPY / lanes if dense_y else TURN if turns_y else GATHER if one_loop else SCATTERED)
     finish = m * n * (COPY / lanes if dense_out else TURN if one_loop else GATHER)
-    return batch * (multiply + pack + finish)
+    return batch * (multiply + (0 if o.y_is_frozen else pack) + finish)

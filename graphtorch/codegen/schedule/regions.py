@@ -99,6 +99,13 @@ class Access:
         return found.pop() if len(found) == 1 and -1 not in found else None
 
     @property
+    def buffers(self) -> set[Buffer]:
+        """What it reads."""
+        found: set[Buffer] = set()
+        walk(self.value, lambda e: found.add(e.buffer) if isinstance(e, Load) else None)
+        return found
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is a load without a condition."""
         return isinstance(self.value, Load) and self.value.where is None

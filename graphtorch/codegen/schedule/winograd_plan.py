@@ -160,5 +160,9 @@ def _cycles(o: Operands, p: WinogradPlan, target: Target) -> float:
     back = p.tiles.size * panels * p.vectors * points * TRANSFORM_OUT
     finish = p.m.size * n * (COPY / p.lanes if o.last is o.n[-1] else TURN)
     far = weights * itemsize / FAR if weights * itemsize > target.l2 // 2 else 0.0
-    once = weights / p.lanes * TRANSFORM_WEIGHTS + n * size(o.k) * (TURN if p.turns_y else GATHER) + 2 * far
+    once = (
+        0
+        if o.y_is_frozen
+        else weights / p.lanes * TRANSFORM_WEIGHTS + n * size(o.k) * (TURN if p.turns_y else GATHER) + 2 * far
+    )
     return batch * (once + blocks * (multiply + far + into * p.groups + back + finish))

@@ -12,7 +12,7 @@ from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 class Dce:
     """Keeps the nodes that results depend on.
 
-    Parameters of role "const" go when nothing reads them. Those of role "in" and "inout" stay, since
+    Parameters of role "const" and "frozen" go when nothing reads them. Those of role "in" and "inout" stay, since
     callers pass them by position. An update that leaves its parameter as it is goes too.
     """
 
@@ -21,7 +21,7 @@ class Dce:
     def run(self, graph: Graph) -> Graph:
         updates = {p: v for p, v in graph.updates.items() if v is not p}
         nodes, needed = live([*graph.outputs, *updates.values()], graph.nodes)
-        params = [p for p in graph.params if p.role != "const" or p in needed]
+        params = [p for p in graph.params if p.role in ("in", "inout") or p in needed]
         before = len(graph.nodes), len(graph.params), len(graph.updates)
         if before == (len(nodes), len(params), len(updates)):
             return graph

@@ -1,0 +1,83 @@
+"""One native function over a sequence of launches: its machine code, its scratch memory, and its table of pointers."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphtorch.codegen.kernel_ir import has_parallel_loop
+from graphtorch.codegen.program import HEADER, Launch, emit_program, memory_sizes, program_text
+from graphtorch.ir.graph import Value
+from graphtorch.runtime import cache, cpu, threads
+
+Array = np.ndarray[Any, Any]
+_ALIGN = 64
+#: what a value lies in ("arena", "kept" or "slot"), and where in it
+Where = Callable[[Value], tuple[str, int]]
+
+
+class Entry:
+    """``calls`` counts entries into native code; ``from_cache`` tells how the machine code was had."""
+
+    def __init__(self, launches: Sequence[Launch], where: Where, arena: Array, kept: Array, slots: int) -> None:
+        self.launches, self._where = launches, where
+        sizes = memory_sizes(launches)
+        self._scratch_bytes = -(-sizes.scratch // _ALIGN) * _ALIGN
+        text = program_text(launches, where) + f"\nscratch {self._scratch_bytes}"
+        self._parallel = any(has_parallel_loop(launch.kernel.body) for launch in launches)
+        self._pool = threads.pool()
+        code, self.from_cache = cache.object_for(text, "program", lambda: cpu.compile_object(self.llvm_text()))
+        self._machine = cpu.Machine(code)
+        self._address = self._machine.address("program")
+        self._section_count = ctypes.CFUNCTYPE(ctypes.c_int64)(self._machine.address("sections"))()
+        self.calls = 0
+        self._table = (ctypes.c_void_p * (HEADER + slots))()
+        self._table_address = ctypes.addressof(self._table)
+        self._memory = arena, kept, aligned(sizes.workspace)
+        self._scratch = self._sections = aligned(0)
+        self._ready_for = self._epoch = 0
+        self._table[0], self._table[4], self._table[2] = map(address, self._memory)
+
+    def llvm_text(self) -> str:
+        """The LLVM IR before LLVM's own passes."""
+        return emit_program(self.launches, self._where, self._scratch_bytes)
+
+    def run(self, arrays: Sequence[Array]) -> None:
+        """The one call into native code. ``arrays`` are what the slots point to; one call at a time."""
+        self._prepare()
+        table, at = self._table, HEADER
+        for array in arrays:
+            table[at] = address(array)
+            at += 1
+        self.calls += 1
+        count = threads.get_num_threads() if self._parallel else 1
+        self._pool.launch(self._pool.address, self._address, self._table_address, count, self._epoch)
+
+    def _prepare(self) -> None:
+        """Memory for the threads of now, and a pool of this process (it may have forked)."""
+        count = threads.get_num_threads()
+        pool = threads.pool()
+        if pool.workers < count - 1:
+            pool.grow(count)
+        if count != self._ready_for or pool is not self._pool:
+            # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
+            self._pool, self._ready_for = pool, count
+            self._scratch = aligned(self._scratch_bytes * count)
+            self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
+            self._sections[:] = 0
+            self._epoch = address(self._sections)  # in the line before the sections
+            self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
+
+
+def aligned(nbytes: int) -> Array:
+    """Zeros from an address that is a multiple of a cache line's size."""
+    raw = np.zeros(nbytes + _ALIGN, np.uint8)
+    skip = -address(raw) % _ALIGN
+    return raw[skip : skip + nbytes]
+
+
+def address(array: Array) -> int:
+    return int(array.__array_interface__["data"][0])
