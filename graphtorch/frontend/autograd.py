@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from graphtorch.ir.errors import AutogradError
+from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import TensorType
 
 if TYPE_CHECKING:
-    from graphtorch.frontend.tensor import Tensor
+    from graphtorch.frontend.tensor import Storage, Tensor
 
 
 class _Mode(threading.local):
@@ -136,27 +137,60 @@ class OpNode(GradNode):
 
         if self.results is None:
             raise freed(self.op.name)
+        self._check_versions()
         filled = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
-        ys = [self._load(r) for r in self.results]
-        xs = [self._load(o) for o in self.operands]
+        ys = [k.tensor if isinstance(k, Saved) else k for k in self.results]
+        xs = [k.tensor if isinstance(k, Saved) else k for k in self.operands]
         one = len(ys) == 1
         found = self.op.vjp(filled[0] if one else filled, ys[0] if one else ys, *xs, **self.attrs)
         return found if isinstance(found, tuple) else (found,)
 
-    def _load(self, kept: Saved | Shaped) -> Any:
-        if isinstance(kept, Shaped):
-            return kept
-        if kept.tensor._storage.version != kept.version:
+    def keep(self, storage: Storage) -> None:
+        """What lies in ``storage`` is about to be overwritten by this node's own result (x.pow_(2)): keep a copy."""
+        for i, kept in enumerate(self.operands):
+            if isinstance(kept, Saved) and kept.tensor._storage is storage and kept.version == storage.version:
+                copy = type(kept.tensor)._from_array(kept.tensor._array.copy())
+                self.operands[i] = Saved(copy, copy._storage.version)
+
+    def _check_versions(self) -> None:
+        """AutogradError GT502 if a tensor was changed in place since, and a gradient that is wanted depends on it."""
+        kept = [*(self.results or ()), *self.operands]
+        stale = {i for i, k in enumerate(kept) if isinstance(k, Saved) and k.tensor._storage.version != k.version}
+        if not stale:
+            return
+        found = reads(self.op, self.avals, [_aval_of(o) for o in self.operands], self.attrs)
+        if any(edge is not None and stale & wanted for edge, wanted in zip(self.edges, found, strict=True)):
             raise AutogradError(
                 "GT502",
                 f"a tensor saved for the backward of {self.op.name} was changed in place since",
                 ["clone it before the in-place operation, or do that operation after backward()"],
             )
-        return kept.tensor
 
     def release(self) -> None:
         if any(isinstance(kept, Saved) for kept in (*(self.results or ()), *self.operands)):
             self.results, self.operands = None, []
+
+
+def _aval_of(kept: Saved | Shaped) -> TensorType:
+    return kept.aval if isinstance(kept, Shaped) else kept.tensor.aval
+
+
+def reads(op: Op, results: Sequence[TensorType], operands: Sequence[TensorType], attrs: Any) -> list[set[int]]:
+    """For the gradient of each operand: which results and then operands, by number, its `vjp` reads."""
+    graph = Graph(op.name)
+    kinds = [*results, *results, *operands]
+    graph.params = [Param(f"p{i}", t) for i, t in enumerate(kinds)]
+    g, y, x = (
+        graph.params[: len(results)],
+        graph.params[len(results) : 2 * len(results)],
+        graph.params[2 * len(results) :],
+    )
+    one = len(results) == 1
+    with Builder(graph):
+        found = op.vjp(g[0] if one else g, y[0] if one else y, *x, **attrs)
+    found = found if isinstance(found, tuple) else (found,)
+    number: dict[Value, int] = {p: i for i, p in enumerate([*y, *x])}
+    return [{number[v] for v in ancestors(f) if v in number} if isinstance(f, Value) else set() for f in found]
 
 
 def saves(op: Op) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.loc import state
 from graphtorch.ir.op import Op
+from graphtorch.ir.ops.casts import detach as DETACH
 
 
 class Eager(Interpreter):
@@ -26,13 +28,19 @@ class Eager(Interpreter):
             result._aval = type_
             result._origin = (op.name, state.scope)
         if autograd.is_grad_enabled() and not op.nondifferentiable:
+            for o in operands:
+                if o._rebased < o._storage.rebased:
+                    raise _outdated(o)
             self._record(op, operands, attrs, results)
         return results
 
     @staticmethod
     def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any) -> Tensor:
         if op.is_view and np.may_share_memory(array, operands[0]._array):
-            return Tensor._from_array(array, operands[0]._storage)
+            view = Tensor._from_array(array, operands[0]._storage)
+            if op is DETACH:
+                view._rebased = math.inf
+            return view
         return Tensor._from_array(array)
 
     @staticmethod
@@ -72,10 +80,16 @@ class Eager(Interpreter):
             )
         if target.is_leaf != source.is_leaf or target._requires_grad != source._requires_grad:
             epoch.bump()  # programs that know it as a leaf look again
+        if isinstance(source._grad_fn, autograd.OpNode):
+            source._grad_fn.keep(target._storage)
+        target._storage.rebased += 1
+        target._rebased = target._storage.rebased
         target._requires_grad = source._requires_grad
         target._grad_fn, target._output_index = source._grad_fn, source._output_index
 
     def backward(self, root: Tensor, gradient: Tensor, retain_graph: bool) -> None:
+        if root._rebased < root._storage.rebased:
+            raise _outdated(root)
         autograd.run_backward(root, gradient, retain_graph, self._accumulate)
 
     @staticmethod
@@ -103,6 +117,15 @@ class Eager(Interpreter):
 
     def data(self, t: Tensor, what: str) -> Any:
         return t._data
+
+
+def _outdated(view: Tensor) -> AutogradError:
+    return AutogradError(
+        "GT504",
+        f"a view of {view.aval} was taken before the tensor that it views was changed in place, and its gradient is "
+        "that of the old values",
+        ["take the view again after the change, or clone() it before"],
+    )
 
 
 EAGER = Eager()

@@ -100,6 +100,14 @@ class Gradients:
             self._detached[value] = self._tracer.builder.bind(OPS["detach"], (value,), {})[0]
         return self._detached[value]
 
+    def kept(self, value: Value, before: Value) -> Value:
+        """``value``, written outside of autograd over ``before``: its numbers, with the path for gradients of that."""
+        if before not in self.tracked or before is value:
+            return value
+        made = self._tracer.builder.bind(OPS["overwrite"], (value, before), {})[0]
+        self.tracked.add(made)
+        return made
+
     # ---- backward ----
 
     def backward(self, root: Tensor, seed: Tensor, retain_graph: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
@@ -45,13 +46,14 @@ class Size(tuple[int, ...]):
 
 
 class Storage:
-    """Memory that tensors view. ``version`` counts in-place writes; ``array`` is None in a trace."""
+    """Memory that tensors view. ``version`` counts in-place writes, and ``rebased`` those that changed where
+    gradients go; ``array`` is None in a trace."""
 
-    __slots__ = ("__weakref__", "array", "version")
+    __slots__ = ("__weakref__", "array", "rebased", "version")
 
     def __init__(self, array: np.ndarray[Any, Any] | None) -> None:
         self.array = array
-        self.version = 0
+        self.version = self.rebased = 0
 
 
 class Tensor(Operators):
@@ -70,6 +72,8 @@ class Tensor(Operators):
     _traced: Any = None
     #: made by `.data` of a tensor that requires grad
     _is_data: bool = False
+    #: how often its storage had been rebased when it was made or last rebased; infinity where no gradient goes
+    _rebased: float = 0
 
     if TYPE_CHECKING:  # methods come out of the registry: see install_methods
 
@@ -81,7 +85,10 @@ class Tensor(Operators):
     def _from_array(cls, array: np.ndarray[Any, Any], storage: Storage | None = None) -> Tensor:
         out = Tensor.__new__(Tensor)
         out._data = array
-        out._storage = storage or Storage(array)
+        if storage is None:
+            out._storage = Storage(array)
+        else:
+            out._storage, out._rebased = storage, storage.rebased
         return out
 
     def _alias(self) -> Tensor:
@@ -267,7 +274,7 @@ class Tensor(Operators):
     def data(self) -> Tensor:
         """The same storage, outside of autograd."""
         out = self._alias()
-        out._is_data = self._requires_grad
+        out._is_data, out._rebased = self._requires_grad, math.inf
         return out
 
     @data.setter

@@ -161,8 +161,7 @@ class Tracer(bind.Interpreter):
         if autograd.is_grad_enabled():
             self._check_autograd(target, source)
         self.builder.locs = (here(),)
-        value = self.read(source)
-        self.read(target)
+        value, before = self.read(source), self.read(target)
         storage = target._storage
         if storage in self.views or (target._traced is None and not _covers(target)):
             raise TraceError(
@@ -170,6 +169,8 @@ class Tracer(bind.Interpreter):
                 "a view cannot be written in place in a compiled program",
                 ["write the tensor that it views, or build the result out of place (gt.where, gt.cat)"],
             )
+        if not (autograd.is_grad_enabled() and target._requires_grad | source._requires_grad):
+            value = self.gradients.kept(value, before)
         self.values[storage] = value
         self.versions[storage] = self.versions.get(storage, 0) + 1
         if target._traced is None:

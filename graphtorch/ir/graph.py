@@ -211,6 +211,18 @@ class _At:
         self.builder.locs = self.before
 
 
+def ancestors(value: Value) -> set[Value]:
+    """``value`` and all that it is computed from."""
+    found: set[Value] = set()
+    stack = [value]
+    while stack:
+        v = stack.pop()
+        if v not in found:
+            found.add(v)
+            stack += v.node.operands if v.node else ()
+    return found
+
+
 Rewrite = Callable[[Node, tuple[Value, ...], Builder], Sequence[Value] | None]
 
 

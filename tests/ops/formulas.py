@@ -289,6 +289,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": cast,
     "detach": per_element(lambda x: x),
     "clone": per_element(lambda x: x),
+    "overwrite": per_element(lambda value, history: value),
     "check_index": lambda index, *, size, ignore: index,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),

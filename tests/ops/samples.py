@@ -294,7 +294,7 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "log1p": unary(low=-0.6),
     "relu": unary(low=-2, high=2.1, kinds="fiu"),
     "logical_not": unary(kinds="fiub"),
-    **dict.fromkeys(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"), binary()),
+    **dict.fromkeys(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite"), binary()),
     "sub": binary(kinds="fiu"),
     "div": binary(low=0.3, high=3, kinds="f"),
     "pow": powers,
@@ -387,7 +387,7 @@ REFUSED: dict[str, list[Refused]] = {
     **alike(
         ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"), [([t(2, dtype=int32)], {})]
     ),
-    **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge"), [_SHAPES, _DTYPES]),
+    **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite"), [_SHAPES, _DTYPES]),
     **alike(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
     "div": [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
     **alike(("logical_and", "logical_or"), [_SHAPES, ([t(2, 3)] * 2, {})]),

@@ -1,4 +1,4 @@
-"""Constants, casts, and the two identities: detach and clone."""
+"""Constants, casts, and what changes no number but where gradients go: detach, clone, overwrite."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from graphtorch.ir import expr
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Compute, Source, compute
 from graphtorch.ir.op import Op, register
-from graphtorch.ir.ops.common import (
-    dtype_of,
-    to_dtype,
-)
+from graphtorch.ir.ops.common import dtype_of, same_types, to_dtype
 from graphtorch.ir.ops.elementwise import Array
 from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_
 
@@ -99,6 +96,29 @@ class Detach(Op):
 
 
 detach = register(Detach())
+
+
+class Overwrite(Op):
+    """``value``, with the path for gradients of ``history``: what writing into memory outside of autograd leaves."""
+
+    name = "overwrite"
+    elementwise = True
+
+    def infer(self, value: TensorType, history: TensorType) -> TensorType:
+        same_types(value, history)
+        return value
+
+    def ref(self, value: Array, history: Array) -> Array:
+        return value.copy()
+
+    def vjp(self, g: Any, _y: Any, _value: Any, _history: Any) -> Any:
+        return None, g
+
+    def lower(self, value: Source, history: Source) -> Compute:
+        return compute(value.shape, value.dtype, lambda *i: value[i])
+
+
+overwrite = register(Overwrite())
 
 
 class Clone(Op):

@@ -77,7 +77,7 @@ def _step(call: Call) -> Found:
 
 
 def identity(call: Call) -> Found:
-    """detach, clone: values are immutable, and no gradient is left to stop. check_index: nobody would look."""
+    """detach, clone, overwrite: values are immutable, and gradients are there. check_index: nobody would look."""
     return call.first
 
 
@@ -220,6 +220,7 @@ def reduce_of_one(call: Call) -> Found:
 #: op -> rules, tried in order after constant folding
 RULES: dict[str, tuple[Rule, ...]] = {
     "detach": (identity,),
+    "overwrite": (identity,),
     "clone": (identity,),
     "check_index": (identity,),
     "add": (neutral(-0.0, 0, both_sides=True),),
