@@ -7,6 +7,7 @@ loop is an expression of several lanes (Ramp for its index, Splat for what does 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import (
@@ -52,7 +53,7 @@ def _expand(stmts: Sequence[Stmt]) -> Body:
     for s in stmts:
         match s:
             case For(kind="vec", body=(For(kind="vec") as inner,)):
-                out += _square(s, inner)
+                out += _square(s, inner) if _is_square(s, inner) else _expand([replace(s, kind="unroll")])
             case For(kind="vec", extent=Const(value=1)):
                 out += _expand(replace_vars(s.body, {s.var: const(0, int64)}))
             case For(kind="unroll", extent=Const(value=count)):
@@ -96,13 +97,25 @@ def _renamed(body: Body, copy: int) -> Body:
     return rename(replace_vars(body, env))
 
 
+def _is_square(outer: For, inner: For) -> bool:
+    """Whether memory is dense along one of the loops where it is read, and along the other where it is written."""
+    (copy,) = inner.body
+    if not (isinstance(copy, Store) and isinstance(copy.value, Load) and copy.where is copy.value.where is None):
+        return False
+    source, target = (linear(i) for i in (copy.value.indices[0], copy.indices[0]))
+    if source is None or target is None:
+        return False
+    a, b = outer.var, inner.var
+    return any(source[0].get(x) == 1 and target[0].get(y) == 1 for x, y in ((a, b), (b, a)))
+
+
 def _square(outer: For, inner: For) -> Body:
     """A copy over two vector loops of one extent: rows are loaded, transposed in registers, and stored as columns.
 
     The transpose takes log2(n) rounds in which halves of the rows are zipped: each turns a position's bits by one.
     """
     (copy,) = inner.body
-    assert isinstance(copy, Store) and isinstance(copy.value, Load)  # schedules write nothing else
+    assert isinstance(copy, Store) and isinstance(copy.value, Load)  # see _is_square
     lanes = outer.var.extent or 1
     source, target = copy.value.indices[0], copy.indices[0]
     loaded, stored = outer.var, inner.var  # the loops along which memory is dense

@@ -10,6 +10,7 @@ from typing import Any
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
+from graphtorch.codegen.loops import Nest
 from graphtorch.codegen.lower import LoweredKernel, lower_node
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import Target
@@ -45,12 +46,12 @@ def _describe(node: Any) -> str:
     return str(named[-1].op.name)
 
 
-def schedule_graph(graph: Graph, target: Target) -> list[Launch]:
-    """Scheduled kernels in order; a kernel whose text was seen before stands for it."""
+def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] = lambda _: 0) -> list[Launch]:
+    """Scheduled kernels in order; a kernel whose text was seen before stands for it. ``choose`` gives the way."""
     seen: dict[str, Kernel] = {}
     launches = []
     for lowered in lower_graph(graph):
-        kernel = schedule_cpu(lowered.nest, target)
+        kernel = schedule_cpu(lowered.nest, target, choose(lowered.nest))
         text = str(replace(kernel, name="k"))
         kernel = seen.setdefault(text, kernel)
         launches.append(Launch(kernel, (*lowered.operands, *lowered.results)))
@@ -96,7 +97,7 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     from graphtorch.codegen.llvm_tables import I64, PTR
 
     module = ll.Module("program")
-    kernels = {launch.kernel: legalize(launch.kernel) for launch in launches}
+    kernels = {kernel: legalize(kernel) for kernel in dict.fromkeys(launch.kernel for launch in launches)}
     functions = {kernel: emit_kernel(module, legal, aliased=True) for kernel, legal in kernels.items()}
     sections = {kernel: section_count(legal) for kernel, legal in kernels.items()}
     program = ll.Function(module, ll.FunctionType(ll.VoidType(), [PTR.as_pointer(), I64, I64, I64]), "program")

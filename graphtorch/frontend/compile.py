@@ -33,8 +33,8 @@ _MANY_ALIKE = 16
 class Compiled:
     """A function with the signature of the one it was made from, run as compiled programs."""
 
-    def __init__(self, target: Callable[..., Any], freeze: bool = False) -> None:
-        self._target, self._freeze = target, freeze
+    def __init__(self, target: Callable[..., Any], **options: bool) -> None:
+        self._target, self._options = target, options
         self._programs: dict[Any, list[Program]] = {}
         self._order: list[Program] = []
         #: how many programs there are for arguments of the same types and shapes
@@ -84,7 +84,7 @@ class Compiled:
         reason = self._reason(key)
         traced = run_trace(self._target, args, kwargs)
         try:
-            program = Program(traced, reason, self._freeze)
+            program = Program(traced, reason, **self._options)
         except BaseException:
             traced.undo()
             raise
@@ -114,7 +114,7 @@ class Compiled:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the function or module, yet to be compiled: programs hold this one's tensors."""
-        return compile(copy.deepcopy(self._target, memo), freeze=self._freeze)
+        return compile(copy.deepcopy(self._target, memo), **self._options)
 
     # ---- looking inside ----
 
@@ -196,9 +196,9 @@ class CompiledModule(Compiled, Module):
     It can stand in other modules in the place of the module: its parameters and names are the same.
     """
 
-    def __init__(self, module: Module, freeze: bool = False) -> None:
+    def __init__(self, module: Module, **options: bool) -> None:
         object.__setattr__(self, "_module", module)
-        super().__init__(module, freeze)
+        super().__init__(module, **options)
 
     def __getattribute__(self, name: str) -> Any:
         if name in _OWN or (name.startswith("__") and name.endswith("__")):
@@ -233,10 +233,10 @@ class CompiledModule(Compiled, Module):
 
 #: what a compiled module has itself
 _OWN = frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
-_OWN |= {"_target", "_freeze", "_programs", "_order", "_alike", "_lock"}
+_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_lock"}
 
 
-def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False) -> Any:
+def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, tune: bool = False) -> Any:
     """Compile a function or a module; usable as a decorator.
 
     The result takes the same arguments. The first call with new shapes, dtypes or Python arguments
@@ -254,15 +254,18 @@ def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False) -
     weights in the order that kernels read. It is computed again after weights were changed by graphtorch
     (load_state_dict, an optimizer, in-place operations); changes through numpy are not seen.
 
+    ``tune`` measures several ways to compute each matrix product and convolution when a program is made, once per
+    machine (the choice is in the cache), instead of trusting the model of cycles.
+
     Raises TraceError GT614 for ``freeze`` where gradients are wanted, and other TraceErrors where Python needs the
     numbers of a tensor, or changes its own state.
     """
     if target is None:
-        return functools.partial(compile, freeze=freeze)
+        return functools.partial(compile, freeze=freeze, tune=tune)
     if isinstance(target, Compiled):
         return target
     if isinstance(target, Module):
-        return CompiledModule(target, freeze)
+        return CompiledModule(target, freeze=freeze, tune=tune)
     if not callable(target):
         raise ArgumentTypeError("GT301", f"compile() takes a function or a module, got {type(target).__name__}")
-    return Compiled(target, freeze)
+    return Compiled(target, freeze=freeze, tune=tune)

@@ -43,7 +43,7 @@ class Stats:
 class Program:
     """What `run` does with every call: fetch, run, write back, hand out."""
 
-    def __init__(self, traced: Traced, reason: str, freeze: bool = False) -> None:
+    def __init__(self, traced: Traced, reason: str, freeze: bool = False, tune: bool = False) -> None:
         started = time.perf_counter()
         self.traced = traced
         self.derivative: Derivative | None = None
@@ -56,10 +56,10 @@ class Program:
             self.frozen = FrozenPart(traced, record)
             graph = self.frozen.graph
         elif differentiable and traced.targets:
-            graph, self.derivative = _compile_pair(traced, differentiable, record)
+            graph, self.derivative = _compile_pair(traced, differentiable, record, tune)
         else:
             graph = run_passes(traced.graph, OPTIMIZE, on_stage=record)
-        self.forward = Executable(graph)
+        self.forward = Executable(graph, tune)
         self._bind(traced, graph)
         self._guard(traced)
         executables = [e for e in (self.forward, self.backward, self.once) if e is not None]
@@ -240,7 +240,7 @@ class Program:
 
 
 def _compile_pair(
-    traced: Traced, outputs: Sequence[int], record: Callable[[str, Graph], None]
+    traced: Traced, outputs: Sequence[int], record: Callable[[str, Graph], None], tune: bool
 ) -> tuple[Graph, Derivative]:
     """Forward and backward programs for a call whose outputs join eager autograd."""
     targets = traced.targets
@@ -248,7 +248,7 @@ def _compile_pair(
     record("joint", joint)
     joint = run_passes(joint, SIMPLIFY, on_stage=record)
     pair = split(joint, len(traced.graph.outputs), len(outputs))
-    program = Executable(run_passes(pair.backward, SCHEDULE, on_stage=lambda n, g: record("backward " + n, g)))
+    program = Executable(run_passes(pair.backward, SCHEDULE, on_stage=lambda n, g: record("backward " + n, g)), tune)
     paths = {i: history(traced.graph.outputs[i], traced.leaves) for i in outputs}
     derivative = Derivative(
         program,

@@ -47,17 +47,19 @@ class Entry:
 
     def run(self, arrays: Sequence[Array]) -> None:
         """The one call into native code. ``arrays`` are what the slots point to; one call at a time."""
-        self._prepare()
+        count = self._prepare()
         table, at = self._table, HEADER
         for array in arrays:
             table[at] = address(array)
             at += 1
         self.calls += 1
-        count = threads.get_num_threads() if self._parallel else 1
         self._pool.launch(self._pool.address, self._address, self._table_address, count, self._epoch)
 
-    def _prepare(self) -> None:
-        """Memory for the threads of now, and a pool of this process (it may have forked)."""
+    def _prepare(self) -> int:
+        """Memory for the threads of now, and a pool of this process (it may have forked); how many threads to use.
+
+        The number is asked for once: another Python thread may change it at any time.
+        """
         count = threads.get_num_threads()
         pool = threads.pool()
         if pool.workers < count - 1:
@@ -70,6 +72,7 @@ class Entry:
             self._sections[:] = 0
             self._epoch = address(self._sections)  # in the line before the sections
             self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
+        return count if self._parallel else 1
 
 
 def aligned(nbytes: int) -> Array:

@@ -16,6 +16,7 @@ from graphtorch.ir.graph import Graph, Value
 from graphtorch.runtime import threads
 from graphtorch.runtime.entry import Entry, aligned
 from graphtorch.runtime.plan import plan_memory
+from graphtorch.runtime.tune import fastest, first
 
 Array = np.ndarray[Any, Any]
 
@@ -26,15 +27,17 @@ class Executable:
     What kernels do to "frozen" parameters alone (packing a weight) is a second entry, which runs at the first
     call and at the first after `refresh`; its results are kept.
 
+    ``tune`` measures the ways to compute a contraction (tune.py) where the model of cycles would choose.
+
     ``kernels`` counts kernel launches of a call; ``calls`` counts entries into native code;
     ``compile_seconds`` and ``from_cache`` tell how the machine code was had.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, tune: bool = False) -> None:
         started = time.perf_counter()
         self.graph = graph
         self.plan = plan_memory(graph)
-        split = hoist(schedule_graph(graph, host_target()))
+        split = hoist(schedule_graph(graph, host_target(), fastest if tune else first))
         self.launches: list[Launch] = [*split.once, *split.program]
         self._offsets = split.offsets
         memory = aligned(self.plan.arena_bytes), aligned(split.kept_bytes), len(graph.params) + len(graph.outputs)

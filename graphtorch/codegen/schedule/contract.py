@@ -6,11 +6,16 @@ loops and x and y are reads at any affine index (a convolution's window, with a 
   outer   vectors along n, each element of x in all lanes (outer.py): most of them
   inner   x and y are dense along k, and rows are few: vectors along k, lanes added at the end (inner.py)
 
-Blocks depend on sizes and on the target, never on the number of threads, and k is summed in one order: results are
-the same, bit for bit, on any number of threads. Each block of k is summed by itself (see blocks.py).
+  winograd  as outer, for convolutions of stride 1, with fewer products and sums before and after (winograd.py)
+
+A model of cycles chooses; tuning (runtime/tune.py) may choose another of the `ways`. Blocks depend on sizes and on the
+target, never on the number of threads, and k is summed in one order: results are the same, bit for bit, on any
+number of threads. Each block of k is summed by itself (see blocks.py).
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Kernel, Stmt
@@ -19,11 +24,11 @@ from graphtorch.codegen.schedule.boxes import extent_of
 from graphtorch.codegen.schedule.inner import inner_products
 from graphtorch.codegen.schedule.outer import outer_products
 from graphtorch.codegen.schedule.outer_outputs import store_zeros
-from graphtorch.codegen.schedule.outer_plan import Operands, plan_outer, size
+from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, outer_plans, size
 from graphtorch.codegen.schedule.regions import access
 from graphtorch.codegen.schedule.residues import Piece, residues
 from graphtorch.codegen.schedule.winograd import winograd
-from graphtorch.codegen.schedule.winograd_plan import WinogradPlan, plan_winograd
+from graphtorch.codegen.schedule.winograd_plan import WinogradPlan, winograd_plans
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Var, free_vars
 from graphtorch.ir.types import int64
@@ -32,28 +37,68 @@ from graphtorch.ir.types import int64
 INNER_ROWS = 128
 #: fewer columns than this, or fewer products for each column, are an ordinary reduction
 LEAST_COLUMNS, LEAST_PRODUCTS = 4, 16
+#: ways that tuning looks at
+MOST_WAYS = 6
 
 
-def schedule_contraction(nest: ReduceNest, target: Target) -> Kernel | None:
-    """The kernel, or None where a plain reduction does as well (vectors, products of one column)."""
-    pieces = [_take_apart(nest, piece) for piece in residues(nest)]
-    if any(o is None or size(o.n) < LEAST_COLUMNS or size(o.k) * size(o.m) < LEAST_PRODUCTS for o in pieces[:1]):
+@dataclass(frozen=True)
+class Way:
+    """One way to compute a contraction: rows and columns, and the plan; None for inner products."""
+
+    o: Operands
+    plan: OuterPlan | WinogradPlan | None
+
+
+def schedule_contraction(nest: ReduceNest, target: Target, way: int = 0) -> Kernel | None:
+    """The kernel, or None where a plain reduction does as well (vectors, products of one column).
+
+    ``way`` is the number of one of the `ways`, if the contraction is of one piece.
+    """
+    pieces = _pieces(nest)
+    if pieces is None:
         return None
     flat = Flatten()
-    body = [s for o in pieces if o for s in _statements(nest, o, target, flat)]
+    body = [s for o in pieces for s in _statements(nest, o, target, flat, way if len(pieces) == 1 else 0)]
     return Kernel(nest.name, flat.params(nest.params), flat.body(body))
 
 
-def _statements(nest: ReduceNest, o: Operands, target: Target, flat: Flatten) -> list[Stmt]:
+def count_ways(nest: ReduceNest, target: Target) -> int:
+    """How many ways there are to choose from."""
+    pieces = _pieces(nest)
+    if pieces is None or len(pieces) > 1 or not size(pieces[0].k):
+        return 1
+    return len(ways(pieces[0], target))
+
+
+def ways(o: Operands, target: Target) -> list[Way]:
+    """Those that may be the fastest, the cheapest by the model first."""
+    sides = o, o.swapped()
+    found = [Way(s, p) for plans in (outer_plans, winograd_plans) for s in sides for p in plans(s, target)]
+    found.sort(key=lambda w: w.plan.cost if w.plan else 0.0)
+    inner = [Way(o, None)] if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS else []
+    return [*inner, *found][:MOST_WAYS]
+
+
+def _pieces(nest: ReduceNest) -> list[Operands] | None:
+    pieces = [_take_apart(nest, piece) for piece in residues(nest)]
+    known = [o for o in pieces if o is not None]
+    if len(known) < len(pieces):
+        return None
+    first = known[0]
+    small = size(first.n) < LEAST_COLUMNS or size(first.k) * size(first.m) < LEAST_PRODUCTS
+    return None if small else known
+
+
+def _statements(nest: ReduceNest, o: Operands, target: Target, flat: Flatten, number: int) -> list[Stmt]:
     if not size(o.k):
         return store_zeros(nest, o, target.lanes(o.x.value.dtype.itemsize))
-    if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS:
-        return inner_products(nest, o, target)
-    ways = [(side, plan(side, target)) for plan in (plan_outer, plan_winograd) for side in (o, o.swapped())]
-    side, best = min(((s, p) for s, p in ways if p is not None), key=lambda way: way[1].cost)
-    if isinstance(best, WinogradPlan):
-        return winograd(nest, side, best, flat)
-    return outer_products(nest, side, best, target, flat)
+    way = ways(o, target)[number]
+    match way.plan:
+        case None:
+            return inner_products(nest, way.o, target)
+        case WinogradPlan():
+            return winograd(nest, way.o, way.plan, flat)
+    return outer_products(nest, way.o, way.plan, target, flat)
 
 
 def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
@@ -68,6 +113,9 @@ def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
         a, b, in_a, in_b = b, a, in_b, in_a
     if wide[-1] in in_a:
         return None
+    x, y = access(a), access(b)
+    if not (x.axes and y.axes):
+        return None  # one number, for all loops
     return Operands(
         piece.vars,
         piece.index,
@@ -75,8 +123,8 @@ def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
         tuple(v for v in wide if v not in in_b) or (Var("one", int64, 1),),
         tuple(v for v in wide if v not in in_a),
         piece.red_vars or (Var("one", int64, 1),),
-        access(a),
-        access(b),
+        x,
+        y,
         nest.frozen,
     )
 

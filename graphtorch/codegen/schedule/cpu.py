@@ -39,10 +39,10 @@ PARALLEL_WORK = 32_768
 SPLIT_WORK, FEW_OUTPUTS, MOST_PARTS = 131_072, 16, 64
 
 
-def schedule_cpu(nest: Nest, target: Target) -> Kernel:
-    """Loops, threads and vectors for ``nest`` on ``target``."""
+def schedule_cpu(nest: Nest, target: Target, way: int = 0) -> Kernel:
+    """Loops, threads and vectors for ``nest`` on ``target``; ``way`` numbers those of a contraction."""
     if isinstance(nest, ReduceNest) and nest.contraction:
-        scheduled = schedule_contraction(nest, target)
+        scheduled = schedule_contraction(nest, target, way)
         if scheduled is not None:
             return scheduled
     flat = Flatten()

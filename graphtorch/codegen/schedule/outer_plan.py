@@ -84,11 +84,11 @@ class OuterPlan(Blocks):
     cost: float  # cycles, on one core
 
 
-def plan_outer(o: Operands, target: Target) -> OuterPlan:
-    """The cheapest plan over the widths of tiles."""
+def outer_plans(o: Operands, target: Target) -> list[OuterPlan]:
+    """A plan for each width of tiles."""
     lanes = target.lanes(o.x.value.dtype.itemsize)
     most = ceil_div(size(o.n), lanes)
-    return min((_plan(o, target, lanes, v) for v in range(1, min(4, most) + 1)), key=lambda p: p.cost)
+    return [_plan(o, target, lanes, v) for v in range(1, min(4, most) + 1)]
 
 
 def most_rows(target: Target, vectors: int) -> int:
@@ -109,7 +109,7 @@ def _plan(o: Operands, target: Target, lanes: int, vectors: int) -> OuterPlan:
     cut = _in_parts(o, target, width, k_box) or _by_columns(o, target, width, k_box)
     m_box, columns, parts = cut or _by_rows(o, target, width, k_box, high)
     rows = tiles(m_box, high)
-    turns_y = _turns(o, k_box, width)
+    turns_y = turns(o, k_box, width)
     cost = _cycles(o, lanes, vectors, rows, m_box.blocks, turns_y)
     return OuterPlan(lanes, vectors, m_box, columns, rows, k_box, parts, turns_y, cost)
 
@@ -153,7 +153,8 @@ def _room(target: Target, o: Operands, k: Box) -> int:
     return target.l2 // 2 // (k.size * o.x.value.dtype.itemsize)
 
 
-def _turns(o: Operands, k: Box, width: int) -> bool:
+def turns(o: Operands, k: Box, width: int) -> bool:
+    """Whether panels of y are packed in squares: y is dense along the innermost loop of a block of k."""
     plain = o.y.is_plain and len(o.n) == 1 and size(o.n) % width == 0 and not k.ragged
     inner = [v for v, length in zip(k.vars, k.sizes, strict=True) if length > 1]
     return plain and bool(inner) and o.y.stride(inner[-1]) == 1 and o.y.stride(o.n[0]) != 1

@@ -115,6 +115,8 @@ def access(e: Expr) -> Access:
     """``e``, which mentions loops, as a function of coordinates."""
     axes: dict[tuple[tuple[Var, int], ...], Axis] = {}
     memo: Memo = {}
+    number: dict[Expr, int] = {}  # loops as they come, so that equal kernels have equal texts
+    walk(e, lambda x: number.setdefault(x, len(number)) if isinstance(x, Var) else None)
 
     def coordinate(term: Expr) -> Expr:
         form = linear(term)
@@ -123,7 +125,7 @@ def access(e: Expr) -> Access:
         if not coefficients:
             return const(offset, int64)
         unit = math.gcd(*coefficients.values())
-        ordered = sorted(coefficients.items(), key=lambda item: id(item[0]))
+        ordered = sorted(coefficients.items(), key=lambda item: number[item[0]])
         if ordered[0][1] < 0 and all(c < 0 for _, c in ordered):
             unit = -unit
         key = tuple((v, c // unit) for v, c in ordered)

@@ -114,8 +114,8 @@ class _Winograd:
         """Transformed once, a panel of columns and a block of channels at a time."""
         p, o = self.plan, self.o
         kernel = [w.r for w in p.windows]
-        k = block((p.c, *(w.w for w in p.windows)), p.lanes * math.prod(kernel))
-        copy = PanelCopy(o, k, p, p.turns_y and not k.ragged, self.flat)
+        k = p.k
+        copy = PanelCopy(o, k, p, p.turns_y, self.flat)
         packed = Buffer("wp", (k.size, p.width), self.dtype)
         grid = (*u.shape[:2], k.counts[0])
 

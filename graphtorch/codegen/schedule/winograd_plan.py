@@ -22,6 +22,7 @@ from graphtorch.codegen.schedule.outer_plan import (
     most_rows,
     size,
     tile_cycles,
+    turns,
 )
 from graphtorch.codegen.schedule.regions import Axis
 from graphtorch.codegen.schedule.toom_cook import POINTS, ShortConvolution, short_convolution
@@ -80,6 +81,7 @@ class WinogradPlan(Blocks):
     tiles: Box  # loops over tiles (and over rows that are in no window), and how many a block has
     rows: Tiles  # the tiles of a block as rows of the products
     groups: int  # tasks that share a block of rows, each with columns of its own
+    k: Box  # of the weights that are transformed at a time
     turns_y: bool
     cost: float = math.inf  # cycles, on one core
 
@@ -88,24 +90,20 @@ class WinogradPlan(Blocks):
         return tuple(w.points for w in self.windows)
 
 
-def plan_winograd(o: Operands, target: Target) -> WinogradPlan | None:
-    """The cheapest plan; None where the loops are not those of a convolution of stride 1."""
+def winograd_plans(o: Operands, target: Target) -> list[WinogradPlan]:
+    """A plan for each F(m, r) and width of tiles; none where the loops are not those of a convolution of stride 1."""
     found = _windows(o)
     rest = [v for v in o.k if extent_of(v) != 1 and v not in {w for _, w, _ in found}]
     if not 1 <= len(found) <= 2 or len(rest) != 1 or len(o.n) != 1:
-        return None
+        return []
     (c,) = rest
     if [dict(a.coefficients)[c] for a in o.x.axes if c in dict(a.coefficients)] != [1]:
-        return None
+        return []
     choices = [[Window(u, w, a, p - extent_of(w) + 1) for p in POINTS if p > extent_of(w)] for u, w, a in found]
     lanes = target.lanes(o.x.value.dtype.itemsize)
     widths = range(1, min(4, ceil_div(size(o.n), lanes)) + 1)
-    plans = [
-        _plan(o, windows, c, target, lanes, vectors)
-        for windows in itertools.product(*choices)
-        for vectors in widths
-    ]  # fmt: skip
-    return min(plans, key=lambda p: p.cost, default=None)
+    chosen = itertools.product(*choices)
+    return [_plan(o, windows, c, target, lanes, vectors) for windows in chosen for vectors in widths]
 
 
 def _windows(o: Operands) -> list[tuple[Var, Var, Axis]]:
@@ -141,9 +139,9 @@ def _plan(
     wanted = ceil_div(TASKS, size(o.batch) * box.blocks)
     groups = max(d for d in range(1, min(blocks, wanted) + 1) if blocks % d == 0)
     rows = tiles(whole((Var("p", int64, box.size),)), high)
-    inner = [w.w for w in windows]
-    turns_y = o.y.is_plain and size(o.n) % width == 0 and any(o.y.stride(v) == 1 for v in (*inner, c))
-    plan = WinogradPlan(lanes, vectors, Box(o.m, sizes), columns * width, windows, c, box, rows, groups, turns_y)
+    k = block((c, *(w.w for w in windows)), lanes * math.prod(w.r for w in windows))
+    turns_y = turns(o, k, width)
+    plan = WinogradPlan(lanes, vectors, Box(o.m, sizes), columns * width, windows, c, box, rows, groups, k, turns_y)
     return replace(plan, cost=_cycles(o, plan, target))
 
 

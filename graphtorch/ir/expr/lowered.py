@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from graphtorch.ir.expr.analysis import reshape_index
 from graphtorch.ir.expr.core import Buffer, Const, Expr, ExprLike, Load, as_expr, binary, const, select
-from graphtorch.ir.expr.traverse import children, with_children
+from graphtorch.ir.expr.traverse import Memo, children, with_children
 from graphtorch.ir.types import DType, int64
 
 
@@ -91,13 +91,16 @@ class Compute:
         return Compute(tuple(shape), self.dtype, lambda *i: self[reshape_index(shape, self.shape, i)])
 
 
-def guard(e: Expr, where: Expr) -> Expr:
-    """``e`` with every load in it under the condition as well: what it reads may not exist otherwise."""
-    if isinstance(e, Load):
-        both = where if e.where is None else e.where & where
-        return Load(e.buffer, e.indices, both)
-    old = children(e)
-    return with_children(e, [guard(c, where) for c in old]) if old else e
+def guard(e: Expr, where: Expr, memo: Memo | None = None) -> Expr:
+    """``e`` with every load in it, those in indices too, under the condition as well: what it reads may not exist."""
+    memo = {} if memo is None else memo
+    if id(e) not in memo:
+        old = children(e)
+        new = with_children(e, [guard(c, where, memo) for c in old]) if old else e
+        if isinstance(new, Load):
+            new = Load(new.buffer, new.indices, where if new.where is None else new.where & where)
+        memo[id(e)] = e, new
+    return memo[id(e)][1]
 
 
 Values = tuple[Expr, ...]
