@@ -172,6 +172,8 @@ class _Emitter:
         i = self.b.phi(I64, s.var.name)
         i.add_incoming(start, head)
         self.values.vars[s.var] = i
+        for buffer in buffers_written(s.body):
+            self.values.forget(buffer)  # in later rounds it is not what was loaded before the loop
         self._body(s.body)
         following = self.b.add(i, ll.Constant(I64, 1), flags=["nuw", "nsw"])
         i.add_incoming(following, self.b.block)

@@ -32,16 +32,12 @@ def join(graph: Graph, differentiable: Sequence[int], targets: Sequence[Value]) 
     joint = rewrite(replace(graph, outputs=[*graph.outputs, *targets]), lambda *_: None)
     wanted = joint.outputs[count:]
     del joint.outputs[count:]
-    totals: list[Value | None] = [None] * len(wanted)
-    with Builder(joint) as builder:
-        for number in differentiable:
-            output = joint.outputs[number]
-            seed = Param(f"seed{number}", output.type, "in")
-            joint.params.append(seed)
-            with builder.at(output.node.locs if output.node else ()):
-                found = builder.bind(gradient, (output, seed, *wanted), {})
-                totals = [g if t is None else t + g for t, g in zip(totals, found, strict=True)]
-    joint.outputs += [t for t in totals if t is not None]
+    outputs = [joint.outputs[number] for number in differentiable]
+    seeds = [Param(f"seed{number}", o.type, "in") for number, o in zip(differentiable, outputs, strict=True)]
+    joint.params += seeds
+    locs = dict.fromkeys(loc for o in outputs if o.node for loc in o.node.locs)
+    with Builder(joint) as builder, builder.at(tuple(locs)):
+        joint.outputs += builder.bind(gradient, (*outputs, *seeds, *wanted), {"losses": len(outputs)})
     return joint
 
 

@@ -100,7 +100,8 @@ class Recorder:
         if key in self._assignments:
             return  # the function's own doing
         if name in _TABLES:
-            self.module_guards.setdefault(key, Guard(f"{name[1:]} of a module", lambda: vars(module)[name], value))
+            if key not in self.module_guards:
+                self.module_guards[key] = Guard(f"{name[1:]} of a module", lambda: vars(module)[name], value)
             return
         if name in vars(module).get("_reassigned", ()) and isinstance(value, Tensor):
             self.by_attribute(module, name, value)

@@ -81,7 +81,7 @@ class Parser:
         param = self.operand()
         self.lex.expect("<-")
         value = self.operand()
-        self.located(token, lambda: check_update(graph, param, value))
+        self.located(token, lambda: check_update(graph, graph.params, param, value))
         graph.updates[param] = value  # type: ignore[index]  # check_update saw that it is a parameter
 
     # ---- nodes ----

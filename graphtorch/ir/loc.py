@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import linecache
 import os
@@ -53,8 +54,9 @@ class Scope:
     parent: Scope | None
     owner: ScopeOwner
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
+        """The names that lead to the owner, as they are when they are first asked for."""
         if self.parent is None:
             return ""
         prefix, name = self.parent.path, self.parent.owner._scope_name(self.owner)
@@ -123,5 +125,10 @@ def _position(code: CodeType, lasti: int) -> tuple[int, int]:
 
 def _short(file: str) -> str:
     """Relative to the working directory where it lies below it: dumps then do not name the machine."""
-    relative = os.path.relpath(file) if os.path.isabs(file) else file
+    return _relative(file, os.getcwd()) if os.path.isabs(file) else file
+
+
+@functools.lru_cache(maxsize=256)
+def _relative(file: str, folder: str) -> str:
+    relative = os.path.relpath(file, folder)
     return file if relative.startswith("..") else relative

@@ -12,7 +12,7 @@ The parser makes the same checks, so that a text that parses gives a graph that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from graphtorch.ir.errors import GraphTorchError, IRError, check
 from graphtorch.ir.graph import Graph, Node, Param, Value
@@ -35,8 +35,9 @@ def verify(graph: Graph) -> None:
         defined.update(node.results)
     for index, output in enumerate(graph.outputs):
         _check(output in defined, "GT803", f"output {index} of @{graph.name} is not defined in it")
+    params = set(graph.params)
     for param, value in graph.updates.items():
-        check_update(graph, param, value)
+        check_update(graph, params, param, value)
         name = getattr(param, "name", "")
         _check(value in defined, "GT803", f"the update of %{name} is not defined in @{graph.name}")
 
@@ -54,10 +55,13 @@ def check_node(node: Node) -> tuple[TensorType, ...]:
         raise IRError("GT806", f"{node.op.name} rejects its operands or attributes", facts) from error
 
 
-def check_update(graph: Graph, param: Value, value: Value) -> None:
-    """IRError GT807 unless ``param`` may be updated with ``value``."""
-    known = isinstance(param, Param) and any(p is param for p in graph.params)
-    _check(known, "GT807", f"an update of something that is not a parameter of @{graph.name}")
+def check_update(graph: Graph, params: Collection[Value], param: Value, value: Value) -> None:
+    """IRError GT807 unless ``param``, one of ``params``, may be updated with ``value``."""
+    _check(
+        isinstance(param, Param) and param in params,
+        "GT807",
+        f"an update of something that is not a parameter of @{graph.name}",
+    )
     assert isinstance(param, Param)  # for mypy: checked on the line before
     facts = (f"its role is {param.role!r}, expected 'inout'",)
     _check(param.role == "inout", "GT807", f"%{param.name} cannot be updated", *facts)

@@ -111,12 +111,23 @@ class Access:
         return isinstance(self.value, Load) and self.value.where is None
 
 
+def _numbered(e: Expr) -> dict[Var, int]:
+    """Loops in the order in which they occur, so that equal kernels have equal texts."""
+    found: dict[Var, int] = {}
+
+    def visit(x: Expr) -> None:
+        if isinstance(x, Var):
+            found.setdefault(x, len(found))
+
+    walk(e, visit)
+    return found
+
+
 def access(e: Expr) -> Access:
     """``e``, which mentions loops, as a function of coordinates."""
     axes: dict[tuple[tuple[Var, int], ...], Axis] = {}
     memo: Memo = {}
-    number: dict[Expr, int] = {}  # loops as they come, so that equal kernels have equal texts
-    walk(e, lambda x: number.setdefault(x, len(number)) if isinstance(x, Var) else None)
+    number = _numbered(e)
 
     def coordinate(term: Expr) -> Expr:
         form = linear(term)

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from graphtorch.ir.expr.core import Binary, Const, Expr, Select, Var, const
 from graphtorch.ir.types import contiguous_strides, int64
 
+#: of int64
+LEAST, GREATEST = -(2**63), 2**63 - 1
+
 
 def bounds(e: Expr) -> tuple[float, float]:
     """The least and the greatest value that an integer expression can take (infinite when unknown)."""
     if e.range is None:
-        e.range = _bounds(e)
+        low, high = _bounds(e)
+        e.range = (low, high) if low >= LEAST and high <= GREATEST else (-math.inf, math.inf)  # else it may wrap
     return e.range
 
 

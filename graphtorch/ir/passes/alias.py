@@ -28,9 +28,9 @@ class Alias:
         out = rewrite(graph, lambda *_: None)
         with Builder(out) as builder:
             _own_outputs(out, builder)  # first: these copies read state before it is written
-            late = _temporaries(out, _unsafe_updates(out), builder)
-            for param, value in late.items():
-                out.updates[param] = _copy(builder, value)
+            _read_out(out, builder)
+            for param in _unsafe_updates(out):
+                out.updates[param] = _copy(builder, out.updates[param])
         return out
 
 
@@ -51,13 +51,12 @@ def _copy(builder: Builder, value: Value) -> Value:
         return clone(value)  # type: ignore[no-any-return]
 
 
-def _temporaries(graph: Graph, unsafe: Sequence[Param], builder: Builder) -> dict[Param, Value]:
-    """What the unsafe updates copy from: state that is itself overwritten is read out first."""
-    found: dict[Param, Value] = {}
-    for param in unsafe:
-        value = graph.updates[param]
-        found[param] = _copy(builder, value) if isinstance(root(value), Param) else value
-    return found
+def _read_out(graph: Graph, builder: Builder) -> None:
+    """An update with what other state holds copies that: the copy reads it, which is safe to know before any writer
+    of it is allowed to write in place."""
+    for param, value in graph.updates.items():
+        if isinstance(root(value), Param):
+            graph.updates[param] = _copy(builder, value)
 
 
 def _own_outputs(graph: Graph, builder: Builder) -> None:

@@ -30,17 +30,21 @@ class Autodiff:
         def rule(node: Node, operands: tuple[Value, ...], builder: Builder) -> Sequence[Value] | None:
             if node.op is not gradient:
                 return None
-            loss, seed, *targets = operands
-            return differentiate(builder, loss, seed, targets)
+            count = int(node.attrs.get("losses", 1))  # type: ignore[arg-type]  # an int, by infer
+            return differentiate(builder, operands[:count], operands[count : 2 * count], operands[2 * count :])
 
         return rewrite(graph, rule)
 
 
-def differentiate(builder: Builder, loss: Value, seed: Value, targets: Sequence[Value]) -> list[Value]:
-    """Append the backward graph of ``loss`` to ``builder``; the gradient of each target (zeros where none)."""
+def differentiate(
+    builder: Builder, losses: Sequence[Value], seeds: Sequence[Value], targets: Sequence[Value]
+) -> list[Value]:
+    """Append the backward graph of ``losses`` to ``builder``; the gradient of each target (zeros where none)."""
     stop = set(targets)
-    wanted = _between(builder.graph, loss, stop)
-    grads: dict[Value, Value] = {loss: seed}
+    wanted = _between(builder.graph, losses, stop)
+    grads: dict[Value, Value] = {}
+    for loss, seed in zip(losses, seeds, strict=True):
+        grads[loss] = seed if loss not in grads else grads[loss] + seed
     for node in reversed([n for n in builder.graph.nodes if n in wanted]):
         have = [grads.get(r) for r in node.results]
         if all(g is None for g in have) or node.op.nondifferentiable:
@@ -53,10 +57,10 @@ def differentiate(builder: Builder, loss: Value, seed: Value, targets: Sequence[
     return [grads[t] if t in grads else _zeros(t) for t in targets]
 
 
-def _between(graph: Graph, loss: Value, stop: set[Value]) -> set[Node]:
-    """Nodes on a differentiable path from a target to the loss."""
+def _between(graph: Graph, losses: Sequence[Value], stop: set[Value]) -> set[Node]:
+    """Nodes on a differentiable path from a target to a loss."""
     needed: set[Node] = set()
-    stack = [loss]
+    stack = list(losses)
     while stack:
         value = stack.pop()
         node = value.node

@@ -16,6 +16,7 @@ from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Loc
 from graphtorch.ir.ops.fusion import fusion
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.passes._units import Unit, Units
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(["broadcast_to", "permute", "slice", "pad", "cat", "iota", "random_uniform", "max_pool2d_gather"])
@@ -55,7 +56,8 @@ class Fuse:
 class _Group:
     """Nodes that become one kernel; ``root`` is its reduction, if it has one."""
 
-    def __init__(self, node: Node, shape: tuple[int, ...]) -> None:
+    def __init__(self, node: Node, shape: tuple[int, ...], unit: Unit) -> None:
+        self.unit = unit
         self.nodes: list[Node] = [node]
         self.root: Node | None = node if is_reduction(node) else None
         self.shape = shape
@@ -68,11 +70,18 @@ class _Fuser:
         self.kept = set(graph.results())
         self.position = {n: i for i, n in enumerate(graph.nodes)}
         self.group: dict[Node, _Group] = {}
+        self.units = Units()
+        #: of reshapes and of free nodes, which are in no group
+        self.own_unit: dict[Node, Unit] = {}
 
     def run(self) -> Graph:
         for node in self.graph.nodes:
-            if node.op is not reshape and not self._inlined_everywhere(node):
-                self._place(node)
+            sources = [o.node for o in node.operands if o.node is not None]
+            unit = self.units.add(self.group[s].unit if s in self.group else self.own_unit[s] for s in sources)
+            if node.op is reshape or self._inlined_everywhere(node):
+                self.own_unit[node] = unit
+            else:
+                self._place(node, unit)
         return self._build()
 
     # ---- grouping ----
@@ -83,14 +92,15 @@ class _Fuser:
             return False
         return all(user.op is not reshape for user in self.uses[node.result])
 
-    def _place(self, node: Node) -> None:
+    def _place(self, node: Node, unit: Unit) -> None:
         """Join the group of a producer if that is sound and useful, else begin one."""
         producers = dict.fromkeys(self.group[o.node] for o in node.operands if o.node in self.group)
-        joinable = [g for g in producers if self._may_join(node, g)]
+        joinable = [g for g in producers if self._may_join(node, g) and self.units.may_merge(g.unit, unit)]
         if not joinable:
-            self.group[node] = _Group(node, self._shape(node))
+            self.group[node] = _Group(node, self._shape(node), unit)
             return
         own = next((g for g in joinable if g.root), joinable[0])
+        self.units.merge(own.unit, unit)
         own.nodes.append(node)
         if is_reduction(node):
             own.root = node
@@ -105,9 +115,10 @@ class _Fuser:
         if other.root or len(own.nodes) + len(other.nodes) > self.max_ops:
             return False
         plain = all(n.op.elementwise and self._shape(n) == own.shape for n in other.nodes)
-        return plain and self._is_convex({*own.nodes, *other.nodes})
+        return plain and self.units.may_merge(own.unit, other.unit)
 
     def _merge(self, own: _Group, other: _Group) -> None:
+        self.units.merge(own.unit, other.unit)
         own.nodes = sorted({*own.nodes, *other.nodes}, key=self.position.__getitem__)
         for node in other.nodes:
             self.group[node] = own
@@ -117,7 +128,7 @@ class _Fuser:
         return node.results[0].type.shape
 
     def _may_join(self, node: Node, group: _Group) -> bool:
-        if len(group.nodes) >= self.max_ops or not self._is_convex({*group.nodes, node}):
+        if len(group.nodes) >= self.max_ops:
             return False
         if is_reduction(node):
             return group.root is None and node.op.name not in CONTRACTIONS and self._private(group, node)
@@ -143,29 +154,6 @@ class _Fuser:
             else:
                 found.append(user)
         return found
-
-    def _is_convex(self, members: set[Node]) -> bool:
-        """No path leaves the members and comes back to them, so that they can run as one.
-
-        Other groups run as one too: a path may go through any of their nodes.
-        """
-        first = min(map(self.position.__getitem__, members))
-        stack = [o.node for n in members for o in n.operands if o.node is not None and o.node not in members]
-        seen: set[int] = set()
-        while stack:
-            n = stack.pop()
-            other = self.group.get(n)
-            if id(other or n) in seen:
-                continue
-            seen.add(id(other or n))
-            unit = other.nodes if other and not members.issuperset(other.nodes) else [n]
-            if max(map(self.position.__getitem__, unit)) < first:
-                continue
-            sources = [o.node for m in unit for o in m.operands if o.node is not None and o.node not in unit]
-            if any(s in members for s in sources):
-                return False
-            stack += sources
-        return True
 
     # ---- building ----
 
