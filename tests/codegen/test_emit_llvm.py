@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import llvmlite.ir as ll
+import numpy as np
 import pytest
 
 from graphtorch.codegen.emit_llvm import emit_kernel
 from graphtorch.codegen.kernel_ir import Kernel, Param, loop, store
 from graphtorch.codegen.kernel_text import parse_kernel
 from graphtorch.codegen.legalize import legalize
-from graphtorch.ir.expr import Buffer, Load
-from graphtorch.ir.types import float32
-from graphtorch.runtime.cpu import assembly
+from graphtorch.codegen.program import HEADER, Launch, emit_program
+from graphtorch.ir.expr import Buffer, Load, const
+from graphtorch.ir.types import float32, int64
+from graphtorch.runtime import threads
+from graphtorch.runtime.cpu import Machine, assembly, compile_object
+from graphtorch.runtime.interp import run_kernel
 
 
 def machine_code(kernel: Kernel) -> str:
@@ -41,3 +47,46 @@ def test_a_buffer_of_a_thread_does_not_last_from_one_loop_to_the_next():
     assert "gt_await" in machine_code(parse_kernel(text.replace("SPACE", "global")))
     with pytest.raises(ValueError, match="%t is a thread's own, and read in another phase: f"):
         machine_code(parse_kernel(text.replace("SPACE", "thread")))
+
+
+def test_a_load_from_before_a_loop_is_not_reused_in_it_after_a_store():
+    """One Load object before the loop and in it: what the loop stores, its later rounds have to see."""
+    b, c = Buffer("b", (1,), float32), Buffer("c", (5,), float32)
+    first = Load(b, (const(0, int64),))
+    body = (
+        store(c, (4,), first),
+        loop("i", 4, lambda i: [store(c, (i,), first), store(b, (0,), first + 1.0)]),
+    )
+    kernel = Kernel("f", (Param(b, "inout"), Param(c, "out")), body)
+    results = []
+    x, y = np.zeros(1, np.float32), np.full(5, np.nan, np.float32)
+    run_kernel(kernel, [x, y])
+    results.append(y)
+    launches = [Launch(kernel, ("b", "c"))]
+    machine = Machine(compile_object(emit_program(launches, lambda v: ("slot", "bc".index(v)), 0)))
+    x, y = np.zeros(1, np.float32), np.full(5, np.nan, np.float32)
+    table = (ctypes.c_void_p * (HEADER + 2))()
+    table[HEADER], table[HEADER + 1] = x.ctypes.data, y.ctypes.data
+    sections = np.zeros(1024, np.uint8)
+    table[3] = sections.ctypes.data + 64
+    pool = threads.pool()
+    pool.launch(pool.address, machine.address("program"), ctypes.addressof(table), 1, sections.ctypes.data)
+    results.append(y)
+    for got in results:
+        np.testing.assert_array_equal(got, [0, 1, 2, 3, 0])
+
+
+def test_squares_that_are_not_dense_are_copied_element_by_element():
+    """A square over a stride of 2: nothing to transpose in registers."""
+    a, b = Buffer("a", (64,), float32), Buffer("b", (16,), float32)
+    copy = lambda i, j: store(b, (j * 4 + i,), Load(a, (i * 2 + j * 16,)))
+    kernel = Kernel(
+        "f",
+        (Param(a, "in"), Param(b, "out")),
+        (loop("i", 4, lambda i: loop("j", 4, lambda j: copy(i, j), "vec"), "vec"),),
+    )
+    x = np.arange(64, dtype=np.float32)
+    for k in (kernel, legalize(kernel)):
+        got = np.full(16, np.nan, np.float32)
+        run_kernel(k, [x, got])
+        np.testing.assert_array_equal(got.reshape(4, 4), x[[[i * 2 + j * 16 for i in range(4)] for j in range(4)]])
