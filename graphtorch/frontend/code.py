@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import dis
 import functools
 import gc
+import operator
 import random
 import sys
 from collections.abc import Iterator
@@ -17,6 +19,9 @@ from graphtorch.ir.loc import _PACKAGE, Loc, _short
 
 #: what looks attributes up by names that no code mentions
 _DYNAMIC = frozenset("getattr setattr delattr vars __dict__ attrgetter asdict astuple fields __getattribute__".split())
+#: what reads modules without asking them for an attribute: their classes, or their own dictionaries
+_OF_DICTIONARY = frozenset("vars __dict__ __getattribute__".split())
+_OF_CLASS = frozenset(("type", "__class__"))
 _ALL_GLOBALS = frozenset("globals eval exec __dict__".split())
 _LIBRARY = random.__file__.removesuffix("random.py")
 
@@ -27,7 +32,7 @@ class Names:
 
     ``mentioned``: names of globals and attributes, and strings that may be such. ``dynamic``: any attribute
     may be meant. ``builtins``: those that it reads, and a global may hide. ``stored``: globals that it assigns, and
-    where.
+    where. ``reflects``: it may read a module's class by hand, or (``dictionaries``) its dictionary.
     """
 
     mentioned: frozenset[str]
@@ -36,6 +41,8 @@ class Names:
     imported: frozenset[str]
     stored: tuple[tuple[str, Loc], ...]
     dynamic: bool
+    reflects: bool
+    dictionaries: bool
 
 
 @functools.lru_cache(4096)
@@ -60,7 +67,20 @@ def names_of(code: CodeType) -> Names:
         frozenset(imported),
         tuple(stored),
         bool(found & _DYNAMIC),
+        bool(found & (_OF_CLASS | _OF_DICTIONARY)),
+        bool(found & _OF_DICTIONARY),
     )
+
+
+@functools.lru_cache(4096)
+def with_names(names: Names, more: frozenset[str]) -> Names:
+    """``names`` and more attributes."""
+    return dataclasses.replace(names, mentioned=names.mentioned | more)
+
+
+def attributes_of(getter: operator.attrgetter[Any]) -> Iterator[str]:
+    """The names that an `operator.attrgetter` looks up."""
+    return _identifiers(getter.__reduce__()[1])
 
 
 def _identifiers(consts: Any) -> Iterator[str]:
@@ -179,3 +199,22 @@ def cell_value(cell: Any, empty: Any = _EMPTY) -> Any:
         return cell.cell_contents
     except ValueError:
         return empty
+
+
+def cells_since(start: str, frame: FrameType | None, empty: Any) -> dict[str, Any]:
+    """Closure variables that belong to functions which now run, called by the function named ``start``."""
+    found: dict[str, Any] = {}
+    while frame is not None and frame.f_code.co_name != start:
+        for name in frame.f_code.co_cellvars:
+            found.setdefault(name, frame.f_locals.get(name, empty))
+        frame = frame.f_back
+    return found
+
+
+def only_store(code: CodeType | None) -> Loc | None:
+    """The line of the one ``a[i] = x`` or ``del a[i]`` in ``code``, if there is just one."""
+    stores = [i for i in dis.get_instructions(code) if i.opname in ("STORE_SUBSCR", "DELETE_SUBSCR")] if code else []
+    if code is None or len(stores) != 1:
+        return None
+    at = stores[0].positions
+    return Loc(_short(code.co_filename), (at and at.lineno) or 0, (at and at.col_offset) or 0)

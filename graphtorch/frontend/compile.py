@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import inspect
 import os
 import threading
 import types
@@ -169,7 +170,7 @@ def _texts(program: Program) -> dict[str, str]:
 
 def _leaf_key(x: Any) -> Any:
     if isinstance(x, Tensor):
-        return x.aval, x._requires_grad, x.is_leaf
+        return type(x), x.aval, x._requires_grad, x.is_leaf
     try:
         hash(x)
     except TypeError:
@@ -186,6 +187,7 @@ def _leaf_key(x: Any) -> Any:
     return type(x), x, snapshot(own_attributes(x) or {}), snapshot([get() for _, get in slots(x)])
 
 
+_NO_RESULT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 #: methods of a module that return it, so that calls can be chained
 _FLUENT = frozenset("train eval to float double cpu cuda apply requires_grad_".split())
 
@@ -265,7 +267,21 @@ def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, t
     if isinstance(target, Compiled):
         return target
     if isinstance(target, Module):
+        _check_returns(target)
         return CompiledModule(target, freeze=freeze, tune=tune)
     if not callable(target):
         raise ArgumentTypeError("GT301", f"compile() takes a function or a module, got {type(target).__name__}")
+    _check_returns(target)
     return Compiled(target, freeze=freeze, tune=tune)
+
+
+def _check_returns(target: Any) -> None:
+    """ArgumentTypeError GT301 for generator and async functions, which give no result when they are called."""
+    function = target.forward if isinstance(target, Module) else target
+    for f in (function, inspect.getattr_static(type(function), "__call__", None)):  # the other one is an object's
+        if any(is_one(f) for is_one in _NO_RESULT):
+            raise ArgumentTypeError(
+                "GT301",
+                f"compile() does not take {name_of(target)}, a generator or async function",
+                ["compile a function that returns its results, and call that one from it"],
+            )

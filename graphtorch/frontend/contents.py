@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import array
 import collections
+import contextvars
+import ctypes
 import functools
 import itertools
 import os
 import random
+import threading
+import weakref
 from collections.abc import Callable, Hashable
 from operator import is_
 from types import GeneratorType, MappingProxyType, MethodType
@@ -36,6 +40,14 @@ def _of_generator(g: Any) -> tuple[Any, ...]:
     return (g.gi_frame.f_lasti, *g.gi_frame.f_locals.values()) if g.gi_frame else ()
 
 
+def _of_context(v: Any) -> tuple[Any, ...]:
+    """What it holds in this context; nothing where it holds nothing."""
+    try:
+        return (v.get(),)
+    except LookupError:
+        return ()
+
+
 #: containers, and how to read what they hold, in order
 _ENTRIES: Table = (
     (dict, _entries_of_dict),
@@ -45,20 +57,32 @@ _ENTRIES: Table = (
     (collections.ChainMap, lambda c: tuple(c.maps)),
     (functools.partial, lambda p: (p.func, p.args, p.keywords)),
     (MethodType, lambda m: (m.__func__, m.__self__)),
+    (threading.local, lambda t: _entries_of_dict(t.__dict__)),
+    (weakref.ref, lambda r: (r(),)),
+    ((weakref.WeakKeyDictionary, weakref.WeakValueDictionary), lambda w: _entries_of_dict(w.data)),
+    (weakref.WeakSet, lambda w: tuple(w.data)),
+    (contextvars.ContextVar, _of_context),
     (os.environ.__class__, lambda e: (e._data,)),
     (_ITERATORS, lambda i: i.__reduce__()[1:]),
+    ((zip, map, filter, enumerate), lambda i: i.__reduce__()[1]),
     (GeneratorType, _of_generator),
 )
 #: what changes in place and holds no objects
 _STATES: Table = (
     ((bytearray, memoryview), bytes),
+    (ctypes.Array.__mro__[1], bytes),
     (array.array, lambda a: (a.typecode, a.tobytes())),
     (np.ndarray, lambda a: (a.dtype.str, a.shape, a.tobytes())),
     (np.random.Generator, lambda g: repr(g.bit_generator.state)),
     (np.random.RandomState, lambda g: repr(g.get_state(legacy=False))),
     (random.Random, lambda r: r.getstate()),
-    (itertools.count, repr),
+    ((itertools.count, itertools.repeat), repr),
 )
+#: iterators of C that do not tell where they stand
+_OPAQUE = tuple(
+    t for t in vars(itertools).values() if isinstance(t, type) and t not in (itertools.count, itertools.repeat)
+)
+LRU_CACHE = type(functools.lru_cache(lambda: None))
 #: these hold the same for ever
 _FROZEN = (tuple, frozenset, MethodType)
 
@@ -73,6 +97,11 @@ def state_reader(value: Any) -> Reader | None:
     if isinstance(value, np.ndarray) and value.dtype.hasobject:
         return lambda a: snapshot(tuple(a.flat))
     return _row(_STATES, cast(Hashable, type(value)))
+
+
+def is_opaque_iterator(value: Any) -> bool:
+    """Whether it can be gone on with, and nothing tells how far that has been done."""
+    return isinstance(value, _OPAQUE)
 
 
 @functools.lru_cache(4096)

@@ -107,6 +107,7 @@ class Program:
         self._checks = Checks([*recorder.other_guards.values(), *traced.tracer.guards])
         self._grads = list(gradients.seen.values())
         self._argument_grads = list(gradients.seen_of_arguments.items())
+        self._asked = traced.tracer.questions.all()
         self._kept = [self.bindings[i].tensor for i in self._volatile]
         self._layout = self._memory.layout([b.tensor for b in self.bindings])
 
@@ -116,6 +117,8 @@ class Program:
         if self._epoch != now and not self._unchanged():
             return None
         if not (self._checks.hold() and self._same_grads(tensors)):
+            return None
+        if self._asked and not all(a.holds(tensors) for a in self._asked):
             return None
         owners = [b.fetch(tensors) for b in self.bindings]
         moved = [i for i, kept in zip(self._volatile, self._kept, strict=True) if owners[i] is not kept]

@@ -27,6 +27,7 @@ from graphtorch.ir.ops.common import broadcast_shapes, to_dtype
 from graphtorch.ir.types import (
     DType,
     TensorType,
+    contiguous_strides,
     dtype_from_name,
     dtype_from_numpy,
     float32,
@@ -165,33 +166,37 @@ class Tensor(Operators):
     def element_size(self) -> int:
         return self.dtype.itemsize
 
+    def _layout(self) -> tuple[tuple[int, ...], int]:
+        """Strides, and where the first element stands in the storage; in elements."""
+        if self._data is None:
+            return self._traced.layout(self)  # type: ignore[no-any-return]
+        base, size = self._storage.array, self._data.itemsize
+        offset = 0 if base is None else (_address(self._data) - _address(base)) // size
+        return tuple(s // size for s in self._data.strides), offset
+
     def stride(self, dim: int | None = None) -> Any:
         """Strides in elements."""
-        if self._data is None:
-            from graphtorch.ir.types import contiguous_strides
-
-            strides = contiguous_strides(self.aval.shape)
-        else:
-            strides = tuple(s // self._data.itemsize for s in self._data.strides)
+        strides, _ = self._layout()
         return strides if dim is None else strides[dim]
 
     def storage_offset(self) -> int:
         """Where the first element stands in the storage, in elements."""
-        base = self._storage.array
-        if base is None or self._data is None:
-            return 0
-        return (_address(self._data) - _address(base)) // self._data.itemsize
+        return self._layout()[1]
 
     def data_ptr(self) -> int:
         """The address of the first element."""
         return _address(self._array)
 
     def is_contiguous(self) -> bool:
-        return self._data is None or bool(self._data.flags.c_contiguous)
+        if self._data is not None:
+            return bool(self._data.flags.c_contiguous)
+        sizes = [(n, s) for n, s in zip(self.shape, self.stride(), strict=True) if n != 1]
+        expected = contiguous_strides(tuple(n for n, _ in sizes))
+        return self.numel() == 0 or tuple(s for _, s in sizes) == expected
 
     def contiguous(self) -> Tensor:
         """This tensor if its elements lie in row-major order, else a copy in which they do."""
-        return self if self.is_contiguous() else self.clone()
+        return self if self._data is None or self.is_contiguous() else self.clone()
 
     def clone(self) -> Tensor:
         """A copy, in row-major order, through which gradients pass."""
@@ -473,6 +478,11 @@ class Tensor(Operators):
         elif self._requires_grad:
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
+
+
+def user_attributes(t: Tensor) -> dict[str, Any]:
+    """What a user has put on a tensor: `x.scale = 2`."""
+    return {name: value for name, value in vars(t).items() if name not in Tensor.__annotations__}
 
 
 def _address(array: np.ndarray[Any, Any]) -> int:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import collections
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from graphtorch.codegen.stages import cuda_text
+from graphtorch.frontend import autograd
 from graphtorch.frontend.assignments import Assignment, lookup
+from graphtorch.frontend.calls import Calls
 from graphtorch.frontend.gradients import NewGrad
-from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.recorder import Recorder
+from graphtorch.frontend.refusals import (
+    IN_A_TENSOR,
+    HandedIn,
+    check_mode,
+    check_repeatable,
+    check_result,
+    not_repeatable,
+)
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tracer import Binding, Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
@@ -92,15 +101,19 @@ def name_of(target: Any) -> str:
 def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
     """Trace one call. ``args`` and ``kwargs`` may hold tensors and TensorSpecs anywhere."""
     tracer = Tracer(name_of(target))
-    recorder = Recorder(getattr(target, "__wrapped__", target), (args, kwargs), tracer.assignments)
-    args, kwargs = _stand_ins(tracer, (args, kwargs))
+    given, mode = (args, kwargs), autograd.is_grad_enabled()
+    args, kwargs = _stand_ins(tracer, given)
+    handed, traced_target = HandedIn((args, kwargs)), getattr(target, "__wrapped__", target)
+    recorder = Recorder(traced_target, given, tracer.assignments, Calls(handed.containers))
     bind.push(tracer)
     try:
         with recorder:
             result = target(*args, **kwargs)
+        check_mode(tracer.graph.name, recorder, mode)
+        handed.check(tracer.graph.name, recorder, _code_of(traced_target))
         assignments = _assignments(tracer, recorder)
         traced = _finish(tracer, recorder, result, assignments)
-        _check_repeatable(traced, name_of(target))
+        check_repeatable(tracer, recorder)
         _label(traced, target)
     except BaseException:
         tracer.assignments.undo()
@@ -108,7 +121,14 @@ def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
         raise
     finally:
         bind.pop()
+        autograd._mode.enabled = mode
     return traced
+
+
+def _code_of(target: Any) -> CodeType | None:
+    """The code that a call runs first."""
+    function = target.forward if isinstance(target, Module) else target
+    return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
 def _stand_ins(tracer: Tracer, tree: Any) -> Any:
@@ -145,11 +165,19 @@ def _assignments(tracer: Tracer, recorder: Recorder) -> list[Assignment]:
         if _is_state(a.before) and _is_state(a.after) and a.before.aval == a.after.aval:
             recorder.by_attribute(a.owner, a.name, a.before)
         elif key not in recorder.by_attributes:
-            raise _not_repeatable(tracer.graph.name, [guard.name])
+            raise not_repeatable(tracer.graph.name, [guard.name], _instead(a))
     for t, module, name in recorder.reassigned.values():
         tracer.located(t, functools.partial(_by_attribute, module, name))
     tracer.locate()
     return out
+
+
+def _instead(a: Assignment) -> str:
+    """What to write in the place of an assignment to state that the function also reads."""
+    tensors = isinstance(a.before, Tensor) and isinstance(a.after, Tensor)
+    if tensors and a.after._requires_grad:
+        return f"the tensor it is assigned requires gradients; write self.{a.name} = {a.name}.detach()"
+    return IN_A_TENSOR
 
 
 def _is_state(t: Any) -> bool:
@@ -160,56 +188,10 @@ def _by_attribute(module: Module, name: str, _: Sequence[Tensor]) -> Any:
     return lookup(module, name)
 
 
-def _check_repeatable(traced: Traced, name: str) -> None:
-    """TraceError GT605 or GT609 for what a program could not do again at every call."""
-    recorder = traced.recorder
-    _check_stores(traced, name)
-    guards = [*recorder.module_guards.values(), *recorder.other_guards.values(), *traced.tracer.guards]
-    broken = [g.name for g in guards if not g.holds()]
-    broken += [key for key, read, seen in traced.tracer.numbers_seen if read() != seen]
-    if broken:
-        raise _not_repeatable(name, broken)
-    if recorder.impure is not None:
-        what, loc = recorder.impure
-        error = TraceError(
-            "GT609",
-            f"{name} draws numbers from {what}, which a compiled program would repeat at every call",
-            ["use gt.rand, gt.randn or gt.randint, or draw outside and pass the number as a tensor argument"],
-        )
-        error.loc, error.path = loc, loc.path
-        raise error
-
-
-def _check_stores(traced: Traced, name: str) -> None:
-    """TraceError GT611 for a tensor of the trace in a global, GT605 for any other change of one."""
-    for guard, loc in traced.recorder.stores.values():
-        value: Any = guard.read()
-        if guard.holds():
-            continue
-        if any(isinstance(t, Tensor) and t._traced is not None for t in leaves(value)):
-            error = TraceError(
-                "GT611",
-                f"{name} keeps a tensor in {guard.name}, which a compiled program would not do at every call",
-                ["return it, and assign it outside of the function"],
-            )
-        else:
-            error = _not_repeatable(name, [guard.name])
-        error.loc = loc
-        raise error
-
-
-def _not_repeatable(name: str, changed: Sequence[str]) -> TraceError:
-    return TraceError(
-        "GT605",
-        f"{name} changes Python state that it also reads, which a compiled program cannot repeat at every call",
-        [f"changed while tracing: {', '.join(changed)}", "keep it in a tensor (a buffer of a module)"],
-    )
-
-
 def _finish(tracer: Tracer, recorder: Recorder, result: Any, assignments: list[Assignment]) -> Traced:
     graph, inputs = tracer.graph, {id(b.tensor) for b in tracer.inputs}
     trees = [result, *(a.after for a in assignments)]
-    _check_result(tracer, trees)
+    check_result(tracer, trees)
     tensors = {id(t): t for t in leaves(trees) if isinstance(t, Tensor) and t._traced is tracer and id(t) not in inputs}
     outputs = list(tensors.values())
     grads = tracer.gradients.finish()
@@ -218,37 +200,6 @@ def _finish(tracer: Tracer, recorder: Recorder, result: Any, assignments: list[A
     _updates(tracer)
     graph.params += [b.param for b in tracer.captures]
     return Traced(graph, tracer, recorder, result, outputs, grads, assignments)
-
-
-def _check_result(tracer: Tracer, trees: Any) -> None:
-    """TraceError GT612 for results that hide a tensor of the trace from the calls to come."""
-    for leaf in leaves(trees):
-        if isinstance(leaf, Tensor | Module):
-            continue
-        hidden = [*(own_attributes(leaf) or {}).values(), *(get() for _, get in slots(leaf))]
-        if isinstance(leaf, set | frozenset | collections.deque):
-            hidden += list(leaf)
-        if any(isinstance(t, Tensor) and t._traced is tracer for t in leaves(hidden)):
-            raise TraceError(
-                "GT612",
-                f"{tracer.graph.name} returns or keeps {type(leaf).__name__}, which holds a tensor of the trace",
-                ["return tensors in tuples, lists and dicts (as values), and make the object outside"],
-            )
-    for key in _keys(trees):
-        if isinstance(key, Tensor) and key._traced is tracer:
-            raise TraceError(
-                "GT612",
-                f"{tracer.graph.name} returns a dict with a tensor of the trace as a key",
-                ["return tensors as values"],
-            )
-
-
-def _keys(tree: Any) -> Iterator[Any]:
-    """The keys of all dicts in a tree."""
-    if isinstance(tree, dict):
-        yield from tree
-    for item in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, tuple | list) else ():
-        yield from _keys(item)
 
 
 def _updates(tracer: Tracer) -> None:

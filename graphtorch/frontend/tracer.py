@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.frontend import autograd
-from graphtorch.frontend.assignments import Assignments
+from graphtorch.frontend.asked import Questions
+from graphtorch.frontend.assignments import NOTHING, Assignments
 from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.guards import Guard
 from graphtorch.frontend.tensor import Storage, Tensor, _no_data
@@ -22,7 +23,7 @@ from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import here, state
 from graphtorch.ir.op import OPS, Op
-from graphtorch.ir.types import TensorType, float64
+from graphtorch.ir.types import TensorType, contiguous_strides, float64
 
 
 @dataclass
@@ -65,13 +66,15 @@ class Tracer(bind.Interpreter):
         #: Python numbers that became inputs: name, how to read it, what it was then
         self.numbers_seen: list[tuple[str, Callable[[], float], float]] = []
         self.guards: list[Guard] = []
+        #: what was asked of arguments beyond their types
+        self.questions = Questions()
         self.assignments = Assignments()
 
     # ---- values of tensors ----
 
-    def wrap(self, value: Value) -> Tensor:
+    def wrap(self, value: Value, cls: type[Tensor] = Tensor) -> Tensor:
         """A tensor of this trace."""
-        out = Tensor.__new__(Tensor)
+        out = cls.__new__(cls)
         out._data, out._storage, out._aval, out._traced = None, Storage(None), value.type, self
         self.values[out._storage] = value
         return out
@@ -80,12 +83,29 @@ class Tracer(bind.Interpreter):
         """A stand-in for the argument at ``position``, which is ``actual`` at this call."""
         param = Param(f"x{position}", type_, "in")
         self.graph.params.append(param)
-        out = self.wrap(param)
+        out = self.wrap(param, Tensor if actual is None else type(actual))
+        if actual is not None:
+            self.questions.stands_for(out, position, actual)
         out._requires_grad = requires_grad
         self.inputs.append(Binding(param, lambda tensors: tensors[position], out, position))
         known = (True, None) if actual is None else (actual.is_leaf, actual._grad)
         self.gradients.arguments[id(out)] = Argument(position, *known)
         return out
+
+    def attribute(self, t: Tensor, name: str) -> Any:
+        """What the user has put on the tensor; `NOTHING` for none."""
+        return self.questions.attribute(t, name)
+
+    def layout(self, t: Tensor) -> Any:
+        """(strides, offset) of a tensor; what a program computes lies in row-major order."""
+        found = self.questions.layout(t)
+        if found is NOTHING and t._storage in self.views:
+            raise TraceError(
+                "GT601",
+                "the layout of a view is not known while tracing",
+                ["contiguous() and reshape() can be called whatever it is; ask for strides outside of the function"],
+            )
+        return (contiguous_strides(t.aval.shape), 0) if found is NOTHING else found
 
     def read(self, t: Tensor) -> Value:
         """The value that a tensor has at this point of the program."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from graphtorch.frontend.assignments import NOTHING
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 
@@ -14,6 +15,13 @@ _installed = 0
 _plain_getattr: Any = None
 _own = frozenset(vars(Module))
 _facts = {name: vars(Tensor)[name] for name in ("aval", "requires_grad", "is_leaf")}
+#: what stands in these classes only while a trace runs
+_REPLACED = {Module: ("__getattribute__", "__getattr__"), Tensor: ("__getattr__", *_facts)}
+
+
+def replaces(cls: Any, name: str) -> bool:
+    """Whether watching is what put this into the class."""
+    return isinstance(cls, type) and name in _REPLACED.get(cls, ())
 
 
 def install() -> None:
@@ -25,6 +33,7 @@ def install() -> None:
             _plain_getattr = Module.__getattr__
             Module.__getattribute__ = _getattribute  # type: ignore[assignment]
             Module.__getattr__ = _getattr  # type: ignore[method-assign, assignment]
+            Tensor.__getattr__ = _of_tensor  # type: ignore[method-assign]
             for name, fact in _facts.items():
                 setattr(Tensor, name, _watched(fact))
 
@@ -38,6 +47,7 @@ def uninstall() -> None:
             del Module.__getattribute__, Module.__getattr__  # what they inherit comes back
             if "__getattr__" in _own:
                 Module.__getattr__ = _plain_getattr  # type: ignore[method-assign]
+            del Tensor.__getattr__
             for name, fact in _facts.items():
                 setattr(Tensor, name, fact)
 
@@ -51,6 +61,17 @@ def _watched(fact: property) -> property:
         return fact.__get__(self)
 
     return property(read, fact.fset, doc=fact.__doc__)
+
+
+def _of_tensor(self: Tensor, name: str) -> Any:
+    """An attribute that a tensor does not have itself: a stand-in asks the argument for it."""
+    recorder = getattr(active, "recorder", None)
+    found = NOTHING
+    if recorder is not None and not name.startswith("__"):
+        found = recorder.attribute_of_tensor(self, name)
+    if found is NOTHING:
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
+    return found
 
 
 def _getattribute(self: Module, name: str) -> Any:
