@@ -179,6 +179,10 @@ class Tensor(Operators):
         """The address of the first element."""
         return _address(self._array)
 
+    def _is_view_of(self, base: Tensor) -> bool:
+        """Whether writing one writes the other; a trace, in which tensors are in row-major order, says so."""
+        return self._data is None or not self.numel() or self._storage is base._storage
+
     def is_contiguous(self) -> bool:
         return self._data is None or bool(self._data.flags.c_contiguous)
 
@@ -255,6 +259,8 @@ class Tensor(Operators):
                 kind=ShapeError,
             )
             gradient = PUBLIC["gt"]["full"](self.shape, 1.0, dtype=self.dtype)
+        if not isinstance(gradient, Tensor):
+            raise ArgumentTypeError("GT301", f"gradient must be a tensor, got {type(gradient).__name__}")
         check(
             gradient.aval == self.aval,
             "GT103",
@@ -350,13 +356,16 @@ class Tensor(Operators):
 
     def item(self) -> bool | int | float:
         """The only element, as a Python number."""
+        self._check_one("item()")
+        return _interpreter().data(self, "item()").item()  # type: ignore[no-any-return]
+
+    def _check_one(self, what: str) -> None:
         check(
             self.numel() == 1,
             "GT113",
-            f"item() of {self.numel()} elements",
+            f"{what} of {self.numel()} elements",
             "expected exactly one element; use tolist() for more",
         )
-        return _interpreter().data(self, "item()").item()  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
@@ -371,10 +380,18 @@ class Tensor(Operators):
         )
         return bool(_interpreter().data(self, "bool() (an `if`, `while`, `and`, `or`, `not`)").item())
 
+    def __format__(self, spec: str) -> str:
+        """As torch: the number of a 0-d tensor by ``spec``; the repr of any other, which takes no ``spec``."""
+        if self.ndim or (self._data is None and not spec):
+            return object.__format__(self, spec)
+        return format(_interpreter().data(self, "a format").item(), spec)
+
     def __float__(self) -> float:
+        self._check_one("float()")
         return float(_interpreter().data(self, "float()").item())
 
     def __int__(self) -> int:
+        self._check_one("int()")
         return int(_interpreter().data(self, "int()").item())
 
     def __index__(self) -> int:
@@ -431,9 +448,13 @@ class Tensor(Operators):
     # ---- Python ----
 
     def __eq__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
         return PUBLIC["gt"]["eq"](self, other)
 
     def __ne__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
         return PUBLIC["gt"]["ne"](self, other)
 
     def __hash__(self) -> int:
@@ -441,6 +462,9 @@ class Tensor(Operators):
 
     def __matmul__(self, other: Any) -> Any:
         return PUBLIC["gt"]["matmul"](self, other)
+
+    def __abs__(self) -> Any:
+        return PUBLIC["gt"]["abs"](self)
 
     def __invert__(self) -> Any:
         return PUBLIC["gt"]["logical_not"](self)
@@ -466,6 +490,10 @@ class Tensor(Operators):
         elif self._requires_grad:
             notes += ", requires_grad=True"
         return f"tensor({body}{notes})"
+
+
+#: what == compares element by element; it is False with anything else
+_COMPARABLE = (Tensor, bool, int, float, np.generic, np.ndarray)
 
 
 def _address(array: np.ndarray[Any, Any]) -> int:

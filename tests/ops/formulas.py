@@ -284,12 +284,20 @@ def constant(*, value: Any, dtype: Any) -> Array:
     return cast(np.array([value]), dtype=dtype).reshape(())
 
 
+def one_hot(index: Array, *, dim: int, size: int, ignore: int, dtype: Any) -> Array:
+    out = np.zeros((*index.shape[:dim], size, *index.shape[dim:]), dtype.np)
+    for at in np.ndindex(index.shape):
+        if index[at] != ignore:
+            out[(*at[:dim], index[at], *at[dim:])] = 1
+    return out
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "constant": constant,
     "cast": cast,
     "detach": per_element(lambda x: x),
     "clone": per_element(lambda x: x),
-    "check_index": lambda index, *, size, ignore: index,
+    "one_hot": one_hot,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),
     "sign": per_element(lambda x: (x > 0) - (x < 0)),

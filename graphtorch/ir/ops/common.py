@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexRangeError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexRangeError, check, not_a_tensor
 from graphtorch.ir.op import OPS
 from graphtorch.ir.types import DType, TensorType, promote, promote_scalar, scalar_dtype
 
@@ -19,12 +19,20 @@ def is_handle(x: Any) -> bool:
     return hasattr(x, "aval")
 
 
+def aval_of(x: Any) -> TensorType:
+    """The type of a tensor; ArgumentTypeError GT301 for anything else."""
+    found = getattr(x, "aval", None)
+    if found is None:
+        raise not_a_tensor(x)
+    return found  # type: ignore[no-any-return]
+
+
 def shape_of(x: Any) -> Shape:
-    return x.aval.shape  # type: ignore[no-any-return]
+    return aval_of(x).shape
 
 
 def dtype_of(x: Any) -> DType:
-    return x.aval.dtype  # type: ignore[no-any-return]
+    return aval_of(x).dtype
 
 
 def lift(value: Any, dtype: DType) -> Any:

@@ -77,7 +77,7 @@ def _step(call: Call) -> Found:
 
 
 def identity(call: Call) -> Found:
-    """detach, clone: values are immutable, and no gradient is left to stop. check_index: nobody would look."""
+    """detach, clone: values are immutable, and no gradient is left to stop."""
     return call.first
 
 
@@ -221,7 +221,6 @@ def reduce_of_one(call: Call) -> Found:
 RULES: dict[str, tuple[Rule, ...]] = {
     "detach": (identity,),
     "clone": (identity,),
-    "check_index": (identity,),
     "add": (neutral(-0.0, 0, both_sides=True),),
     "sub": (neutral(0.0, 0, both_sides=False),),
     "mul": (neutral(1.0, 1, both_sides=True), mul_zero, mul_minus_one),
