@@ -14,6 +14,7 @@ from graphtorch.ir.ops.common import (
     broadcast,
     broadcast_shapes,
     dtype_of,
+    fitting,
     lift,
     result_dtype,
     same_types,
@@ -133,6 +134,8 @@ class Where(Op):
             kind=DTypeError,
         )
         dtype = result_dtype(input, other)
+        fitting(input, dtype, "input")
+        fitting(other, dtype, "other")
         values = [to_dtype(lift(v, dtype), dtype) for v in (input, other)]
         shape = broadcast_shapes(shape_of(condition), *map(shape_of, values))
         return (broadcast(condition, shape), *(broadcast(v, shape) for v in values)), {}

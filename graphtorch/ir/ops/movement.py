@@ -373,7 +373,7 @@ def view(input: Any, *shape: Any) -> Any:
     check(
         is_view_of is None or is_view_of(input),
         "GT105",
-        f"a tensor with the strides {list(input.stride()) if is_view_of else []} has no view of shape {list(shape_of(out))}",
+        f"this tensor of shape {list(shape_of(input))} has no view of shape {list(shape_of(out))}",
         "its elements are in another order in memory: use reshape(), which copies them",
     )
     return out
