@@ -567,7 +567,7 @@ def _to_tensor(data: Any, dtype: DType | None, name: str) -> Tensor:
             array = array.astype(dtype.np)
     out = as_tensor_of(np.ascontiguousarray(array).reshape(array.shape))
     interpreter = _interpreter()
-    return interpreter.constant(out) if interpreter.tracing else out  # type: ignore[no-any-return]
+    return interpreter.constant(out) if interpreter.tracing else out
 
 
 def _from_python(data: Any, dtype: DType | None, name: str) -> tuple[np.ndarray[Any, Any], DType | None]:

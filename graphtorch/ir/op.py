@@ -74,6 +74,12 @@ class Op:
         """The names of the tensor operands, as `infer` spells them."""
         return _positional(self.infer)
 
+    @functools.cached_property
+    def attribute_kinds(self) -> dict[str, str]:
+        """The annotation of each attribute, as `infer` spells it."""
+        params = inspect.signature(self.infer).parameters.values()
+        return {p.name: str(p.annotation) for p in params if p.kind == inspect.Parameter.KEYWORD_ONLY}
+
     def _named(self, operands: Sequence[Any]) -> list[tuple[str, Any]]:
         """Operands with their names; those of a variadic op as one list."""
         names = self.operand_names

@@ -48,7 +48,21 @@ def test_gradients() -> None:
 def test_as_torch(dtype: str, scale: float) -> None:
     torch = pytest.importorskip("torch", reason="torch is an optional oracle")
     rng = np.random.default_rng(0)
-    for shape in [(), (1,), (7,), (40,), (3, 5), (2, 3, 2), (1001,), (40, 40), (2, 9, 70), (0,), (2, 0), (1200, 1), (4, 4, 4, 20)]:
+    for shape in [
+        (),
+        (1,),
+        (7,),
+        (40,),
+        (3, 5),
+        (2, 3, 2),
+        (1001,),
+        (40, 40),
+        (2, 9, 70),
+        (0,),
+        (2, 0),
+        (1200, 1),
+        (4, 4, 4, 20),
+    ]:
         for numbers in (rng.standard_normal(shape) * scale, rng.integers(-3, 1000, shape) * scale):
             with np.errstate(invalid="ignore"):
                 data = np.asarray(numbers).astype(dtype)

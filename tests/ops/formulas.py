@@ -284,11 +284,12 @@ def constant(*, value: Any, dtype: Any) -> Array:
     return cast(np.array([value]), dtype=dtype).reshape(())
 
 
-def one_hot(index: Array, *, dim: int, size: int, ignore: int, dtype: Any) -> Array:
-    out = np.zeros((*index.shape[:dim], size, *index.shape[dim:]), dtype.np)
+def one_hot(index: Array, *, dim: int, size: int, ignore: int) -> Array:
+    out = np.zeros((*index.shape[:dim], size, *index.shape[dim:]), bool)
     for at in np.ndindex(index.shape):
-        if index[at] != ignore:
-            out[(*at[:dim], index[at], *at[dim:])] = 1
+        named = [] if index[at] == ignore else [index[at]] if 0 <= index[at] < size else range(size)
+        for k in named:
+            out[(*at[:dim], k, *at[dim:])] = True
     return out
 
 
@@ -297,6 +298,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cast": cast,
     "detach": per_element(lambda x: x),
     "clone": per_element(lambda x: x),
+    "check_index": lambda index, *, size, ignore, dtype: np.ones(index.shape),
     "one_hot": one_hot,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),

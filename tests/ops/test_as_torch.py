@@ -85,8 +85,8 @@ def test_dropout_keeps_nan() -> None:
 
 INT, BYTE = gt.tensor([0, 3], dtype=gt.int32), gt.tensor([1, 2], dtype=gt.uint8)
 TOO_LARGE: dict[str, Callable[[], Any]] = {
-    "exponent": lambda: INT ** 2**32,
-    "compiled exponent": lambda: gt.compile(lambda x: x ** 2**32)(INT),
+    "exponent": lambda: INT**2**32,
+    "compiled exponent": lambda: gt.compile(lambda x: x**2**32)(INT),
     "input": lambda: gt.where(INT > 0, 2**40, INT),
     "other": lambda: gt.where(INT > 0, INT, -(2**31) - 1),
     "max": lambda: INT.clamp(max=2**31),
@@ -110,7 +110,7 @@ def test_a_number_that_does_not_fit_is_refused(name: str) -> None:
 
 def test_numbers_of_more_than_64_bits_are_refused() -> None:
     for f in (lambda: INT + 2**64, lambda: gt.ones(2) * 10**20, lambda: INT == 2**70, lambda: gt.tensor(2**70)):
-        with pytest.raises(ArgumentError, match="GT304.* number of more than 64 bits"):
+        with pytest.raises(ArgumentError, match=r"GT304.* number of more than 64 bits"):
             f()
 
 
@@ -184,7 +184,7 @@ def test_memory_that_cannot_be_written() -> None:
     frozen = np.zeros(3, np.float32)
     frozen.flags.writeable = False
     for x in (gt.zeros(1).expand(3), gt.from_numpy(frozen)):
-        with pytest.raises(RuntimeError, match="GT117: (.*\n)+.*clone"):
+        with pytest.raises(RuntimeError, match=r"GT117: (.*\n)+.*clone"):
             x.add_(1)
 
 

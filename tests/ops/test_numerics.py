@@ -88,7 +88,9 @@ def test_targets_out_of_range_are_refused_in_eager_mode(target: int) -> None:
     assert ignored.item() == pytest.approx(gt.nn.functional.cross_entropy(scores[:1], targets[:1]).item())
 
 
-@pytest.mark.parametrize("settings", [{}, {"label_smoothing": 0.1}, {"reduction": "none"}, {"weight": gt.ones(3)}], ids=str)
+@pytest.mark.parametrize(
+    "settings", [{}, {"label_smoothing": 0.1}, {"reduction": "none"}, {"weight": gt.ones(3)}], ids=str
+)
 @pytest.mark.parametrize("target", [3, -1, -(2**63)])
 def test_targets_out_of_range_make_a_compiled_loss_and_its_gradient_nan(target: int, settings: Any) -> None:
     """A program cannot stop; a loss of 0 would pass unseen."""

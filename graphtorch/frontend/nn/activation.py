@@ -8,7 +8,7 @@ from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn.arguments import flag
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.ops.common import aval_of, as_int
+from graphtorch.ir.ops.common import as_int, aval_of
 
 
 class ReLU(Module):

@@ -1,4 +1,4 @@
-"""Losses: composites that check their contract first, and the op that tells which class is the target."""
+"""Losses: composites that check their contract first, and the ops that look at class indices."""
 
 from __future__ import annotations
 
@@ -17,33 +17,25 @@ from graphtorch.ir.ops.logic import ne, where
 from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.ops.reduce import log_softmax, mean
 from graphtorch.ir.ops.reduce import sum as sum_
-from graphtorch.ir.types import DType, TensorType, int64
+from graphtorch.ir.types import DType, TensorType, bool_, int64
 
 
-class OneHot(Op):
-    """1 at the class that ``index`` names and 0 at the others, along a new ``dim`` of ``size`` classes.
+class CheckIndex(Op):
+    """1 for each index that is in [0, size) or equal to ``ignore``.
 
-    An index of ``ignore`` names none. Any other one outside of [0, size) is an IndexRangeError GT302 in eager mode; a
-    program cannot stop, and says nan for every class.
+    Any other one is an IndexRangeError GT302 in eager mode. A program cannot stop: it says nan.
     """
 
-    name = "one_hot"
+    name = "check_index"
     nondifferentiable = True
+    elementwise = True
 
-    def infer(self, index: TensorType, *, dim: int, size: int, ignore: int, dtype: DType) -> TensorType:
-        check(
-            index.dtype == int64,
-            "GT203",
-            f"one_hot does not take {index.dtype!r}",
-            "expected graphtorch.int64",
-            kind=DTypeError,
-        )
-        check_dim(dim, index.ndim + 1)
-        check_sizes((size,), "size")
-        require_float(TensorType((), dtype), "the result of one_hot")
-        return TensorType((*index.shape[:dim], size, *index.shape[dim:]), dtype)
+    def infer(self, index: TensorType, *, size: int, ignore: int, dtype: DType) -> TensorType:
+        _check_index(index, self.name)
+        require_float(TensorType((), dtype), "the result of check_index")
+        return index.with_dtype(dtype)
 
-    def ref(self, index: Array, *, dim: int, size: int, ignore: int, dtype: DType) -> Array:
+    def ref(self, index: Array, *, size: int, ignore: int, dtype: DType) -> Array:
         wrong = index[((index < 0) | (index >= size)) & (index != ignore)]
         if wrong.size:
             raise IndexRangeError(
@@ -51,22 +43,57 @@ class OneHot(Op):
                 f"index {wrong[0]} is out of range",
                 [f"expected 0 <= index < {size}, or {ignore} to ignore it"],
             )
-        wanted = np.arange(size).reshape(size, *(1,) * (index.ndim - dim))
+        return np.ones(index.shape, dtype.np)
+
+    def lower(self, index: Source, *, size: int, ignore: int, dtype: DType) -> Compute:
+        one, unknown = expr.const(1, dtype), expr.const(math.nan, dtype)
+        return compute(index.shape, dtype, lambda *i: expr.select(_known(index[i], size, ignore), one, unknown))
+
+
+class OneHot(Op):
+    """Whether ``index`` names the class, along a new ``dim`` of ``size`` classes.
+
+    ``ignore`` names none of them. An index out of range names them all, so that what `check_index` says of it reaches
+    the gradient of each.
+    """
+
+    name = "one_hot"
+    nondifferentiable = True
+
+    def infer(self, index: TensorType, *, dim: int, size: int, ignore: int) -> TensorType:
+        _check_index(index, self.name)
+        check_dim(dim, index.ndim + 1)
+        check_sizes((size,), "size")
+        return TensorType((*index.shape[:dim], size, *index.shape[dim:]), bool_)
+
+    def ref(self, index: Array, *, dim: int, size: int, ignore: int) -> Array:
         at = np.expand_dims(index, dim)
-        return ((at == wanted) & (at != ignore)).astype(dtype.np)
+        hit = at == np.arange(size).reshape(size, *(1,) * (index.ndim - dim))
+        return (hit | (at < 0) | (at >= size)) & (at != ignore)
 
-    def lower(self, index: Source, *, dim: int, size: int, ignore: int, dtype: DType) -> Compute:
-        one, zero, unknown = (expr.const(v, dtype) for v in (1, 0, math.nan))
-
+    def lower(self, index: Source, *, dim: int, size: int, ignore: int) -> Compute:
         def body(*i: Expr) -> Expr:
             at = index[(*i[:dim], *i[dim + 1 :])]
-            known = ((at >= 0) & (at < size)) | at.eq(ignore)
-            return expr.select(at.eq(i[dim]) & at.ne(ignore), one, expr.select(known, zero, unknown))
+            return (at.eq(i[dim]) & at.ne(ignore)) | expr.unary("not", _known(at, size, ignore))
 
-        return compute((*index.shape[:dim], size, *index.shape[dim:]), dtype, body)
+        return compute((*index.shape[:dim], size, *index.shape[dim:]), bool_, body)
 
 
-one_hot = register(OneHot())
+def _known(at: Expr, size: int, ignore: int) -> Expr:
+    return ((at >= 0) & (at < size)) | at.eq(ignore)
+
+
+def _check_index(index: TensorType, op: str) -> None:
+    check(
+        index.dtype == int64,
+        "GT203",
+        f"{op} does not take {index.dtype!r}",
+        "expected graphtorch.int64",
+        kind=DTypeError,
+    )
+
+
+check_index, one_hot = register(CheckIndex()), register(OneHot())
 
 
 def _reduce(values: Any, reduction: str) -> Any:
@@ -105,18 +132,18 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     classes = _check_targets(input, target)
     require_float(aval_of(input), "the log-probabilities of nll_loss")
     shape = shape_of(input)
-    hot = _one_hot(target, input, classes, ignore_index)
-    hit = ne(hot, 0)  # nan is hit too: it has to reach the loss, and by the product the gradient
-    scores = (input if weight is None else input * _per_class(weight, shape, classes)) * hot
-    losses = -sum_(where(hit, scores, 0), classes)
+    counts = bind.bind(check_index, target, size=shape[classes], ignore=ignore_index, dtype=dtype_of(input))
+    hit = _hits(target, shape, classes, ignore_index)
+    scores = input if weight is None else input * _per_class(weight, shape, classes)
+    losses = -sum_(where(hit, scores, 0), classes) * counts
     if reduction != "mean":
         return _reduce(losses, reduction)
     return sum_(losses) / _total_weight(target, weight, hit, dtype_of(input), ignore_index)
 
 
-def _one_hot(target: Any, input: Any, classes: int, ignore_index: int) -> Any:
-    size = shape_of(input)[classes]
-    return bind.bind(one_hot, target, dim=classes, size=size, ignore=ignore_index, dtype=dtype_of(input))
+def _hits(target: Any, shape: tuple[int, ...], classes: int, ignore_index: int) -> Any:
+    """Where the class is the target, and the target counts."""
+    return bind.bind(one_hot, target, dim=classes, size=shape[classes], ignore=ignore_index)
 
 
 def _total_weight(target: Any, weight: Any, hit: Any, dtype: Any, ignore_index: int) -> Any:
@@ -199,7 +226,7 @@ def cross_entropy(
     kept = ne(target, ignore_index)
     spread = where(kept, -sum_(weighted, classes), 0)
     if reduction == "mean":
-        hit = ne(_one_hot(target, input, classes, ignore_index), 0)
+        hit = _hits(target, shape, classes, ignore_index)
         smooth = sum_(spread) / _total_weight(target, weight, hit, dtype_of(input), ignore_index)
     else:
         smooth = _reduce(spread, reduction)
