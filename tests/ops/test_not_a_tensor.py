@@ -61,6 +61,26 @@ def test_the_path_of_the_module_is_there() -> None:
     assert lines[-1] == "  convert it first, with gt.tensor or gt.from_numpy"
 
 
+def test_an_array_beside_a_tensor() -> None:
+    for call in (lambda: gt.ones(2) + np.ones(2), lambda: np.ones(2) + gt.ones(2)):
+        with pytest.raises(
+            ArgumentTypeError, match=r"in add: expected a tensor or a number, got ndarray(.*\n)+.*from_numpy"
+        ):
+            call()
+
+
+@pytest.mark.parametrize("name", ["reshape", "view", "permute", "expand", "broadcast_to"])
+def test_sizes_that_are_missing(name: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=f"GT301 in {name}: (shape|size|dims) is missing"):
+        getattr(gt.ones(2), name)()
+
+
+def test_sizes_by_another_name() -> None:
+    with pytest.raises(ArgumentTypeError, match="GT301 in reshape: size: no such argument"):
+        gt.ones(2).reshape(size=(2,))
+    assert gt.ones(2).reshape(shape=(1, 2)).shape == (1, 2)
+
+
 def test_an_argument_that_an_op_does_not_have() -> None:
     with pytest.raises(ArgumentTypeError) as error:
         gt.div(gt.ones(2), gt.ones(2), rounding_mode="floor")

@@ -50,9 +50,8 @@ def _plain(value: Any) -> bool | int | float:
     item = getattr(value, "item", None)
     plain = item() if item and getattr(value, "shape", None) == () else value
     if not isinstance(plain, bool | int | float):
-        raise ArgumentTypeError(
-            "GT301", f"expected a tensor or a number, got {type(value).__name__}", [f"value {value!r}"]
-        )
+        facts = [f"value {value!r}", *not_a_tensor(value).facts]
+        raise ArgumentTypeError("GT301", f"expected a tensor or a number, got {type(value).__name__}", facts)
     return plain
 
 

@@ -29,6 +29,15 @@ from graphtorch.ir.types import DType, TensorType, dtype_from_name, int64
 Array = Any
 
 
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> tuple[Any, ...]:
+    """What came as ``f(2, 3)``, ``f((2, 3))`` or ``f(name=(2, 3))``; ArgumentTypeError GT301 for anything else."""
+    if kwargs.keys() == {name} and not args:
+        return (kwargs[name],)
+    check(not kwargs, "GT301", f"{', '.join(kwargs)}: no such argument", f"expected {name}", kind=ArgumentTypeError)
+    check(bool(args), "GT301", f"{name} is missing", "expected ints", kind=ArgumentTypeError)
+    return args
+
+
 class BroadcastTo(Op):
     """numpy's broadcasting to ``shape``: sizes of 1 are repeated, leading dimensions are added."""
 
@@ -37,7 +46,7 @@ class BroadcastTo(Op):
     is_view = True
 
     def prepare(self, input: Any, *shape: Any, **kwargs: Any) -> Any:
-        given = sizes(shape or (kwargs["size"],))
+        given = sizes(_given(shape, kwargs, "size"))
         old = (0,) * (len(given) - len(shape_of(input))) + shape_of(input)
         return (input,), {"shape": tuple(o if g == -1 else g for g, o in zip(given, old, strict=False))}
 
@@ -83,7 +92,7 @@ class Reshape(Op):
     is_view = True
 
     def prepare(self, input: Any, *shape: Any, **kwargs: Any) -> Any:
-        given = sizes(shape or (kwargs["shape"],), "shape")
+        given = sizes(_given(shape, kwargs, "shape"), "shape")
         return (input,), {"shape": _fill_in(shape_of(input), given)}
 
     def infer(self, input: TensorType, *, shape: Shape) -> TensorType:
@@ -147,7 +156,7 @@ class Permute(Op):
     is_view = True
 
     def prepare(self, input: Any, *dims: Any, **kwargs: Any) -> Any:
-        given = sizes(dims or (kwargs["dims"],), "dims")
+        given = sizes(_given(dims, kwargs, "dims"), "dims")
         ndim = len(shape_of(input))
         order = tuple(normalize_dim(d, ndim, "dims") for d in given)
         _check_order(order, given, ndim)
