@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,7 +49,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GraphTorchError, OSError, UnicodeDecodeError) as error:
         print(error, file=sys.stderr)
         return 1
-    sys.stdout.write(output if output.endswith("\n") else output + "\n")
+    return _write(output if output.endswith("\n") else output + "\n")
+
+
+def _write(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        print(f"cannot write the output: {error}", file=sys.stderr)
+        # Python flushes what is left when it ends, and would complain once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

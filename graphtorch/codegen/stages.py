@@ -6,14 +6,21 @@ from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.program import emit_program, lower_graph, memory_sizes, schedule_graph
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
+from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph
+from graphtorch.ir.ops.gradient import has_gradients
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE
 
 
 def _scheduled(graph: Graph) -> Graph:
     """Gradients expanded, groups and aliases, where the graph does not have them yet."""
-    return graph if any(n.op.name == "fusion" for n in graph.nodes) else run_passes(graph, OPTIMIZE)
+    if not any(n.op.name == "fusion" for n in graph.nodes):
+        return run_passes(graph, OPTIMIZE)
+    if has_gradients(graph):
+        facts = ["put autodiff before fuse, or leave out the passes: a stage runs all that it needs"]
+        raise IRError("GT812", "the graph was fused before autodiff ran: no code can be made of gradient nodes", facts)
+    return graph
 
 
 def kernels_text(graph: Graph) -> str:

@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from graphtorch.ir.errors import ArgumentError, check
+
 
 @dataclass(frozen=True)
 class Target:
@@ -31,10 +33,23 @@ def host_target() -> Target:
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
-    for change in filter(None, os.environ.get("GRAPHTORCH_CPU_FEATURES", "").split(",")):
-        features[change[1:]] = change[0] == "+"
+    features.update(_changes(os.environ.get("GRAPHTORCH_CPU_FEATURES", "")))
     found = target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
     return replace(found, l1=_cache_bytes(1, found.l1), l2=_cache_bytes(2, found.l2))
+
+
+def _changes(text: str) -> dict[str, bool]:
+    """Features to switch on or off; ArgumentError GT304 for one without a sign."""
+    changes = [change.strip() for change in text.split(",") if change.strip()]
+    for change in changes:
+        check(
+            change[0] in "+-" and len(change) > 1,
+            "GT304",
+            f"GRAPHTORCH_CPU_FEATURES={text!r} is not allowed: {change!r} has no sign",
+            'expected names of features, each with a sign, as in "-avx512f,-avx2"',
+            kind=ArgumentError,
+        )
+    return {change[1:]: change[0] == "+" for change in changes}
 
 
 def _cache_bytes(level: int, otherwise: int) -> int:

@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import os
+import sys
 import threading
 import types
 import warnings
@@ -116,6 +117,14 @@ class Compiled:
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the function or module, yet to be compiled: programs hold this one's tensors."""
         return compile(copy.deepcopy(self._target, memo), **self._options)
+
+    def __reduce__(self) -> Any:
+        """Pickled as what it was made from, yet to be compiled; a decorated function by its name."""
+        home: Any = sys.modules.get(getattr(self._target, "__module__", None) or "")
+        path = getattr(self._target, "__qualname__", "")
+        if functools.reduce(lambda x, name: getattr(x, name, None), path.split("."), home) is self:
+            return path
+        return functools.partial(compile, **self._options), (self._target,)
 
     # ---- looking inside ----
 

@@ -10,10 +10,10 @@ import numpy as np
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
-from graphtorch.ir.errors import ArgumentError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.ops.common import as_int, sizes
 from graphtorch.ir.ops.random import random_uniform
-from graphtorch.ir.types import DType, float32, float64, int64
+from graphtorch.ir.types import DType, float32, float64, greatest, int64, least
 
 
 class Generator:
@@ -31,7 +31,8 @@ class Generator:
         return self
 
     def initial_seed(self) -> int:
-        return int(self.state._array[0])
+        """The seed, as a number of 64 bits without a sign."""
+        return int(self.state._array[0]) % 2**64
 
     def get_state(self) -> Tensor:
         """A copy of the state."""
@@ -107,11 +108,26 @@ def randint(
     require_cpu(device)
     if size is None:
         low, high, size = 0, low, high
+    if not isinstance(size, list | tuple):
+        raise ArgumentTypeError("GT301", f"size must be a tuple of ints, got {type(size).__name__} {size!r}")
     span = as_int(high, "high") - as_int(low, "low")
     check(span > 0, "GT304", f"high={high} is not allowed", f"expected high > low={low}", kind=ArgumentError)
+    dtype = dtype or int64
+    if dtype.kind != "f":
+        _check_bounds(low, high, dtype)
     drawn = _generator(generator).uniform(sizes((size,)), float64)
-    out: Tensor = ((drawn * span).to(int64) + low).to(dtype or int64)
+    out: Tensor = ((drawn * span).to(int64) + low).to(dtype)
     return out.requires_grad_() if requires_grad else out
+
+
+def _check_bounds(low: int, high: int, dtype: DType) -> None:
+    check(
+        low >= least(dtype) and high - 1 <= greatest(dtype),
+        "GT304",
+        f"low={low}, high={high} are not allowed with {dtype!r}",
+        f"expected {least(dtype)} <= low and high <= {greatest(dtype) + 1}",
+        kind=ArgumentError,
+    )
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:

@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from graphtorch.frontend import autograd, epoch
+from graphtorch.frontend import autograd, epoch, printing
 from graphtorch.ir import bind
 from graphtorch.ir.device import CPU, device, require_cpu
 from graphtorch.ir.errors import (
@@ -23,16 +23,18 @@ from graphtorch.ir.errors import (
 from graphtorch.ir.loc import Scope
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.operators import Operators
-from graphtorch.ir.ops.common import broadcast_shapes, to_dtype
+from graphtorch.ir.ops.common import broadcast_shapes, fitting, to_dtype
 from graphtorch.ir.types import (
     DType,
     TensorType,
+    bool_,
     contiguous_strides,
     dtype_from_name,
     dtype_from_numpy,
     float32,
     float64,
     int64,
+    promote,
 )
 
 
@@ -187,6 +189,10 @@ class Tensor(Operators):
         """The address of the first element."""
         return _address(self._array)
 
+    def _is_view_of(self, base: Tensor) -> bool:
+        """Whether writing one writes the other; a trace, in which tensors are in row-major order, says so."""
+        return self._data is None or not self.numel() or self._storage is base._storage
+
     def is_contiguous(self) -> bool:
         if self._data is not None:
             return bool(self._data.flags.c_contiguous)
@@ -267,6 +273,8 @@ class Tensor(Operators):
                 kind=ShapeError,
             )
             gradient = PUBLIC["gt"]["full"](self.shape, 1.0, dtype=self.dtype)
+        if not isinstance(gradient, Tensor):
+            raise ArgumentTypeError("GT301", f"gradient must be a tensor, got {type(gradient).__name__}")
         check(
             gradient.aval == self.aval,
             "GT103",
@@ -295,16 +303,25 @@ class Tensor(Operators):
 
     def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
         """Write ``src`` (broadcast and converted) into this tensor."""
-        if not isinstance(src, Tensor):
-            src = tensor(src, dtype=self.dtype)
-        src = to_dtype(src, self.dtype)
-        if src.aval.shape != self.aval.shape:
-            src = src.broadcast_to(self.aval.shape)
-        _interpreter().write(self, src)
+        return self._assign(src, "src")
+
+    def _assign(self, value: Any, name: str) -> Tensor:
+        """Write ``value``, which the caller knows as ``name``."""
+        source = to_dtype(value if isinstance(value, Tensor) else _to_tensor(value, self.dtype, name), self.dtype)
+        if source.aval.shape != self.aval.shape:
+            source = source.broadcast_to(self.aval.shape)
+        interpreter = _interpreter()
+        check(
+            interpreter.tracing or self._data is None or self._data.flags.writeable,
+            "GT117",
+            "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
+            f"got {self.aval} with strides {list(self.stride())}; clone() it first",
+        )
+        interpreter.write(self, source)
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self[index].copy_(value)
+        self[index]._assign(value, "value")
 
     def _inplace(self, result: Tensor, name: str) -> Tensor:
         broadcasts = broadcast_shapes(self.aval.shape, result.aval.shape) == self.aval.shape
@@ -326,7 +343,7 @@ class Tensor(Operators):
 
     def fill_(self, value: Any) -> Tensor:
         """Every element becomes ``value``."""
-        return self.copy_(value)
+        return self._assign(value, "value")
 
     def zero_(self) -> Tensor:
         """Every element becomes 0."""
@@ -362,13 +379,16 @@ class Tensor(Operators):
 
     def item(self) -> bool | int | float:
         """The only element, as a Python number."""
+        self._check_one("item()")
+        return _interpreter().data(self, "item()").item()  # type: ignore[no-any-return]
+
+    def _check_one(self, what: str) -> None:
         check(
             self.numel() == 1,
             "GT113",
-            f"item() of {self.numel()} elements",
+            f"{what} of {self.numel()} elements",
             "expected exactly one element; use tolist() for more",
         )
-        return _interpreter().data(self, "item()").item()  # type: ignore[no-any-return]
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
@@ -383,10 +403,18 @@ class Tensor(Operators):
         )
         return bool(_interpreter().data(self, "bool() (an `if`, `while`, `and`, `or`, `not`)").item())
 
+    def __format__(self, spec: str) -> str:
+        """As torch: the number of a 0-d tensor by ``spec``; the repr of any other, which takes no ``spec``."""
+        if self.ndim or (self._data is None and not spec):
+            return object.__format__(self, spec)
+        return format(_interpreter().data(self, "a format").item(), spec)
+
     def __float__(self) -> float:
+        self._check_one("float()")
         return float(_interpreter().data(self, "float()").item())
 
     def __int__(self) -> int:
+        self._check_one("int()")
         return int(_interpreter().data(self, "int()").item())
 
     def __index__(self) -> int:
@@ -443,9 +471,13 @@ class Tensor(Operators):
     # ---- Python ----
 
     def __eq__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
         return PUBLIC["gt"]["eq"](self, other)
 
     def __ne__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
         return PUBLIC["gt"]["ne"](self, other)
 
     def __hash__(self) -> int:
@@ -453,6 +485,9 @@ class Tensor(Operators):
 
     def __matmul__(self, other: Any) -> Any:
         return PUBLIC["gt"]["matmul"](self, other)
+
+    def __abs__(self) -> Any:
+        return PUBLIC["gt"]["abs"](self)
 
     def __invert__(self) -> Any:
         return PUBLIC["gt"]["logical_not"](self)
@@ -469,15 +504,24 @@ class Tensor(Operators):
     def __repr__(self) -> str:
         if self._data is None:
             return f"<traced {self.aval}>"
-        body = np.array2string(self._data, separator=", ", precision=4, prefix="tensor(")
-        notes = ""
-        if self.dtype not in (float32, int64) and self.dtype.kind != "b":
-            notes += f", dtype={self.dtype!r}"
+        start = "tensor("
+        return printing.with_notes(start + printing.body(self._data, len(start)), self._notes(), len(start)) + ")"
+
+    def _notes(self) -> list[str]:
+        """What the numbers do not tell."""
+        empty = not self.numel()
+        notes = [f"size={tuple(self.shape)}"] if empty and self.ndim != 1 else []
+        if self.dtype != float32 and (empty or self.dtype not in (int64, bool_)):
+            notes.append(f"dtype={self.dtype!r}")
         if self._grad_fn is not None:
-            notes += f", grad_fn=<{self._grad_fn.name}>"
+            notes.append(f"grad_fn=<{self._grad_fn.name}>")
         elif self._requires_grad:
-            notes += ", requires_grad=True"
-        return f"tensor({body}{notes})"
+            notes.append("requires_grad=True")
+        return notes
+
+
+#: what == compares element by element; it is False with anything else
+_COMPARABLE = (Tensor, bool, int, float, np.generic, np.ndarray)
 
 
 def user_attributes(t: Tensor) -> dict[str, Any]:
@@ -523,27 +567,33 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
         tensor(10)
     """
     require_cpu(device)
+    out = _to_tensor(data, dtype, "data")
+    return out.requires_grad_() if requires_grad else out
+
+
+def _to_tensor(data: Any, dtype: DType | None, name: str) -> Tensor:
+    """`tensor`, for a caller whose parameter is called ``name``."""
     if isinstance(data, Tensor):
         array = np.array(data.detach()._array)
     elif isinstance(data, np.ndarray | np.generic):
         array = np.array(data)
     else:
-        array = _from_python(data)
-    if dtype is not None:
-        with np.errstate(invalid="ignore"):
+        array, dtype = _from_python(data, dtype, name)
+    if dtype is not None and array.dtype.kind in "biufO":
+        with np.errstate(invalid="ignore", over="ignore"):
             array = array.astype(dtype.np)
     out = as_tensor_of(np.ascontiguousarray(array).reshape(array.shape))
     interpreter = _interpreter()
-    if interpreter.tracing:
-        out = interpreter.constant(out)
-    return out.requires_grad_() if requires_grad else out
+    return interpreter.constant(out) if interpreter.tracing else out
 
 
-def _from_python(data: Any) -> np.ndarray[Any, Any]:
+def _from_python(data: Any, dtype: DType | None, name: str) -> tuple[np.ndarray[Any, Any], DType | None]:
+    """Python numbers in nested sequences as an array, and the dtype that it is to have."""
+
     def plain(x: Any) -> Any:
         if isinstance(x, Tensor):
             return x.tolist()
-        return [plain(v) for v in x] if isinstance(x, Sequence) and not isinstance(x, str) else x
+        return [plain(v) for v in x] if _is_nested(x) else x
 
     try:
         array = np.array(plain(data))
@@ -551,18 +601,56 @@ def _from_python(data: Any) -> np.ndarray[Any, Any]:
         raise ShapeError(
             "GT114", "nested sequences of unequal lengths", ["expected every row to have the same length"]
         ) from None
-    if array.dtype == np.float64 and not _holds_numpy(data):
-        return array.astype(np.float32)
-    if array.size == 0 and array.dtype == np.float64:
-        return array.astype(np.float32)
-    return array
+    leaves = list({(type(x), getattr(x, "dtype", None)): x for x in _leaves(data)}.values())
+    strange = [x for x in leaves if isinstance(x, str | bytes | None) or (array.dtype == object and not _is_number(x))]
+    if strange:
+        raise ArgumentTypeError("GT301", f"{name} must be a number or hold numbers, got {type(strange[0]).__name__}")
+    dtype = dtype or _promoted(leaves)
+    if dtype is not None and array.size:
+        _check_range(array, dtype, name)
+    return array, dtype
 
 
-def _holds_numpy(data: Any) -> bool:
-    """Whether the first leaf of nested sequences is a numpy number, which keeps its dtype."""
-    while isinstance(data, Sequence) and not isinstance(data, str) and data:
-        data = data[0]
-    return isinstance(data, np.generic | np.ndarray)
+def _is_nested(x: Any) -> bool:
+    return isinstance(x, Sequence) and not isinstance(x, str | bytes)
+
+
+def _leaves(data: Any) -> Iterator[Any]:
+    """What nested sequences hold."""
+    if not _is_nested(data):
+        yield data
+        return
+    for item in data:
+        yield from _leaves(item)
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, bool | int | float | complex | np.generic | np.ndarray | Tensor)
+
+
+def _promoted(leaves: Sequence[Any]) -> DType | None:
+    """The dtype of numbers that stand together, as in torch; None where graphtorch has none."""
+    out: DType | None = None if leaves else float32
+    for x in leaves:
+        if isinstance(x, np.generic | np.ndarray):
+            found = dtype_from_numpy(x.dtype)
+        else:
+            found = x.dtype if isinstance(x, Tensor) else _SCALARS.get(type(x))
+        if found is None:
+            return None
+        out = found if out is None else promote(out, found)
+    return out
+
+
+_SCALARS = {bool: bool_, int: int64, float: float32}
+
+
+def _check_range(array: np.ndarray[Any, Any], dtype: DType, name: str) -> None:
+    """ArgumentError GT304 for Python numbers that ``dtype`` cannot hold."""
+    if array.dtype.kind not in "biufO" or dtype.kind not in "iu":
+        return
+    for value in (array.min(), array.max()):
+        fitting(value.item() if isinstance(value, np.generic) else value, dtype, name)
 
 
 def as_tensor_of(array: np.ndarray[Any, Any]) -> Tensor:

@@ -28,22 +28,34 @@ from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tracer import Binding, Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
-from graphtorch.ir.errors import TraceError
+from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.ops.common import check_sizes, sizes
 from graphtorch.ir.types import DType, TensorType, float32
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A shape and a dtype without data, in the place of a tensor: ``TensorSpec((64, 3, 32, 32))``."""
+    """A shape and a dtype without data, in the place of a tensor: ``TensorSpec((64, 3, 32, 32))``.
+
+    ArgumentTypeError GT301 for a shape that is no sequence of ints, ArgumentError GT304 for negative sizes.
+    """
 
     shape: tuple[int, ...]
     dtype: DType = float32
     requires_grad: bool = False
 
+    def __post_init__(self) -> None:
+        for name, kind, what in (("shape", Sequence, "a sequence of ints"), ("dtype", DType, "a dtype")):
+            given = getattr(self, name)
+            if not isinstance(given, kind):
+                raise ArgumentTypeError("GT301", f"{name} must be {what}, got {type(given).__name__} {given!r}")
+        object.__setattr__(self, "shape", sizes((self.shape,), "shape"))
+        check_sizes(self.shape, "shape")
+
     @property
     def type(self) -> TensorType:
-        return TensorType(tuple(self.shape), self.dtype)
+        return TensorType(self.shape, self.dtype)
 
 
 @dataclass

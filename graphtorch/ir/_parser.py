@@ -27,7 +27,11 @@ def parse_graph(text: str, file: str = "<text>") -> Graph:
     attributes that the op rejects, GT807 a bad update, GT808 a body that does not fit its node.
     """
     parser = Parser(Lexer(text, file))
-    graph = parser.graph()
+    try:
+        graph = parser.graph()
+    except RecursionError:
+        token = parser.lex.peek()
+        raise parser.lex.error("GT801", "brackets or graphs are nested too deeply", token.at) from None
     parser.lex.take("end", "the end of the text")
     return graph
 

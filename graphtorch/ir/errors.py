@@ -67,6 +67,9 @@ class ArgumentError(GraphTorchError, ValueError):
 class ArgumentTypeError(ArgumentError, TypeError):
     """An argument of a wrong Python type (GT3xx)."""
 
+    #: (what was given,) where a tensor is needed: what leaves an op finds out for which parameter
+    no_tensor: tuple[object, ...] = ()
+
 
 class IndexRangeError(GraphTorchError, IndexError):
     """A dimension or an index out of range (GT3xx)."""
@@ -114,3 +117,12 @@ def check(ok: bool, code: str, message: str, *facts: str, kind: type[GraphTorchE
     """Raise ``kind(code, message, facts)`` unless ``ok``; the caller's context is added on the way out."""
     if not ok:
         raise kind(code, message, facts)
+
+
+def not_a_tensor(given: object) -> ArgumentTypeError:
+    """The error for something that is no tensor, in the place of one."""
+    convertible = isinstance(given, list) or type(given).__module__ == "numpy"
+    facts = ["convert it first, with gt.tensor or gt.from_numpy"] if convertible else []
+    error = ArgumentTypeError("GT301", f"expected a tensor, got {type(given).__name__}", facts)
+    error.no_tensor = (given,)
+    return error

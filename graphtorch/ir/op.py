@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from graphtorch.ir import bind
-from graphtorch.ir.errors import GraphTorchError
+from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, not_a_tensor
 from graphtorch.ir.loc import state
 from graphtorch.ir.types import TensorType
 
@@ -53,14 +53,17 @@ class Op:
             operands, attrs = self.prepare(*args, **kwargs)
         except GraphTorchError as error:
             names = _positional(self.prepare) or self.operand_names
-            describe(error, self.name, list(zip(names, args, strict=False)))
+            describe(error, self.name, [*zip(names, args, strict=False), *kwargs.items()])
+            raise
+        except TypeError:
+            _check_call(self.name, self.prepare, args, kwargs)
             raise
         return bind.bind(self, *operands, **attrs)
 
     def result_types(self, operands: Sequence[Any], attrs: dict[str, Any]) -> tuple[TensorType, ...]:
         """Run `infer`; an error leaves with the op's name, its operands and the user's line."""
         try:
-            types = self.infer(*(o.aval for o in operands), **attrs)
+            types = self.infer(*map(_aval, operands), **attrs)
         except GraphTorchError as error:
             describe(error, self.name, self._named(operands))
             raise
@@ -70,6 +73,12 @@ class Op:
     def operand_names(self) -> tuple[str, ...]:
         """The names of the tensor operands, as `infer` spells them."""
         return _positional(self.infer)
+
+    @functools.cached_property
+    def attribute_kinds(self) -> dict[str, str]:
+        """The annotation of each attribute, as `infer` spells it."""
+        params = inspect.signature(self.infer).parameters.values()
+        return {p.name: str(p.annotation) for p in params if p.kind == inspect.Parameter.KEYWORD_ONLY}
 
     def _named(self, operands: Sequence[Any]) -> list[tuple[str, Any]]:
         """Operands with their names; those of a variadic op as one list."""
@@ -87,6 +96,13 @@ class Op:
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return OPS.__getitem__, (self.name,)
+
+
+def _aval(operand: Any) -> TensorType:
+    try:
+        return operand.aval  # type: ignore[no-any-return]
+    except AttributeError:
+        raise not_a_tensor(operand) from None
 
 
 def _positional(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -128,7 +144,7 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
             try:
                 out = function(*args, **kwargs)
             except GraphTorchError as error:
-                describe(error, public, list(zip(operand_names, args, strict=False)))
+                describe(error, public, [*zip(operand_names, args, strict=False), *kwargs.items()])
                 raise
             if getattr(out, "_origin", None) is not None and not any(out is a for a in args):
                 out._origin = public, state.scope
@@ -144,10 +160,31 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
 def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -> None:
     """Fill in what the raiser could not know. The outermost op on the way out gives its name."""
     error.op = op
+    if isinstance(error, ArgumentTypeError) and error.no_tensor:
+        _name_parameter(error, [*operands, *(named for pair in operands for named in _each(*pair))])
     tensors = [(name, o) for pair in operands for name, o in _each(*pair) if hasattr(o, "aval")]
     if tensors:
         width = max(len(name) for name, _ in tensors)
         error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
+
+
+def _name_parameter(error: ArgumentTypeError, operands: list[tuple[str, Any]]) -> None:
+    (given,) = error.no_tensor
+    names = [name for name, o in operands if o is given]
+    if names:
+        error.message = f"{names[0]} must be a tensor, got {type(given).__name__}"
+
+
+def _check_call(op: str, prepare: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """ArgumentTypeError GT301 for a call that does not fit the parameters; it names the public function."""
+    signature = inspect.signature(prepare)
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as wrong:
+        expected = f"expected {op}({', '.join(p.name for p in signature.parameters.values())})"
+        error = ArgumentTypeError("GT301", str(wrong), [expected])
+        describe(error, op, [])
+        raise error from None
 
 
 def _each(name: str, operand: Any) -> list[tuple[str, Any]]:

@@ -12,11 +12,12 @@ The parser makes the same checks, so that a text that parses gives a graph that 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from graphtorch.ir.errors import GraphTorchError, IRError, check
 from graphtorch.ir.graph import Graph, Node, Param, Value
-from graphtorch.ir.types import TensorType
+from graphtorch.ir.types import DType, TensorType
 
 #: what `infer` may raise for attributes that no front end would make: a missing key, a wrong length
 _MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
@@ -46,6 +47,7 @@ def check_node(node: Node) -> tuple[TensorType, ...]:
     """The result types of ``node`` by its body or its op; IRError GT806 or GT808 when there are none."""
     if node.body is not None:
         return _body_types(node, node.body)
+    _check_attributes(node)
     try:
         return node.op.result_types(node.operands, node.attrs)
     except GraphTorchError as error:
@@ -53,6 +55,29 @@ def check_node(node: Node) -> tuple[TensorType, ...]:
     except _MALFORMED as error:
         facts = [f"{type(error).__name__}: {error}"]
         raise IRError("GT806", f"{node.op.name} rejects its operands or attributes", facts) from error
+
+
+def _check_attributes(node: Node) -> None:
+    """IRError GT806 for an attribute that `infer` might accept, and that later stages would trip over."""
+    for name, value in node.attrs.items():
+        kind = node.op.attribute_kinds.get(name, "")
+        what, fits = _KINDS.get(kind, ("", lambda _: True))
+        facts = f"expected {what}, got {value!r}"
+        _check(fits(value), "GT806", f"the attribute {name!r} of {node.op.name} has a wrong type", facts)
+
+
+def _is_ints(value: Any) -> bool:
+    return isinstance(value, tuple) and all(type(v) is int for v in value)
+
+
+#: annotation of an attribute -> what it stands for, and whether a value is such a one
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "int": ("an int", lambda v: type(v) is int),
+    "bool": ("true or false", lambda v: isinstance(v, bool)),
+    "bool | int | float": ("a number", lambda v: isinstance(v, bool | int | float)),
+    "DType": ("a dtype", lambda v: isinstance(v, DType)),
+    **dict.fromkeys(("Shape", "Pair"), ("a list of ints", _is_ints)),
+}
 
 
 def check_update(graph: Graph, params: Collection[Value], param: Value, value: Value) -> None:

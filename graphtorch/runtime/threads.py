@@ -21,6 +21,8 @@ from graphtorch.ir.ops.common import as_int
 L = TypeVar("L")
 #: a thread that waits looks for about this long, and then sleeps
 SPIN_SECONDS = 50e-6
+#: threads that a program may use
+MOST = 256
 
 
 class Pool:
@@ -96,19 +98,32 @@ if hasattr(os, "register_at_fork"):
 
 
 def get_num_threads() -> int:
-    """Threads that compiled programs use: set_num_threads, else GRAPHTORCH_NUM_THREADS, else every CPU."""
+    """Threads that compiled programs use: set_num_threads, else GRAPHTORCH_NUM_THREADS, else every CPU.
+
+    ArgumentError GT304 when that variable is neither empty nor a number from 1 to 256.
+    """
     global _threads
     if _threads is None:
-        given = os.environ.get("GRAPHTORCH_NUM_THREADS", "")
-        available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        _threads = int(given) if given.isdigit() and int(given) > 0 else available
+        given = os.environ.get("GRAPHTORCH_NUM_THREADS", "").strip()
+        _threads = _from_environment(given) if given else min(_processors(), MOST)
     return _threads
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _from_environment(given: str) -> int:
+    if not (given.isascii() and given.isdigit() and 1 <= int(given) <= MOST):
+        facts = [f"expected a number from 1 to {MOST} in the environment, or nothing for every CPU"]
+        raise ArgumentError("GT304", f"GRAPHTORCH_NUM_THREADS={given!r} is not allowed", facts)
+    return int(given)
 
 
 def set_num_threads(count: int) -> None:
     """Use ``count`` >= 1 threads from the next call on. Results do not depend on it."""
     global _threads
     count = as_int(count, "count")
-    if not 1 <= count <= 256:
-        raise ArgumentError("GT304", f"count={count} is not allowed", ["expected 1 <= count <= 256"])
+    if not 1 <= count <= MOST:
+        raise ArgumentError("GT304", f"count={count} is not allowed", [f"expected 1 <= count <= {MOST}"])
     _threads = count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import numpy as np
@@ -483,3 +484,31 @@ def test_a_compiled_module_is_used_like_the_module() -> None:
     del compiled.extra
     assert list(compiled.state_dict()) == list(model.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert not compiled.training
+
+
+# ---- pickling -------------------------------------------------------------------------------------
+
+
+@gt.compile
+def decorated(x: gt.Tensor) -> gt.Tensor:
+    return x * 2
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_a_compiled_module_is_pickled_as_its_module(freeze: bool) -> None:
+    compiled = gt.compile(nn.Linear(3, 2), freeze=freeze)
+    x = gt.ones(1, 3)
+    before = pickle.dumps(compiled)
+    with gt.no_grad():
+        want = compiled(x)
+    for data in (before, pickle.dumps(compiled)):
+        twin = pickle.loads(data)
+        assert (type(twin), twin._freeze, len(twin.graphs)) == (type(compiled), freeze, 0)
+        with gt.no_grad():
+            np.testing.assert_array_equal(twin(x).numpy(), want.numpy())
+        assert twin.weight is not compiled.weight
+
+
+def test_a_decorated_function_is_pickled_by_name() -> None:
+    decorated(gt.ones(2))
+    assert pickle.loads(pickle.dumps(decorated)) is decorated

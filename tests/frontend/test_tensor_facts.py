@@ -10,7 +10,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch import nn, optim
-from graphtorch.errors import AutogradError, TraceError
+from graphtorch.errors import ArgumentError, AutogradError, TraceError
 from graphtorch.testing import assert_close
 
 
@@ -350,3 +350,26 @@ def test_a_second_backward_inside_is_an_error() -> None:
     want = apart(gt.ones(2))
     w.grad = None
     close(gt.compile(apart)(gt.ones(2)), want)
+
+
+# ---- TensorSpec -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (((2.5, 2),), "GT301: shape must be an int, got float 2.5"),
+        (((None, 2),), "GT301: shape must be an int, got NoneType None"),
+        ((3,), "GT301: shape must be a sequence of ints, got int 3"),
+        (((-1, 2),), r"GT304: shape=\[-1, 2\] is not allowed"),
+        (((2,), "float32"), "GT301: dtype must be a dtype, got str 'float32'"),
+    ],
+)
+def test_a_spec_is_checked(arguments: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        gt.TensorSpec(*arguments)
+
+
+def test_a_spec_takes_any_sequence_of_ints() -> None:
+    assert gt.TensorSpec([np.int64(2), 3]).shape == (2, 3)
+    assert gt.TensorSpec(gt.zeros(2, 3).shape).type == gt.zeros(2, 3).aval

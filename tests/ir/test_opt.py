@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 
 import pytest
@@ -62,6 +64,69 @@ def test_errors_go_to_stderr(file, capsys, text, arguments, message):
     assert captured.out == ""
     assert captured.err.startswith(message)
     assert file in captured.err or arguments
+
+
+CONSTANT = """\
+graph @g(%x: f32[]) -> (f32[]) {
+  %0: f32[] = constant() {value=VALUE, dtype=f32}
+  %1: f32[] = add(%x, %0)
+  return %1
+}
+"""
+SUM = """\
+graph @g(%x: f32[3,4]) -> (f32[4]) {
+  %0: f32[4] = reduce_sum(%x) {dims=[0.0]}
+  return %0
+}
+"""
+ONE_HOT = """\
+graph @g(%x: i64[3]) -> (bool[3,4]) {
+  %0: bool[3,4] = one_hot(%x) {dim=1.0, size=4, ignore=0}
+  return %0
+}
+"""
+GRADIENT = """\
+graph @g(%x: f32[3]) -> (f32[3]) {
+  %0: f32[] = reduce_sum(%x) {dims=[0]}
+  %1: f32[] = constant() {value=1.0, dtype=f32}
+  %2: f32[3] = gradient(%0, %1, %x)
+  %3: f32[3] = exp(%2)
+  %4: f32[3] = sin(%3)
+  return %4
+}
+"""
+DEEP = "graph @g(%x: f32[2]) -> (f32[2]) { %0: f32[2] = exp(%x) {a=" + "[" * 3000 + "]" * 3000 + "} return %0 }"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "message"),
+    [
+        *(
+            (CONSTANT.replace("VALUE", value), [], "GT806: the attribute 'value' of constant has a wrong type")
+            for value in ("f64", '"x"', "[1]", "[[]]")
+        ),
+        (SUM, ["-p", "autodiff,canonicalize"], "GT806: the attribute 'dims' of reduce_sum has a wrong type"),
+        (ONE_HOT, [], "GT806: the attribute 'dim' of one_hot has a wrong type"),
+        (DEEP, ["-p", "cse"], "GT801: brackets or graphs are nested too deeply"),
+        (GRADIENT, ["-p", "fuse", "--stage", "kernels"], "GT812: the graph was fused before autodiff ran"),
+        (GRADIENT, ["-p", "fuse", "--stage", "llvm"], "GT812: the graph was fused before autodiff ran"),
+    ],
+)
+def test_what_no_pass_and_no_stage_can_take(file, capsys, text, arguments, message):
+    with open(file, "w") as out:
+        out.write(text)
+    assert opt.main([file, *arguments]) == 1
+    assert capsys.readouterr().err.startswith(f"IRError {message}")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no such device")
+def test_output_that_cannot_be_written(file):
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "graphtorch.opt", file]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("cannot write the output: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_missing_file(capsys):

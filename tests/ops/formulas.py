@@ -284,13 +284,23 @@ def constant(*, value: Any, dtype: Any) -> Array:
     return cast(np.array([value]), dtype=dtype).reshape(())
 
 
+def one_hot(index: Array, *, dim: int, size: int, ignore: int) -> Array:
+    out = np.zeros((*index.shape[:dim], size, *index.shape[dim:]), bool)
+    for at in np.ndindex(index.shape):
+        named = [] if index[at] == ignore else [index[at]] if 0 <= index[at] < size else range(size)
+        for k in named:
+            out[(*at[:dim], k, *at[dim:])] = True
+    return out
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "constant": constant,
     "cast": cast,
     "detach": per_element(lambda x: x),
     "clone": per_element(lambda x: x),
     "overwrite": per_element(lambda value, history: value),
-    "check_index": lambda index, *, size, ignore: index,
+    "check_index": lambda index, *, size, ignore, dtype: np.ones(index.shape),
+    "one_hot": one_hot,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),
     "sign": per_element(lambda x: (x > 0) - (x < 0)),

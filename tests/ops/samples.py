@@ -199,6 +199,21 @@ def iotas() -> Iterator[Sample]:
     yield Sample((), {"shape": (0, 3), "dim": 1, "dtype": int64})
 
 
+def indices() -> Iterator[Sample]:
+    index = np.array([[0, 6, -1], [3, 2, -1]])
+    yield from (Sample((index,), {"size": 7, "ignore": -1, "dtype": dtype}) for dtype in FLOATS)
+    yield Sample((index.T,), {"size": 7, "ignore": -1, "dtype": float32})
+    yield Sample((np.zeros((0, 3), np.int64),), {"size": 0, "ignore": -1, "dtype": float32})
+
+
+def one_hots() -> Iterator[Sample]:
+    index = np.array([[0, 6, -1], [3, 2, -(2**63)]])
+    yield from (Sample((index,), {"dim": d, "size": 5, "ignore": -1}) for d in (0, 1, 2))
+    yield Sample((index.T,), {"dim": 1, "size": 7, "ignore": 2})
+    yield Sample((np.array(2),), {"dim": 0, "size": 5, "ignore": 2})
+    yield Sample((np.zeros((0, 3), np.int64),), {"dim": 1, "size": 5, "ignore": 2})
+
+
 def dots() -> Iterator[Sample]:
     yield Sample((array(7, 5), strided(5, 3)), smooth=True)
     yield Sample((strided(2, 3, 5), array(2, 5, 7)), smooth=True)
@@ -302,9 +317,8 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
         ("logical_and", "logical_or"), lambda: iter([Sample((array(33, dtype=bool_), array(33, dtype=bool_)[::-1]))])
     ),
     "where": wheres,
-    "check_index": lambda: iter([
-        Sample((np.array([[0, 6, -1], [3, 2, -1]], d.np),), {"size": 7, "ignore": -1}) for d in INTS if d.kind == "i"
-    ]),
+    "check_index": indices,
+    "one_hot": one_hots,
     "broadcast_to": moving(
         ((3, 1), {"shape": (2, 3, 5)}), ((), {"shape": (7,)}), ((1, 5), {"shape": (0, 5)}), ((1,), {"shape": (1,)}),
         ((0, 1), {"shape": (2, 0, 3)}),
@@ -385,7 +399,8 @@ REFUSED: dict[str, list[Refused]] = {
     "cast": [([t(2)], {"dtype": uint32})],
     **alike(("neg", "abs", "relu"), [([t(2, dtype=bool_)], {})]),
     **alike(
-        ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"), [([t(2, dtype=int32)], {})]
+        ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"),
+        [([t(2, dtype=int32)], {})],
     ),
     **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite"), [_SHAPES, _DTYPES]),
     **alike(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
@@ -395,7 +410,14 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(2), t(2), t(2)], {}), ([t(3, dtype=bool_), t(2), t(2)], {}),
         ([t(2, dtype=bool_), t(2), t(2, dtype=float64)], {}),
     ],
-    "check_index": [([t(2)], {"size": 2, "ignore": -100})],
+    "check_index": [
+        ([t(2)], {"size": 2, "ignore": -100, "dtype": float32}),
+        ([t(2, dtype=int64)], {"size": 2, "ignore": -100, "dtype": int64}),
+    ],
+    "one_hot": [
+        ([t(2)], {"dim": 1, "size": 2, "ignore": -100}), ([t(2, dtype=int64)], {"dim": 2, "size": 2, "ignore": -100}),
+        ([t(2, dtype=int64)], {"dim": 1, "size": -2, "ignore": -100}),
+    ],
     "broadcast_to": [([t(2, 3)], {"shape": (3, 2)}), ([t(2, 3)], {"shape": (3,)}), ([t(1)], {"shape": (-1,)})],
     "reshape": [([t(2, 3)], {"shape": (5,)}), ([t(2, 3)], {"shape": (-2, -3)})],
     "permute": [([t(2, 3)], {"dims": (0, 0)}), ([t(2, 3)], {"dims": (0,)}), ([t(2, 3)], {"dims": (0, 2)})],

@@ -86,4 +86,16 @@ def test_targets_out_of_range_are_refused_in_eager_mode(target: int) -> None:
         gt.nn.functional.cross_entropy(scores, targets)
     ignored = gt.nn.functional.cross_entropy(scores, targets, ignore_index=target)
     assert ignored.item() == pytest.approx(gt.nn.functional.cross_entropy(scores[:1], targets[:1]).item())
-    assert gt.compile(gt.nn.functional.cross_entropy)(scores, targets).item() == pytest.approx(ignored.item() / 2)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"label_smoothing": 0.1}, {"reduction": "none"}, {"weight": gt.ones(3)}], ids=str
+)
+@pytest.mark.parametrize("target", [3, -1, -(2**63)])
+def test_targets_out_of_range_make_a_compiled_loss_and_its_gradient_nan(target: int, settings: Any) -> None:
+    """A program cannot stop; a loss of 0 would pass unseen."""
+    scores = gt.tensor([[1.0, 2.0, 3.0], [3.0, 1.0, -inf]], requires_grad=True)
+    loss = gt.compile(lambda x, y: gt.nn.functional.cross_entropy(x, y, **settings))(scores, gt.tensor([0, target]))
+    assert np.isnan(loss.detach().numpy()).tolist() == ([False, True] if loss.ndim else True)
+    loss.sum().backward()
+    assert np.isnan(scores.grad.numpy()[1]).all()

@@ -42,7 +42,6 @@ APPLIES = {
     "detach": (GT["detach"], [f32(3)], ["return %x0"]),
     "clone": (GT["clone"], [f32(3)], ["return %x0"]),
     "overwrite": (lambda x, y: op("overwrite", x, y), [f32(3), f32(3)], ["return %x0"]),
-    "check_index": (lambda x: op("check_index", x, size=1000, ignore=-1), [i64(3)], ["return %x0"]),
     "x + -0.0": (lambda x: x + splat(-0.0, x.type), [f32(3)], ["return %x0"]),
     "-0.0 + x": (lambda x: splat(-0.0, x.type) + x, [f32(3)], ["return %x0"]),
     "x + 0 of integers": (lambda x: x + 0, [i64(3)], ["return %x0"]),

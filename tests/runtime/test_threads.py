@@ -147,6 +147,15 @@ def test_the_environment_sets_the_number_of_threads() -> None:
     python("import graphtorch as gt; assert gt.get_num_threads() == 3", GRAPHTORCH_NUM_THREADS="3")
 
 
+@pytest.mark.parametrize("given", ["100000", "abc", "-3", "1.5", "0", "²"])
+def test_a_number_of_threads_that_is_none_is_refused(given: str) -> None:
+    code = "import graphtorch as gt; gt.compile(lambda x: x.sum())(gt.ones(2000000))"
+    env = {**os.environ, "GRAPHTORCH_NUM_THREADS": given, "PYTHONUTF8": "1"}
+    done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, text=True, env=env)
+    assert f"ArgumentError GT304: GRAPHTORCH_NUM_THREADS={given!r} is not allowed" in done.stderr
+    assert "expected a number from 1 to 256" in done.stderr
+
+
 @pytest.fixture
 def set_num_threads() -> Iterator[Callable[[int], None]]:
     before = gt.get_num_threads()

@@ -8,7 +8,7 @@ from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn.arguments import flag
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.ops.common import as_int
+from graphtorch.ir.ops.common import as_int, aval_of
 
 
 class ReLU(Module):
@@ -49,7 +49,7 @@ class _AlongDim(Module):
         if self.dim is not None:
             return self.dim
         warnings.warn(f"the dim of {self._get_name()} was not given: pass dim=", UserWarning, stacklevel=4)
-        return 0 if input.ndim in (0, 1, 3) else 1
+        return 0 if aval_of(input).ndim in (0, 1, 3) else 1
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

@@ -13,6 +13,7 @@ from graphtorch.frontend.tensor import Tensor, tensor
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.ops.common import aval_of
 from graphtorch.ir.types import DType, int64
 
 
@@ -96,11 +97,12 @@ class _BatchNorm(Module):
         return out  # type: ignore[no-any-return]
 
     def _check_dims(self, input: Tensor) -> None:
+        ndim = aval_of(input).ndim
         check(
-            input.ndim in self.dims,
+            ndim in self.dims,
             "GT107",
             f"input must be {self.form}",
-            f"expected {' or '.join(map(str, self.dims))} dimensions, got {input.ndim}",
+            f"expected {' or '.join(map(str, self.dims))} dimensions, got {ndim}",
         )
 
     def extra_repr(self) -> str:

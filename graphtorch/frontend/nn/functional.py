@@ -8,7 +8,7 @@ from graphtorch.frontend.nn.arguments import flag, number
 from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.op import PUBLIC, composite
-from graphtorch.ir.ops.common import require_float
+from graphtorch.ir.ops.common import aval_of, require_float
 from graphtorch.ir.types import float32
 
 
@@ -21,12 +21,13 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     an input that is not floating point.
     """
     number(p, "p", 0, 1)
+    type_ = aval_of(input)
     if not training or p == 0:
         return input
-    require_float(input.aval, "the operand of dropout")
-    kept = default_generator.uniform(input.aval.shape, float32) >= p
+    require_float(type_, "the operand of dropout")
+    kept = default_generator.uniform(type_.shape, float32) >= p
     scale = 1 / (1 - p) if p < 1 else 0.0  # with p=1 nothing is kept
-    out = PUBLIC["gt"]["where"](kept, input * scale, 0.0)
+    out = input * scale * kept.to(type_.dtype)  # products, so that nan stays nan
     return input.copy_(out) if flag(inplace, "inplace") else out
 
 

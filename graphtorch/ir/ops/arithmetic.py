@@ -11,7 +11,7 @@ from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.op import composite, register
 from graphtorch.ir.ops.casts import detach
-from graphtorch.ir.ops.common import broadcast, dtype_of, is_handle, lift, shape_of, to_dtype
+from graphtorch.ir.ops.common import broadcast, dtype_of, fitting, is_handle, lift, result_dtype, shape_of, to_dtype
 from graphtorch.ir.ops.elementwise import Array, Binary, Unary
 from graphtorch.ir.ops.functions import log, rsqrt, sqrt
 from graphtorch.ir.ops.logic import eq, ge, le, logical_and, where
@@ -154,6 +154,7 @@ class Pow(Binary):
         return super().__call__(input, exponent)
 
     def prepare(self, input: Any, exponent: Any) -> Any:
+        fitting(exponent, result_dtype(input, exponent), "exponent")
         operands, attrs = self.unified(input, exponent)
         check(
             isinstance(exponent, float) or is_handle(exponent) or exponent >= 0 or dtype_of(operands[0]).kind == "f",
@@ -262,5 +263,8 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
         "expected a number or a tensor for at least one of them",
         kind=ArgumentTypeError,
     )
+    for name, bound in (("min", min), ("max", max)):
+        if bound is not None:
+            fitting(bound, result_dtype(input, bound), name)
     out = input if min is None else where(ge(input, min), input, maximum(detach(input), min))
     return out if max is None else where(le(out, max), out, minimum(detach(out), max))

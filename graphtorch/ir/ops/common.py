@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexRangeError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexRangeError, check, not_a_tensor
 from graphtorch.ir.op import OPS
-from graphtorch.ir.types import DType, TensorType, promote, promote_scalar, scalar_dtype
+from graphtorch.ir.types import DType, TensorType, greatest, least, promote, promote_scalar, scalar_dtype
 
 Shape = tuple[int, ...]
 
@@ -19,12 +19,20 @@ def is_handle(x: Any) -> bool:
     return hasattr(x, "aval")
 
 
+def aval_of(x: Any) -> TensorType:
+    """The type of a tensor; ArgumentTypeError GT301 for anything else."""
+    found = getattr(x, "aval", None)
+    if found is None:
+        raise not_a_tensor(x)
+    return found  # type: ignore[no-any-return]
+
+
 def shape_of(x: Any) -> Shape:
-    return x.aval.shape  # type: ignore[no-any-return]
+    return aval_of(x).shape
 
 
 def dtype_of(x: Any) -> DType:
-    return x.aval.dtype  # type: ignore[no-any-return]
+    return aval_of(x).dtype
 
 
 def lift(value: Any, dtype: DType) -> Any:
@@ -34,15 +42,35 @@ def lift(value: Any, dtype: DType) -> Any:
 
 def _plain(value: Any) -> bool | int | float:
     """A Python number of a value that may be a numpy scalar."""
-    if type(value) in (bool, int, float):
+    if type(value) in (bool, float):
         return value  # type: ignore[no-any-return]
+    if type(value) is int:
+        check(-(2**63) <= value < 2**64, "GT304", f"{value} is a number of more than 64 bits", kind=ArgumentError)
+        return value
     item = getattr(value, "item", None)
     plain = item() if item and getattr(value, "shape", None) == () else value
     if not isinstance(plain, bool | int | float):
-        raise ArgumentTypeError(
-            "GT301", f"expected a tensor or a number, got {type(value).__name__}", [f"value {value!r}"]
-        )
+        facts = [f"value {value!r}", *not_a_tensor(value).facts]
+        raise ArgumentTypeError("GT301", f"expected a tensor or a number, got {type(value).__name__}", facts)
     return plain
+
+
+def fitting(value: Any, dtype: DType, name: str) -> Any:
+    """``value`` as it is; ArgumentError GT304 for a Python number that ``dtype`` cannot hold.
+
+    Negative numbers of unsigned dtypes count from the other end, as in torch.
+    """
+    if is_handle(value) or dtype.kind not in "iu":
+        return value
+    low, high = -greatest(dtype) if dtype.kind == "u" else least(dtype), greatest(dtype)
+    check(
+        low - 1 < _plain(value) < high + 1,  # not so for nan
+        "GT304",
+        f"{name}={value!r} is not a number of {dtype!r}",
+        f"expected {low} <= {name} <= {high}",
+        kind=ArgumentError,
+    )
+    return value
 
 
 def result_dtype(*args: Any) -> DType:

@@ -16,7 +16,7 @@ from graphtorch.ir.errors import check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.arithmetic import add
-from graphtorch.ir.ops.common import broadcast, broadcast_shapes, same_dtype, shape_of
+from graphtorch.ir.ops.common import aval_of, broadcast, broadcast_shapes, same_dtype, shape_of
 from graphtorch.ir.ops.movement import permute, reshape, transpose
 from graphtorch.ir.types import TensorType
 
@@ -65,7 +65,7 @@ def matmul(input: Any, other: Any) -> Any:
 
     Raises ShapeError GT109 when the inner sizes differ, DTypeError GT201 when the dtypes do.
     """
-    same_dtype(input.aval, other.aval)
+    same_dtype(aval_of(input), aval_of(other))
     a, b = shape_of(input), shape_of(other)
     check(bool(a) and bool(b), "GT107", "a 0-d tensor has no matrix product", "expected at least 1 dimension")
     k, k2 = a[-1], b[-2] if len(b) > 1 else b[0]
@@ -108,7 +108,7 @@ def mm(input: Any, mat2: Any) -> Any:
 @composite("F")
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``: input [..., in_features], weight [out_features, in_features]."""
-    x, w = input.aval, weight.aval
+    x, w = aval_of(input), aval_of(weight)
     check(w.ndim == 2, "GT107", "weight must be a matrix", f"expected 2 dimensions, got {w.ndim}")
     check(
         x.ndim >= 1 and x.shape[-1] == w.shape[1],

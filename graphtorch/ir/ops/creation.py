@@ -10,13 +10,14 @@ from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.casts import clone
-from graphtorch.ir.ops.common import dtype_of, lift, shape_of, sizes, to_dtype
+from graphtorch.ir.ops.common import dtype_of, fitting, lift, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.movement import broadcast_to, iota
 from graphtorch.ir.types import DType, float32, float64, int64, scalar_dtype
 
 
 def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool) -> Any:
     require_cpu(device)
+    fitting(value, dtype, "fill_value")
     check(
         min(shape, default=0) >= 0,
         "GT304",

@@ -35,4 +35,4 @@ gradient = register(Gradient())
 
 def has_gradients(graph: Graph) -> bool:
     """Whether autodiff has not run yet: passes that merge values must wait for it."""
-    return any(node.op is gradient for node in graph.nodes)
+    return any(n.op is gradient or (n.body is not None and has_gradients(n.body)) for n in graph.nodes)

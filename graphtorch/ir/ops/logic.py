@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphtorch.ir import expr
-from graphtorch.ir.errors import DTypeError, IndexRangeError, check
+from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
     broadcast,
     broadcast_shapes,
     dtype_of,
+    fitting,
     lift,
     result_dtype,
     same_types,
@@ -133,6 +134,8 @@ class Where(Op):
             kind=DTypeError,
         )
         dtype = result_dtype(input, other)
+        fitting(input, dtype, "input")
+        fitting(other, dtype, "other")
         values = [to_dtype(lift(v, dtype), dtype) for v in (input, other)]
         shape = broadcast_shapes(shape_of(condition), *map(shape_of, values))
         return (broadcast(condition, shape), *(broadcast(v, shape) for v in values)), {}
@@ -159,43 +162,6 @@ class Where(Op):
 
 
 where = register(Where())
-
-
-class CheckIndex(Op):
-    """The same indices, when all are in [0, size) or equal to ``ignore``; IndexRangeError GT302 otherwise.
-
-    Only eager mode looks: a program does not stop.
-    """
-
-    name = "check_index"
-    nondifferentiable = True
-    elementwise = True
-
-    def infer(self, index: TensorType, *, size: int, ignore: int) -> TensorType:
-        check(
-            index.dtype.kind in "iu",
-            "GT203",
-            f"check_index does not take {index.dtype!r}",
-            "expected integers",
-            kind=DTypeError,
-        )
-        return index
-
-    def ref(self, index: Array, *, size: int, ignore: int) -> Array:
-        wrong = index[((index < 0) | (index >= size)) & (index != ignore)]
-        if wrong.size:
-            raise IndexRangeError(
-                "GT302",
-                f"index {wrong[0]} is out of range",
-                [f"expected 0 <= index < {size}, or {ignore} to ignore it"],
-            )
-        return index
-
-    def lower(self, index: Source, *, size: int, ignore: int) -> Compute:
-        return compute(index.shape, index.dtype, lambda *i: index[i])
-
-
-check_index = register(CheckIndex())
 
 
 @composite("gt", "Tensor")

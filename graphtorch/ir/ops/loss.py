@@ -1,19 +1,99 @@
-"""Losses: composites that check their contract first."""
+"""Losses: composites that check their contract first, and the ops that look at class indices."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentError, DTypeError, check
-from graphtorch.ir.op import composite
-from graphtorch.ir.ops.common import dtype_of, require_float, shape_of, to_dtype
-from graphtorch.ir.ops.logic import check_index, eq, logical_and, ne, where
-from graphtorch.ir.ops.movement import broadcast_to, iota, reshape
+import numpy as np
+
+from graphtorch.ir import bind, expr
+from graphtorch.ir.errors import ArgumentError, DTypeError, IndexRangeError, check
+from graphtorch.ir.expr import Compute, Expr, Source, compute
+from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir.ops.common import aval_of, check_dim, check_sizes, dtype_of, require_float, shape_of, to_dtype
+from graphtorch.ir.ops.elementwise import Array
+from graphtorch.ir.ops.logic import ne, where
+from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.ops.reduce import log_softmax, mean
 from graphtorch.ir.ops.reduce import sum as sum_
-from graphtorch.ir.types import int64
+from graphtorch.ir.types import DType, TensorType, bool_, int64
+
+
+class CheckIndex(Op):
+    """1 for each index that is in [0, size) or equal to ``ignore``.
+
+    Any other one is an IndexRangeError GT302 in eager mode. A program cannot stop: it says nan.
+    """
+
+    name = "check_index"
+    nondifferentiable = True
+    elementwise = True
+
+    def infer(self, index: TensorType, *, size: int, ignore: int, dtype: DType) -> TensorType:
+        _check_index(index, self.name)
+        require_float(TensorType((), dtype), "the result of check_index")
+        return index.with_dtype(dtype)
+
+    def ref(self, index: Array, *, size: int, ignore: int, dtype: DType) -> Array:
+        wrong = index[((index < 0) | (index >= size)) & (index != ignore)]
+        if wrong.size:
+            raise IndexRangeError(
+                "GT302",
+                f"index {wrong[0]} is out of range",
+                [f"expected 0 <= index < {size}, or {ignore} to ignore it"],
+            )
+        return np.ones(index.shape, dtype.np)
+
+    def lower(self, index: Source, *, size: int, ignore: int, dtype: DType) -> Compute:
+        one, unknown = expr.const(1, dtype), expr.const(math.nan, dtype)
+        return compute(index.shape, dtype, lambda *i: expr.select(_known(index[i], size, ignore), one, unknown))
+
+
+class OneHot(Op):
+    """Whether ``index`` names the class, along a new ``dim`` of ``size`` classes.
+
+    ``ignore`` names none of them. An index out of range names them all, so that what `check_index` says of it reaches
+    the gradient of each.
+    """
+
+    name = "one_hot"
+    nondifferentiable = True
+
+    def infer(self, index: TensorType, *, dim: int, size: int, ignore: int) -> TensorType:
+        _check_index(index, self.name)
+        check_dim(dim, index.ndim + 1)
+        check_sizes((size,), "size")
+        return TensorType((*index.shape[:dim], size, *index.shape[dim:]), bool_)
+
+    def ref(self, index: Array, *, dim: int, size: int, ignore: int) -> Array:
+        at = np.expand_dims(index, dim)
+        hit = at == np.arange(size).reshape(size, *(1,) * (index.ndim - dim))
+        return (hit | (at < 0) | (at >= size)) & (at != ignore)
+
+    def lower(self, index: Source, *, dim: int, size: int, ignore: int) -> Compute:
+        def body(*i: Expr) -> Expr:
+            at = index[(*i[:dim], *i[dim + 1 :])]
+            return (at.eq(i[dim]) & at.ne(ignore)) | expr.unary("not", _known(at, size, ignore))
+
+        return compute((*index.shape[:dim], size, *index.shape[dim:]), bool_, body)
+
+
+def _known(at: Expr, size: int, ignore: int) -> Expr:
+    return ((at >= 0) & (at < size)) | at.eq(ignore)
+
+
+def _check_index(index: TensorType, op: str) -> None:
+    check(
+        index.dtype == int64,
+        "GT203",
+        f"{op} does not take {index.dtype!r}",
+        "expected graphtorch.int64",
+        kind=DTypeError,
+    )
+
+
+check_index, one_hot = register(CheckIndex()), register(OneHot())
 
 
 def _reduce(values: Any, reduction: str) -> Any:
@@ -45,16 +125,17 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     """-input[target] for log-probabilities [n, c, ...] or [c] and int64 class indices [n, ...] or [].
 
     "mean" divides by the total weight of the targets that count. An index outside of [0, c) other than
-    ``ignore_index`` is an IndexRangeError GT302 in eager mode; a compiled program cannot stop, and there it
-    contributes nothing.
+    ``ignore_index`` is an IndexRangeError GT302 in eager mode; a compiled program cannot stop, and there the loss
+    and the gradient of its scores are nan.
     """
     _check_reduction(reduction)
     classes = _check_targets(input, target)
+    require_float(aval_of(input), "the log-probabilities of nll_loss")
     shape = shape_of(input)
-    target = bind.bind(check_index, target, size=shape[classes], ignore=ignore_index)
+    counts = bind.bind(check_index, target, size=shape[classes], ignore=ignore_index, dtype=dtype_of(input))
     hit = _hits(target, shape, classes, ignore_index)
     scores = input if weight is None else input * _per_class(weight, shape, classes)
-    losses = -sum_(where(hit, scores, 0), classes)
+    losses = -sum_(where(hit, scores, 0), classes) * counts
     if reduction != "mean":
         return _reduce(losses, reduction)
     return sum_(losses) / _total_weight(target, weight, hit, dtype_of(input), ignore_index)
@@ -62,9 +143,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
 
 def _hits(target: Any, shape: tuple[int, ...], classes: int, ignore_index: int) -> Any:
     """Where the class is the target, and the target counts."""
-    index = broadcast_to(reshape(target, (*shape[:classes], 1, *shape[classes + 1 :])), shape)
-    wanted = bind.bind(iota, shape=shape, dim=classes, dtype=int64)
-    return logical_and(eq(index, wanted), ne(index, ignore_index))
+    return bind.bind(one_hot, target, dim=classes, size=shape[classes], ignore=ignore_index)
 
 
 def _total_weight(target: Any, weight: Any, hit: Any, dtype: Any, ignore_index: int) -> Any:
@@ -123,7 +202,8 @@ def cross_entropy(
     """Cross entropy of scores [n, c, ...] or [c] with class indices, or with probabilities of that shape.
 
     DTypeError GT202 when the scores are not floating point (swapped arguments, most often), GT205
-    when class indices are not int64; ShapeError GT112 when the shapes do not match.
+    when class indices are not int64; ShapeError GT112 when the shapes do not match. A class index out of range is an
+    error in eager mode, and makes a compiled loss and its gradient nan: see `nll_loss`.
     """
     _check_reduction(reduction)
     check(
@@ -133,7 +213,7 @@ def cross_entropy(
         "expected a number in [0, 1]",
         kind=ArgumentError,
     )
-    require_float(input.aval, "the scores of cross_entropy")
+    require_float(aval_of(input), "the scores of cross_entropy")
     shape = shape_of(input)
     classes = 1 if len(shape) > 1 else 0
     logp = log_softmax(input, classes)

@@ -29,6 +29,15 @@ from graphtorch.ir.types import DType, TensorType, dtype_from_name, int64
 Array = Any
 
 
+def _given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> tuple[Any, ...]:
+    """What came as ``f(2, 3)``, ``f((2, 3))`` or ``f(name=(2, 3))``; ArgumentTypeError GT301 for anything else."""
+    if kwargs.keys() == {name} and not args:
+        return (kwargs[name],)
+    check(not kwargs, "GT301", f"{', '.join(kwargs)}: no such argument", f"expected {name}", kind=ArgumentTypeError)
+    check(bool(args), "GT301", f"{name} is missing", "expected ints", kind=ArgumentTypeError)
+    return args
+
+
 class BroadcastTo(Op):
     """numpy's broadcasting to ``shape``: sizes of 1 are repeated, leading dimensions are added."""
 
@@ -37,7 +46,7 @@ class BroadcastTo(Op):
     is_view = True
 
     def prepare(self, input: Any, *shape: Any, **kwargs: Any) -> Any:
-        given = sizes(shape or (kwargs["size"],))
+        given = sizes(_given(shape, kwargs, "size"))
         old = (0,) * (len(given) - len(shape_of(input))) + shape_of(input)
         return (input,), {"shape": tuple(o if g == -1 else g for g, o in zip(given, old, strict=False))}
 
@@ -83,7 +92,7 @@ class Reshape(Op):
     is_view = True
 
     def prepare(self, input: Any, *shape: Any, **kwargs: Any) -> Any:
-        given = sizes(shape or (kwargs["shape"],), "shape")
+        given = sizes(_given(shape, kwargs, "shape"), "shape")
         return (input,), {"shape": _fill_in(shape_of(input), given)}
 
     def infer(self, input: TensorType, *, shape: Shape) -> TensorType:
@@ -147,7 +156,7 @@ class Permute(Op):
     is_view = True
 
     def prepare(self, input: Any, *dims: Any, **kwargs: Any) -> Any:
-        given = sizes(dims or (kwargs["dims"],), "dims")
+        given = sizes(_given(dims, kwargs, "dims"), "dims")
         ndim = len(shape_of(input))
         order = tuple(normalize_dim(d, ndim, "dims") for d in given)
         _check_order(order, given, ndim)
@@ -253,6 +262,7 @@ class Cat(Op):
     surface = ("gt",)
 
     def prepare(self, tensors: Any, dim: int = 0) -> Any:
+        _check_sequence(tensors)
         check(
             len(tensors) > 0,
             "GT304",
@@ -260,8 +270,11 @@ class Cat(Op):
             "expected a non-empty sequence",
             kind=ArgumentError,
         )
+        shapes = [shape_of(t) for t in tensors]
         dtype = result_dtype(*tensors)
-        operands = tuple(to_dtype(t, dtype) for t in tensors)
+        # a tensor of shape [0] fits any other, as in torch
+        kept = [t for t, shape in zip(tensors, shapes, strict=True) if shape != (0,)] or tensors
+        operands = tuple(to_dtype(t, dtype) for t in kept)
         return operands, {"dim": normalize_dim(dim, len(shape_of(operands[0])))}
 
     def infer(self, *tensors: TensorType, dim: int) -> TensorType:
@@ -309,6 +322,15 @@ class Cat(Op):
         return compute(t.shape, t.dtype, body)
 
 
+def _check_sequence(tensors: Any) -> None:
+    check(
+        isinstance(tensors, list | tuple),
+        "GT301",
+        f"tensors must be a sequence of tensors, got {type(tensors).__name__}",
+        kind=ArgumentTypeError,
+    )
+
+
 class Iota(Op):
     """0, 1, 2, ... along ``dim``, the same along every other dimension."""
 
@@ -354,8 +376,16 @@ def expand_as(input: Any, other: Any) -> Any:
 
 @composite("Tensor")
 def view(input: Any, *shape: Any) -> Any:
-    """`reshape` of a contiguous tensor, sharing its storage."""
-    return reshape(input, *shape)
+    """`reshape` that shares the storage; ShapeError GT105 where the order of the elements in memory forbids it."""
+    out = reshape(input, *shape)
+    is_view_of = getattr(out, "_is_view_of", None)  # values of a graph have no storage
+    check(
+        is_view_of is None or is_view_of(input),
+        "GT105",
+        f"this tensor of shape {list(shape_of(input))} has no view of shape {list(shape_of(out))}",
+        "its elements are in another order in memory: use reshape(), which copies them",
+    )
+    return out
 
 
 @composite("gt", "Tensor")
@@ -431,6 +461,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
 @composite("gt")
 def stack(tensors: Any, dim: int = 0) -> Any:
     """Tensors of one shape, joined along a new dimension."""
+    _check_sequence(tensors)
     shapes = [list(shape_of(x)) for x in tensors]
     check(bool(shapes), "GT304", "stack needs at least one tensor", "expected a non-empty sequence", kind=ArgumentError)
     check(
@@ -474,10 +505,15 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
 
 @composite("Tensor", name="__getitem__")
 def getitem(input: Any, index: Any) -> Any:
-    """Integers, slices with a positive step, None and ...; a view. Index tensors are not there yet."""
+    """Integers, slices with a positive step, None and ...; a view. Index tensors are not there yet.
+
+    True is a new dimension of size 1, and False one of size 0.
+    """
     index = index if isinstance(index, tuple) else (index,)
     shape = shape_of(input)
-    given = sum(1 for i in index if i is not None and i is not Ellipsis)
+    given = sum(1 for i in index if not (i is None or i is Ellipsis or isinstance(i, bool)))
+    flags = [i for i in index if isinstance(i, bool)]
+    check(len(flags) < 2, "GT304", f"{len(flags)} bools in an index", "expected at most one", kind=ArgumentError)
     check(
         given <= len(shape),
         "GT302",
@@ -491,10 +527,11 @@ def getitem(input: Any, index: Any) -> Any:
     stop: list[int] = []
     step: list[int] = []
     out: list[int] = []
-    d = 0
+    d, new = 0, -1
     for i in index:
-        if i is None:
+        if i is None or isinstance(i, bool):
             out.append(1)
+            new = len(out) - 1 if i is False else new
             continue
         count = len(shape) - given if i is Ellipsis else 1
         for _ in range(count):
@@ -503,7 +540,8 @@ def getitem(input: Any, index: Any) -> Any:
             out += [max(0, -(-(b - a) // s))] if keep else []
             d += 1
     part = bind.bind(slice_op, input, start=tuple(start), stop=tuple(stop), step=tuple(step)) if shape else input
-    return reshape(part, tuple(out)) if shape_of(part) != tuple(out) else part
+    part = reshape(part, tuple(out)) if shape_of(part) != tuple(out) else part
+    return part if new < 0 else narrow(part, new, 0, 0)
 
 
 def _one_index(i: Any, n: int, d: int) -> tuple[int, int, int, bool]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.common import require_float, shape_of
+from graphtorch.ir.ops.common import aval_of, require_float, shape_of
 from graphtorch.ir.ops.functions import rsqrt
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import mean
@@ -51,7 +52,7 @@ def batch_norm(
     When training, running_mean and running_var (both or neither) move by ``momentum`` towards the
     batch's mean and unbiased variance. ArgumentError GT305 when a channel has a single value to train on.
     """
-    require_float(input.aval, "the operand of batch_norm")
+    require_float(aval_of(input), "the operand of batch_norm")
     shape = shape_of(input)
     check(len(shape) >= 2, "GT107", "batch_norm needs [n, c, ...]", f"expected at least 2 dimensions, got {len(shape)}")
     for name, t in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
@@ -63,18 +64,16 @@ def batch_norm(
         )
     if not training:
         return normalize_channels(input, running_mean, running_var, weight, bias, eps)
-    count = 1
-    for d, n in enumerate(shape):
-        count *= n if d != 1 else 1
+    count = math.prod(n for d, n in enumerate(shape) if d != 1)
     check(
-        count > 1,
+        count != 1,
         "GT305",
         "a channel has one value: it has no variance to train on",
         f"expected more than 1 value per channel, got input {list(shape)}",
         kind=ArgumentError,
     )
     center, variance = batch_statistics(input)
-    if running_mean is not None:
+    if running_mean is not None and count:
         _track(running_mean, center, momentum)
         _track(running_var, variance * (count / (count - 1)), momentum)
     return normalize_channels(input, center, variance, weight, bias, eps)

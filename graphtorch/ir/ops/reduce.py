@@ -14,6 +14,7 @@ from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.casts import detach
 from graphtorch.ir.ops.common import (
     Shape,
+    aval_of,
     check_dim,
     dtype_of,
     normalize_dim,
@@ -205,7 +206,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | No
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The mean over ``dim`` (all when None) of a floating-point tensor."""
     x = to_dtype(input, dtype) if dtype else input
-    require_float(x.aval, "the operand of mean")
+    require_float(aval_of(x), "the operand of mean")
     shape = shape_of(x)
     count = math.prod(shape[d] for d in normalize_dims(dim, len(shape)))
     return _reduced(reduce_sum, x, dim, keepdim) * (1.0 / count if count else math.nan)
@@ -228,7 +229,8 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The first position of the greatest element along ``dim``, or in the flattened tensor."""
     x = _numeric(input)
     if dim is None:
-        return bind.bind(reduce_argmax, reshape(x, (-1,)), dim=0)
+        out = bind.bind(reduce_argmax, reshape(x, (math.prod(shape_of(x)),)), dim=0)
+        return reshape(out, (1,) * len(shape_of(x))) if keepdim else out
     d = normalize_dim(dim, len(shape_of(x)))
     if not shape_of(x):
         return bind.bind(reduce_argmax, reshape(x, (1,)), dim=0)
@@ -239,7 +241,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 @composite("gt", "Tensor")
 def var(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
     """The variance over ``dim``, divided by the number of elements less ``correction``."""
-    require_float(input.aval, "the operand of var")
+    require_float(aval_of(input), "the operand of var")
     shape = shape_of(input)
     dims = normalize_dims(dim, len(shape))
     count = math.prod(shape[d] for d in dims)
@@ -259,6 +261,8 @@ def std(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = F
 
 def _shifted(input: Any, dim: int) -> Any:
     """``input`` less its greatest along ``dim``, which changes no softmax and keeps exp from overflow."""
+    if not shape_of(input)[dim]:
+        return input
     return input - detach(amax(input, dim, keepdim=True))
 
 
@@ -266,7 +270,7 @@ def _shifted(input: Any, dim: int) -> Any:
 def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """log(softmax(input, dim)), computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input
-    require_float(x.aval, "the operand of log_softmax")
+    require_float(aval_of(x), "the operand of log_softmax")
     if not shape_of(x):
         return x - x
     dim = normalize_dim(dim, len(shape_of(x)))
@@ -278,7 +282,7 @@ def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
 def softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """exp(input) over its sum along ``dim``, computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input
-    require_float(x.aval, "the operand of softmax")
+    require_float(aval_of(x), "the operand of softmax")
     if not shape_of(x):
         return exp(x - x)
     dim = normalize_dim(dim, len(shape_of(x)))

@@ -11,7 +11,7 @@ from graphtorch.ir import bind, expr
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
-from graphtorch.ir.ops.common import check_sizes, pair, require_float, shape_of
+from graphtorch.ir.ops.common import aval_of, check_sizes, pair, require_float, shape_of
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.types import TensorType, int32, int64, least
 
@@ -231,7 +231,7 @@ def max_pool2d(
 
     ArgumentError GT304 when padding exceeds half of the window, ShapeError GT111 when no window fits.
     """
-    require_float(input.aval, "the operand of max_pool2d")
+    require_float(aval_of(input), "the operand of max_pool2d")
     dims = len(shape_of(input))
     check(
         dims in (3, 4),

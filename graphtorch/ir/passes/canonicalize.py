@@ -77,7 +77,7 @@ def _step(call: Call) -> Found:
 
 
 def identity(call: Call) -> Found:
-    """detach, clone, overwrite: values are immutable, and gradients are there. check_index: nobody would look."""
+    """detach, clone, overwrite: values are immutable, and gradients are there."""
     return call.first
 
 
@@ -222,7 +222,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "detach": (identity,),
     "overwrite": (identity,),
     "clone": (identity,),
-    "check_index": (identity,),
     "add": (neutral(-0.0, 0, both_sides=True),),
     "sub": (neutral(0.0, 0, both_sides=False),),
     "mul": (neutral(1.0, 1, both_sides=True), mul_zero, mul_minus_one),

@@ -19,9 +19,11 @@ from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.passes._units import Unit, Units
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
-INJECTIVE = frozenset(["broadcast_to", "permute", "slice", "pad", "cat", "iota", "random_uniform", "max_pool2d_gather"])
+INJECTIVE = frozenset(
+    ["broadcast_to", "permute", "slice", "pad", "cat", "iota", "one_hot", "random_uniform", "max_pool2d_gather"]
+)
 #: cost nothing to compute again in every reader
-FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "detach", "clone", "permute"])
+FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
 REDUCTIONS = CONTRACTIONS | frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_argmax", "max_pool2d"])
 

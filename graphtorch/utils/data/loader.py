@@ -30,7 +30,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         return PUBLIC["gt"]["stack"](list(batch))
     if isinstance(first, np.ndarray | np.generic):
-        return as_tensor_of(np.stack(batch))
+        return as_tensor_of(_stacked(batch))
     if isinstance(first, bool | int):
         return tensor(list(batch))
     if isinstance(first, float):
@@ -46,6 +46,14 @@ def default_collate(batch: Sequence[Any]) -> Any:
         f"samples of type {type(first).__name__} cannot be collated",
         ["expected tensors, arrays, numbers, strings, or mappings and sequences of them; or pass collate_fn="],
     )
+
+
+def _stacked(batch: Sequence[Any]) -> Any:
+    shapes = sorted({np.shape(sample) for sample in batch})
+    if len(shapes) > 1:
+        facts = [f"expected one shape, got {', '.join(str(list(s)) for s in shapes)}"]
+        raise ShapeError("GT116", "samples of one batch differ in shape", facts)
+    return np.stack(batch)
 
 
 def _collate_parts(batch: Sequence[Sequence[Any]]) -> Any:
