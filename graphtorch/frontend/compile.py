@@ -124,7 +124,8 @@ class Compiled:
         path = getattr(self._target, "__qualname__", "")
         if functools.reduce(lambda x, name: getattr(x, name, None), path.split("."), home) is self:
             return path
-        return functools.partial(compile, **self._options), (self._target,)
+        freeze, tune = self._options.get("freeze", False), self._options.get("tune", False)
+        return functools.partial(compile, freeze=freeze, tune=tune), (self._target,)
 
     # ---- looking inside ----
 

@@ -315,7 +315,7 @@ class Tensor(Operators):
             interpreter.tracing or self._data is None or self._data.flags.writeable,
             "GT117",
             "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
-            f"got {self.aval} with strides {list(self.stride())}; clone() it first",
+            f"got {self.aval}; clone() it first",
         )
         interpreter.write(self, source)
         return self

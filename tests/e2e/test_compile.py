@@ -503,7 +503,7 @@ def test_a_compiled_module_is_pickled_as_its_module(freeze: bool) -> None:
         want = compiled(x)
     for data in (before, pickle.dumps(compiled)):
         twin = pickle.loads(data)
-        assert (type(twin), twin._freeze, len(twin.graphs)) == (type(compiled), freeze, 0)
+        assert (type(twin), twin._options["freeze"], len(twin.graphs)) == (type(compiled), freeze, 0)
         with gt.no_grad():
             np.testing.assert_array_equal(twin(x).numpy(), want.numpy())
         assert twin.weight is not compiled.weight
