@@ -16,7 +16,10 @@ _plain_getattr: Any = None
 _own = frozenset(vars(Module))
 _facts = {name: vars(Tensor)[name] for name in ("aval", "requires_grad", "is_leaf")}
 #: what stands in these classes only while a trace runs
-_REPLACED = {Module: ("__getattribute__", "__getattr__"), Tensor: ("__getattr__", *_facts)}
+_REPLACED: dict[Any, tuple[str, ...]] = {
+    Module: ("__getattribute__", "__getattr__"),
+    Tensor: ("__getattr__", *_facts),
+}
 
 
 def replaces(cls: Any, name: str) -> bool:
