@@ -11,6 +11,7 @@ The whole training step (zero_grad, forward, loss, backward, step) is one compil
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import sys
 import time
@@ -28,6 +29,7 @@ from graphtorch.utils.data import DataLoader, TensorDataset
 
 MINI = Path(__file__).parent / "data" / "fashion_mnist_mini.npz"
 FILES = {"train": "train", "test": "t10k"}
+IDX = "images-idx3-ubyte", "labels-idx1-ubyte"
 MEAN, STD = 0.2860, 0.3530  # of the pixels of the full training set
 TEST_BATCH = 500
 COMPARED_STEPS = 20
@@ -62,8 +64,7 @@ class Net(nn.Module):
 def load(source: Path, split: str) -> TensorDataset:
     """Images f32[n,1,28,28], normalised, with classes i64[n]; ``source`` is an .npz file or a folder of IDX files."""
     if source.is_dir():
-        images = read_idx(source / f"{FILES[split]}-images-idx3-ubyte.gz")
-        labels = read_idx(source / f"{FILES[split]}-labels-idx1-ubyte.gz")
+        images, labels = (read_idx(source / f"{FILES[split]}-{kind}.gz") for kind in IDX)
     else:
         with np.load(source) as file:
             images, labels = file[f"{split}_images"], file[f"{split}_labels"]
@@ -199,8 +200,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--num-threads", type=int, help="threads of compiled programs (default: one for each core)")
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every stage of the compiled step to DIR")
     args = parser.parse_args()
-    if args.batch_size < 2 or args.epochs < 0:
-        parser.error("expected --batch-size >= 2 (batch norm needs more than one image) and --epochs >= 0")
+    threads = args.num_threads
+    wrong = {
+        "--batch-size >= 2 (batch norm needs more than one image)": args.batch_size < 2,
+        "--epochs >= 0": args.epochs < 0,
+        "--lr >= 0, and finite": not 0 <= args.lr < math.inf,
+        "--num-threads between 1 and 256": threads is not None and not 1 <= threads <= 256,
+        "a folder for --dump-ir": args.dump_ir is not None and args.dump_ir.exists() and not args.dump_ir.is_dir(),
+        "no --dump-ir with --eager (nothing is compiled)": args.eager and args.dump_ir is not None,
+    }
+    if any(wrong.values()):
+        parser.error("expected " + ", ".join(what for what, is_so in wrong.items() if is_so))
     return args
 
 
@@ -208,7 +218,11 @@ def main() -> None:
     args = parse_args()
     if args.num_threads is not None:
         gt.set_num_threads(args.num_threads)
-    train, test = load(args.data, "train"), load(args.data, "test")
+    try:
+        train, test = load(args.data, "train"), load(args.data, "test")
+    except (OSError, ValueError, KeyError) as error:
+        names = ", ".join(f"{name}-{kind}.gz" for name in FILES.values() for kind in IDX)
+        raise SystemExit(f"--data {args.data}: expected a folder with {names} ({error})") from error
     if len(train) < args.batch_size:
         raise SystemExit(f"--batch-size {args.batch_size} is more than the {len(train):,} training images")
     print(f"Fashion-MNIST: {len(train):,} training and {len(test):,} test images\n")
@@ -222,7 +236,8 @@ def main() -> None:
     loader = DataLoader(train, args.batch_size, shuffle=True, drop_last=True)
     if not args.eager:
         step, predict = gt.compile(step), gt.compile(model)
-        step(*next(iter(loader)))  # the first call compiles
+    step(*next(iter(loader)))  # the first call compiles; without the compiler it is made too, so that both train alike
+    if not args.eager:
         print_compilation(step)
     for epoch in range(1, args.epochs + 1):
         train_epoch(step, loader, f"epoch {epoch}/{args.epochs}")

@@ -24,18 +24,15 @@ _UINT8 = 0x08
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array in an IDX .gz file of unsigned bytes; SystemExit for any other file.
+    """The array in an IDX .gz file of unsigned bytes; OSError or ValueError for any other file.
 
     An IDX file starts with two zero bytes, the element type and the number of dimensions; then come the
     sizes, big-endian, 4 bytes each, and the elements.
     """
-    try:
-        data = gzip.decompress(path.read_bytes())
-    except FileNotFoundError:
-        raise SystemExit(f"{path} is not there: give the folder of the IDX .gz files with --source") from None
-    zero, kind, ndim = struct.unpack_from(">HBB", data)
-    if zero != 0 or kind != _UINT8:
-        raise SystemExit(f"{path} is not an IDX file of unsigned bytes")
+    data = gzip.decompress(path.read_bytes())
+    if len(data) < 4 or data[:3] != bytes((0, 0, _UINT8)):
+        raise ValueError(f"{path} is not an IDX file of unsigned bytes")
+    ndim = data[3]
     shape = struct.unpack_from(f">{ndim}I", data, 4)
     return np.frombuffer(data, np.uint8, offset=4 + 4 * ndim).reshape(shape)
 
@@ -44,7 +41,7 @@ def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
     """The sorted positions of the first ``count`` examples of every class."""
     found = [np.flatnonzero(labels == c)[:count] for c in range(CLASSES)]
     if any(len(f) < count for f in found):
-        raise SystemExit(f"the source has fewer than {count} examples of some class")
+        raise ValueError(f"the source has fewer than {count} examples of some class")
     return np.sort(np.concatenate(found))
 
 
@@ -64,7 +61,10 @@ def main() -> None:
     parser.add_argument("--source", type=Path, default=SOURCE, help=f"folder of the IDX .gz files (default: {SOURCE})")
     parser.add_argument("--out", type=Path, default=OUT, help="the .npz file to write (default: beside this script)")
     args = parser.parse_args()
-    arrays = cut(args.source)
+    try:
+        arrays = cut(args.source)
+    except (OSError, ValueError) as error:
+        parser.error(f"--source {args.source}: {error}")
     np.savez_compressed(args.out, **arrays)
     for name, array in arrays.items():
         print(f"{name:<13} {array.dtype}{list(array.shape)}")

@@ -64,18 +64,22 @@ def _in_scratch(s: Alloc) -> bool:
     return s.space == "thread" or (s.space == "local" and s.buffer.nbytes > STACK_LIMIT)
 
 
-def emit_kernel(module: ll.Module, kernel: Kernel, aliased: bool = False) -> ll.Function:
-    """Add the function of a legalized kernel to ``module``; ``aliased``: parameters may overlap."""
+def declare_kernel(module: ll.Module, kernel: Kernel) -> ll.Function:
+    """The function of a legalized kernel, without its code."""
     types = [memory_type(p.buffer.dtype).as_pointer() for p in kernel.params]
     signature = ll.FunctionType(ll.VoidType(), [*types, PTR, PTR, I64, I64, I64, PTR])
-    function = ll.Function(module, signature, kernel.name)
-    function.linkage = "internal"
+    return ll.Function(module, signature, kernel.name)
+
+
+def emit_kernel(module: ll.Module, kernel: Kernel, aliased: bool = False) -> tuple[ll.Function, int]:
+    """Add a legalized kernel to ``module``: (its function, its sections). ``aliased``: parameters may overlap."""
+    function = declare_kernel(module, kernel)
     function.attributes.add("nounwind")
-    for argument in function.args[: len(types)]:
+    for argument in function.args[: len(kernel.params)]:
         if not aliased:
             argument.add_attribute("noalias")
     _Emitter(module, function, kernel).run()
-    return function
+    return function, section_count(kernel)
 
 
 class _Emitter:

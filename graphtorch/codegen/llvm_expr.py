@@ -26,6 +26,19 @@ from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Buffer, Expr
 
 
+class _Scope:
+    """The expressions that are known in it, by id (held, so that none comes to mean another), and who loads."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[Expr, Any]] = {}
+        self.readers: dict[Buffer, list[int]] = {}
+
+    def add(self, e: Expr, value: Any, buffers: frozenset[Buffer]) -> None:
+        self.known[id(e)] = e, value
+        for buffer in buffers:
+            self.readers.setdefault(buffer, []).append(id(e))
+
+
 class Values(Instructions):
     """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie."""
 
@@ -33,29 +46,40 @@ class Values(Instructions):
         super().__init__(module, b)
         self.memory: dict[Buffer, Any] = {}
         self.vars: dict[E.Var, Any] = {}
-        self.scopes: list[dict[int, tuple[Expr, Any]]] = [{}]
+        self.scopes = [_Scope()]
+        self._read: dict[int, tuple[Expr, frozenset[Buffer]]] = {}
 
     @contextmanager
     def scope(self) -> Iterator[None]:
         """What is computed inside is not known after it: its block need not have run."""
-        self.scopes.append({})
+        self.scopes.append(_Scope())
         yield
         self.scopes.pop()
 
     def forget(self, buffer: Buffer) -> None:
         """After a store: what was loaded before may have changed."""
         for scope in self.scopes:
-            for key in [k for k, (e, _) in scope.items() if _reads(e, buffer)]:
-                del scope[key]
+            for key in scope.readers.pop(buffer, ()):
+                scope.known.pop(key, None)
 
     def of(self, e: Expr) -> Any:
         for scope in reversed(self.scopes):
-            if id(e) in scope:
-                return scope[id(e)][1]
+            if id(e) in scope.known:
+                return scope.known[id(e)][1]
         result = _EXPRESSIONS[type(e)](self, e)
         if not isinstance(e, E.Const | E.Var):
-            self.scopes[-1][id(e)] = e, result
+            self.scopes[-1].add(e, result, self._buffers(e))
         return result
+
+    def _buffers(self, e: Expr) -> frozenset[Buffer]:
+        """What the expression loads from."""
+        if id(e) in self._read:
+            return self._read[id(e)][1]
+        found = frozenset[Buffer]().union(*map(self._buffers, E.children(e)))
+        if isinstance(e, E.Load):
+            found |= {e.buffer}
+        self._read[id(e)] = e, found
+        return found
 
     def load(self, e: E.Load) -> Any:
         index = e.indices[0]
@@ -111,17 +135,6 @@ class Values(Instructions):
 
     def address(self, buffer: Buffer, index: Expr) -> Any:
         return self.b.gep(self.memory[buffer], [self.of(index)], inbounds=True)
-
-
-def _reads(e: Expr, buffer: Buffer) -> bool:
-    found = False
-
-    def visit(x: Expr) -> None:
-        nonlocal found
-        found = found or (isinstance(x, E.Load) and x.buffer is buffer)
-
-    E.walk(e, visit)
-    return found
 
 
 _EXPRESSIONS: dict[type, Callable[[Values, Any], Any]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -92,14 +92,51 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     """
     import llvmlite.ir as ll
 
-    from graphtorch.codegen.emit_llvm import emit_kernel, section_count
+    from graphtorch.codegen.emit_llvm import emit_kernel
+
+    module = ll.Module("program")
+    functions = {kernel: emit_kernel(module, legal, aliased=True) for kernel, legal in _legalized(launches)}
+    for function, _ in functions.values():
+        function.linkage = "internal"
+    _emit_entry(module, launches, functions, where, scratch)
+    return str(module)
+
+
+def emit_parts(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]], scratch: int) -> Iterator[str]:
+    """`emit_program` in modules that are to be linked: one for each kernel, and the last with the entry."""
+    import llvmlite.ir as ll
+
+    from graphtorch.codegen.emit_llvm import declare_kernel, emit_kernel
+
+    entry = ll.Module("program")
+    functions: dict[Kernel, tuple[ll.Function, int]] = {}
+    for kernel, legal in _legalized(launches):
+        module = ll.Module(kernel.name)
+        _, sections = emit_kernel(module, legal, aliased=True)
+        functions[kernel] = declare_kernel(entry, legal), sections
+        yield str(module)
+    _emit_entry(entry, launches, functions, where, scratch)
+    yield str(entry)
+
+
+def _legalized(launches: Sequence[Launch]) -> Iterator[tuple[Kernel, Kernel]]:
+    """Every kernel once, and its legal form."""
+    return ((kernel, legalize(kernel)) for kernel in dict.fromkeys(launch.kernel for launch in launches))
+
+
+def _emit_entry(
+    module: Any,
+    launches: Sequence[Launch],
+    functions: Mapping[Kernel, tuple[Any, int]],
+    where: Callable[[Value], tuple[str, int]],
+    scratch: int,
+) -> None:
+    """``program`` and ``sections``; ``functions`` gives each kernel's function and how many sections it has."""
+    import llvmlite.ir as ll
+
     from graphtorch.codegen.llvm_parallel import Team, const
     from graphtorch.codegen.llvm_tables import I64, PTR
 
-    module = ll.Module("program")
-    kernels = {kernel: legalize(kernel) for kernel in dict.fromkeys(launch.kernel for launch in launches)}
-    functions = {kernel: emit_kernel(module, legal, aliased=True) for kernel, legal in kernels.items()}
-    sections = {kernel: section_count(legal) for kernel, legal in kernels.items()}
     program = ll.Function(module, ll.FunctionType(ll.VoidType(), [PTR.as_pointer(), I64, I64, I64]), "program")
     table, *who = program.args
     entry, b = (ll.IRBuilder(program.append_basic_block(name)) for name in ("entry", "body"))
@@ -112,14 +149,14 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     team = Team(module, entry, b, (*who, memory))
 
     def call(launch: Launch) -> None:
-        function, args = functions[launch.kernel], []
+        (function, sections), args = functions[launch.kernel], []
         for value, wanted in zip(launch.values, function.args, strict=False):
             kind, at = where(value)
             raw = slot(HEADER + at) if kind == "slot" else b.gep(kept if kind == "kept" else arena, [const(at)])
             args.append(b.bitcast(raw, wanted.type))
-        b.call(function, [*args, own, workspace, *who, team.reserve(sections[launch.kernel])])
+        b.call(function, [*args, own, workspace, *who, team.reserve(sections)])
 
-    for parallel, group in groupby(launches, lambda launch: sections[launch.kernel] > 0):
+    for parallel, group in groupby(launches, lambda launch: functions[launch.kernel][1] > 0):
         # neighbours that one thread runs are one section; a parallel kernel has its own, and waits at its end
         with nullcontext() if parallel else team.section(const(1)):
             for launch in group:
@@ -129,7 +166,6 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     entry.branch(program.blocks[1])
     count = ll.Function(module, ll.FunctionType(I64, []), "sections")
     ll.IRBuilder(count.append_basic_block("entry")).ret(const(team.count))
-    return str(module)
 
 
 #: entries of the pointer table before those of parameters and outputs: arena, scratch, workspace, sections, kept

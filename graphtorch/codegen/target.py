@@ -21,6 +21,7 @@ class Target:
     registers: int
     l1: int = 32 * 1024
     l2: int = 512 * 1024
+    winograd: bool = True  # whether schedules may choose it (ADR 9)
 
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes per vector."""
@@ -29,13 +30,17 @@ class Target:
 
 @functools.cache
 def host_target() -> Target:
-    """The CPU that runs this process; GRAPHTORCH_CPU_FEATURES ("-avx512f", ...) takes features away."""
+    """The CPU that runs this process; GRAPHTORCH_CPU_FEATURES ("-avx512f", ...) takes features away.
+
+    GRAPHTORCH_WINOGRAD=0 keeps schedules from Winograd convolution.
+    """
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
     features.update(_changes(os.environ.get("GRAPHTORCH_CPU_FEATURES", "")))
     found = target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
-    return replace(found, l1=_cache_bytes(1, found.l1), l2=_cache_bytes(2, found.l2))
+    winograd = os.environ.get("GRAPHTORCH_WINOGRAD") != "0"
+    return replace(found, l1=_cache_bytes(1, found.l1), l2=_cache_bytes(2, found.l2), winograd=winograd)
 
 
 def _changes(text: str) -> dict[str, bool]:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DType:
-    """An element type. ``name`` is torch's, ``short`` is the text IR's, ``kind`` is one of ``f i u b``."""
+    """An element type. ``name`` is torch's, ``short`` is the text IR's, ``kind`` is one of ``f i u b``.
+
+    There is one object for each (copies and unpickling give the same), so they are compared by identity.
+    """
 
     name: str
     short: str

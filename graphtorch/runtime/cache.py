@@ -22,7 +22,7 @@ from pathlib import Path
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import CacheWarning
 
-_MAGIC = b"graphtorch-object-1\n"
+_MAGIC = b"graphtorch-objects-2\n"
 
 
 def directory() -> Path | None:
@@ -42,21 +42,20 @@ def key_of(text: str, kind: str) -> str:
 
     from graphtorch import __version__
 
-    target = host_target()
-    parts = (kind, generator(), __version__, llvmlite.__version__, target.triple, target.cpu, target.features, text)
+    parts = (kind, generator(), __version__, llvmlite.__version__, repr(host_target()), text)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @functools.cache
 def generator() -> str:
-    """A hash of the source of all that turns kernels into code: what it changes, the kernel text need not show."""
+    """A hash of the source of all that turns graphs into code: what it changes need not show in a text."""
     package = Path(__file__).parent.parent
-    files = sorted([*package.glob("codegen/*.py"), *package.glob("runtime/*.py")])
+    files = sorted(file for part in ("ir", "codegen", "runtime") for file in (package / part).rglob("*.py"))
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def object_for(text: str, kind: str, compile: Callable[[], bytes]) -> tuple[bytes, bool]:
-    """(object code, whether it came from the cache)."""
+def objects_for(text: str, kind: str, compile: Callable[[], list[bytes]]) -> tuple[list[bytes], bool]:
+    """(object files, whether they came from the cache)."""
     folder = directory()
     if folder is None or not _trusted(folder):
         return compile(), False
@@ -86,7 +85,7 @@ def _trusted(folder: Path) -> bool:
     return True
 
 
-def _read(path: Path) -> bytes | None:
+def _read(path: Path) -> list[bytes] | None:
     try:
         with open(path, "rb") as file:
             info = os.fstat(file.fileno())
@@ -104,7 +103,21 @@ def _read(path: Path) -> bytes | None:
     if data[:head] != _MAGIC or _checksum(path, code) != checksum:
         _warn(f"{path} is damaged")
         return None
-    return code
+    return _unpack(code)
+
+
+def _pack(parts: list[bytes]) -> bytes:
+    """Each part behind its length."""
+    return b"".join(len(part).to_bytes(8, "little") + part for part in parts)
+
+
+def _unpack(code: bytes) -> list[bytes]:
+    parts, at = [], 0
+    while at < len(code):
+        end = at + 8 + int.from_bytes(code[at : at + 8], "little")
+        parts.append(code[at + 8 : end])
+        at = end
+    return parts
 
 
 def _checksum(path: Path, code: bytes) -> bytes:
@@ -112,8 +125,8 @@ def _checksum(path: Path, code: bytes) -> bytes:
     return hashlib.sha256(path.stem.encode() + code).digest()
 
 
-def _write(path: Path, code: bytes) -> None:
-    temporary = ""
+def _write(path: Path, parts: list[bytes]) -> None:
+    temporary, code = "", _pack(parts)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(handle, "wb") as file:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from graphtorch.codegen.kernel_ir import has_parallel_loop
-from graphtorch.codegen.program import HEADER, Launch, emit_program, memory_sizes, program_text
+from graphtorch.codegen.program import HEADER, Launch, emit_parts, emit_program, memory_sizes
 from graphtorch.ir.graph import Value
 from graphtorch.runtime import cache, cpu, threads
 
@@ -20,30 +22,42 @@ Where = Callable[[Value], tuple[str, int]]
 
 
 class Entry:
-    """``calls`` counts entries into native code; ``from_cache`` tells how the machine code was had."""
+    """``calls`` counts entries into native code; ``from_cache`` tells how the machine code was had.
 
-    def __init__(self, launches: Sequence[Launch], where: Where, arena: Array, kept: Array, slots: int) -> None:
-        self.launches, self._where = launches, where
-        sizes = memory_sizes(launches)
-        self._scratch_bytes = -(-sizes.scratch // _ALIGN) * _ALIGN
-        text = program_text(launches, where) + f"\nscratch {self._scratch_bytes}"
-        self._parallel = any(has_parallel_loop(launch.kernel.body) for launch in launches)
+    ``text`` is what identifies the machine code (with this machine, and the source of the compiler). ``launches``
+    makes the kernels, and is asked for them only where there is no code for the text yet, or to print it.
+    """
+
+    def __init__(
+        self, text: str, launches: Callable[[], Sequence[Launch]], where: Where, arena: Array, kept: Array, slots: int
+    ) -> None:
+        self._launches, self._where = launches, where
         self._pool = threads.pool()
-        code, self.from_cache = cache.object_for(text, "program", lambda: cpu.compile_object(self.llvm_text()))
-        self._machine = cpu.Machine(code)
+        (facts, *code), self.from_cache = cache.objects_for(text, "program", self._compile)
+        self._facts = Facts(**json.loads(facts))
+        self.kernels = self._facts.kernels
+        self._machine = cpu.Machine(*code)
         self._address = self._machine.address("program")
         self._section_count = ctypes.CFUNCTYPE(ctypes.c_int64)(self._machine.address("sections"))()
         self.calls = 0
         self._table = (ctypes.c_void_p * (HEADER + slots))()
         self._table_address = ctypes.addressof(self._table)
-        self._memory = arena, kept, aligned(sizes.workspace)
+        self._memory = arena, kept, aligned(self._facts.workspace)
         self._scratch = self._sections = aligned(0)
         self._ready_for = self._epoch = 0
         self._table[0], self._table[4], self._table[2] = map(address, self._memory)
 
+    def _compile(self) -> list[bytes]:
+        """What the entry is to know of its kernels, and their object code."""
+        launches = self._launches()
+        facts = _facts(launches)
+        code = cpu.compile_objects(emit_parts(launches, self._where, facts.scratch))
+        return [json.dumps(asdict(facts)).encode(), *code]
+
     def llvm_text(self) -> str:
         """The LLVM IR before LLVM's own passes."""
-        return emit_program(self.launches, self._where, self._scratch_bytes)
+        launches = self._launches()
+        return emit_program(launches, self._where, _facts(launches).scratch)
 
     def run(self, arrays: Sequence[Array]) -> None:
         """The one call into native code. ``arrays`` are what the slots point to; one call at a time."""
@@ -67,12 +81,28 @@ class Entry:
         if count != self._ready_for or pool is not self._pool:
             # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
             self._pool, self._ready_for = pool, count
-            self._scratch = aligned(self._scratch_bytes * count)
+            self._scratch = aligned(self._facts.scratch * count)
             self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
             self._sections[:] = 0
             self._epoch = address(self._sections)  # in the line before the sections
             self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
-        return count if self._parallel else 1
+        return count if self._facts.parallel else 1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Bytes of scratch memory for each thread and of workspace for all; if threads share a loop; kernels launched."""
+
+    scratch: int
+    workspace: int
+    parallel: bool
+    kernels: int
+
+
+def _facts(launches: Sequence[Launch]) -> Facts:
+    sizes = memory_sizes(launches)
+    parallel = any(has_parallel_loop(launch.kernel.body) for launch in launches)
+    return Facts(-(-sizes.scratch // _ALIGN) * _ALIGN, sizes.workspace, parallel, len(launches))
 
 
 def aligned(nbytes: int) -> Array:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from graphtorch.codegen.hoist import hoist
-from graphtorch.codegen.program import Launch, schedule_graph
+from graphtorch.codegen.hoist import Hoisted, hoist
+from graphtorch.codegen.program import Launch, program_text, schedule_graph
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.text import strip_locations
 from graphtorch.runtime import threads
 from graphtorch.runtime.entry import Entry, aligned
 from graphtorch.runtime.plan import plan_memory
@@ -35,20 +37,31 @@ class Executable:
 
     def __init__(self, graph: Graph, tune: bool = False) -> None:
         started = time.perf_counter()
-        self.graph = graph
+        self.graph, self._tune = graph, tune
         self.plan = plan_memory(graph)
-        split = hoist(schedule_graph(graph, host_target(), fastest if tune else first))
-        self.launches: list[Launch] = [*split.once, *split.program]
-        self._offsets = split.offsets
-        memory = aligned(self.plan.arena_bytes), aligned(split.kept_bytes), len(graph.params) + len(graph.outputs)
-        self._program = Entry(split.program, self._where, *memory)
-        self._once = Entry(split.once, self._where, *memory) if split.once else None
+        # what is tuned or kept shows in the kernels; any other program is known by its graph, and needs no schedule
+        by_kernels = tune or any(p.role == "frozen" for p in graph.params)
+        text = program_text(self._parts.program, self._where) if by_kernels else strip_locations(str(graph))
+        once = self._parts.once if by_kernels else ()
+        kept = self._parts.kept_bytes if by_kernels else 0
+        memory = aligned(self.plan.arena_bytes), aligned(kept), len(graph.params) + len(graph.outputs)
+        self._program = Entry(f"{host_target()}\n{text}", lambda: self._parts.program, self._where, *memory)
+        self._once = Entry(program_text(once, self._where), lambda: once, self._where, *memory) if once else None
         self._stale = True
-        self.kernels = len(split.program)
+        self.kernels = self._program.kernels
         self.from_cache = self._program.from_cache and (self._once is None or self._once.from_cache)
         self._lock = threads.fork_safe(threading.Lock())
         self._output_types = [(o.type.shape, o.type.dtype.np) for o in graph.outputs]
         self.compile_seconds = time.perf_counter() - started
+
+    @cached_property
+    def _parts(self) -> Hoisted:
+        return hoist(schedule_graph(self.graph, host_target(), fastest if self._tune else first))
+
+    @property
+    def launches(self) -> list[Launch]:
+        """Every launch of a kernel, those that run once first."""
+        return [*self._parts.once, *self._parts.program]
 
     @property
     def calls(self) -> int:
@@ -60,8 +73,8 @@ class Executable:
         return once + self._program.llvm_text()
 
     def _where(self, value: Value) -> tuple[str, int]:
-        if value in self._offsets:
-            return "kept", self._offsets[value]
+        if value in self._parts.offsets:
+            return "kept", self._parts.offsets[value]
         place = self.plan.place(value)
         at = place.at + len(self.graph.params) if place.kind == "output" else place.at
         return ("arena" if place.kind == "arena" else "slot"), at

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.loops import Nest, ReduceNest
-from graphtorch.codegen.program import Launch
+from graphtorch.codegen.program import Launch, program_text
 from graphtorch.codegen.schedule.contract import count_ways
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
@@ -22,7 +22,7 @@ from graphtorch.ir.errors import CacheWarning
 from graphtorch.ir.graph import Value
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime import cache, threads
-from graphtorch.runtime.entry import Entry, aligned
+from graphtorch.runtime.entry import Entry, Where, aligned
 
 Array = np.ndarray[Any, Any]
 #: rounds in which each way runs once, and seconds after which there are no more
@@ -50,7 +50,7 @@ def fastest(nest: Nest) -> int:
         return 0
     model = str(schedule_cpu(replace(nest, name="k"), host_target()))
     text = f"{model}\nways {count}, threads {threads.get_num_threads()}"
-    kept, _ = cache.object_for(text, "tune", lambda: b"%d" % _measure(nest, count))
+    (kept,), _ = cache.objects_for(text, "tune", lambda: [b"%d" % _measure(nest, count)])
     return min(int(kept), count - 1)
 
 
@@ -75,8 +75,9 @@ def _entry(nest: ReduceNest, way: int) -> Entry:
     kernel = schedule_cpu(replace(nest, name="k"), host_target(), way)
     values = [Value(TensorType(p.buffer.shape, p.buffer.dtype)) for p in kernel.params]
     slots = {v: i for i, v in enumerate(values)}
-    nothing = aligned(0)
-    return Entry([Launch(kernel, tuple(values))], lambda v: ("slot", slots[v]), nothing, nothing, len(values))
+    where: Where = lambda v: ("slot", slots[v])
+    launches, nothing = [Launch(kernel, tuple(values))], aligned(0)
+    return Entry(program_text(launches, where), lambda: launches, where, nothing, nothing, len(values))
 
 
 def _numbers(shape: tuple[int, ...], dtype: Any) -> Array:

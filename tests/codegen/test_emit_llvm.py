@@ -23,7 +23,7 @@ from graphtorch.runtime.interp import run_kernel
 def machine_code(kernel: Kernel) -> str:
     """Assembly; LLVM verifies the module on the way."""
     module = ll.Module("test")
-    emit_kernel(module, legalize(kernel)).linkage = "external"
+    emit_kernel(module, legalize(kernel))
     return assembly(str(module))
 
 

@@ -15,7 +15,6 @@ number of threads. Each block of k is summed by itself (see blocks.py).
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from graphtorch.codegen.flatten import Flatten
@@ -74,9 +73,7 @@ def count_ways(nest: ReduceNest, target: Target) -> int:
 def ways(o: Operands, target: Target) -> list[Way]:
     """Those that may be the fastest, the cheapest by the model first."""
     sides = o, o.swapped()
-    # off unless asked for: a block at the end of the input was seen to be wrong now and then (ADR 9)
-    enabled = os.environ.get("GRAPHTORCH_WINOGRAD") == "1"
-    kinds = (outer_plans, winograd_plans) if enabled else (outer_plans,)
+    kinds = (outer_plans, winograd_plans) if target.winograd else (outer_plans,)
     found = [Way(s, p) for plans in kinds for s in sides for p in plans(s, target)]
     found.sort(key=lambda w: w.plan.cost if w.plan else 0.0)
     inner = [Way(o, None)] if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS else []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from graphtorch.codegen.kernel_ir import Stmt, store
 from graphtorch.codegen.schedule.base import index_terms
@@ -83,20 +84,30 @@ class Access:
 
     def stride(self, var: Var) -> int | None:
         """How far apart in memory neighbours along ``var`` are; None where that is not one number."""
-        found: set[int] = set()
+        found = {None if s is None else s.get(var, 0) for s in self._strides}
+        found.discard(0) if len(found) > 1 else None
+        return found.pop() if len(found) == 1 else None
+
+    @cached_property
+    def _strides(self) -> list[dict[Var, int] | None]:
+        """For each load of numbers: how far each loop moves it in memory; None where that is not one number."""
+        out: list[dict[Var, int] | None] = []
 
         def visit(e: Expr) -> None:
-            if isinstance(e, Load) and e.dtype.kind == "f":
-                form = linear(flat_index(e.buffer.shape, e.indices))
-                found.add(
-                    -1
-                    if form is None
-                    else sum(form[0].get(a.var, 0) * dict(a.coefficients).get(var, 0) for a in self.axes)
-                )
+            if not (isinstance(e, Load) and e.dtype.kind == "f"):
+                return
+            form = linear(flat_index(e.buffer.shape, e.indices))
+            if form is None:
+                out.append(None)
+                return
+            strides: dict[Var, int] = {}
+            for axis in self.axes:
+                for var, c in axis.coefficients:
+                    strides[var] = strides.get(var, 0) + form[0].get(axis.var, 0) * c
+            out.append(strides)
 
         walk(self.value, visit)
-        found.discard(0) if len(found) > 1 else None
-        return found.pop() if len(found) == 1 and -1 not in found else None
+        return out
 
     @property
     def buffers(self) -> set[Buffer]:
@@ -195,6 +206,8 @@ class Region:
             value = substitute(self.access.value, env)
             if not isinstance(inside, Const):
                 value = guard(value, inside)
+            elif not inside.value:  # the whole of a vector beyond the end
+                value = const(0, value.dtype)
             return [store(self.buffer, [local[v] for v in vars], value)]
 
         return vector_loops(vars, lanes, element)
