@@ -25,10 +25,14 @@ COPY_BYTES = 1 << 28
 def kernel(lanes: int, accumulators: int) -> str:
     """LLVM IR: @fma(n, p) does n rounds of independent FMAs, enough of them to hide their latency.
 
-    Factors come from memory, so nothing folds; x * 0.5 + 0.5 stays near 1, so nothing becomes denormal.
+    Factors come from memory, and each sum begins with another element of it, so nothing folds, and no two sums are
+    found to be one; x * 0.5 + 0.5 stays near 1, so nothing becomes denormal. ``p`` has a vector for each sum.
     """
     vec, each = f"<{lanes} x float>", range(accumulators)
-    phis = "\n".join(f"  %a{k} = phi {vec} [%b, %entry], [%c{k}, %loop]" for k in each)
+    starts = "\n".join(
+        f"  %p{k} = getelementptr {vec}, ptr %p, i64 {k}\n  %v{k} = load {vec}, ptr %p{k}, align 4" for k in each
+    )
+    phis = "\n".join(f"  %a{k} = phi {vec} [%v{k}, %entry], [%c{k}, %loop]" for k in each)
     fmas = "\n".join(f"  %c{k} = call {vec} @llvm.fma.v{lanes}f32({vec} %a{k}, {vec} %b, {vec} %b)" for k in each)
     sums = "\n".join(f"  %s{k + 1} = fadd {vec} %s{k}, %c{k}" for k in each)
     return f"""
@@ -36,6 +40,7 @@ declare {vec} @llvm.fma.v{lanes}f32({vec}, {vec}, {vec})
 define void @fma(i64 %n, ptr %p) {{
 entry:
   %b = load {vec}, ptr %p, align 4
+{starts}
   br label %loop
 loop:
   %i = phi i64 [0, %entry], [%next, %loop]
@@ -79,7 +84,7 @@ def fma_rate(threads: int) -> Run:
     lanes, accumulators = target.lanes(4), 24 if target.registers > 16 else 12
     machine = Machine(compile_object(kernel(lanes, accumulators)))
     call = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)(machine.address("fma"))
-    data = np.empty((threads, 64), np.float32)  # a row's 256 bytes are more than any vector
+    data = np.empty((threads, accumulators * lanes), np.float32)
 
     def measure(rounds: int) -> float:
         data[:] = 0.5

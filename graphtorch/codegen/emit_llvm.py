@@ -87,7 +87,7 @@ class _Emitter:
         self.module, self.function, self.kernel = module, function, kernel
         self.entry = ll.IRBuilder(function.append_basic_block("entry"))
         self.b = ll.IRBuilder(function.append_basic_block("body"))
-        self.values = Values(module, self.b)
+        self.values = Values(module, self.b, self.entry)
         count = len(kernel.params)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
         self.scratch, self.workspace = function.args[count : count + 2]
@@ -169,16 +169,18 @@ class _Emitter:
         self._range(s, ll.Constant(I64, 0), self.values.of(s.extent))
 
     def _range(self, s: For, start: Any, stop: Any) -> None:
+        self.values.hoist(s.body)
         head = self.b.block
         loop, done = self.b.append_basic_block("loop"), self.b.append_basic_block("done")
         self.b.cbranch(self.b.icmp_signed("<", start, stop), loop, done)
         self.b.position_at_end(loop)
         i = self.b.phi(I64, s.var.name)
         i.add_incoming(start, head)
-        self.values.vars[s.var] = i
         for buffer in buffers_written(s.body):
             self.values.forget(buffer)  # in later rounds it is not what was loaded before the loop
-        self._body(s.body)
+        with self.values.scope():
+            self.values.vars[s.var] = i
+            self._body(s.body)
         following = self.b.add(i, ll.Constant(I64, 1), flags=["nuw", "nsw"])
         i.add_incoming(following, self.b.block)
         self.b.cbranch(self.b.icmp_signed("<", following, stop), loop, done)
@@ -200,8 +202,7 @@ class _Emitter:
         if lanes == 1:
             self.b.store(value, self.values.address(s.buffer, index))
         elif isinstance(index, Ramp):
-            address = self.b.bitcast(self.values.address(s.buffer, index.base), value.type.as_pointer())
-            self.b.store(value, address, align=s.buffer.dtype.itemsize)
+            self.b.store(value, self.values.address(s.buffer, index.base, lanes), align=s.buffer.dtype.itemsize)
         else:
             self._scatter(s.buffer, self.values.of(index), value, lanes)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.ir as ll
 
+from graphtorch.codegen.kernel_ir import Stmt, exprs_of, walk
 from graphtorch.codegen.llvm_tables import (
     I1,
     I32,
@@ -24,6 +25,7 @@ from graphtorch.codegen.llvm_tables import (
 )
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Buffer, Expr
+from graphtorch.ir.types import int64
 
 
 class _Scope:
@@ -31,6 +33,7 @@ class _Scope:
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[Expr, Any]] = {}
+        self.places: dict[tuple[Buffer, int, int], tuple[Expr, Any]] = {}
         self.readers: dict[Buffer, list[int]] = {}
 
     def add(self, e: Expr, value: Any, buffers: frozenset[Buffer]) -> None:
@@ -42,18 +45,24 @@ class _Scope:
 class Values(Instructions):
     """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie."""
 
-    def __init__(self, module: ll.Module, b: ll.IRBuilder) -> None:
+    def __init__(self, module: ll.Module, b: ll.IRBuilder, entry: ll.IRBuilder) -> None:
         super().__init__(module, b)
+        self.entry = entry
         self.memory: dict[Buffer, Any] = {}
+        self._fixed: dict[tuple[Buffer, Any, int], Any] = {}
         self.vars: dict[E.Var, Any] = {}
         self.scopes = [_Scope()]
         self._read: dict[int, tuple[Expr, frozenset[Buffer]]] = {}
+        self._found: dict[int, tuple[Stmt, list[Expr]]] = {}
+        self._free: dict[int, tuple[Expr, frozenset[E.Var]]] = {}
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """What is computed inside is not known after it: its block need not have run."""
+        """What is computed or named inside is not known after it: its block need not have run."""
         self.scopes.append(_Scope())
+        names = dict(self.vars)
         yield
+        self.vars = names
         self.scopes.pop()
 
     def forget(self, buffer: Buffer) -> None:
@@ -81,6 +90,46 @@ class Values(Instructions):
         self._read[id(e)] = e, found
         return found
 
+    def hoist(self, body: Sequence[Stmt]) -> None:
+        """Compute what indices in a loop's ``body`` do not owe to the loop, before it: whole sums, not parts."""
+        seen: set[int] = set()
+        pending = [e for s in walk(body) for e in self._indices(s)]
+        while pending:
+            e = pending.pop()
+            if id(e) in seen or isinstance(e, E.Const | E.Var):
+                continue
+            seen.add(id(e))
+            if not self._buffers(e) and self._variables(e) <= self.vars.keys():
+                self.of(e)
+            else:
+                pending += (child for child in E.children(e) if child.dtype is int64)
+
+    def _indices(self, s: Stmt) -> list[Expr]:
+        """The whole numbers in a statement, each as a whole, but for what is in their loads."""
+        if id(s) in self._found:
+            return self._found[id(s)][1]
+        out: list[Expr] = []
+        seen: set[int] = set()
+        pending = list(exprs_of(s))
+        while pending:
+            e = pending.pop()
+            if id(e) in seen:
+                continue
+            seen.add(id(e))
+            if e.dtype is int64 and e.lanes == 1:
+                out.append(e)
+            else:
+                pending += E.children(e)
+        self._found[id(s)] = s, out
+        return out
+
+    def _variables(self, e: Expr) -> frozenset[E.Var]:
+        if id(e) in self._free:
+            return self._free[id(e)][1]
+        found = frozenset({e}) if isinstance(e, E.Var) else frozenset().union(*map(self._variables, E.children(e)))
+        self._free[id(e)] = e, found
+        return found
+
     def load(self, e: E.Load) -> Any:
         index = e.indices[0]
         if e.lanes == 1:
@@ -105,10 +154,10 @@ class Values(Instructions):
 
     def _load_vector(self, e: E.Load, index: E.Ramp) -> Any:
         kind = memory_type(e.dtype, e.lanes)
-        address = self.b.gep(self.memory[e.buffer], [self.of(index.base)])
-        address = self.b.bitcast(address, kind.as_pointer())
         if e.where is None:
-            return self.b.load(address, align=e.dtype.itemsize)
+            return self.b.load(self.address(e.buffer, index.base, e.lanes), align=e.dtype.itemsize)
+        address = self.b.gep(self.memory[e.buffer], [self.of(index.base)])  # perhaps before the buffer
+        address = self.b.bitcast(address, kind.as_pointer())
         name = f"llvm.masked.load.{suffix(e.dtype, e.lanes)}.p0"
         mask = ll.VectorType(I1, e.lanes)
         function = declare(self.module, name, kind, [kind.as_pointer(), mask, kind])
@@ -133,8 +182,24 @@ class Values(Instructions):
         steps = ll.Constant(ll.VectorType(I64, e.lanes), [ll.Constant(I64, i) for i in range(e.lanes)])
         return self.b.add(self.splat(self.of(e.base), e.lanes), steps)
 
-    def address(self, buffer: Buffer, index: Expr) -> Any:
-        return self.b.gep(self.memory[buffer], [self.of(index)], inbounds=True)
+    def address(self, buffer: Buffer, index: Expr, lanes: int = 1) -> Any:
+        """A pointer to so many elements. One to a fixed place is made once: an unrolled tile has many uses of few."""
+        if isinstance(index, E.Const):
+            key = buffer, index.value, lanes
+            if key not in self._fixed:
+                self._fixed[key] = self._pointer(self.entry, buffer, self.of(index), lanes)
+            return self._fixed[key]
+        place = buffer, id(index), lanes
+        for scope in reversed(self.scopes):
+            if place in scope.places:
+                return scope.places[place][1]
+        pointer = self._pointer(self.b, buffer, self.of(index), lanes)
+        self.scopes[-1].places[place] = index, pointer
+        return pointer
+
+    def _pointer(self, b: ll.IRBuilder, buffer: Buffer, position: Any, lanes: int) -> Any:
+        address = b.gep(self.memory[buffer], [position], inbounds=True)
+        return address if lanes == 1 else b.bitcast(address, memory_type(buffer.dtype, lanes).as_pointer())
 
 
 _EXPRESSIONS: dict[type, Callable[[Values, Any], Any]] = {

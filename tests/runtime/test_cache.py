@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import stat
 import warnings
@@ -11,7 +12,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch.errors import CacheWarning
-from graphtorch.runtime import cache, threads
+from graphtorch.runtime import cache, executable, threads
 
 
 @pytest.fixture
@@ -110,3 +111,32 @@ def test_the_key_covers_the_tools_and_the_target(monkeypatch: pytest.MonkeyPatch
     assert cache.key_of("text", "pool") != before
     monkeypatch.setattr(llvmlite, "__version__", "0.0")
     assert cache.key_of("text", "program") != before
+
+
+def test_a_program_from_the_cache_makes_no_kernels(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is known by its graph; its kernels are made for whoever asks to see them."""
+    run()
+    made = []
+    schedule = executable.schedule_graph
+    monkeypatch.setattr(executable, "schedule_graph", lambda *a: made.append(a) or schedule(*a))
+    f = gt.compile(lambda x: (x * 3).tanh() - 0.125)
+    f(gt.arange(5, dtype=gt.float32))
+    assert f.stats[0].from_cache and f.stats[0].kernels == 1 and not made
+    assert "tanh" in f.stages[0]["kernels"] and made
+
+
+def test_code_for_another_target_is_not_taken(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run()
+    narrow = dataclasses.replace(executable.host_target(), vector_bytes=16)
+    monkeypatch.setattr(executable, "host_target", lambda: narrow)
+    assert [run(), run()] == [False, True]
+
+
+def test_moved_code_is_the_same_program(folder: Path) -> None:
+    """Locations in the user's files are no part of the key."""
+    for lead in ("", "\n\n# a comment\n"):
+        names = {"gt": gt}
+        exec(lead + "f = gt.compile(lambda x: x * 5 - 0.5)", names)
+        f = names["f"]
+        f(gt.ones(3))
+    assert f.stats[0].from_cache

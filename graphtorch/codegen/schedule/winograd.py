@@ -14,7 +14,6 @@ a direct convolution has.
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -32,13 +31,13 @@ from graphtorch.codegen.schedule.regions import Region, region
 from graphtorch.codegen.schedule.segments import square_loops
 from graphtorch.codegen.schedule.toom_cook import Matrix, transform
 from graphtorch.codegen.schedule.winograd_plan import WinogradPlan
-from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, unflatten_index
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, flat_index, unflatten_index
 from graphtorch.ir.types import DType, int64
 
 #: channels that are summed by themselves (see blocks.py)
 BLOCK = 512
 #: multiply-adds of the loop over channels that are written out
-UNROLLED = 64
+UNROLLED = 24
 Block = tuple[Expr, Expr]  # batch, and block of rows
 
 
@@ -47,11 +46,33 @@ def winograd(nest: ReduceNest, o: Operands, plan: WinogradPlan, flat: Flatten) -
     return _Winograd(nest, o, plan, flat).body()
 
 
-Points = dict[tuple[int, ...], Expr]
+At = tuple[Expr, ...]  # a point of a tile
 
 
-def apply(matrices: Sequence[Matrix], values: Points) -> tuple[list[Stmt], Points]:
-    """Each matrix along its own dimension of ``values``, by `let`s."""
+def transforms(
+    matrices: Sequence[Matrix], load: Callable[[At], Expr], put: Callable[[At, Expr], list[Stmt]]
+) -> list[Stmt]:
+    """One matrix along each dimension of a tile: ``put`` gets the values of what ``load`` reads.
+
+    One dimension after the other, in loops over lines: a tile written out would be many times the code, and
+    is too large for registers in any case.
+    """
+    if len(matrices) == 1:
+        return _line(matrices[0], lambda i: load((i,)), lambda i, e: put((i,), e))
+    first, second = matrices
+    like = load((ZERO, ZERO)).dtype
+    half = Buffer("half", (len(first), len(second[0])), like)
+
+    def column(c: Expr) -> list[Stmt]:
+        return _line(first, lambda i: load((i, c)), lambda i, e: [store(half, (i, c), e)])
+
+    def row(r: Expr) -> list[Stmt]:
+        return _line(second, lambda i: Load(half, (r, i)), lambda i, e: put((r, i), e))
+
+    return [Alloc(half, "local"), loop("tc", len(second[0]), column), loop("tr", len(first), row)]
+
+
+def _line(matrix: Matrix, load: Callable[[Expr], Expr], put: Callable[[Expr, Expr], list[Stmt]]) -> list[Stmt]:
     lets: list[Stmt] = []
 
     def name(e: Expr) -> Expr:
@@ -59,15 +80,8 @@ def apply(matrices: Sequence[Matrix], values: Points) -> tuple[list[Stmt], Point
         lets.append(Let(var, e))
         return var
 
-    values = {at: name(e) for at, e in values.items()}
-    for d, matrix in enumerate(matrices):
-        others = dict.fromkeys((*at[:d], *at[d + 1 :]) for at in values)
-        out: Points = {}
-        for rest in others:
-            line = [values[*rest[:d], i, *rest[d:]] for i in range(len(matrix[0]))]
-            out |= {(*rest[:d], i, *rest[d:]): e for i, e in enumerate(transform(matrix, line, name))}
-        values = out
-    return lets, values
+    values = transform(matrix, [name(load(const(i, int64))) for i in range(len(matrix[0]))], name)
+    return [*lets, *(stmt for i, e in enumerate(values) for stmt in put(const(i, int64), e))]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +104,9 @@ class _Winograd:
     def products(self) -> int:
         return math.prod(self.plan.points)
 
-    def each(self, sizes: Sequence[int]) -> list[tuple[int, ...]]:
-        return list(itertools.product(*map(range, sizes)))
+    def product(self, at: At) -> Expr:
+        """The number of a point of the transformed tile."""
+        return flat_index(self.plan.points, at)
 
     def body(self) -> list[Stmt]:
         p, o = self.plan, self.o
@@ -113,7 +128,6 @@ class _Winograd:
     def weights(self, u: Buffer) -> list[Stmt]:
         """Transformed once, a panel of columns and a block of channels at a time."""
         p, o = self.plan, self.o
-        kernel = [w.r for w in p.windows]
         k = p.k
         copy = PanelCopy(o, k, p, p.turns_y, self.flat)
         packed = Buffer("wp", (k.size, p.width), self.dtype)
@@ -125,14 +139,15 @@ class _Winograd:
 
             def channel(c: Expr) -> Stmt:
                 def vector(j: Expr) -> list[Stmt]:
-                    def tap(at: tuple[int, ...]) -> Expr:
+                    def tap(at: At) -> Expr:
                         turned = [w.r - 1 - i if w.turned else i for w, i in zip(p.windows, at, strict=True)]
-                        local: Index = {w.w: const(i, int64) for w, i in zip(p.windows, turned, strict=True)}
+                        local: Index = {w.w: i for w, i in zip(p.windows, turned, strict=True)}
                         return Load(packed, (k.position(local | {p.c: c}), j))
 
-                    lets, values = apply([w.matrices.g for w in p.windows], {at: tap(at) for at in self.each(kernel)})
-                    placed = enumerate(values.values())
-                    return [*lets, *(store(u, (b, number, const(e, int64), first + c, j), v) for e, v in placed)]
+                    def put(at: At, value: Expr) -> list[Stmt]:
+                        return [store(u, (b, number, self.product(at), first + c, j), value)]
+
+                    return transforms([w.matrices.g for w in p.windows], tap, put)
 
                 return self.vectors(p.width, vector)
 
@@ -214,7 +229,7 @@ class _Winograd:
         position = p.tiles.position(dict(zip(p.tiles.vars, tile, strict=True)))
 
         def vector(l: Expr) -> list[Stmt]:
-            def element(at: tuple[int, ...]) -> Expr:
+            def element(at: At) -> Expr:
                 offset = dict(zip(p.windows, at, strict=True))
                 index: list[Expr] = []
                 for a, span in zip(axes, xs.buffer.shape, strict=True):
@@ -224,9 +239,10 @@ class _Winograd:
                 del index[channel]
                 return Load(turned, (*index, l))
 
-            lets, values = apply([w.matrices.b for w in p.windows], {at: element(at) for at in self.each(p.points)})
-            placed = enumerate(values.values())
-            return [*lets, *(store(v, (const(e, int64), position, first + l), x) for e, x in placed)]
+            def put(at: At, value: Expr) -> list[Stmt]:
+                return [store(v, (self.product(at), position, first + l), value)]
+
+            return transforms([w.matrices.b for w in p.windows], element, put)
 
         return loops(tile, [loop("l", p.lanes, vector, "vec")])
 
@@ -268,7 +284,7 @@ class _Winograd:
         return [loop("e", self.products, product)]
 
     def back(self, s: Buffer, ct: Buffer, start: Index, nb: Expr) -> list[Stmt]:
-        """Products to outputs, and the block directly if one of them is not finite."""
+        """Products to outputs, and the block directly if one of them (or their sum) is not finite."""
         p = self.plan
         lanes = p.lanes
         bad = Buffer("bad", (lanes,), self.dtype)
@@ -281,22 +297,18 @@ class _Winograd:
         def columns(v: Expr) -> list[Stmt]:
             def vector(l: Expr) -> list[Stmt]:
                 j = v * lanes + l
-                loads: Points = {
-                    at: Load(s, (const(e, int64), position, j)) for e, at in enumerate(self.each(p.points))
-                }
-                lets, values = apply([w.matrices.a for w in p.windows], loads)
 
-                def row(at: tuple[int, ...]) -> Expr:
+                def put(at: At, value: Expr) -> list[Stmt]:
                     inside = {u: local[u] * m + at[i] for u, (i, m) in by_u.items()}
-                    return p.m.position(local | inside)
+                    flag = store(bad, (l,), Load(bad, (l,)) + value)
+                    return [store(ct, (p.m.position(local | inside), j), value), flag]
 
-                total = sum(values.values(), start=zero)
-                flag = store(bad, (l,), Load(bad, (l,)) + total * zero)
-                return [*lets, *(store(ct, (row(at), j), e) for at, e in values.items()), flag]
+                load = lambda at: Load(s, (self.product(at), position, j))
+                return transforms([w.matrices.a for w in p.windows], load, put)
 
             return [loop("l", lanes, vector, "vec")]
 
-        found = sum((Load(bad, (const(i, int64),)) for i in range(lanes)), start=zero)
+        found = sum((Load(bad, (const(i, int64),)) for i in range(lanes)), start=zero) * zero
         return [
             Alloc(bad, "local"),
             loop("l", lanes, lambda l: store(bad, (l,), zero), "vec"),
