@@ -146,6 +146,9 @@ class _Emitter:
             self._body(s.body)
 
     def _alloc(self, s: Alloc) -> None:
+        """Memory for the buffer: the same for each copy of the statement, in an unrolled loop."""
+        if s.buffer in self.values.memory:
+            return
         if s.space == "global":
             at, self.workspace_at = self.workspace_at, self.workspace_at + aligned(s.buffer.nbytes)
             self.values.memory[s.buffer] = self._part(self.workspace, at, s.buffer)
