@@ -194,7 +194,8 @@ class Values(Instructions):
             if place in scope.places:
                 return scope.places[place][1]
         pointer = self._pointer(self.b, buffer, self.of(index), lanes)
-        self.scopes[-1].places[place] = index, pointer
+        if not self._buffers(index):
+            self.scopes[-1].places[place] = index, pointer
         return pointer
 
     def _pointer(self, b: ll.IRBuilder, buffer: Buffer, position: Any, lanes: int) -> Any:

@@ -6,8 +6,11 @@ import functools
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from graphtorch.ir.errors import ArgumentError, check
+
+Winograd = Literal["never", "frozen", "always"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Target:
     registers: int
     l1: int = 32 * 1024
     l2: int = 512 * 1024
-    winograd: bool = True  # whether schedules may choose it (ADR 9)
+    winograd: Winograd = "frozen"  # for which weights schedules may choose it (ADR 9)
 
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes per vector."""
@@ -32,14 +35,15 @@ class Target:
 def host_target() -> Target:
     """The CPU that runs this process; GRAPHTORCH_CPU_FEATURES ("-avx512f", ...) takes features away.
 
-    GRAPHTORCH_WINOGRAD=0 keeps schedules from Winograd convolution.
+    GRAPHTORCH_WINOGRAD=0 keeps schedules from Winograd convolution, 1 allows it also where weights are not frozen.
     """
     import llvmlite.binding as llvm
 
     features = llvm.get_host_cpu_features()
     features.update(_changes(os.environ.get("GRAPHTORCH_CPU_FEATURES", "")))
     found = target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
-    winograd = os.environ.get("GRAPHTORCH_WINOGRAD") != "0"
+    choices: dict[str, Winograd] = {"0": "never", "1": "always"}
+    winograd: Winograd = choices.get(os.environ.get("GRAPHTORCH_WINOGRAD", ""), "frozen")
     return replace(found, l1=_cache_bytes(1, found.l1), l2=_cache_bytes(2, found.l2), winograd=winograd)
 
 

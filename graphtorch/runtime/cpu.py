@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import functools
+import queue
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Any
 
 from graphtorch.codegen.stages import llvm_text
 from graphtorch.codegen.target import Target, host_target
 from graphtorch.ir.graph import Graph
+from graphtorch.runtime.threads import fork_safe
 
 
 @functools.cache
@@ -56,19 +59,61 @@ def compile_object(text: str, target: Target | None = None) -> bytes:
 
 
 def compile_objects(texts: Iterable[str]) -> list[bytes]:
-    """Object code of each text. LLVM, which does not hold the GIL, works on one while the next is written.
+    """Object code of each text. LLVM, which does not hold the GIL, works on one while the next is written."""
+    todo: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    done: list[bytes] = []
+    failed: list[BaseException] = []
 
-    A thread that comes back from LLVM waits for the GIL for a switch interval: 5 ms, as long as its work.
-    """
-    from concurrent.futures import ThreadPoolExecutor
+    def work() -> None:
+        try:
+            while (text := todo.get()) is not None:
+                done.append(compile_object(text))
+        except BaseException as error:
+            failed.append(error)
 
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(min(interval, 2e-4))
+    worker = threading.Thread(target=work, name="graphtorch-llvm", daemon=True)
     try:
-        with ThreadPoolExecutor(1, "graphtorch-llvm") as pool:
-            return [work.result() for work in [pool.submit(compile_object, text) for text in texts]]
+        worker.start()
+    except RuntimeError:  # the interpreter is shutting down, or there are no more threads
+        return [compile_object(text) for text in texts]
+    try:
+        with _short_switches:
+            for text in texts:
+                todo.put(text)
+            todo.put(None)
+            worker.join()
     finally:
-        sys.setswitchinterval(interval)
+        todo.put(None)  # also where an error came between
+    if failed:
+        raise failed[0]
+    return done
+
+
+class _ShortSwitches:
+    """A thread that comes back from LLVM waits for the GIL for a switch interval: 5 ms, as long as its work.
+
+    Several threads may compile at once: the first one in keeps the interval that was set, the last one out restores it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = fork_safe(threading.Lock())
+        self._inside, self._before = 0, 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._before, 2e-4))
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                sys.setswitchinterval(self._before)
+
+
+_short_switches = _ShortSwitches()
 
 
 def assembly(text: str, target: Target | None = None) -> str:

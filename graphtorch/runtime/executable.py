@@ -45,7 +45,9 @@ class Executable:
         once = self._parts.once if by_kernels else ()
         kept = self._parts.kept_bytes if by_kernels else 0
         memory = aligned(self.plan.arena_bytes), aligned(kept), len(graph.params) + len(graph.outputs)
-        self._program = Entry(f"{host_target()}\n{text}", lambda: self._parts.program, self._where, *memory)
+        self._program = Entry(
+            f"{host_target()}\narena {self.plan.arena_bytes}\n{text}", lambda: self._parts.program, self._where, *memory
+        )
         self._once = Entry(program_text(once, self._where), lambda: once, self._where, *memory) if once else None
         self._stale = True
         self.kernels = self._program.kernels

@@ -6,6 +6,7 @@ case must still write every output.
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any
 
@@ -18,6 +19,8 @@ from graphtorch.ir.op import OPS
 from graphtorch.nn import functional as F
 from tests.codegen.test_contract import HOST, Case, compare, threads
 from tests.codegen.test_winograd import force
+
+MACHINE = dataclasses.replace(HOST, winograd="always")
 
 __all__ = ["threads"]  # a fixture
 
@@ -49,7 +52,7 @@ def draw_case(seed: int) -> Case:
     rng = np.random.default_rng(seed)
     arrays = tuple(rng.standard_normal(s).astype(np.float32) for s in shapes)
     function = lambda a, b: bind.bind(OPS[kind], a, b, **attrs, **conv)
-    return Case(f"{kind} {x} {w} {conv}", function, arrays, HOST)
+    return Case(f"{kind} {x} {w} {conv}", function, arrays, MACHINE)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -74,7 +77,7 @@ def test_the_input_gradient_of_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
     arrays = tuple(rng.standard_normal(s).astype(np.float32) for s in ((4, 64, 1, 24), (64, 32, 3, 3)))
     conv = {"stride": (1, 1), "padding": (0, 1), "dilation": (1, 1), "groups": 1}
     function = lambda a, b: bind.bind(OPS["conv_input_grad"], a, b, size=(3, 24), **conv)
-    compare(Case("one row", function, arrays, HOST), monkeypatch)
+    compare(Case("one row", function, arrays, MACHINE), monkeypatch)
     assert plans
 
 

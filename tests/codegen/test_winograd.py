@@ -82,7 +82,9 @@ def force(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def allow(monkeypatch: pytest.MonkeyPatch, allowed: bool) -> None:
-    monkeypatch.setattr(executable, "host_target", lambda: dataclasses.replace(HOST, winograd=allowed))
+    monkeypatch.setattr(
+        executable, "host_target", lambda: dataclasses.replace(HOST, winograd="always" if allowed else "never")
+    )
 
 
 def draw_case(seed: int) -> Case:
@@ -113,7 +115,7 @@ def draw_case(seed: int) -> Case:
         return G["relu"](y * 0.5 + 0.25)
 
     machine = dataclasses.replace(
-        HOST, vector_bytes=nbytes, registers=registers, l1=caches[0], l2=caches[1], winograd=True
+        HOST, vector_bytes=nbytes, registers=registers, l1=caches[0], l2=caches[1], winograd="always"
     )
     text = f"{kind} {shapes} {conv} groups={groups} {layout} {np.dtype(dtype)} {nbytes} bytes, caches {caches}"
     return Case(text, function, (last(arrays[0]), arrays[1]), machine)
@@ -140,7 +142,7 @@ def test_tiles_beyond_the_end_read_nothing(padding: tuple[int, int], monkeypatch
     conv = {"stride": (1, 1), "padding": padding, "dilation": (1, 1), "groups": 1}
     for nbytes, registers in WIDTHS:
         plans = force(monkeypatch)
-        machine = dataclasses.replace(HOST, vector_bytes=nbytes, registers=registers, winograd=True)
+        machine = dataclasses.replace(HOST, vector_bytes=nbytes, registers=registers, winograd="always")
         compare(Case("tails", lambda a, b: bind.bind(OPS["conv"], a, b, **conv), (inside, w), machine), monkeypatch)
         assert plans
 
@@ -193,9 +195,16 @@ def test_strides_and_dilations_are_not_windows(conv: dict[str, Any], monkeypatch
     assert not plans
 
 
-def test_a_large_convolution_of_stride_1_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(monkeypatch, True)
-    x, w = gt.randn(1, 64, 56, 56), gt.randn(64, 64, 3, 3)
-    program = gt.compile(lambda a, b: gt.nn.functional.conv2d(a, b, padding=1))
-    program(x, w)
-    assert "%wp" in program.stages[0]["kernels"]
+def test_frozen_weights_take_it_and_no_others() -> None:
+    """Its rounding is relative to the largest number of a tile: for inference, and not for training."""
+    x, layer = gt.randn(1, 64, 56, 56), gt.nn.Conv2d(64, 64, 3, padding=1)
+    frozen, plain = gt.compile(layer, freeze=True), gt.compile(layer)
+    with gt.no_grad():
+        frozen(x), plain(x)
+    assert "%tr in 6" in frozen.stages[0]["kernels"]
+    assert "%tr in 6" not in plain.stages[0]["kernels"]
+    outlier = x.clone().detach()
+    outlier.numpy()[0, 0, 3, 3] = 1e8
+    with gt.no_grad():
+        np.testing.assert_array_equal(plain(outlier).numpy()[..., 8:], plain(x).numpy()[..., 8:])
+        np.testing.assert_array_equal(plain(outlier).numpy()[..., 5, 5], plain(x).numpy()[..., 5, 5])

@@ -96,8 +96,12 @@ def train(
     wrap: Callable[[Any], Any],
     start: dict[str, np.ndarray] | None = None,
     dtype: Any = np.float32,
+    rates: Any = None,
 ):
-    """(losses, final state, initial state) of ``steps`` steps in ``dtype``; ``wrap`` may compile the step."""
+    """(losses, final state, initial state) of ``steps`` steps in ``dtype``; ``wrap`` may compile the step.
+
+    ``rates`` is the dtype whose learning rates are taken, if not ``dtype``.
+    """
     lib.manual_seed(1234)
     model = net.model(lib.nn)
     if dtype == np.float64:
@@ -105,7 +109,9 @@ def train(
     if start is not None:
         model.load_state_dict({k: lib.tensor(v) for k, v in start.items()})
     first = {k: np.array(v.detach().numpy()) for k, v in model.state_dict().items()}
-    step = wrap(train_step(model, net.loss(lib.nn), OPTIMIZERS[optimizer](lib.optim, model.parameters(), dtype)))
+    step = wrap(
+        train_step(model, net.loss(lib.nn), OPTIMIZERS[optimizer](lib.optim, model.parameters(), rates or dtype))
+    )
     lib.manual_seed(99)
     losses = [step(*batch(lib, net, i, dtype)).detach().item() for i in range(steps)]
     return losses, {k: np.array(v.detach().numpy()) for k, v in model.state_dict().items()}, first

@@ -97,9 +97,9 @@ def test_weights_are_packed_once() -> None:
     with gt.no_grad():
         compiled(gt.randn(64, 3, 16, 16))
     program = compiled._order[0].forward
-    hoisted = {launch.kernel.name for launch in program._once.launches}
+    hoisted = {launch.kernel.name for launch in program._parts.once}
     assert len(hoisted) >= 2 and all(name.endswith("_once") for name in hoisted)
-    for launch in program._program.launches:
+    for launch in program._parts.program:
         assert "%wp" not in str(launch.kernel)
 
 

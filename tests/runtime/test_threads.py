@@ -182,3 +182,42 @@ def test_import_is_cheap_and_needs_no_llvm() -> None:
     code = "import sys, graphtorch; assert not {'llvmlite', 'networkx', 'torch'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_compiling_in_many_threads_leaves_the_interpreter_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHTORCH_CACHE", "0")
+    before, start = sys.getswitchinterval(), threading.Barrier(6)
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        start.wait()
+        try:
+            for k in range(3):
+                x = gt.ones(5 + number, 7 + k)
+                np.testing.assert_array_equal(gt.compile(lambda x, k=k: x * k + number)(x).numpy(), k + number)
+        except BaseException as error:
+            failures.append(error)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not failures
+    assert sys.getswitchinterval() == before
+
+
+def test_a_program_can_be_compiled_while_the_interpreter_shuts_down() -> None:
+    code = """
+import atexit, graphtorch as gt
+x = gt.ones(4)
+atexit.register(lambda: print(gt.compile(lambda x: x * 3.5)(x).numpy()))
+import threading
+def last():
+    threading.main_thread().join()
+    print(gt.compile(lambda x: x * 2.5)(x).numpy())
+threading.Thread(target=last).start()
+"""
+    env = {**os.environ, "GRAPHTORCH_CACHE": "0"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert "2.5 2.5" in run.stdout and "3.5 3.5" in run.stdout, run.stderr

@@ -73,8 +73,9 @@ def count_ways(nest: ReduceNest, target: Target) -> int:
 def ways(o: Operands, target: Target) -> list[Way]:
     """Those that may be the fastest, the cheapest by the model first."""
     sides = o, o.swapped()
-    kinds = (outer_plans, winograd_plans) if target.winograd else (outer_plans,)
-    found = [Way(s, p) for plans in kinds for s in sides for p in plans(s, target)]
+    allowed = [s for s in sides if target.winograd == "always" or (target.winograd == "frozen" and s.y_is_frozen)]
+    found = [Way(s, p) for s in sides for p in outer_plans(s, target)]
+    found += [Way(s, p) for s in allowed for p in winograd_plans(s, target)]
     found.sort(key=lambda w: w.plan.cost if w.plan else 0.0)
     inner = [Way(o, None)] if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS else []
     return [*inner, *found][:MOST_WAYS]
