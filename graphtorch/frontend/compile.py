@@ -264,7 +264,9 @@ def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, t
     ``freeze`` is for inference, under ``gt.no_grad()``: what depends on the tensors that the function captures (a
     module's weights) and on nothing else is computed once, such as batch norm folded into convolutions and
     weights in the order that kernels read. It is computed again after weights were changed by graphtorch
-    (load_state_dict, an optimizer, in-place operations); changes through numpy are not seen.
+    (load_state_dict, an optimizer, in-place operations); changes through numpy are not seen. 3x3 and 5x5 convolutions
+    may be computed by Winograd's algorithm, whose rounding is relative to the largest number near by:
+    GRAPHTORCH_WINOGRAD=0 in the environment keeps it out.
 
     ``tune`` measures several ways to compute each matrix product and convolution when a program is made, once per
     machine (the choice is in the cache), instead of trusting the model of cycles.
