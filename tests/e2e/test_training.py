@@ -56,7 +56,7 @@ def test_compiled_training_equals_eager_and_torch(net: Net, optimizer: str, dtyp
     if not net.random and importlib.util.find_spec("torch"):
         import torch
 
-        # in float64: its float32 was seen to be 1.6e-4 away from that (a flipped maximum), and ours 1e-6
+        # in float64: its float32 was seen to be 1.6e-4 away from that with Adam, and ours 1e-6
         theirs_losses, theirs, _ = train(torch, net, optimizer, STEPS, lambda f: f, first, np.float64, rates=dtype)
         np.testing.assert_allclose(losses, theirs_losses, rtol=1e-4)
         SAME[dtype](compiled, theirs)
