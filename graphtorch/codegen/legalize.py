@@ -34,7 +34,7 @@ from graphtorch.ir.expr import (
     binary,
     children,
     const,
-    linear,
+    slopes,
     substitute,
     with_children,
 )
@@ -102,11 +102,12 @@ def _is_square(outer: For, inner: For) -> bool:
     (copy,) = inner.body
     if not (isinstance(copy, Store) and isinstance(copy.value, Load) and copy.where is copy.value.where is None):
         return False
-    source, target = (linear(i) for i in (copy.value.indices[0], copy.indices[0]))
-    if source is None or target is None:
-        return False
-    a, b = outer.var, inner.var
-    return any(source[0].get(x) == 1 and target[0].get(y) == 1 for x, y in ((a, b), (b, a)))
+    source, target, a, b = copy.value.indices[0], copy.indices[0], outer.var, inner.var
+    return any(_dense(source, x) and _dense(target, y) for x, y in ((a, b), (b, a)))
+
+
+def _dense(index: Expr, var: Var) -> bool:
+    return (slopes(index, (var,)) or {}).get(var) == 1
 
 
 def _square(outer: For, inner: For) -> Body:
@@ -119,7 +120,7 @@ def _square(outer: For, inner: For) -> Body:
     lanes = outer.var.extent or 1
     source, target = copy.value.indices[0], copy.indices[0]
     loaded, stored = outer.var, inner.var  # the loops along which memory is dense
-    if (linear(target) or ({}, 0))[0].get(outer.var) == 1:
+    if _dense(target, outer.var):
         loaded, stored = stored, loaded
     lets: list[Stmt] = []
 

@@ -25,7 +25,7 @@ from graphtorch.codegen.llvm_tables import (
 )
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Buffer, Expr
-from graphtorch.ir.types import int64
+from graphtorch.ir.types import bool_, int64
 
 
 class _Scope:
@@ -105,7 +105,7 @@ class Values(Instructions):
                 pending += (child for child in E.children(e) if child.dtype is int64)
 
     def _indices(self, s: Stmt) -> list[Expr]:
-        """The whole numbers in a statement, each as a whole, but for what is in their loads."""
+        """The whole numbers and the conditions in a statement, each as a whole, but for what is in their loads."""
         if id(s) in self._found:
             return self._found[id(s)][1]
         out: list[Expr] = []
@@ -116,7 +116,7 @@ class Values(Instructions):
             if id(e) in seen:
                 continue
             seen.add(id(e))
-            if e.dtype is int64 and e.lanes == 1:
+            if e.dtype in (int64, bool_) and e.lanes == 1:
                 out.append(e)
             else:
                 pending += E.children(e)
@@ -158,12 +158,23 @@ class Values(Instructions):
             return self.b.load(self.address(e.buffer, index.base, e.lanes), align=e.dtype.itemsize)
         address = self.b.gep(self.memory[e.buffer], [self.of(index.base)])  # perhaps before the buffer
         address = self.b.bitcast(address, kind.as_pointer())
+        if isinstance(e.where, E.Splat):  # one condition for all lanes
+            safe = self.b.select(self.of(e.where.x), address, self._zeros(kind))
+            return self.b.load(safe, align=e.dtype.itemsize)
         name = f"llvm.masked.load.{suffix(e.dtype, e.lanes)}.p0"
         mask = ll.VectorType(I1, e.lanes)
         function = declare(self.module, name, kind, [kind.as_pointer(), mask, kind])
         call = self.b.call(function, [address, self.of(e.where), zero(kind)], arg_attrs={0: ()})
         call.arg_attributes[0].align = e.dtype.itemsize
         return call
+
+    def _zeros(self, kind: Any) -> Any:
+        """Where a vector of zeros lies."""
+        name = f"zeros.{kind.count}.{kind.element}"
+        if name not in self.module.globals:
+            place = ll.GlobalVariable(self.module, kind, name)
+            place.initializer, place.global_constant, place.linkage = zero(kind), True, "internal"
+        return self.module.globals[name]
 
     def _gather(self, e: E.Load, index: Expr) -> Any:
         positions, mask = self.of(index), None if e.where is None else self.of(e.where)

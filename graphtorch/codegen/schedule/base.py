@@ -19,6 +19,7 @@ from graphtorch.ir.expr import (
     children,
     const,
     linear,
+    slopes,
 )
 from graphtorch.ir.types import int64
 
@@ -158,8 +159,7 @@ def join_loops(vars: Sequence[Var], exprs: Sequence[Expr]) -> tuple[tuple[Var, .
     Returns the new variables, outermost first, and what each old one is now. Loops (i, j) are one
     where j's extent times its coefficient is i's coefficient in every index, or both are absent.
     """
-    forms = [linear(t) for t in index_terms(exprs)]
-    coefficients = [f[0] for f in forms if f is not None]
+    coefficients = _slopes(exprs, frozenset(vars))
     groups: list[list[Var]] = []
     for v in vars:
         if v.extent == 1:
@@ -179,6 +179,24 @@ def join_loops(vars: Sequence[Var], exprs: Sequence[Expr]) -> tuple[tuple[Var, .
         # Each index is linear in the group with one common unit: carry it on the innermost variable.
         env.update({v: const(0, int64) for v in group[:-1]} | {group[-1]: joined} if len(group) > 1 else {})
     return tuple(out), env
+
+
+def _slopes(exprs: Sequence[Expr], vars: frozenset[Var]) -> list[dict[Var, int]]:
+    """Those of the outermost int64 expressions that have them."""
+    found: list[dict[Var, int]] = []
+    seen: set[int] = set()
+    pending = list(exprs)
+    while pending:
+        e = pending.pop()
+        if id(e) in seen:
+            continue
+        seen.add(id(e))
+        known = slopes(e, vars) if e.dtype == int64 else None
+        if known is None:
+            pending += children(e)
+        else:
+            found.append(known)
+    return found
 
 
 def _joinable(i: Var, j: Var, coefficients: Sequence[dict[Var, int]]) -> bool:

@@ -18,7 +18,7 @@ from graphtorch.ir.types import int64
 Index = dict[Var, Expr]
 ZERO = const(0, int64)
 #: a block that divides its loop is taken if it is at least this share of the size asked for
-EXACT = 0.6
+EXACT = 0.5
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -100,11 +100,13 @@ def _part(extent: int, room: int) -> int:
 
 @dataclass(frozen=True)
 class Tiles:
-    """A box in tiles of rows, of at most two heights: ``cuts`` of one loop, with all loops inside of it."""
+    """A box in tiles of rows, of at most two heights: ``cuts`` of one loop, with all loops inside of it, and with
+    ``times`` neighbours of the outermost loop."""
 
     box: Box
     cut: int  # the loop that is cut
     cuts: tuple[tuple[int, int], ...]  # (tiles, indices of the loop in each)
+    times: int = 1  # divides the outermost loop, which is not the one that is cut
 
     @property
     def chunk(self) -> int:
@@ -114,31 +116,54 @@ class Tiles:
     @property
     def heights(self) -> list[tuple[int, int]]:
         """(how many tiles, rows in each)"""
-        outer = math.prod(self.box.sizes[: self.cut])
-        return [(count * outer, size * self.chunk) for count, size in self.cuts]
+        outer = math.prod(self.box.sizes[: self.cut]) // self.times
+        return [(count * outer, size * self.chunk * self.times) for count, size in self.cuts]
+
+    @property
+    def together(self) -> tuple[Var, ...]:
+        """The loops that differ inside of a tile."""
+        return (*self.box.vars[: 1 if self.times > 1 else 0], *self.box.vars[self.cut :])
 
     def run(self, body: Callable[[Callable[[Expr], Index], int], Sequence[Stmt]]) -> list[Stmt]:
         """``body(index of a row in the box, rows)`` for every tile."""
-        box = self.box
-        outer = box.locals()[: self.cut]
+        outer = self.box.locals()[: self.cut]
+        if self.times > 1:
+            outer = (Var(outer[0].name, int64, extent_of(outer[0]) // self.times), *outer[1:])
         stmts: list[Stmt] = []
         start = 0
         for count, size in self.cuts:
             number = Var("mt", int64, count)
-
-            def row(i: Expr, start: int = start, size: int = size, number: Var = number) -> Index:
-                at: Index = dict(zip(box.vars, outer, strict=False))
-                at[box.vars[self.cut]] = number * size + start + i // self.chunk
-                inside = unflatten_index(box.sizes[self.cut + 1 :], i % self.chunk)
-                return at | dict(zip(box.vars[self.cut + 1 :], inside, strict=True))
-
-            stmts += loops([number], body(row, size * self.chunk))
+            stmts += loops(
+                [number], body(self._row(outer, number * size + start, size), size * self.chunk * self.times)
+            )
             start += count * size
         return loops(outer, stmts)
 
+    def _row(self, outer: Sequence[Var], first: Expr, size: int) -> Callable[[Expr], Index]:
+        """The indices of a tile's rows; ``first`` is the tile's first index of the loop that is cut."""
+        vars, cut = self.box.vars, self.cut
 
-def tiles(box: Box, most: int) -> Tiles:
-    """Tiles of at most ``most`` rows, as equal as they can be."""
+        def row(i: Expr) -> Index:
+            group, inside = i // (size * self.chunk), i % (size * self.chunk) if self.times > 1 else i
+            at: Index = dict(zip(vars, outer, strict=False))
+            if self.times > 1:
+                at[vars[0]] = outer[0] * self.times + group
+            at[vars[cut]] = first + inside // self.chunk
+            rest = unflatten_index(self.box.sizes[cut + 1 :], inside % self.chunk)
+            return at | dict(zip(vars[cut + 1 :], rest, strict=True))
+
+        return row
+
+
+def tiles(box: Box, most: int, cycles: Callable[[int], float] = float) -> Tiles:
+    """Tiles of at most ``most`` rows: the cheapest, where ``cycles`` are those of a height, and then the simplest."""
+    found = [_tiles(box, most // times, times) for times in range(1, most + 1) if box.sizes[0] % times == 0]
+    allowed = [t for t in found if t.times == 1 or t.cut > 0]
+    return min(allowed, key=lambda t: sum(count * cycles(height) for count, height in t.heights))
+
+
+def _tiles(box: Box, most: int, times: int) -> Tiles:
+    """As equal as they can be."""
     cut, chunk = len(box.sizes) - 1, 1
     while cut > 0 and chunk * box.sizes[cut] <= most:
         chunk *= box.sizes[cut]
@@ -148,7 +173,7 @@ def tiles(box: Box, most: int) -> Tiles:
     tall = ceil_div(length, count)
     high = length - count * (tall - 1)
     pieces = ((high, tall), (count - high, tall - 1))
-    return Tiles(box, cut, tuple((n, size) for n, size in pieces if n and size))
+    return Tiles(box, cut, tuple((n, size) for n, size in pieces if n and size), times)
 
 
 def loops(vars: Sequence[Var], body: Sequence[Stmt]) -> list[Stmt]:

@@ -32,9 +32,6 @@ from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, unflatten_index
 from graphtorch.ir.types import DType, int64
 
-#: multiply-adds of the loop over k that are written out
-UNROLLED = 32
-
 
 def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target, flat: Flatten) -> list[Stmt]:
     """The statements of the whole contraction."""
@@ -172,7 +169,7 @@ class _Outer:
                 return store(buffer, at, Load(buffer, at) + value if add else value)
 
             def over_k(step: Callable[[Index], list[Stmt]]) -> list[Stmt]:
-                return block_loops(p.k, k_start, step, self.flat, UNROLLED // (height * p.vectors))
+                return block_loops(p.k, k_start, step, self.flat, p.order, p.unroll(height))
 
             stmts = register_tile((height, p.vectors, p.lanes), self.dtype, over_k, load_x, load_y, keep)
             beyond = [start[v] + row(ZERO)[v] < extent_of(v) for v in p.m.ragged]

@@ -29,12 +29,14 @@ def block_loops(
     start: Index,
     body: Callable[[Index], Sequence[Stmt]],
     flat: Flatten,
+    order: Sequence[Var] = (),
     unroll: int = 1,
 ) -> list[Stmt]:
-    """``body`` over a block: loops joined where memory is crossed as one, and a ragged one ended in time."""
-    inner = box.locals()
-    index: Index = dict(zip(box.vars, inner, strict=True))
-    stmts = flat.body(body(index))
+    """``body`` over a block, its loops in ``order``, if that is given: joined where memory is crossed as one, and a
+    ragged one ended in time."""
+    index = dict(zip(box.vars, box.locals(), strict=True))
+    inner = tuple(index[v] for v in order or box.vars)
+    stmts = flat.body(body({**index}))
     vars: tuple[Var, ...] = inner
     if not box.ragged:
         vars, env = join_loops(inner, [e for s in walk(stmts) for e in exprs_of(s)])
@@ -162,7 +164,7 @@ class PanelCopy:
         def element(k: Expr, column: Expr) -> Stmt:
             return replace_vars(replace_vars((copy,), env), {last: k, j: column})[0]
 
-        return loops(outer, square_loops(last, j, self.blocks.lanes, element))
+        return loops(outer, square_loops(j, last, self.blocks.lanes, lambda column, k: element(k, column)))
 
     def _rows(self, start: Index, first: Expr, place: Callable[[Index, Expr], Element]) -> list[Stmt]:
         def row(k: Index) -> list[Stmt]:

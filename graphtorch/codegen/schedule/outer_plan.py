@@ -22,6 +22,8 @@ IN_FLIGHT = 8
 #: cycles of copying: a vector; an element, transposed in registers, out of order, at a place found by divisions
 COPY, TURN, GATHER, SCATTERED = 1.5, 0.4, 1.5, 8.0
 MOST_ROWS = 16
+#: multiply-adds of the loop over k that are written out
+UNROLLED = 32
 #: a sum this long may be taken in parts
 LONG = 1024
 
@@ -80,8 +82,14 @@ class OuterPlan(Blocks):
     rows: Tiles
     k: Box
     parts: int  # of k, summed by tasks of their own
+    order: tuple[Var, ...]  # the loops of k, innermost last
+    apart: bool  # steps along the innermost share no elements of x
     turns_y: bool  # y is dense along the innermost loop of k, and is transposed as it is packed
     cost: float  # cycles, on one core
+
+    def unroll(self, height: int) -> int:
+        """Steps of a tile that are written out. Shared elements would stay in registers that the tile needs."""
+        return UNROLLED // (height * self.vectors) if self.apart else 1
 
 
 def outer_plans(o: Operands, target: Target) -> list[OuterPlan]:
@@ -105,13 +113,14 @@ def _plan(o: Operands, target: Target, lanes: int, vectors: int) -> OuterPlan:
     itemsize = o.x.value.dtype.itemsize
     width = vectors * lanes
     high = most_rows(target, vectors)
-    k_box = block(_by_stride(o.k, o.x), target.l1 * 2 // 3 // (width * itemsize))
+    k_box = block(_by_stride(o.k, o.x), target.l1 // 2 // (width * itemsize))
     cut = _in_parts(o, target, width, k_box) or _by_columns(o, target, width, k_box)
     m_box, columns, parts = cut or _by_rows(o, target, width, k_box, high)
-    rows = tiles(m_box, high)
+    rows = tiles(m_box, high, lambda height: tile_cycles(height, vectors))
+    order, apart = _k_order(o, rows, k_box)
     turns_y = turns(o, k_box, width)
     cost = _cycles(o, lanes, vectors, rows, m_box.blocks, turns_y)
-    return OuterPlan(lanes, vectors, m_box, columns, rows, k_box, parts, turns_y, cost)
+    return OuterPlan(lanes, vectors, m_box, columns, rows, k_box, parts, order, apart, turns_y, cost)
 
 
 Cut = tuple[Box, int, int]
@@ -146,6 +155,17 @@ def _by_rows(o: Operands, target: Target, width: int, k: Box, high: int) -> Cut:
     share = ceil_div(m, ceil_div(TASKS, size(o.batch) * ceil_div(n, columns)))
     rows = min(wanted, m) if share >= wanted else max(high, share)
     return block(_by_stride(o.m, o.x), rows), columns, 1
+
+
+def _k_order(o: Operands, rows: Tiles, k: Box) -> tuple[tuple[Var, ...], bool]:
+    """The loops of k, innermost the longest whose steps share no elements of x, and whether there is one.
+
+    Where a window slides along the rows of a tile (x at row + k), the rows of one step are mostly those of the next.
+    """
+    sliding = {v for a in o.x.axes if any(w in rows.together for w, _ in a.coefficients) for v, _ in a.coefficients}
+    sizes = dict(zip(k.vars, k.sizes, strict=True))
+    order = sorted(k.vars, key=lambda v: 0 if v in sliding else sizes[v] - 1)
+    return tuple(order), order[-1] not in sliding
 
 
 def _room(target: Target, o: Operands, k: Box) -> int:

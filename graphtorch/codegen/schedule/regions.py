@@ -10,14 +10,17 @@ there is no im2col.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
-from graphtorch.codegen.kernel_ir import Stmt, store
+from graphtorch.codegen.kernel_ir import Stmt, exprs_of, store
 from graphtorch.codegen.schedule.base import index_terms
-from graphtorch.codegen.schedule.boxes import Index, extent_of, vector_loops
+from graphtorch.codegen.schedule.boxes import Index, extent_of, loops
+from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.ir.expr import (
+    Binary,
     Buffer,
     Const,
     Expr,
@@ -210,7 +213,45 @@ class Region:
                 value = const(0, value.dtype)
             return [store(self.buffer, [local[v] for v in vars], value)]
 
-        return vector_loops(vars, lanes, element)
+        return _copy_loops(vars, lanes, element)
+
+
+def _copy_loops(vars: Sequence[Var], lanes: int, element: Callable[[Index], list[Stmt]]) -> list[Stmt]:
+    """``element(indices)`` for all of ``vars``, the last of them in vectors, each on one side of a border.
+
+    So what is inside of the operand is copied without a condition for each lane.
+    """
+    *outer, last = [v for v in vars if v.extent != 1] or vars[-1:]
+    still: Index = {v: v if v in outer else const(0, int64) for v in vars}
+    anywhere = [e for s in element(still | {last: last}) for e in exprs_of(s)]
+    row: list[Stmt] = []
+    for start, stop in pairwise([0, *sorted(_turns(anywhere, last)), extent_of(last)]):
+
+        def part(i: Expr, start: int = start) -> list[Stmt]:
+            return element(still | {last: i + start})
+
+        row += vector_loop(Var(last.name, int64, stop - start), lanes, part, twice=True)
+    return loops(outer, row)
+
+
+def _turns(exprs: Iterable[Expr], var: Var) -> set[int]:
+    """The values of ``var`` from which on a comparison of it with a number has another answer."""
+    found: set[int] = set()
+
+    def visit(e: Expr) -> None:
+        if not (isinstance(e, Binary) and e.fn in ("lt", "le", "gt", "ge")):
+            return
+        form = linear(e.a - e.b)
+        if form is None or set(form[0]) != {var}:
+            return
+        c, offset = form[0][var], form[1]
+        least = (e.fn in ("lt", "ge")) == (c > 0)  # the other answer begins where c * var + offset is 0, or beyond it
+        found.add(-(offset // c) if least else -offset // c + 1)
+
+    seen: set[int] = set()
+    for e in exprs:
+        walk(e, visit, seen)
+    return {n for n in found if 0 < n < extent_of(var)}
 
 
 def region(name: str, a: Access, sizes: dict[Var, int], pad: Callable[[int], int]) -> Region:

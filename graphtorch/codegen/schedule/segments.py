@@ -10,9 +10,18 @@ from graphtorch.ir.expr import Expr, Var, const
 from graphtorch.ir.types import int64
 
 
-def segments(extent: int, lanes: int) -> Iterator[tuple[int, int, int]]:
-    """(start, count, width): ``count`` vectors of ``width`` from ``start``, covering 0..extent-1."""
+def segments(extent: int, lanes: int, twice: bool = False) -> Iterator[tuple[int, int, int]]:
+    """(start, count, width): ``count`` vectors of ``width`` from ``start``, covering 0..extent-1.
+
+    ``twice``: elements may be met again, so one vector that ends with the row stands for all the smaller ones.
+    """
     start = 0
+    if twice and extent:
+        lanes = min(lanes, 1 << (extent.bit_length() - 1))
+        yield 0, extent // lanes, lanes
+        if extent % lanes:
+            yield extent - lanes, 1, lanes
+        return
     while lanes >= 1:
         count = (extent - start) // lanes
         if count:
@@ -21,10 +30,12 @@ def segments(extent: int, lanes: int) -> Iterator[tuple[int, int, int]]:
         lanes //= 2
 
 
-def vector_loop(var: Var, lanes: int, body: Callable[[Expr], Sequence[Stmt]], outer: Kind = "for") -> list[Stmt]:
-    """``body(index)`` over the extent of ``var``; the loop over full vectors is of kind ``outer``."""
+def vector_loop(
+    var: Var, lanes: int, body: Callable[[Expr], Sequence[Stmt]], outer: Kind = "for", twice: bool = False
+) -> list[Stmt]:
+    """``body(index)`` over the extent of ``var``; the loop over full vectors is of kind ``outer``. See `segments`."""
     out: list[Stmt] = []
-    for start, count, width in segments(var.extent or 0, lanes):
+    for start, count, width in segments(var.extent or 0, lanes, twice):
         vector = partial(_vector, var, width, start, body)
         if count == 1:
             out += vector(const(0, int64))

@@ -273,7 +273,7 @@ class _Winograd:
                         return store(s, place, Load(s, place) + value if q else value)
 
                     def over_k(step: Callable[[Index], list[Stmt]]) -> list[Stmt]:
-                        return block_loops(k, origin, step, self.flat, UNROLLED // (height * p.vectors))
+                        return block_loops(k, origin, step, self.flat, unroll=UNROLLED // (height * p.vectors))
 
                     return register_tile((height, p.vectors, p.lanes), self.dtype, over_k, load_x, load_y, keep)
 

@@ -13,7 +13,7 @@ Index arithmetic is int64 and simplified on construction with the known extents 
 from __future__ import annotations
 
 from graphtorch.ir.expr import simplify as _simplify  # noqa: F401  # fills the tables of rules
-from graphtorch.ir.expr.analysis import bounds, flat_index, linear, reshape_index, unflatten_index
+from graphtorch.ir.expr.analysis import bounds, flat_index, linear, reshape_index, slopes, unflatten_index
 from graphtorch.ir.expr.core import (
     BINARY,
     COMPARE,
@@ -90,6 +90,7 @@ __all__ = [
     "reshape_index",
     "same",
     "select",
+    "slopes",
     "substitute",
     "unary",
     "unflatten_index",

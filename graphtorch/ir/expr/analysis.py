@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from graphtorch.ir.expr.core import Binary, Const, Expr, Select, Var, const
+from graphtorch.ir.expr.traverse import free_vars
 from graphtorch.ir.types import contiguous_strides, int64
 
 #: of int64
@@ -79,6 +80,25 @@ def linear(e: Expr) -> tuple[dict[Var, int], int] | None:
             inner, factor = linear(e.a), int(scale)
             return inner and ({v: c * factor for v, c in inner[0].items()}, inner[1] * factor)
     return None
+
+
+def slopes(e: Expr, vars: Collection[Var]) -> dict[Var, int] | None:
+    """How far a step of each of ``vars`` moves ``e``, whatever else is in it; None where that is not one number."""
+    match e:
+        case Const():
+            return {}
+        case Var():
+            return {e: 1} if e in vars else {}
+        case Binary(fn="add" | "sub"):
+            left, right = slopes(e.a, vars), slopes(e.b, vars)
+            if left is None or right is None:
+                return None
+            sign = 1 if e.fn == "add" else -1
+            return left | {v: left.get(v, 0) + sign * c for v, c in right.items()}
+        case Binary(fn="mul", b=Const(value=scale)):
+            inner = slopes(e.a, vars)
+            return inner and {v: c * int(scale) for v, c in inner.items()}
+    return {} if free_vars(e).isdisjoint(vars) else None
 
 
 def flat_index(shape: Sequence[int], indices: Sequence[Expr]) -> Expr:

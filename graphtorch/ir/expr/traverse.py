@@ -17,6 +17,7 @@ from graphtorch.ir.expr.core import (
     Var,
     binary,
     cast,
+    const,
     select,
     unary,
 )
@@ -46,6 +47,10 @@ def with_children(e: Expr, new: Sequence[Expr]) -> Expr:
         case Load():
             count = len(e.indices)
             where = new[count] if e.where is not None else None
+            if isinstance(where, Const) and e.lanes == 1:
+                if not where.value:
+                    return const(0, e.dtype)
+                where = None
             return Load(e.buffer, tuple(new[:count]), where, e.lanes)
         case Unary():
             return unary(e.fn, new[0])
