@@ -151,7 +151,7 @@ def _by_rows(o: Operands, target: Target, width: int, k: Box, high: int) -> Cut:
     panels = ceil_div(n, width)
     blocks = ceil_div(panels, max(1, _room(target, o, k) // width)) if len(o.n) == 1 else 1
     columns = ceil_div(panels, blocks) * width
-    wanted = max(high, min(TASK_ROWS, target.l2 // 4 // (columns * o.x.value.dtype.itemsize)))
+    wanted = max(high, min(TASK_ROWS, target.l2 // 2 // (columns * o.x.value.dtype.itemsize)))
     share = ceil_div(m, ceil_div(TASKS, size(o.batch) * ceil_div(n, columns)))
     rows = min(wanted, m) if share >= wanted else max(high, share)
     return block(_by_stride(o.m, o.x), rows), columns, 1
@@ -169,8 +169,8 @@ def _k_order(o: Operands, rows: Tiles, k: Box) -> tuple[tuple[Var, ...], bool]:
 
 
 def _room(target: Target, o: Operands, k: Box) -> int:
-    """Columns whose block of k takes half of the cache."""
-    return target.l2 // 2 // (k.size * o.x.value.dtype.itemsize)
+    """Columns whose block of k fills the cache: it is read once for all rows of a block, panel by panel."""
+    return target.l2 // (k.size * o.x.value.dtype.itemsize)
 
 
 def turns(o: Operands, k: Box, width: int) -> bool:
