@@ -175,7 +175,7 @@ class PanelCopy:
                 value = value if isinstance(inside, Const) and inside.value else guard(value, inside)
                 return [store(*place(k, j), value)]
 
-            return vector_loop(Var("j", int64, self.blocks.width), self.blocks.lanes, element)
+            return vector_loop(Var("j", int64, self.blocks.width), self.blocks.lanes, element, "unroll")
 
         return block_loops(self.k, start, row, self.flat)
 
