@@ -204,7 +204,7 @@ class _Emitter:
         lanes, index = s.value.lanes, s.indices[0]
         if lanes == 1:
             self.b.store(value, self.values.address(s.buffer, index))
-        elif isinstance(index, Ramp):
+        elif isinstance(index, Ramp) and index.step == 1:
             self.b.store(value, self.values.address(s.buffer, index.base, lanes), align=s.buffer.dtype.itemsize)
         else:
             self._scatter(s.buffer, self.values.of(index), value, lanes)

@@ -96,9 +96,9 @@ class Reader:
             out.append(item())
         return tuple(out)
 
-    def integer(self) -> int:
+    def integer(self, signed: bool = False) -> int:
         text = self.take("number", "an integer")
-        if not text.isdigit():
+        if not (text.removeprefix("-") if signed else text).isdigit():
             self.at -= 1
             self.fail("an integer")
         return int(text)

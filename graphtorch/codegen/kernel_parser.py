@@ -213,15 +213,19 @@ class Parser(Reader):
             return Load(buffer, indices, where, load_lanes(indices, where))
         self.expect("(")
         if word in ("ramp", "splat"):
-            return self.vector(Ramp if word == "ramp" else Splat)
+            return self.vector(word)
         return self.call(word, self.listed(self.expr, ")"))
 
-    def vector(self, node: type[Ramp] | type[Splat]) -> Expr:
+    def vector(self, word: str) -> Expr:
         x = self.expr()
         self.expect(",")
         lanes = self.integer()
+        if word == "splat":
+            self.expect(")")
+            return Splat(x, lanes)
+        step = self.integer(signed=True) if self.accept(",") else 1
         self.expect(")")
-        return node(x, lanes)
+        return Ramp(x, lanes, step)
 
     def call(self, word: str, args: tuple[Expr, ...]) -> Expr:
         match word, args:

@@ -102,7 +102,8 @@ class _Printer:
             case Cast():
                 return f"{e.dtype}({self.expr(e.x)})"
             case Ramp():
-                return f"ramp({self.expr(e.base)}, {e.lanes})"
+                step = "" if e.step == 1 else f", {e.step}"
+                return f"ramp({self.expr(e.base)}, {e.lanes}{step})"
             case Splat():
                 return f"splat({self.expr(e.x)}, {e.lanes})"
         raise TypeError(f"not an expression: {e!r}")

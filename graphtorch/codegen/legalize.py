@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeGuard
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import (
@@ -34,6 +35,7 @@ from graphtorch.ir.expr import (
     binary,
     children,
     const,
+    same,
     slopes,
     substitute,
     with_children,
@@ -60,7 +62,7 @@ def _expand(stmts: Sequence[Stmt]) -> Body:
                 for i in range(int(count)):
                     out += _expand(_renamed(replace_vars(s.body, {s.var: const(i, int64)}), i))
             case For(kind="vec", extent=Const(value=lanes)):
-                out += _Vectorize(s.var, int(lanes)).body(_expand(s.body))
+                out += _interleaved(_Vectorize(s.var, int(lanes)).body(_expand(s.body)))
             case For():
                 out.append(For(s.var, s.extent, s.kind, _expand(s.body)))
             case If(cond=Const(value=holds)):
@@ -108,6 +110,53 @@ def _is_square(outer: For, inner: For) -> bool:
 
 def _dense(index: Expr, var: Var) -> bool:
     return (slopes(index, (var,)) or {}).get(var) == 1
+
+
+def _interleaved(body: Body) -> Body:
+    """Stores of every second or fourth element, one after the other, that together are dense: zipped to dense ones."""
+    out: list[Stmt] = []
+    rest = list(body)
+    while rest:
+        group = rest[: _step(rest[0])]
+        if _fill_gaps(group):
+            out += _zipped(group)
+            del rest[: len(group)]
+        else:
+            out.append(rest.pop(0))
+    return tuple(out)
+
+
+def _step(s: Stmt) -> int:
+    """2 or 4 where it stores every second or fourth element, without a condition; else 1."""
+    if isinstance(s, Store) and s.where is None and isinstance(s.indices[0], Ramp) and s.indices[0].step in (2, 4):
+        return s.indices[0].step
+    return 1
+
+
+def _fill_gaps(group: Sequence[Stmt]) -> TypeGuard[Sequence[Store]]:
+    """Whether they are stores of the elements 0, step, ...; 1, 1 + step, ...; and so on to step - 1."""
+    first, step = group[0], len(group)
+    if step == 1 or not all(isinstance(s, Store) and _step(s) == step for s in group):
+        return False
+    assert isinstance(first, Store)  # just seen
+    return all(
+        isinstance(s, Store) and s.buffer is first.buffer and same(s.indices[0], first.indices[0] + number)
+        for number, s in enumerate(group)
+    )
+
+
+def _zipped(group: Sequence[Store]) -> Body:
+    """In each round, the first half of the vectors is zipped with the second."""
+    lanes, step, first = group[0].value.lanes, len(group), group[0].indices[0]
+    assert isinstance(first, Ramp)  # see _fill_gaps
+    rows = [s.value for s in group]
+    half = step // 2
+    while half:
+        pairs = [(rows[i], rows[i + step // 2]) for i in range(step // 2)]
+        rows = [binary(fn, a, b) for a, b in pairs for fn in ("zip_low", "zip_high")]
+        half //= 2
+    at = [(Ramp(first.base + number * lanes, lanes),) for number in range(step)]
+    return tuple(Store(s.buffer, index, row) for s, index, row in zip(group, at, rows, strict=True))
 
 
 def _square(outer: For, inner: For) -> Body:

@@ -27,6 +27,18 @@ from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Buffer, Expr
 from graphtorch.ir.types import bool_, int64
 
+#: longer steps gather element by element
+MOST_STEP = 4
+
+
+def _strided_mask(lanes: int, step: int, part: int, starts: Sequence[int]) -> ll.Constant:
+    """Lanes that part ``part`` has of a strided vector; the others stay."""
+    low = step * (lanes - 1) if step < 0 else 0
+    at = [step * lane - low for lane in range(lanes)]
+    mine = [min(p // lanes, len(starts) - 1) == part for p in at]
+    mask = [lanes + p - starts[part] if own else lane for lane, (p, own) in enumerate(zip(at, mine, strict=True))]
+    return ll.Constant(ll.VectorType(I32, lanes), [ll.Constant(I32, m) for m in mask])
+
 
 class _Scope:
     """The expressions that are known in it, by id (held, so that none comes to mean another), and who loads."""
@@ -134,8 +146,10 @@ class Values(Instructions):
         index = e.indices[0]
         if e.lanes == 1:
             value = self._load_scalar(e, index)
-        elif isinstance(index, E.Ramp):
+        elif isinstance(index, E.Ramp) and index.step == 1:
             value = self._load_vector(e, index)
+        elif isinstance(index, E.Ramp) and e.where is None and abs(index.step) <= MOST_STEP:
+            value = self._load_strided(e, index)
         elif isinstance(index, E.Splat) and e.where is None:
             value = self.splat(self.b.load(self.address(e.buffer, index.x)), e.lanes)
         else:
@@ -168,6 +182,19 @@ class Values(Instructions):
         call.arg_attributes[0].align = e.dtype.itemsize
         return call
 
+    def _load_strided(self, e: E.Load, index: E.Ramp) -> Any:
+        """Whole vectors from the first element to the last, and of them every so many-th lane."""
+        n, step = e.lanes, index.step
+        span = abs(step) * (n - 1) + 1
+        starts = [*range(0, span - n, n), span - n]
+        first = index.base + (step * (n - 1) if step < 0 else 0)
+        kind = memory_type(e.dtype, n)
+        value: Any = ll.Constant(kind, ll.Undefined)
+        for i, start in enumerate(starts):
+            part = self.b.load(self.address(e.buffer, first + start, n), align=e.dtype.itemsize)
+            value = self.b.shuffle_vector(value, part, _strided_mask(n, step, i, starts))
+        return value
+
     def _zeros(self, kind: Any) -> Any:
         """Where a vector of zeros lies."""
         name = f"zeros.{kind.count}.{kind.element}"
@@ -190,7 +217,7 @@ class Values(Instructions):
         return self.b.select(mask, out, zero(memory_type(e.dtype, e.lanes)))
 
     def ramp(self, e: E.Ramp) -> Any:
-        steps = ll.Constant(ll.VectorType(I64, e.lanes), [ll.Constant(I64, i) for i in range(e.lanes)])
+        steps = ll.Constant(ll.VectorType(I64, e.lanes), [ll.Constant(I64, i * e.step) for i in range(e.lanes)])
         return self.b.add(self.splat(self.of(e.base), e.lanes), steps)
 
     def address(self, buffer: Buffer, index: Expr, lanes: int = 1) -> Any:

@@ -26,6 +26,11 @@ class Target:
     l2: int = 512 * 1024
     winograd: Winograd = "frozen"  # for which weights schedules may choose it (ADR 9)
 
+    @property
+    def fused(self) -> bool:
+        """Whether a product and a sum are one instruction."""
+        return "+fma" in self.features.split(",") or self.triple.startswith(("aarch64", "arm64"))
+
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes per vector."""
         return max(1, self.vector_bytes // itemsize)

@@ -176,9 +176,9 @@ class Exprs:
         raise TypeError(f"not a vector: {e!r}")
 
     def counting(self, e: Ramp) -> str:
-        """0, 1, ... as a constant."""
-        name = f"_ramp{e.lanes}_{e.dtype}"
-        self.constants[name] = np.arange(e.lanes, dtype=e.dtype.np)
+        """0, step, ... as a constant."""
+        name = f"_ramp{e.lanes}_{e.dtype}" if e.step == 1 else f"_ramp{e.lanes}by{e.step}_{e.dtype}".replace("-", "m")
+        self.constants[name] = np.arange(e.lanes, dtype=e.dtype.np) * e.dtype.np.type(e.step)
         return name
 
 

@@ -78,8 +78,10 @@ def _rebuilt(e: Expr, new: Sequence[Expr]) -> Expr:
             return Select(new[0], new[1], new[2])
         case Cast():
             return Cast(new[0], e.dtype)
-        case Ramp() | Splat():
-            return type(e)(new[0], e.lanes)
+        case Ramp():
+            return Ramp(new[0], e.lanes, e.step)
+        case Splat():
+            return Splat(new[0], e.lanes)
     return e
 
 
@@ -127,6 +129,8 @@ def _label(e: Expr) -> object:
             return id(e.buffer), len(e.indices), e.where is None
         case Unary() | Binary():
             return e.fn
+        case Ramp():
+            return e.step
     return None
 
 

@@ -10,12 +10,14 @@ import math
 from collections.abc import Callable, Sequence
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, replace_vars, store
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Kind, Stmt, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
+from graphtorch.codegen.schedule.boxes import Index
 from graphtorch.codegen.schedule.contract import schedule_contraction
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
+from graphtorch.codegen.schedule.periodic import period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, split
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
@@ -101,13 +103,19 @@ def _loop_body(nest: LoopNest, flat: Flatten, target: Target) -> Body:
     lanes = _lanes(values, outs, target)
     parallel = math.prod(nest.shape) * _cost(values) >= PARALLEL_WORK
 
-    def element() -> list[Stmt]:
-        lets, bound = bind_results(values)
-        return [*lets, *(store(b, (position,), e) for b, e in zip(outs, bound, strict=True))]
+    def elements(*at: Index) -> list[Stmt]:
+        """Those at each of these indices: first what they are, and then the stores, output by output."""
+        lets, bound = bind_results([substitute(e, index) for e in values for index in at])
+        places = [(b, (substitute(position, index),)) for b in outs for index in at]
+        return [*lets, *(store(b, where, e) for (b, where), e in zip(places, bound, strict=True))]
 
     if not vars:
-        return tuple(element())
-    return _vectorized(vars, element, lanes, parallel)
+        return tuple(elements({}))
+    *outer, inner = vars
+    each = period(values, inner)
+    kind: Kind = "for" if outer or not parallel else "par"
+    row = periodic_loop(inner, each, lanes, elements, kind)
+    return nested(outer, lambda: row, parallel) if outer else tuple(row)
 
 
 def _cost(values: Sequence[Expr]) -> int:

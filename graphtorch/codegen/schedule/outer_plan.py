@@ -100,8 +100,10 @@ def outer_plans(o: Operands, target: Target) -> list[OuterPlan]:
 
 
 def most_rows(target: Target, vectors: int) -> int:
-    """Rows of a tile so many vectors wide: sums, a row of y and an element of x are in registers."""
-    return min(MOST_ROWS, (target.registers - vectors - 1) // vectors)
+    """Rows of a tile so many vectors wide: sums, a row of y and an element of x are in registers, and products that
+    are yet to be added."""
+    products = 0 if target.fused else 2
+    return min(MOST_ROWS, (target.registers - vectors - 1 - products) // vectors)
 
 
 def tile_cycles(height: int, vectors: int) -> float:

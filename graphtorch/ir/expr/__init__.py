@@ -4,7 +4,7 @@
            | Load(buffer, indices, where)         an element; 0 where `where` is false
            | Unary(fn, x) | Binary(fn, a, b)      see UNARY and BINARY
            | Select(cond, a, b) | Cast(x)
-           | Ramp(base, lanes) | Splat(x, lanes)  vectors: base+0..lanes-1; x in every lane
+           | Ramp(base, lanes, step) | Splat(x, lanes)  vectors: base, base+step, ...; x in every lane
 
 Index arithmetic is int64 and simplified on construction with the known extents of the variables:
 ``(i*4 + j) // 4`` is ``i`` where j runs over 4. `//` and `%` floor, as Python's do.

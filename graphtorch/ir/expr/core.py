@@ -177,13 +177,14 @@ class Cast(Expr):
 
 
 class Ramp(Expr):
-    """base, base + 1, ..., base + lanes - 1."""
+    """base, base + step, ..., base + (lanes - 1) * step."""
 
-    __slots__ = ("base",)
+    __slots__ = ("base", "step")
 
-    def __init__(self, base: Expr, lanes: int) -> None:
+    def __init__(self, base: Expr, lanes: int, step: int = 1) -> None:
         super().__init__(base.dtype, lanes)
         self.base = base
+        self.step = step
 
 
 class Splat(Expr):
@@ -263,11 +264,13 @@ def binary(fn: str, a: ExprLike, b: ExprLike) -> Expr:
 
 
 def _vector(fn: str, a: Expr, b: Expr) -> Expr:
-    """Ramps stay ramps under + and -, so that unit-stride loads can be seen as such."""
+    """Ramps stay ramps under +, - and * by a number, so that loads of neighbours can be seen as such."""
     if fn in ("add", "sub") and isinstance(a, Ramp) and isinstance(b, Splat):
-        return Ramp(binary(fn, a.base, b.x), a.lanes)
+        return Ramp(binary(fn, a.base, b.x), a.lanes, a.step)
     if fn == "add" and isinstance(a, Splat) and isinstance(b, Ramp):
-        return Ramp(a.x + b.base, a.lanes)
+        return Ramp(a.x + b.base, a.lanes, b.step)
+    if fn == "mul" and isinstance(a, Ramp) and isinstance(b, Splat) and isinstance(b.x, Const) and b.x.value:
+        return Ramp(a.base * b.x, a.lanes, a.step * int(b.x.value))
     if isinstance(a, Splat) and isinstance(b, Splat):
         return Splat(binary(fn, a.x, b.x), a.lanes)
     return Binary(fn, a, b)

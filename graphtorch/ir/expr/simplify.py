@@ -9,6 +9,7 @@ import math
 
 from graphtorch.ir.expr.analysis import bounds
 from graphtorch.ir.expr.core import BOOL_RULES, INT_RULES, Binary, Const, Expr, const, unary
+from graphtorch.ir.expr.traverse import same
 from graphtorch.ir.types import bool_, int64
 
 
@@ -37,6 +38,8 @@ def _int_add(a: Expr, b: Expr) -> Expr | None:
 def _int_sub(a: Expr, b: Expr) -> Expr | None:
     if isinstance(b, Const):
         return a + const(-b.value, int64)
+    if isinstance(b, Binary) and b.fn == "mod" and isinstance(b.b, Const) and b.b.value > 0 and same(a, b.a):
+        return (a // b.b) * b.b
     return const(0, int64) if a is b else None
 
 

@@ -61,7 +61,7 @@ def with_children(e: Expr, new: Sequence[Expr]) -> Expr:
         case Cast():
             return cast(new[0], e.dtype)
         case Ramp():
-            return Ramp(new[0], e.lanes)
+            return Ramp(new[0], e.lanes, e.step)
         case Splat():
             return Splat(new[0], e.lanes)
     return e
@@ -117,5 +117,7 @@ def same(a: Expr, b: Expr) -> bool:
         case Load(), Load() if a.buffer is not b.buffer or (a.where is None) != (b.where is None):
             return False
         case (Unary(fn=f), Unary(fn=g)) | (Binary(fn=f), Binary(fn=g)) if f != g:
+            return False
+        case Ramp(step=f), Ramp(step=g) if f != g:
             return False
     return all(same(x, y) for x, y in zip(children(a), children(b), strict=True))
