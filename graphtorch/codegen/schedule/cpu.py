@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Kind, Stmt, replace_vars, store
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, replace_vars, store
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
 from graphtorch.codegen.schedule.contract import schedule_contraction
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
-from graphtorch.codegen.schedule.periodic import period, periodic_loop
+from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, split
-from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
     Buffer,
@@ -111,11 +111,7 @@ def _loop_body(nest: LoopNest, flat: Flatten, target: Target) -> Body:
 
     if not vars:
         return tuple(elements({}))
-    *outer, inner = vars
-    each = period(values, inner)
-    kind: Kind = "for" if outer or not parallel else "par"
-    row = periodic_loop(inner, each, lanes, elements, kind)
-    return nested(outer, lambda: row, parallel) if outer else tuple(row)
+    return _rows(vars, values, elements, lanes, parallel)
 
 
 def _cost(values: Sequence[Expr]) -> int:
@@ -126,16 +122,13 @@ def _cost(values: Sequence[Expr]) -> int:
     return max(1, len(seen) // 4)
 
 
-def _vectorized(vars: Sequence[Var], element: Callable[[], Sequence[Stmt]], lanes: int, parallel: bool) -> Body:
-    """``element`` over ``vars``, the last of them in vectors."""
+def _rows(vars: Sequence[Var], exprs: Sequence[Expr], elements: Elements, lanes: int, parallel: bool) -> Body:
+    """``elements(indices, ...)`` over ``vars``, the last of them in vectors, of several if ``exprs`` divide it."""
     *outer, inner = vars
-
-    def at(index: Expr) -> Body:
-        return replace_vars(element(), {inner: index})
-
+    each = period(exprs, inner)
     if not outer:
-        return tuple(vector_loop(inner, lanes, at, "par" if parallel else "for"))
-    return nested(outer, lambda: vector_loop(inner, lanes, at), parallel)
+        return tuple(periodic_loop(inner, each, lanes, elements, "par" if parallel else "for"))
+    return nested(outer, lambda: periodic_loop(inner, each, lanes, elements, "for"), parallel)
 
 
 # ---- reductions -----------------------------------------------------------------------------------
@@ -155,7 +148,8 @@ def _reduce_body(nest: ReduceNest, flat: Flatten, target: Target) -> Body:
 
 def _reduce(plan: Reduction, lanes: int, parallel: bool) -> Body:
     if _along_outputs(plan):
-        return _vectorized(plan.vars, lambda: sequential(plan), lanes, parallel)
+        exprs = [*plan.body, *(e for _, e in plan.finals)]
+        return _rows(plan.vars, exprs, partial(sequential, plan), lanes, parallel)
     return nested(plan.vars, lambda: across_lanes(plan, lanes), parallel)
 
 

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from graphtorch.codegen.kernel_ir import Stmt
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.reduction import Reduction
 from graphtorch.codegen.schedule.segments import segments
-from graphtorch.ir.expr import Expr, Unary, Var, walk
+from graphtorch.ir.expr import Expr, Unary, Values, Var, walk
 from graphtorch.ir.types import int64
 
 #: vectors that a cheap reduction takes at a time, so that their additions overlap
 INDEPENDENT = 4
 
 
-def sequential(plan: Reduction) -> list[Stmt]:
-    """One accumulator for each output; used inside of a vector loop over outputs."""
-    cells = Cells(plan, 1, "r")
-    steps = accumulate(plan, [cells], plan.red_vars, 1, lambda now, env: now[0].add(env))
-    return [*cells.start(), *steps, *plan.finish({}, cells.values())]
+def sequential(plan: Reduction, *at: Env) -> list[Stmt]:
+    """The outputs at these indices, with an accumulator for each; used inside of a vector loop over outputs."""
+    sums: list[Stmt] = []
+    values: list[tuple[Env, Values]] = []
+    for number, index in enumerate(at):
+        here = replace(plan, body=plan.body_at(index))
+        cells = Cells(here, 1, f"r{number or ''}_" if len(at) > 1 else "r")
+        steps = accumulate(here, [cells], here.red_vars, 1, lambda now, env: now[0].add(env))
+        sums += [*cells.start(), *steps]
+        values.append((index, cells.values()))
+    return [*sums, *plan.finish(*values)]
 
 
 def across_lanes(plan: Reduction, lanes: int) -> list[Stmt]:
     """Vector accumulators along the last reduced loop, combined in halves at the end."""
     if not plan.domain or not plan.red_vars:
-        return sequential(plan)
+        return sequential(plan, {})
     *outer, inner = plan.red_vars
     extent = inner.extent or 0
     widest = lanes * INDEPENDENT if extent >= 4 * lanes * INDEPENDENT and _is_cheap(plan.body) else lanes
@@ -44,7 +51,7 @@ def across_lanes(plan: Reduction, lanes: int) -> list[Stmt]:
         out += c.fold()
     for c in cells[1:]:
         out += cells[0].merge_first(c)
-    return [*out, *plan.finish({}, cells[0].values())]
+    return [*out, *plan.finish(({}, cells[0].values()))]
 
 
 def _segment(plan: Reduction, cells: Cells, env: Env, inner: Var, start: int, count: int) -> list[Stmt]:

@@ -93,7 +93,7 @@ def _thread_per_output(plan: Reduction) -> Body:
         lets, env = split_index(plan.vars, p)
         cells = Cells(plan, 1, "r")
         steps = accumulate(plan, [cells], plan.red_vars, 1, lambda now, at: now[0].add(env | at))
-        return [*lets, *cells.start(), *steps, *plan.finish(env, cells.values())]
+        return [*lets, *cells.start(), *steps, *plan.finish((env, cells.values()))]
 
     return guarded_threads(plan.outputs, output)
 
@@ -110,7 +110,7 @@ def _block_per_output(plan: Reduction) -> Body:
 
     def thread(t: Expr, env: dict[Var, Expr]) -> list[Stmt]:
         final = tuple(Load(c, (const(0, int64),)) for c in shared)
-        first = If(t.eq(0), tuple(plan.finish(env, final)))
+        first = If(t.eq(0), tuple(plan.finish((env, final))))
         return [*_stride_over_domain(plan, shared, threads, t, env), *_tree(plan, shared, threads, t), first]
 
     return tuple(repeat("b", plan.outputs, row, "block.x"))

@@ -181,7 +181,7 @@ class _Contraction:
         m, n = Var("m", int64, size_of(self.rows)), Var("n", int64, size_of(self.columns))
         outer, row_env = split_index(self.rows, m)
         inner, column_env = split_index(self.columns, n)
-        stores = self.plan.finish(env | row_env | column_env, (Load(acc, (i, j)),))
+        stores = self.plan.finish((env | row_env | column_env, (Load(acc, (i, j)),)))
         inside = (row < size_of(self.rows)) & (column < size_of(self.columns))
         return guarded(inside, [Let(m, row), Let(n, column), *outer, *inner, *stores])
 

@@ -61,13 +61,16 @@ class Reduction:
         memo: Memo = {}
         return tuple(substitute(e, env, memo) for e in self.body)
 
-    def finish(self, env: dict[Var, Expr], values: Values) -> list[Stmt]:
-        """Store the results of the accumulators' ``values``."""
-        env = env | dict(zip(self.accs, values, strict=True))
-        memo: Memo = {}
-        lets, bound = bind_results([substitute(e, env, memo) for _, e in self.finals], "f")
-        position = substitute(self.position, env, memo)
-        return [*lets, *(store(b, (position,), e) for (b, _), e in zip(self.finals, bound, strict=True))]
+    def finish(self, *at: tuple[dict[Var, Expr], Values]) -> list[Stmt]:
+        """Store the results of the accumulators' values at each of these indices, output by output."""
+        results: list[Expr] = []
+        places: list[tuple[Buffer, Expr]] = []
+        for buffer, final in self.finals:
+            for env, values in at:
+                results.append(substitute(final, env | dict(zip(self.accs, values, strict=True))))
+                places.append((buffer, substitute(self.position, env)))
+        lets, bound = bind_results(results, "f")
+        return [*lets, *(store(b, (where,), e) for (b, where), e in zip(places, bound, strict=True))]
 
 
 def plan_reduction(nest: ReduceNest, flat: Flatten) -> Reduction:
