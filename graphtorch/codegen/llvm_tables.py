@@ -123,14 +123,14 @@ UNARY: dict[str, Callable[[Instructions, Any, Any], Any]] = {
 
 
 def _max(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
-    return _extremum(to, e, a, b, ">", "maximum")
+    return _extremum(to, e, a, b, ">")
 
 
 def _min(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
-    return _extremum(to, e, a, b, "<", "minimum")
+    return _extremum(to, e, a, b, "<")
 
 
-def _extremum(to: Instructions, e: E.Binary, a: Any, b: Any, symbol: str, name: str) -> Any:
+def _extremum(to: Instructions, e: E.Binary, a: Any, b: Any, symbol: str) -> Any:
     if e.dtype.kind != "f":
         signed = e.dtype.kind == "i"
         compare = to.b.icmp_signed if signed else to.b.icmp_unsigned
@@ -138,7 +138,8 @@ def _extremum(to: Instructions, e: E.Binary, a: Any, b: Any, symbol: str, name: 
     constant = e.b.x if isinstance(e.b, E.Splat) else e.b
     if isinstance(constant, E.Const) and constant.value == constant.value:
         return to.b.select(to.b.fcmp_ordered(symbol, b, a), b, a)  # nan in a is kept
-    return to.intrinsic(name, e, a, b)
+    kept = to.b.select(to.b.fcmp_ordered(symbol, a, b), a, b)  # b, if either is nan
+    return to.b.select(to.b.fcmp_unordered("!=", a, a), a, kept)
 
 
 def _floordiv(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:

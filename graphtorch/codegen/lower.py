@@ -22,7 +22,9 @@ from graphtorch.ir.expr import (
     Source,
     Values,
     Var,
+    first_alone,
     flat_index,
+    free_vars,
     substitute,
     unflatten_index,
 )
@@ -83,7 +85,13 @@ def _lower_body(body: Graph, name: str) -> Nest:
     roots = [sources[o] for o in body.outputs]
     if root is None:
         return _loop_nest(name, inputs, outs, roots)
+    if root.alone and not any(_mentions(r, accumulators[1:]) for r in roots):
+        root, accumulators = first_alone(root), accumulators[:1]
     return _reduce_nest(name, inputs, outs, roots, root, accumulators)
+
+
+def _mentions(source: Source, vars: Sequence[Var]) -> bool:
+    return not free_vars(source[_variables("i", source.shape)]).isdisjoint(vars)
 
 
 def _result_of(final: Expr, result: Value) -> Compute:

@@ -113,7 +113,7 @@ class Reduce:
     Several accumulators run together (a maximum and where it stands). ``combine`` must be
     associative and commutative, because schedules reorder it; ``init`` is its neutral element.
     ``kind`` is "add", "mul", "max", "min" for the plain ones, "" otherwise. ``post`` maps the final
-    accumulators to the results.
+    accumulators to the results. ``alone`` is the kind that the first accumulator has where no other is asked for.
     """
 
     shape: tuple[int, ...]
@@ -123,6 +123,7 @@ class Reduce:
     combine: Callable[[Values, Values], Values]
     kind: str = ""
     post: Callable[[Values], Values] = lambda acc: acc
+    alone: str = ""
 
     @property
     def dtypes(self) -> tuple[DType, ...]:
@@ -157,6 +158,11 @@ def reduce(
         tuple(shape), tuple(domain), (init,),
         lambda i, k: (body(i, k),), lambda a, b: (combine(a[0], b[0]),), kind,
     )  # fmt: skip
+
+
+def first_alone(root: Reduce) -> Reduce:
+    """Only the first of its accumulators, as the plain reduction that it is."""
+    return reduce(root.alone, root.shape, root.domain, root.init[0], lambda i, k: root.body(i, k)[0])
 
 
 def maximum(a: Expr, b: ExprLike) -> Expr:

@@ -119,7 +119,7 @@ class MaxPool2d(Op):
                 better = expr.select(nan_a, nan_b & (ai < bi), nan_b | better)
             return expr.select(better, bv, av), expr.select(better, bi, ai)
 
-        return Reduce((n, c, *size), kernel, (low, nowhere), body, combine)
+        return Reduce((n, c, *size), kernel, (low, nowhere), body, combine, alone="max")
 
 
 class MaxPool2dGrad(Op):
