@@ -48,6 +48,7 @@ class Peer:
 OURS = "graphtorch"
 PEERS = (
     Peer(OURS, "graphtorch", ("graphtorch",)),
+    Peer("graphtorch-winograd", "graphtorch", ("graphtorch",), ("train", "conv")),
     Peer("graphtorch-eager", "graphtorch", ("graphtorch",), default=False),
     Peer("torch", "torch", ("torch",)),
     Peer("torch.compile", "torch", ("torch",)),

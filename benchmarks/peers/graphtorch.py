@@ -1,7 +1,11 @@
-"""graphtorch: a compiled training step, a frozen compiled module, a compiled function; or the same eagerly."""
+"""graphtorch: a compiled training step, a frozen compiled module, a compiled function; or the same eagerly.
+
+"graphtorch-winograd" allows Winograd convolution for weights that are not frozen, too (ADR 9).
+"""
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import graphtorch as gt
@@ -12,9 +16,11 @@ from graphtorch import nn, optim
 
 
 def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
+    if variant == "graphtorch-winograd":
+        os.environ["GRAPHTORCH_WINOGRAD"] = "1"  # read when the first program is compiled
     gt.set_num_threads(threads)
     inputs = [gt.from_numpy(array) for array in work.inputs()]
-    wrap: Any = gt.compile if variant == "graphtorch" else lambda f: f
+    wrap: Any = gt.compile if variant != "graphtorch-eager" else lambda f: f
     if work.net is None:
         call = wrap(_OPS[work.kind])
     else:
@@ -25,7 +31,7 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
             call = wrap(train_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=LEARNING_RATE)))
             return lambda: call(*inputs).detach().numpy()
         model.eval()
-        call = gt.compile(model, freeze=True) if variant == "graphtorch" else model
+        call = gt.compile(model, freeze=True) if variant != "graphtorch-eager" else model
 
     def infer() -> Any:
         with gt.no_grad():

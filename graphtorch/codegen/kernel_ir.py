@@ -22,7 +22,7 @@
               | fn "(" expr,* ")"                                   max(a, b), neg(x): what UNARY and BINARY name
               | "select" "(" expr "," expr "," expr ")"
               | dtype "(" expr ")"                                  a cast
-              | "ramp" "(" expr "," int ["," int] ")"               lanes, and the step if it is not 1
+              | "ramp" "(" expr "," int ["," ["-"] int] ")"               lanes, and the step if it is not 1
               | "splat" "(" expr "," int ")"
 
 A line end closes a statement, so that an `if` on the next line is a statement and not the guard of a

@@ -96,9 +96,9 @@ class Reader:
             out.append(item())
         return tuple(out)
 
-    def integer(self, signed: bool = False) -> int:
+    def integer(self) -> int:
         text = self.take("number", "an integer")
-        if not (text.removeprefix("-") if signed else text).isdigit():
+        if not text.isdigit():
             self.at -= 1
             self.fail("an integer")
         return int(text)

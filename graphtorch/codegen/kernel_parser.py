@@ -223,7 +223,9 @@ class Parser(Reader):
         if word == "splat":
             self.expect(")")
             return Splat(x, lanes)
-        step = self.integer(signed=True) if self.accept(",") else 1
+        step = 1
+        if self.accept(","):
+            step = -self.integer() if self.accept("-") else self.integer()
         self.expect(")")
         return Ramp(x, lanes, step)
 

@@ -14,10 +14,11 @@ from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Kernel, Param, loop, store
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.schedule.boxes import block, tiles, unflatten, whole
-from graphtorch.codegen.schedule.regions import access, region
+from graphtorch.codegen.schedule.outer_plan import tile_cycles
+from graphtorch.codegen.schedule.regions import _turns, access, region
 from graphtorch.codegen.schedule.residues import residues
-from graphtorch.codegen.schedule.segments import square_loops
-from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, const, substitute
+from graphtorch.codegen.schedule.segments import segments, square_loops
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, substitute
 from graphtorch.ir.types import float32, int64
 from graphtorch.runtime.interp import run_kernel
 from tests.codegen.nests import f32, nest_of
@@ -66,6 +67,54 @@ def test_tiles_cover_every_row_once_and_are_of_two_heights(sizes: list[int], mos
     seen = np.zeros(box.size, np.float32)
     run_kernel(kernel, [seen])
     np.testing.assert_array_equal(seen, 1)
+
+
+@given(extents, st.integers(2, 32), st.integers(1, 4))
+def test_tiles_that_pair_neighbours_of_the_outermost_loop_cover_every_row_once(
+    sizes: list[int], most: int, vectors: int
+) -> None:
+    box = whole(loops_of(sizes))
+    cycles = lambda height: tile_cycles(height, vectors)
+    cut, plain = tiles(box, most, cycles), tiles(box, most)
+    assert max(h for _, h in cut.heights) <= most
+    cost = lambda t: sum(count * cycles(height) for count, height in t.heights)
+    assert cost(cut) <= cost(plain)
+    seen = np.zeros(box.size, np.float32)
+    place = Buffer("seen", (box.size,), float32)
+
+    def tile(row: Any, height: int) -> list[Any]:
+        at = lambda i: (box.position(row(i)),)
+        return [loop("i", height, lambda i: store(place, at(i), Load(place, at(i)) + 1))]
+
+    run_kernel(Kernel("k", (Param(place, "inout"),), tuple(cut.run(tile))), [seen])
+    np.testing.assert_array_equal(seen, 1)
+
+
+def test_a_filter_of_three_by_three_has_tiles_of_six() -> None:
+    """Two channels of three columns, rather than six and three."""
+    cut = tiles(whole(loops_of([64, 3, 3])), 6, lambda height: tile_cycles(height, 2))
+    assert cut.heights == [(96, 6)] and cut.times == 2
+    assert [v.name for v in cut.together] == ["v0", "v2"]  # one row of the filter
+
+
+@given(st.integers(0, 70), st.sampled_from([1, 2, 4, 8, 16]))
+def test_vectors_that_may_meet_elements_twice(extent: int, lanes: int) -> None:
+    found = list(segments(extent, lanes, twice=True))
+    seen = [start + i for start, count, width in found for i in range(count * width)]
+    assert set(seen) == set(range(extent)) and len(seen) == sum(c * w for _, c, w in found)
+    assert len(found) <= 2 and all(width <= lanes for _, _, width in found)
+
+
+@given(
+    st.sampled_from(["lt", "le", "gt", "ge"]), st.integers(-3, 3), st.integers(-12, 12), st.integers(-9, 9),
+    st.integers(1, 12),
+)  # fmt: skip
+def test_where_a_comparison_turns(fn: str, c: int, offset: int, other: int, extent: int) -> None:
+    v = Var("v", int64, extent)
+    e = binary(fn, v * c + offset, const(other, int64))
+    answers = [number(substitute(e, {v: const(i, int64)})) for i in range(extent)]
+    changes = {i for i in range(1, extent) if answers[i] != answers[i - 1]}
+    assert _turns([e], v) == changes
 
 
 @given(extents)

@@ -167,6 +167,42 @@ def test_vectors():
     assert (ramp * 2).lanes == 4
 
 
+def test_ramps_have_steps():
+    i = Var("i", int64, 8)
+    ramp = (expr.Ramp(i, 4) * 3 + 5) * -2 - 1
+    assert isinstance(ramp, expr.Ramp)
+    assert (ramp.lanes, ramp.step) == (4, -6)
+    assert expr.linear(ramp.base) == ({i: -6}, -11)
+    assert not expr.same(expr.Ramp(i, 4, 2), expr.Ramp(i, 4, 3))
+    assert expr.substitute(ramp, {i: i + 1}).step == -6
+    assert isinstance(expr.Ramp(i, 4) * 0, expr.Binary)  # a ramp of one number is none
+
+
+def test_what_is_left_of_a_remainder_is_a_multiple():
+    i = Var("i", int64, 32)
+    assert expr.same(i - i % 4, (i // 4) * 4)
+    assert ((i - i % 2) % 2).value == 0
+    assert expr.bounds(i - (i + 1) % 4)[0] < 0  # not of i
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda i, j, k: i * 6 + j - (k // 3) * 4 + 7, {"i": 6, "j": 1}),
+        (lambda i, j, k: (k % 5) * 2 - i * 3, {"i": -3}),
+        (lambda i, j, k: i - i + j * 0, {}),
+        (lambda i, j, k: k * k, {}),
+        (lambda i, j, k: i // 2 + j, None),
+        (lambda i, j, k: k + (k + j) % 3, None),
+        (lambda i, j, k: i * k, None),
+    ],
+)
+def test_slopes_look_past_what_the_variables_do_not_move(make, expected):
+    i, j, k = (Var(name, int64, 30) for name in "ijk")
+    found = expr.slopes(make(i, j, k), (i, j))
+    assert (found and {v.name: c for v, c in found.items() if c}) == (expected if found is None or expected else {})
+
+
 def test_errors():
     x, i = Var("x", float32), Var("i", int64)
     with pytest.raises(TypeError, match="add of f32 and i64: kernels do not promote"):

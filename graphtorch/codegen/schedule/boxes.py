@@ -122,7 +122,8 @@ class Tiles:
     @property
     def together(self) -> tuple[Var, ...]:
         """The loops that differ inside of a tile."""
-        return (*self.box.vars[: 1 if self.times > 1 else 0], *self.box.vars[self.cut :])
+        first = self.cut + all(size == 1 for _, size in self.cuts)
+        return (*self.box.vars[: 1 if self.times > 1 else 0], *self.box.vars[first:])
 
     def run(self, body: Callable[[Callable[[Expr], Index], int], Sequence[Stmt]]) -> list[Stmt]:
         """``body(index of a row in the box, rows)`` for every tile."""

@@ -22,8 +22,8 @@ IN_FLIGHT = 8
 #: cycles of copying: a vector; an element, transposed in registers, out of order, at a place found by divisions
 COPY, TURN, GATHER, SCATTERED = 1.5, 0.4, 1.5, 8.0
 MOST_ROWS = 16
-#: multiply-adds of the loop over k that are written out
-UNROLLED = 32
+#: multiply-adds of the loop over k that are written out: 64 would be no faster, and takes longer to compile
+UNROLLED = 50
 #: a sum this long may be taken in parts
 LONG = 1024
 
