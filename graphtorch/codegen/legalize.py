@@ -21,6 +21,7 @@ from graphtorch.codegen.kernel_ir import (
     Let,
     Stmt,
     Store,
+    buffers_read,
     replace_vars,
     walk,
 )
@@ -134,62 +135,62 @@ def _step(s: Stmt) -> int:
 
 
 def _fill_gaps(group: Sequence[Stmt]) -> TypeGuard[Sequence[Store]]:
-    """Whether they are stores of the elements 0, step, ...; 1, 1 + step, ...; and so on to step - 1."""
-    first, step = group[0], len(group)
-    if step == 1 or not all(isinstance(s, Store) and _step(s) == step for s in group):
+    """Whether they store elements 0, step, ...; 1, 1 + step, ...; and so on, of an array that none of them reads."""
+    if len(group) == 1 or not all(_step(s) == len(group) for s in group):
         return False
-    assert isinstance(first, Store)  # just seen
+    first, *rest = (s for s in group if isinstance(s, Store))
+    if first.buffer in buffers_read(group):
+        return False
     return all(
-        isinstance(s, Store) and s.buffer is first.buffer and same(s.indices[0], first.indices[0] + number)
-        for number, s in enumerate(group)
+        s.buffer is first.buffer and same(s.indices[0], first.indices[0] + number) for number, s in enumerate(rest, 1)
     )
 
 
 def _zipped(group: Sequence[Store]) -> Body:
-    """In each round, the first half of the vectors is zipped with the second."""
-    lanes, step, first = group[0].value.lanes, len(group), group[0].indices[0]
+    """The same elements in dense stores."""
+    lanes, first = group[0].value.lanes, group[0].indices[0]
     assert isinstance(first, Ramp)  # see _fill_gaps
-    rows = [s.value for s in group]
-    half = step // 2
-    while half:
-        pairs = [(rows[i], rows[i + step // 2]) for i in range(step // 2)]
-        rows = [binary(fn, a, b) for a, b in pairs for fn in ("zip_low", "zip_high")]
-        half //= 2
-    at = [(Ramp(first.base + number * lanes, lanes),) for number in range(step)]
-    return tuple(Store(s.buffer, index, row) for s, index, row in zip(group, at, rows, strict=True))
+    lets: list[Stmt] = []
+    rows = _zip_rounds([s.value for s in group], lets)
+    at = [(Ramp(first.base + number * lanes, lanes),) for number in range(len(rows))]
+    return (*lets, *(Store(group[0].buffer, index, row) for index, row in zip(at, rows, strict=True)))
+
+
+def _zip_rounds(rows: Sequence[Expr], lets: list[Stmt]) -> list[Expr]:
+    """The first lanes of all vectors, then the second ones, and so on: a transpose, of as many vectors as lanes.
+
+    In each of log2(n) rounds the first half of the n vectors is zipped with the second half.
+    """
+    out, half = list(rows), len(rows) // 2
+    for _ in range(half.bit_length()):
+        zips = [binary(fn, a, b) for a, b in zip(out[:half], out[half:], strict=True) for fn in ("zip_low", "zip_high")]
+        out = [_let(e, lets) for e in zips]
+    return out
+
+
+def _let(value: Expr, lets: list[Stmt]) -> Var:
+    var = Var(f"z{len(lets)}", value.dtype, None, value.lanes)
+    lets.append(Let(var, value))
+    return var
 
 
 def _square(outer: For, inner: For) -> Body:
-    """A copy over two vector loops of one extent: rows are loaded, transposed in registers, and stored as columns.
-
-    The transpose takes log2(n) rounds in which halves of the rows are zipped: each turns a position's bits by one.
-    """
+    """A copy over two vector loops of one extent: rows are loaded, transposed in registers, and stored as columns."""
     (copy,) = inner.body
     assert isinstance(copy, Store) and isinstance(copy.value, Load)  # see _is_square
     lanes = outer.var.extent or 1
-    source, target = copy.value.indices[0], copy.indices[0]
+    source, target, buffer = copy.value.indices[0], copy.indices[0], copy.value.buffer
     loaded, stored = outer.var, inner.var  # the loops along which memory is dense
     if _dense(target, outer.var):
         loaded, stored = stored, loaded
-    lets: list[Stmt] = []
-
-    def let(value: Expr) -> Var:
-        var = Var(f"z{len(lets)}", value.dtype, None, lanes)
-        lets.append(Let(var, value))
-        return var
 
     def dense(at: Expr, along: Var, across: Var, number: int) -> tuple[Ramp]:
         return (Ramp(substitute(at, {along: const(0, int64), across: const(number, int64)}), lanes),)
 
-    rows: list[Expr] = [
-        let(Load(copy.value.buffer, dense(source, loaded, stored, i), None, lanes)) for i in range(lanes)
-    ]
-    half = lanes // 2
-    while half:
-        pairs = [(rows[i], rows[i + lanes // 2]) for i in range(lanes // 2)]
-        rows = [let(binary(fn, a, b)) for a, b in pairs for fn in ("zip_low", "zip_high")]
-        half //= 2
-    stores = [Store(copy.buffer, dense(target, stored, loaded, j), row) for j, row in enumerate(rows)]
+    lets: list[Stmt] = []
+    rows = [_let(Load(buffer, dense(source, loaded, stored, i), None, lanes), lets) for i in range(lanes)]
+    columns = _zip_rounds(rows, lets)
+    stores = [Store(copy.buffer, dense(target, stored, loaded, j), column) for j, column in enumerate(columns)]
     return (*lets, *stores)
 
 

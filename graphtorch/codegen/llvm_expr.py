@@ -40,6 +40,11 @@ def _strided_mask(lanes: int, step: int, part: int, starts: Sequence[int]) -> ll
     return ll.Constant(ll.VectorType(I32, lanes), [ll.Constant(I32, m) for m in mask])
 
 
+def _is_scalar(e: Expr) -> bool:
+    """Whether it is a whole number or a condition, and one for all lanes."""
+    return e.dtype in (int64, bool_) and e.lanes == 1
+
+
 class _Scope:
     """The expressions that are known in it, by id (held, so that none comes to mean another), and who loads."""
 
@@ -103,7 +108,7 @@ class Values(Instructions):
         return found
 
     def hoist(self, body: Sequence[Stmt]) -> None:
-        """Compute what indices in a loop's ``body`` do not owe to the loop, before it: whole sums, not parts."""
+        """Compute what indices and conditions in a loop's ``body`` do not owe to it, before it: wholes, not parts."""
         seen: set[int] = set()
         pending = [e for s in walk(body) for e in self._indices(s)]
         while pending:
@@ -111,10 +116,10 @@ class Values(Instructions):
             if id(e) in seen or isinstance(e, E.Const | E.Var):
                 continue
             seen.add(id(e))
-            if not self._buffers(e) and self._variables(e) <= self.vars.keys():
+            if _is_scalar(e) and not self._buffers(e) and self._variables(e) <= self.vars.keys():
                 self.of(e)
             else:
-                pending += (child for child in E.children(e) if child.dtype is int64)
+                pending += E.children(e)
 
     def _indices(self, s: Stmt) -> list[Expr]:
         """The whole numbers and the conditions in a statement, each as a whole, but for what is in their loads."""
@@ -128,7 +133,7 @@ class Values(Instructions):
             if id(e) in seen:
                 continue
             seen.add(id(e))
-            if e.dtype in (int64, bool_) and e.lanes == 1:
+            if _is_scalar(e):
                 out.append(e)
             else:
                 pending += E.children(e)

@@ -94,6 +94,20 @@ def test_stores_of_other_arrays_or_places_are_left_alone() -> None:
         np.testing.assert_array_equal(z, [0, *np.stack([x + 1, x + 3], 1).ravel()])
 
 
+def test_stores_that_read_each_other_s_elements_stay_in_order() -> None:
+    text = """kernel @f(%y: f32[16] inout) {
+      vec %i in 8 {
+        store %y[(%i * 2)], 5.0
+        store %y[((%i * 2) + 1)], (load %y[(%i * 2)] + 200.0)
+      }
+    }"""
+    kernel = parse_kernel(text)
+    for run, k in ((run_kernel, kernel), (run_kernel, legalize(kernel)), (run_native, kernel)):
+        y = np.arange(16, dtype=np.float32)
+        run(k, [y])
+        np.testing.assert_array_equal(y, [5, 205] * 8)
+
+
 def test_periods() -> None:
     i, j = Var("i", int64, 20), Var("j", int64, 9)
     assert period([i // 2 + j], i) == 2
@@ -155,6 +169,31 @@ def test_pooling_whose_indices_nobody_asks_for_has_none() -> None:
     assert "i32" not in f.stages[0]["kernels"]
     expected, _ = reference("max_pool2d", x, kernel=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1), ceil_mode=False)  # fmt: skip
     np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("indices", [False, True])
+def test_of_zeros_of_both_signs_the_first_is_the_maximum_of_a_window(indices: bool) -> None:
+    x = np.zeros((1, 2, 4, 34), np.float32)
+    x[0, 0, :, 1::2] = x[0, 1, :, ::2] = -0.0
+    f = gt.compile(lambda v: gt.nn.functional.max_pool2d(v, 2))
+    got = f(gt.from_numpy(x).requires_grad_(indices)).detach().numpy()
+    np.testing.assert_array_equal(np.signbit(got[0]), [np.zeros((2, 17), bool), np.ones((2, 17), bool)])
+
+
+def test_a_window_of_nothing_but_padding_has_no_index() -> None:
+    """Dilated beyond the operand: its maximum is -inf, and its gradient goes nowhere."""
+    options = {"kernel": (1, 2), "stride": (1, 1), "padding": (0, 1), "dilation": (1, 3)}
+    x = np.arange(1, 11, dtype=np.float32).reshape(1, 1, 5, 2)
+    values, window = reference("max_pool2d", x, **options, ceil_mode=False)
+    assert (window == -1).all() and np.isneginf(values).all()
+    kernel = schedule_cpu(nest_of("max_pool2d", type_of(x), **options, ceil_mode=False), host_target())
+    for got, want in zip(run_op_kernel(kernel, x), (values, window), strict=True):
+        np.testing.assert_array_equal(got.reshape(want.shape), want)
+    for name, first, attrs in (("max_pool2d_grad", values, {"size": (5, 2)}), ("max_pool2d_gather", x, {})):
+        kernel = schedule_cpu(nest_of(name, type_of(first), type_of(window), **options, **attrs), host_target())
+        (got,) = run_op_kernel(kernel, first, window)
+        assert not got.any()
+        assert not reference(name, first, window, **options, **attrs)[0].any()
 
 
 @pytest.mark.parametrize("name", ["max", "min"])

@@ -156,7 +156,7 @@ class Tiles:
         return row
 
 
-def tiles(box: Box, most: int, cycles: Callable[[int], float] = float) -> Tiles:
+def tiles(box: Box, most: int, cycles: Callable[[int], float] = lambda height: height) -> Tiles:
     """Tiles of at most ``most`` rows: the cheapest, where ``cycles`` are those of a height, and then the simplest."""
     found = [_tiles(box, most // times, times) for times in range(1, most + 1) if box.sizes[0] % times == 0]
     allowed = [t for t in found if t.times == 1 or t.cut > 0]

@@ -1,23 +1,29 @@
 """Rows whose elements differ with the remainder of their index, such as the gradient of a pooling with a stride.
 
-Where ``i % 2`` or ``i // 2`` occurs, vectors run over pairs of elements instead: i is 2*q and then 2*q + 1. So
+Where ``i % 2`` or ``i // 2`` occurs (or 4), vectors run over pairs of elements instead: i is 2*q and then 2*q + 1. So
 remainders are numbers, conditions on them fold, quotients are neighbours, and `legalize` zips stores into dense ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import lcm
+from typing import Protocol
 
 from graphtorch.codegen.kernel_ir import Kind, Stmt
-from graphtorch.codegen.schedule.boxes import extent_of
+from graphtorch.codegen.schedule.boxes import Index, extent_of
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.ir.expr import Binary, Const, Expr, Var, const, free_vars, walk
 from graphtorch.ir.types import int64
 
 #: periods whose elements are interleaved by zips
 PERIODS = (2, 4)
-Elements = Callable[..., list[Stmt]]
+
+
+class Elements(Protocol):
+    """The statements for the elements at some indices: all that is computed first, and then the stores."""
+
+    def __call__(self, *at: Index) -> list[Stmt]: ...
 
 
 def period(exprs: Sequence[Expr], var: Var) -> int:

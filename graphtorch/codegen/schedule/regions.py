@@ -221,6 +221,8 @@ def _copy_loops(vars: Sequence[Var], lanes: int, element: Callable[[Index], list
 
     So what is inside of the operand is copied without a condition for each lane.
     """
+    if not vars:
+        return element({})
     *outer, last = [v for v in vars if v.extent != 1] or vars[-1:]
     still: Index = {v: v if v in outer else const(0, int64) for v in vars}
     anywhere = [e for s in element(still | {last: last}) for e in exprs_of(s)]

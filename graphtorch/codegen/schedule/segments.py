@@ -1,4 +1,7 @@
-"""A row of known length as vectors: full ones, then halves of one (28 = 16 + 8 + 4). No masks, no scalar tail."""
+"""A row of known length as vectors: full ones, then halves of one (28 = 16 + 8 + 4). No masks, no scalar tail.
+
+Where an element may be met twice, the last vector may overlap the one before it: 28 = 16 + 16.
+"""
 
 from __future__ import annotations
 

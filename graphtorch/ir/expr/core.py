@@ -269,6 +269,10 @@ def _vector(fn: str, a: Expr, b: Expr) -> Expr:
         return Ramp(binary(fn, a.base, b.x), a.lanes, a.step)
     if fn == "add" and isinstance(a, Splat) and isinstance(b, Ramp):
         return Ramp(a.x + b.base, a.lanes, b.step)
+    if fn == "sub" and isinstance(a, Splat) and isinstance(b, Ramp):
+        return Ramp(a.x - b.base, a.lanes, -b.step)
+    if fn == "mul" and isinstance(b, Ramp):
+        a, b = b, a
     if fn == "mul" and isinstance(a, Ramp) and isinstance(b, Splat) and isinstance(b.x, Const) and b.x.value:
         return Ramp(a.base * b.x, a.lanes, a.step * int(b.x.value))
     if isinstance(a, Splat) and isinstance(b, Splat):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from graphtorch.ir.expr.analysis import reshape_index
@@ -111,7 +111,7 @@ class Reduce:
     """For every index of ``shape`` the combination of ``body(index, k)`` over all k of ``domain``.
 
     Several accumulators run together (a maximum and where it stands). ``combine`` must be
-    associative and commutative, because schedules reorder it; ``init`` is its neutral element.
+    associative and commutative, but for the sign of a zero, because schedules reorder it; ``init`` is neutral.
     ``kind`` is "add", "mul", "max", "min" for the plain ones, "" otherwise. ``post`` maps the final
     accumulators to the results. ``alone`` is the kind that the first accumulator has where no other is asked for.
     """
@@ -161,8 +161,10 @@ def reduce(
 
 
 def first_alone(root: Reduce) -> Reduce:
-    """Only the first of its accumulators, as the plain reduction that it is."""
-    return reduce(root.alone, root.shape, root.domain, root.init[0], lambda i, k: root.body(i, k)[0])
+    """Only the first of its accumulators, as the plain reduction that it is. Of equal ones the earlier stays."""
+    plain = reduce(root.alone, root.shape, root.domain, root.init[0], lambda i, k: root.body(i, k)[0])
+    combine = plain.combine
+    return replace(plain, combine=lambda old, new: combine(new, old))
 
 
 def maximum(a: Expr, b: ExprLike) -> Expr:

@@ -119,7 +119,10 @@ class MaxPool2d(Op):
                 better = expr.select(nan_a, nan_b & (ai < bi), nan_b | better)
             return expr.select(better, bv, av), expr.select(better, bi, ai)
 
-        return Reduce((n, c, *size), kernel, (low, nowhere), body, combine, alone="max")
+        def post(acc: Values) -> Values:
+            return acc[0], expr.select(acc[1].eq(nowhere), expr.const(-1, int32), acc[1])
+
+        return Reduce((n, c, *size), kernel, (low, nowhere), body, combine, post=post, alone="max")
 
 
 class MaxPool2dGrad(Op):
@@ -144,7 +147,8 @@ class MaxPool2dGrad(Op):
         x = np.arange(ow) * stride[1] + b * dilation[1] - padding[1]
         plane = np.arange(n * c).reshape(n, c, 1, 1) * (size[0] * size[1])
         out = np.zeros(n * c * size[0] * size[1], g.dtype)
-        np.add.at(out, (plane + y * size[1] + x).reshape(-1), g.reshape(-1))
+        won = window >= 0
+        np.add.at(out, (plane + y * size[1] + x)[won], g[won])
         return out.reshape(n, c, *size)
 
     def vjp(self, gg: Any, _y: Any, _grad: Any, window: Any, **attrs: Any) -> Any:
@@ -201,7 +205,10 @@ class MaxPool2dGather(Op):
         a, b = np.divmod(window, kernel[1])
         y = np.arange(oh)[:, None] * stride[0] + a * dilation[0] - padding[0]
         z = np.arange(ow) * stride[1] + b * dilation[1] - padding[1]
-        return x[np.arange(n)[:, None, None, None], np.arange(c)[:, None, None], y, z]
+        won = window >= 0
+        y, z = np.where(won, y, 0), np.where(won, z, 0)
+        found = x[np.arange(n)[:, None, None, None], np.arange(c)[:, None, None], y, z]
+        return np.where(won, found, np.zeros((), x.dtype))
 
     def vjp(self, g: Any, _y: Any, _input: Any, window: Any, **attrs: Any) -> Any:
         return bind.bind(max_pool2d_grad, g, window, size=shape_of(_input)[2:], **attrs), None
@@ -213,7 +220,7 @@ class MaxPool2dGather(Op):
             at = expr.cast(window[i], int64)
             y = i[2] * stride[0] + (at // kernel[1]) * dilation[0] - padding[0]
             z = i[3] * stride[1] + (at % kernel[1]) * dilation[1] - padding[1]
-            return x[i[0], i[1], y, z]
+            return expr.select(at >= 0, x.at((i[0], i[1], y, z), at >= 0), expr.const(0, x.dtype))
 
         return expr.compute(window.shape, x.dtype, body)
 
