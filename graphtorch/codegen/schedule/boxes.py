@@ -134,9 +134,8 @@ class Tiles:
         start = 0
         for count, size in self.cuts:
             number = Var("mt", int64, count)
-            stmts += loops(
-                [number], body(self._row(outer, number * size + start, size), size * self.chunk * self.times)
-            )
+            row = self._row(outer, number * size + start, size)
+            stmts += loops([number], body(row, size * self.chunk * self.times))
             start += count * size
         return loops(outer, stmts)
 

@@ -167,7 +167,7 @@ def _k_order(o: Operands, rows: Tiles, k: Box) -> tuple[tuple[Var, ...], bool]:
     sliding = {v for a in o.x.axes if any(w in rows.together for w, _ in a.coefficients) for v, _ in a.coefficients}
     sizes = dict(zip(k.vars, k.sizes, strict=True))
     order = sorted(k.vars, key=lambda v: 0 if v in sliding else sizes[v] - 1)
-    return tuple(order), order[-1] not in sliding
+    return tuple(order), order[-1] not in sliding and sizes[order[-1]] > 1
 
 
 def _room(target: Target, o: Operands, k: Box) -> int:
