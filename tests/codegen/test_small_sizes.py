@@ -62,6 +62,20 @@ def test_small_sizes(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     compare(draw_case(seed), monkeypatch)
 
 
+@pytest.mark.parametrize(
+    ("x", "w", "stride", "padding", "groups"),
+    [((1, 1, 9, 7), (64, 1, 5, 3), (4, 1), (0, 0), 1), ((4, 4, 10, 3), (16, 1, 2, 4), (2, 1), (0, 1), 4)],
+)
+def test_a_window_with_a_stride_is_no_channel(
+    x: Any, w: Any, stride: Any, padding: Any, groups: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One channel: what is left of the sum is the filter's rows, which move along the image with the output's."""
+    force(monkeypatch)
+    conv = {"stride": stride, "padding": padding, "dilation": (1, 1), "groups": groups}
+    arrays = tuple(np.random.default_rng(len(s)).standard_normal(s).astype(np.float32) for s in (x, w))
+    compare(Case(f"{x} {w}", lambda a, b: bind.bind(OPS["conv"], a, b, **conv), arrays, MACHINE), monkeypatch)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("block", range(20))
 def test_many_small_sizes(block: int, monkeypatch: pytest.MonkeyPatch) -> None:

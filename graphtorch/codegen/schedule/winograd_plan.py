@@ -97,13 +97,20 @@ def winograd_plans(o: Operands, target: Target) -> list[WinogradPlan]:
     if not 1 <= len(found) <= 2 or len(rest) != 1 or len(o.n) != 1:
         return []
     (c,) = rest
-    if [dict(a.coefficients)[c] for a in o.x.axes if c in dict(a.coefficients)] != [1]:
+    if not _is_channel(o, c):
         return []
     choices = [[Window(u, w, a, p - extent_of(w) + 1) for p in POINTS if p > extent_of(w)] for u, w, a in found]
     lanes = target.lanes(o.x.value.dtype.itemsize)
     widths = range(1, min(4, ceil_div(size(o.n), lanes)) + 1)
     chosen = itertools.product(*choices)
     return [_plan(o, windows, c, target, lanes, vectors) for windows in chosen for vectors in widths]
+
+
+def _is_channel(o: Operands, c: Var) -> bool:
+    """Whether c alone moves a coordinate of x, but for loops that a task is within. A window with a stride is none."""
+    axes = [dict(a.coefficients) for a in o.x.axes if c in dict(a.coefficients)]
+    others = {v for axis in axes for v in axis if v is not c and extent_of(v) != 1}
+    return [axis[c] for axis in axes] == [1] and others <= {*o.batch}
 
 
 def _windows(o: Operands) -> list[tuple[Var, Var, Axis]]:
