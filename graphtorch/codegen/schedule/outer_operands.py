@@ -36,7 +36,8 @@ def block_loops(
     ragged one ended in time."""
     index = dict(zip(box.vars, box.locals(), strict=True))
     inner = tuple(index[v] for v in order or box.vars)
-    stmts = flat.body(body({**index}))
+    at: Index = {**index}
+    stmts = flat.body(body(at))
     vars: tuple[Var, ...] = inner
     if not box.ragged:
         vars, env = join_loops(inner, [e for s in walk(stmts) for e in exprs_of(s)])
