@@ -51,4 +51,18 @@ class ReduceNest:
     frozen: frozenset[Buffer] = frozenset()
 
 
-Nest = LoopNest | ReduceNest
+@dataclass(frozen=True, eq=False)
+class ChainNest:
+    """``first``, a contraction, and ``then``, a reduction of its results, which ``first`` stores in ``link``.
+
+    ``link`` has the shape of ``first``. It is one of ``params`` where others read it, too; else it need not exist.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    first: ReduceNest
+    link: Buffer
+    then: ReduceNest
+
+
+Nest = LoopNest | ReduceNest | ChainNest

@@ -1,7 +1,7 @@
 """Fused Graph -> loop nests, through `Op.lower`.
 
-Inside a fusion every op is inlined into the one that reads it; at most one reduction is the root,
-and elementwise ops after it become its epilogue.
+Inside a fusion every op is inlined into the one that reads it; a reduction is the root, and elementwise ops after it
+become its epilogue. A contraction may have a second reduction after it, over its results.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
+from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest
 from graphtorch.ir.expr import (
     Binary,
     Buffer,
@@ -46,9 +46,12 @@ class LoweredKernel:
 def lower_node(node: Node, name: str) -> LoweredKernel:
     """The kernel of a fusion, or of a single op that was not fused."""
     nest = _lower_body(node.body or single_node_graph(node), name)
-    if isinstance(nest, ReduceNest):
-        frozen = (p.buffer for p, o in zip(nest.params, node.operands, strict=False) if is_frozen(o))
-        nest = replace(nest, frozen=frozenset(frozen))
+    frozen = frozenset(p.buffer for p, o in zip(nest.params, node.operands, strict=False) if is_frozen(o))
+    match nest:
+        case ReduceNest():
+            nest = replace(nest, frozen=frozen)
+        case ChainNest():
+            nest = replace(nest, first=replace(nest.first, frozen=frozen))
     return LoweredKernel(nest, node.operands, node.results)
 
 
@@ -68,26 +71,90 @@ def single_node_graph(node: Node) -> Graph:
 
 
 def _lower_body(body: Graph, name: str) -> Nest:
-    inputs = [Buffer(p.name, p.type.shape, p.type.dtype) for p in body.params]
-    sources: dict[Value, Source] = {p: BufferSource(b, b.shape) for p, b in zip(body.params, inputs, strict=True)}
-    root: Reduce | None = None
-    accumulators: tuple[Var, ...] = ()
+    lowering = _Lowering(body)
     for node in body.nodes:
-        lowered = node.op.lower(*(sources[o] for o in node.operands), **node.attrs)
+        lowering.add(node)
+    return lowering.nest(name)
+
+
+@dataclass(frozen=True)
+class _Root:
+    """A reduction, and what its accumulators are called."""
+
+    reduce: Reduce
+    accumulators: tuple[Var, ...]
+
+
+class _Lowering:
+    """The nodes of a body, each inlined into those that read it, around its reductions: one, or two in a chain.
+
+    The second reads results of the first, and all that depends on it has fewer elements than those.
+    """
+
+    def __init__(self, body: Graph) -> None:
+        self.body = body
+        self.inputs = [Buffer(p.name, p.type.shape, p.type.dtype) for p in body.params]
+        self.sources: dict[Value, Source] = {
+            p: BufferSource(b, b.shape) for p, b in zip(body.params, self.inputs, strict=True)
+        }
+        self.roots: list[_Root] = []
+        #: what the second reduction reads, and where
+        self.linked: Value | None = None
+        self.link: Buffer | None = None
+
+    def add(self, node: Node) -> None:
+        lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
         if isinstance(lowered, Reduce):
-            if root is not None:
-                raise ValueError(f"two reductions in one fusion: {node.op.name} in {name}")
-            root, accumulators = lowered, tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init))
-            lowered = tuple(map(_result_of, root.post(accumulators), node.results))
+            if self.roots:
+                lowered = self._second(node)
+            accumulators = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init))
+            self.roots.append(_Root(lowered, accumulators))
+            lowered = tuple(map(_result_of, lowered.post(accumulators), node.results))
         results = lowered if isinstance(lowered, tuple) else (lowered,)
-        sources.update(zip(node.results, results, strict=True))
-    outs = [Buffer(f"out{i}", o.type.shape, o.type.dtype) for i, o in enumerate(body.outputs)]
-    roots = [sources[o] for o in body.outputs]
-    if root is None:
-        return _loop_nest(name, inputs, outs, roots)
-    if root.alone and not any(_mentions(r, accumulators[1:]) for r in roots):
-        root, accumulators = first_alone(root), accumulators[:1]
-    return _reduce_nest(name, inputs, outs, roots, root, accumulators)
+        self.sources.update(zip(node.results, results, strict=True))
+
+    def _second(self, node: Node) -> Reduce:
+        """``node`` over the memory in which the first reduction would leave its results."""
+        if self.link is not None:
+            raise ValueError(f"three reductions in one fusion: {node.op.name}")
+        (self.linked,) = node.operands
+        self.link = Buffer(self._name(self.linked), self.roots[0].reduce.shape, self.linked.type.dtype)
+        lowered: Reduce = node.op.lower(BufferSource(self.link, self.linked.type.shape), **node.attrs)
+        return lowered
+
+    def _name(self, value: Value) -> str:
+        return f"out{self.body.outputs.index(value)}" if value in self.body.outputs else "link"
+
+    def nest(self, name: str) -> Nest:
+        outputs = {o: self._output(o) for o in self.body.outputs}
+        params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
+        if not self.roots:
+            return _loop_nest(name, params, [(b, self.sources[o]) for o, b in outputs.items()])
+        if self.linked is None or self.link is None:
+            return self._reduction(name, params, outputs, self.roots[0])
+        firsts = {o: b for o, b in outputs.items() if self._in_first(o)} | {self.linked: self.link}
+        first = self._reduction(name, params, firsts, self.roots[0])
+        rest = {o: b for o, b in outputs.items() if not self._in_first(o)}
+        return ChainNest(name, params, first, self.link, self._reduction(name, params, rest, self.roots[1]))
+
+    def _in_first(self, value: Value) -> bool:
+        return self.linked is None or value.type.numel == self.linked.type.numel
+
+    def _output(self, value: Value) -> Buffer:
+        """A buffer in the shape of the loops that store it."""
+        if self.link is not None and value is self.linked:
+            return self.link
+        shape = value.type.shape
+        if self.roots:
+            shape = self.roots[0 if self._in_first(value) else 1].reduce.shape
+        return Buffer(self._name(value), shape, value.type.dtype)
+
+    def _reduction(self, name: str, params: tuple[Param, ...], outputs: dict[Value, Buffer], root: _Root) -> ReduceNest:
+        stored = [(b, self.sources[o]) for o, b in outputs.items()]
+        reduce, accumulators = root.reduce, root.accumulators
+        if reduce.alone and not any(_mentions(r, accumulators[1:]) for _, r in stored):
+            reduce, accumulators = first_alone(reduce), accumulators[:1]
+        return _reduce_nest(name, params, stored, reduce, accumulators)
 
 
 def _mentions(source: Source, vars: Sequence[Var]) -> bool:
@@ -103,27 +170,20 @@ def _variables(prefix: str, shape: Sequence[int]) -> tuple[Var, ...]:
     return tuple(Var(f"{prefix}{d}", int64, n) for d, n in enumerate(shape))
 
 
-def _params(inputs: Sequence[Buffer], outs: Sequence[Buffer]) -> tuple[Param, ...]:
-    return (*(Param(b, "in") for b in inputs), *(Param(b, "out") for b in outs))
-
-
-def _loop_nest(name: str, inputs: Sequence[Buffer], outs: Sequence[Buffer], roots: Sequence[Source]) -> LoopNest:
-    shape = outs[0].shape
+def _loop_nest(name: str, params: tuple[Param, ...], stored: Sequence[tuple[Buffer, Source]]) -> LoopNest:
+    shape = stored[0][0].shape
     i = _variables("i", shape)
-    outputs = tuple((b, r[i]) for b, r in zip(outs, roots, strict=True))
-    return LoopNest(name, _params(inputs, outs), shape, i, outputs)
+    return LoopNest(name, params, shape, i, tuple((b, source[i]) for b, source in stored))
 
 
 def _reduce_nest(
     name: str,
-    inputs: Sequence[Buffer],
-    outs: Sequence[Buffer],
-    roots: Sequence[Source],
+    params: tuple[Param, ...],
+    stored: Sequence[tuple[Buffer, Source]],
     root: Reduce,
     accumulators: tuple[Var, ...],
 ) -> ReduceNest:
     i, k = _variables("i", root.shape), _variables("k", root.domain)
-    outs = [Buffer(b.name, root.shape, b.dtype) for b in outs]  # the same elements, under the loops' shape
 
     def value(source: Source) -> Callable[[Values], Expr]:
         index = i if source.shape == root.shape else unflatten_index(source.shape, flat_index(root.shape, i))
@@ -132,8 +192,8 @@ def _reduce_nest(
 
     body = root.body(i, k)
     return ReduceNest(
-        name, _params(inputs, outs), root.shape, i, root.domain, k, root.init, body, root.combine, root.kind,
-        tuple((b, value(r)) for b, r in zip(outs, roots, strict=True)), _is_contraction(root, body),
+        name, params, root.shape, i, root.domain, k, root.init, body, root.combine, root.kind,
+        tuple((b, value(source)) for b, source in stored), _is_contraction(root, body),
     )  # fmt: skip
 
 

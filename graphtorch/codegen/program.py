@@ -37,13 +37,13 @@ def lower_graph(graph: Graph) -> list[LoweredKernel]:
 
 
 def _describe(node: Any) -> str:
-    """The op a kernel is best known by: its reduction, else the last one."""
+    """The op a kernel is best known by: its first reduction, else the last one."""
     if node.body is None:
         return str(node.op.name)
     from graphtorch.ir.passes.fuse import is_reduction
 
     named = [n for n in node.body.nodes if is_reduction(n)] or node.body.nodes[-1:]
-    return str(named[-1].op.name)
+    return str(named[0].op.name)
 
 
 def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] = lambda _: 0) -> list[Launch]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphtorch.codegen.legalize import legalize
+from graphtorch.codegen.loops import ChainNest
 from graphtorch.codegen.program import emit_program, lower_graph, memory_sizes, schedule_graph
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.ops.gradient import has_gradients
-from graphtorch.ir.passmanager import run_passes
-from graphtorch.ir.pipeline import OPTIMIZE
+from graphtorch.ir.passmanager import Pass, run_passes
+from graphtorch.ir.pipeline import OPTIMIZE, OPTIMIZE_CUDA
 
 
-def _scheduled(graph: Graph) -> Graph:
+def _scheduled(graph: Graph, passes: Sequence[Pass] = OPTIMIZE) -> Graph:
     """Gradients expanded, groups and aliases, where the graph does not have them yet."""
     if not any(n.op.name == "fusion" for n in graph.nodes):
-        return run_passes(graph, OPTIMIZE)
+        return run_passes(graph, passes)
     if has_gradients(graph):
         facts = ["put autodiff before fuse, or leave out the passes: a stage runs all that it needs"]
         raise IRError("GT812", "the graph was fused before autodiff ran: no code can be made of gradient nodes", facts)
@@ -46,4 +49,8 @@ def cuda_text(graph: Graph) -> str:
     from graphtorch.codegen.emit_cuda import cuda_source
     from graphtorch.codegen.schedule.cuda import schedule_cuda
 
-    return cuda_source([schedule_cuda(k.nest) for k in lower_graph(_scheduled(graph))])
+    nests = [k.nest for k in lower_graph(_scheduled(graph, OPTIMIZE_CUDA))]
+    single = [n for n in nests if not isinstance(n, ChainNest)]
+    if len(single) < len(nests):
+        raise IRError("GT812", "the graph was fused for the CPU", ["for CUDA the pass is fuse{chains=False}"])
+    return cuda_source([schedule_cuda(n) for n in single])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.codegen.loops import Nest, ReduceNest
+from graphtorch.codegen.loops import Nest
 from graphtorch.codegen.program import Launch, program_text
 from graphtorch.codegen.schedule.contract import count_ways
 from graphtorch.codegen.schedule.cpu import schedule_cpu
@@ -36,8 +36,6 @@ def first(_: Nest) -> int:
 
 def fastest(nest: Nest) -> int:
     """The number of the way that measures fastest here; the model's where there is no cache to keep the choice."""
-    if not (isinstance(nest, ReduceNest) and nest.contraction):
-        return 0
     count = count_ways(nest, host_target())
     if count == 1:
         return 0
@@ -54,7 +52,7 @@ def fastest(nest: Nest) -> int:
     return min(int(kept), count - 1)
 
 
-def _measure(nest: ReduceNest, count: int) -> int:
+def _measure(nest: Nest, count: int) -> int:
     """Minima over rounds, in which every way has its turn."""
     entries = [_entry(nest, way) for way in range(count)]
     arrays = [_numbers(p.buffer.shape, p.buffer.dtype.np) for p in nest.params]
@@ -71,7 +69,7 @@ def _measure(nest: ReduceNest, count: int) -> int:
     return min(range(count), key=times.__getitem__)
 
 
-def _entry(nest: ReduceNest, way: int) -> Entry:
+def _entry(nest: Nest, way: int) -> Entry:
     kernel = schedule_cpu(replace(nest, name="k"), host_target(), way)
     values = [Value(TensorType(p.buffer.shape, p.buffer.dtype)) for p in kernel.params]
     slots = {v: i for i, v in enumerate(values)}

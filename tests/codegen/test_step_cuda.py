@@ -17,7 +17,7 @@ from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.ir.evaluate import evaluate
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.passmanager import run_passes
-from graphtorch.ir.pipeline import OPTIMIZE
+from graphtorch.ir.pipeline import OPTIMIZE_CUDA
 from graphtorch.ir.types import TensorType
 from tests.codegen.nests import random_array, run_op_kernel
 
@@ -72,7 +72,7 @@ def test_a_training_step_agrees_with_the_graph() -> None:
         nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.3), nn.Flatten(),
         nn.Linear(36, 5),
     )  # fmt: skip
-    graph = run_passes(gt.trace(step_of(net), gt.randn(3, 1, 7, 6), gt.tensor([1, 2, 4])), OPTIMIZE)
+    graph = run_passes(gt.trace(step_of(net), gt.randn(3, 1, 7, 6), gt.tensor([1, 2, 4])), OPTIMIZE_CUDA)
     arrays = [argument(p.type, i) for i, p in enumerate(graph.params)]
     outputs, updates = evaluate(graph, arrays)
     memory = run_mapped(graph, arrays)

@@ -7,8 +7,9 @@ not divide its loop leaves the last block ragged: the block then reaches beyond 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from graphtorch.codegen.kernel_ir import For, Stmt, replace_vars
 from graphtorch.codegen.schedule.segments import vector_loop
@@ -19,6 +20,7 @@ Index = dict[Var, Expr]
 ZERO = const(0, int64)
 #: a block that divides its loop is taken if it is at least this share of the size asked for
 EXACT = 0.5
+NO_STEPS: Mapping[Var, int] = MappingProxyType({})
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -80,22 +82,25 @@ def whole(vars: Sequence[Var]) -> Box:
     return Box(tuple(vars), tuple(map(extent_of, vars)))
 
 
-def block(vars: Sequence[Var], target: int) -> Box:
-    """Blocks of about ``target`` positions at most: an exact divisor where there is a good one, else equal parts."""
+def block(vars: Sequence[Var], target: int, steps: Mapping[Var, int] = NO_STEPS) -> Box:
+    """Blocks of about ``target`` positions at most: an exact divisor where there is a good one, else equal parts.
+
+    ``steps``: of a loop in parts, each has a multiple of so many indices.
+    """
     sizes: list[int] = []
     room = max(1, target)
     for v in reversed(vars):
-        size = _part(extent_of(v), room)
+        size = _part(extent_of(v), room, steps.get(v, 1))
         sizes.insert(0, size)
-        room = room // size if size == extent_of(v) else 1
+        room = max(1, room // size) if size == extent_of(v) else 1
     return Box(tuple(vars), tuple(sizes))
 
 
-def _part(extent: int, room: int) -> int:
+def _part(extent: int, room: int, step: int) -> int:
     if extent <= room:
         return max(1, extent)
-    exact = max(d for d in range(1, room + 1) if extent % d == 0)
-    return exact if exact >= EXACT * room else ceil_div(extent, ceil_div(extent, room))
+    exact = max((d for d in range(step, room + 1, step) if extent % d == 0), default=0)
+    return exact if exact >= EXACT * room else round_up(ceil_div(extent, ceil_div(extent, room)), step)
 
 
 @dataclass(frozen=True)

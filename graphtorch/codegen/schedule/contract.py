@@ -15,11 +15,11 @@ number of threads. Each block of k is summed by itself (see blocks.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Kernel, Stmt
-from graphtorch.codegen.loops import ReduceNest
+from graphtorch.codegen.kernel_ir import Body, Stmt
+from graphtorch.codegen.loops import ChainNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.boxes import extent_of
 from graphtorch.codegen.schedule.inner import inner_products
 from graphtorch.codegen.schedule.outer import outer_products
@@ -27,8 +27,9 @@ from graphtorch.codegen.schedule.outer_outputs import store_zeros
 from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, outer_plans, size
 from graphtorch.codegen.schedule.regions import access
 from graphtorch.codegen.schedule.residues import Piece, residues
+from graphtorch.codegen.schedule.tail import Tail, tail_of
 from graphtorch.codegen.schedule.winograd import winograd
-from graphtorch.codegen.schedule.winograd_plan import WinogradPlan, winograd_plans
+from graphtorch.codegen.schedule.winograd_plan import FAR, WinogradPlan, winograd_plans
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Var, free_vars
 from graphtorch.ir.types import int64
@@ -48,26 +49,60 @@ class Way:
     o: Operands
     plan: OuterPlan | WinogradPlan | None
 
+    @property
+    def cost(self) -> float:
+        """Cycles, on one core; inner products cost less than others wherever they are offered."""
+        return self.plan.cost if self.plan else 0.0
 
-def schedule_contraction(nest: ReduceNest, target: Target, way: int = 0) -> Kernel | None:
-    """The kernel, or None where a plain reduction does as well (vectors, products of one column).
+
+def contraction_body(nest: ReduceNest, target: Target, flat: Flatten, way: int = 0) -> Body | None:
+    """The statements, or None where a plain reduction does as well (vectors, products of one column).
 
     ``way`` is the number of one of the `ways`, if the contraction is of one piece.
     """
     pieces = _pieces(nest)
     if pieces is None:
         return None
-    flat = Flatten()
-    body = [s for o in pieces for s in _statements(nest, o, target, flat, way if len(pieces) == 1 else 0)]
-    return Kernel(nest.name, flat.params(nest.params), flat.body(body))
+    return flat.body([s for o in pieces for s in _statements(nest, o, target, flat, way if len(pieces) == 1 else 0)])
 
 
-def count_ways(nest: ReduceNest, target: Target) -> int:
+def chain_body(chain: ChainNest, target: Target, flat: Flatten, way: int = 0) -> Body | None:
+    """The statements of both, block by block; None where the second is not to be had that way."""
+    found = _chain(chain, target)
+    if found is None:
+        return None
+    tail, possible = found
+    chosen = possible[way]
+    plan, nest = chosen.plan, tail.stored
+    if isinstance(plan, WinogradPlan):
+        return flat.body(winograd(nest, chosen.o, plan, flat, tail))
+    assert plan is not None  # Tail.fits saw to it
+    return flat.body(outer_products(nest, chosen.o, plan, target, flat, tail))
+
+
+def count_ways(nest: Nest, target: Target) -> int:
     """How many ways there are to choose from."""
-    pieces = _pieces(nest)
-    if pieces is None or len(pieces) > 1 or not size(pieces[0].k):
-        return 1
-    return len(ways(pieces[0], target))
+    match nest:
+        case ChainNest():
+            found = _chain(nest, target)
+            return len(found[1]) if found else count_ways(nest.first, target)
+        case ReduceNest(contraction=True):
+            pieces = _pieces(nest)
+            one = pieces is not None and len(pieces) == 1 and size(pieces[0].k)
+            return len(ways(pieces[0], target)) if pieces and one else 1
+    return 1
+
+
+def _chain(chain: ChainNest, target: Target) -> tuple[Tail, list[Way]] | None:
+    """What reduces the results, and the ways that cut none of its windows."""
+    tail, pieces = tail_of(chain), _pieces(chain.first)
+    if tail is None or pieces is None or len(pieces) > 1 or not size(pieces[0].k):
+        return None
+    o = replace(pieces[0], steps=tail.steps())
+    every = ways(o, target)
+    possible = [w for w in every if w.plan and tail.fits(w.o, w.plan)]
+    saved = chain.link.nbytes * 2 / FAR
+    return (tail, possible) if possible and possible[0].cost <= every[0].cost + saved else None
 
 
 def ways(o: Operands, target: Target) -> list[Way]:
@@ -76,7 +111,7 @@ def ways(o: Operands, target: Target) -> list[Way]:
     allowed = [s for s in sides if target.winograd == "always" or (target.winograd == "frozen" and s.y_is_frozen)]
     found = [Way(s, p) for s in sides for p in outer_plans(s, target)]
     found += [Way(s, p) for s in allowed for p in winograd_plans(s, target)]
-    found.sort(key=lambda w: w.plan.cost if w.plan else 0.0)
+    found.sort(key=lambda w: w.cost)
     inner = [Way(o, None)] if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS else []
     return [*inner, *found][:MOST_WAYS]
 

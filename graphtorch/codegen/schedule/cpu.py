@@ -12,11 +12,11 @@ from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, replace_vars, store
-from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
+from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
-from graphtorch.codegen.schedule.contract import schedule_contraction
+from graphtorch.codegen.schedule.contract import chain_body, contraction_body
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, split
@@ -43,16 +43,27 @@ SPLIT_WORK, FEW_OUTPUTS, MOST_PARTS = 131_072, 16, 64
 
 def schedule_cpu(nest: Nest, target: Target, way: int = 0) -> Kernel:
     """Loops, threads and vectors for ``nest`` on ``target``; ``way`` numbers those of a contraction."""
-    if isinstance(nest, ReduceNest) and nest.contraction:
-        scheduled = schedule_contraction(nest, target, way)
-        if scheduled is not None:
-            return scheduled
     flat = Flatten()
-    if isinstance(nest, LoopNest):
-        body = _loop_body(nest, flat, target)
-    else:
-        body = _reduce_body(nest, flat, target)
-    return Kernel(nest.name, flat.params(nest.params), body)
+    return Kernel(nest.name, flat.params(nest.params), _body(nest, flat, target, way))
+
+
+def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
+    match nest:
+        case LoopNest():
+            return _loop_body(nest, flat, target)
+        case ReduceNest():
+            products = contraction_body(nest, target, flat, way) if nest.contraction else None
+            return _reduce_body(nest, flat, target) if products is None else products
+        case ChainNest():
+            together = chain_body(nest, target, flat, way)
+            return _one_after_the_other(nest, flat, target, way) if together is None else together
+
+
+def _one_after_the_other(chain: ChainNest, flat: Flatten, target: Target, way: int) -> Body:
+    """All results of the first nest in memory, and then the second."""
+    known = any(p.buffer is chain.link for p in chain.params)
+    link: Body = () if known else (Alloc(flat.buffer(chain.link), "global"),)
+    return (*link, *_body(chain.first, flat, target, way), *_body(chain.then, flat, target, way))
 
 
 def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bool) -> Body:

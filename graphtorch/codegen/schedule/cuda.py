@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import LoopNest, Nest
+from graphtorch.codegen.loops import LoopNest, ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
@@ -32,7 +32,7 @@ LEAST_SHARED_DOMAIN = 64
 MANY_OUTPUTS = 4096
 
 
-def schedule_cuda(nest: Nest) -> Kernel:
+def schedule_cuda(nest: LoopNest | ReduceNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched

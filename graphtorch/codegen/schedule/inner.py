@@ -132,6 +132,7 @@ class _Inner:
             half //= 2
 
         def element(i: Expr, j: Expr) -> Sequence[Stmt]:
-            return store_outputs(self.nest, self.o, shifted(start, row(i) | column(j)), Load(total, (i, j, ZERO)))
+            sums = (Load(total, (i, j, ZERO)),)
+            return store_outputs(self.nest, self.o.index, shifted(start, row(i) | column(j)), sums)
 
         return [*stmts, loop("i", height, lambda i: loop("j", width, lambda j: element(i, j), "unroll"), "unroll")]

@@ -25,19 +25,22 @@ from graphtorch.codegen.schedule.boxes import (
     unflatten,
 )
 from graphtorch.codegen.schedule.outer_operands import Panels, Rows, block_loops
-from graphtorch.codegen.schedule.outer_outputs import Outputs, Place, outermost
+from graphtorch.codegen.schedule.outer_outputs import Place, outermost
 from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, OuterPlan, size
 from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.codegen.schedule.tail import Tail, finish
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, unflatten_index
 from graphtorch.ir.types import DType, int64
 
 
-def outer_products(nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target, flat: Flatten) -> list[Stmt]:
-    """The statements of the whole contraction."""
+def outer_products(
+    nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target, flat: Flatten, tail: Tail | None = None
+) -> list[Stmt]:
+    """The statements of the whole contraction, and of the reduction of its results, if there is one."""
     work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
     kind: Kind = "par" if work >= PARALLEL_MACS else "for"
-    return _Outer(nest, o, plan, target, kind, flat).body()
+    return _Outer(nest, o, plan, target, kind, flat, tail).body()
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,7 @@ class _Outer:
     target: Target
     kind: Kind
     flat: Flatten
+    tail: Tail | None
 
     @property
     def dtype(self) -> DType:
@@ -112,7 +116,7 @@ class _Outer:
 
     def finish(self, block: tuple[Expr, Expr, Expr], place: Place) -> list[Stmt]:
         b, mb, nb = block
-        return Outputs(self.nest, self.o, self.plan, self.flat).finish(self.at(b, mb), mb, nb, place)
+        return finish(self.nest, self.o, self.plan, self.flat, self.tail, (self.at(b, mb), mb, nb), place)
 
     # ---- a block of rows and columns ----
 
@@ -172,8 +176,9 @@ class _Outer:
                 return block_loops(p.k, k_start, step, self.flat, p.order, p.unroll(height))
 
             stmts = register_tile((height, p.vectors, p.lanes), self.dtype, over_k, load_x, load_y, keep)
-            beyond = [start[v] + row(ZERO)[v] < extent_of(v) for v in p.m.ragged]
-            return [If(beyond[0], tuple(stmts))] if beyond else stmts
+            for v in p.m.ragged:
+                stmts = [If(start[v] + row(ZERO)[v] < extent_of(v), tuple(stmts))]
+            return stmts
 
         return p.rows.run(tile)
 

@@ -8,7 +8,8 @@ target, never from the number of threads, so results are the same on any number 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from graphtorch.codegen.schedule.boxes import Box, Tiles, block, ceil_div, extent_of, round_up, tiles, whole
 from graphtorch.codegen.schedule.regions import Access
@@ -44,6 +45,7 @@ class Operands:
     x: Access
     y: Access
     frozen: frozenset[Buffer] = frozenset()
+    steps: Mapping[Var, int] = field(default_factory=dict)  # indices of a loop that are to stay in one block
 
     @property
     def y_is_frozen(self) -> bool:
@@ -156,7 +158,7 @@ def _by_rows(o: Operands, target: Target, width: int, k: Box, high: int) -> Cut:
     wanted = max(high, min(TASK_ROWS, target.l2 // 2 // (columns * o.x.value.dtype.itemsize)))
     share = ceil_div(m, ceil_div(TASKS, size(o.batch) * ceil_div(n, columns)))
     rows = min(wanted, m) if share >= wanted else max(high, share)
-    return block(_by_stride(o.m, o.x), rows), columns, 1
+    return block(_by_stride(o.m, o.x), rows, o.steps), columns, 1
 
 
 def _k_order(o: Operands, rows: Tiles, k: Box) -> tuple[tuple[Var, ...], bool]:

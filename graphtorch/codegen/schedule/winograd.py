@@ -25,10 +25,10 @@ from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Index, block, ceil_div, extent_of, loops, shifted, unflatten
 from graphtorch.codegen.schedule.outer import register_tile
 from graphtorch.codegen.schedule.outer_operands import PanelCopy, block_loops
-from graphtorch.codegen.schedule.outer_outputs import Outputs
 from graphtorch.codegen.schedule.outer_plan import Operands, size
 from graphtorch.codegen.schedule.regions import Region, region
 from graphtorch.codegen.schedule.segments import square_loops
+from graphtorch.codegen.schedule.tail import Tail, finish
 from graphtorch.codegen.schedule.toom_cook import Matrix, transform
 from graphtorch.codegen.schedule.winograd_plan import WinogradPlan
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, flat_index, unflatten_index
@@ -41,9 +41,9 @@ UNROLLED = 24
 Block = tuple[Expr, Expr]  # batch, and block of rows
 
 
-def winograd(nest: ReduceNest, o: Operands, plan: WinogradPlan, flat: Flatten) -> list[Stmt]:
-    """The statements of the whole convolution."""
-    return _Winograd(nest, o, plan, flat).body()
+def winograd(nest: ReduceNest, o: Operands, plan: WinogradPlan, flat: Flatten, tail: Tail | None = None) -> list[Stmt]:
+    """The statements of the whole convolution, and of the reduction of its results, if there is one."""
+    return _Winograd(nest, o, plan, flat, tail).body()
 
 
 At = tuple[Expr, ...]  # a point of a tile
@@ -90,6 +90,7 @@ class _Winograd:
     o: Operands
     plan: WinogradPlan
     flat: Flatten
+    tail: Tail | None
 
     @property
     def dtype(self) -> DType:
@@ -161,17 +162,17 @@ class _Winograd:
 
     def task(self, u: Buffer, at: tuple[Expr, ...]) -> list[Stmt]:
         b, mb, group = at
-        p = self.plan
+        p, o = self.plan, self.o
         deep = ceil_div(self.depth, p.lanes) * p.lanes
         v = Buffer("v", (self.products, p.tiles.size, deep), self.dtype)
         s = Buffer("s", (self.products, p.tiles.size, p.columns), self.dtype)
         ct = Buffer("ct", (p.m.size, p.columns), self.dtype)
-        start = unflatten(self.o.batch, b) | p.m.origin(mb)
-        each = ceil_div(size(self.o.n), p.columns) // p.groups
+        start = unflatten(o.batch, b) | p.m.origin(mb)
+        each = ceil_div(size(o.n), p.columns) // p.groups
 
         def columns(i: Expr) -> list[Stmt]:
             nb = group * each + i
-            stored = Outputs(self.nest, self.o, p, self.flat).finish(start, mb, nb, lambda r, c: (ct, (r, c)))
+            stored = finish(self.nest, o, p, self.flat, self.tail, (start, mb, nb), lambda r, c: (ct, (r, c)))
             return [*self.multiply(v, u, s, (b, nb)), *self.back(s, ct, start, nb), *stored]
 
         return [

@@ -134,14 +134,16 @@ def _plan(
     points, outputs = math.prod(w.points for w in windows), math.prod(w.m for w in windows)
     by_u = {w.u: w for w in windows}
     loops = tuple(Var(f"{v.name}t", int64, by_u[v].tiles) if v in by_u else v for v in o.m)
+    along = [(t, v, by_u[v].m if v in by_u else 1) for t, v in zip(loops, o.m, strict=True)]
     panels = ceil_div(size(o.n), width)
     columns = max(d for d in range(1, max(1, COLUMNS // width) + 1) if panels % d == 0)
     room = target.l2 // 2 // itemsize // (points * (extent_of(c) + columns * width) + outputs * columns * width)
     high = most_rows(target, vectors)
     every = math.prod(map(extent_of, loops))
     share = max(high, ceil_div(every * size(o.batch), TASKS))
-    box = block(loops, max(high, min(room, share)))
-    sizes = tuple(n * (by_u[v].m if v in by_u else 1) for v, n in zip(o.m, box.sizes, strict=True))
+    steps = {t: math.lcm(o.steps.get(v, 1), m) // m for t, v, m in along}
+    box = block(loops, max(high, min(room, share)), steps)
+    sizes = tuple(n * m for (_, _, m), n in zip(along, box.sizes, strict=True))
     blocks = panels // columns
     wanted = ceil_div(TASKS, size(o.batch) * box.blocks)
     groups = max(d for d in range(1, min(blocks, wanted) + 1) if blocks % d == 0)

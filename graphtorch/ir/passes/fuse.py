@@ -4,13 +4,16 @@ A group has at most one reduction, its root. Injective producers (elementwise op
 broadcasts and slices) are inlined into the one group that reads them, or into every reader when they
 are free (constants, broadcasts, casts, iota). Elementwise consumers of the root's shape join as its
 epilogue. Loops over one shape that read the same inputs become one kernel of several outputs.
+
+A contraction may have a second reduction, of rows or of windows of its results, such as pooling: a task then reduces
+what it has just computed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Loc
@@ -25,6 +28,8 @@ INJECTIVE = frozenset(
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
+#: results of a contraction that are reduced to one by the task that computes them, at most
+MOST_TOGETHER = 256
 REDUCTIONS = CONTRACTIONS | frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_argmax", "max_pool2d"])
 
 
@@ -34,6 +39,20 @@ def is_reduction(node: Node) -> bool:
         a = node.attrs
         return not (a["stride"] == a["kernel"] and a["padding"] == (0, 0) and a["dilation"] == (1, 1))
     return node.op.name in REDUCTIONS
+
+
+def is_local(node: Node) -> bool:
+    """Whether it reduces rows, or windows that share no elements, small enough for one task to compute all of one."""
+    results, elements = node.results[0].type.numel, node.operands[0].type.numel
+    if not results < elements <= results * MOST_TOGETHER:
+        return False
+    if node.op.name in ("reduce_sum", "reduce_max", "reduce_min"):
+        return True
+    a: dict[str, Any] = node.attrs
+    if node.op.name != "max_pool2d" or a["padding"] != (0, 0):
+        return False
+    spans = (d * (k - 1) + 1 for k, d in zip(a["kernel"], a["dilation"], strict=True))
+    return all(s <= step for s, step in zip(spans, a["stride"], strict=True))
 
 
 def is_injective(node: Node) -> bool:
@@ -46,28 +65,30 @@ def is_injective(node: Node) -> bool:
 
 @dataclass(frozen=True)
 class Fuse:
-    """``max_ops`` bounds the nodes of one group."""
+    """``max_ops`` bounds the nodes of one group; ``chains``: contractions take a reduction of their results."""
 
     max_ops: int = 64
+    chains: bool = True
     name: ClassVar[str] = "fuse"
 
     def run(self, graph: Graph) -> Graph:
-        return _Fuser(graph, self.max_ops).run()
+        return _Fuser(graph, self.max_ops, self.chains).run()
 
 
 class _Group:
-    """Nodes that become one kernel; ``root`` is its reduction, if it has one."""
+    """Nodes that become one kernel; ``root`` is its reduction, if it has one, and ``second`` that of its results."""
 
     def __init__(self, node: Node, shape: tuple[int, ...], unit: Unit) -> None:
         self.unit = unit
         self.nodes: list[Node] = [node]
         self.root: Node | None = node if is_reduction(node) else None
+        self.second: Node | None = None
         self.shape = shape
 
 
 class _Fuser:
-    def __init__(self, graph: Graph, max_ops: int) -> None:
-        self.graph, self.max_ops = graph, max_ops
+    def __init__(self, graph: Graph, max_ops: int, chains: bool) -> None:
+        self.graph, self.max_ops, self.chains = graph, max_ops, chains
         self.uses = graph.uses()
         self.kept = set(graph.results())
         self.position = {n: i for i, n in enumerate(graph.nodes)}
@@ -104,7 +125,9 @@ class _Fuser:
         own = next((g for g in joinable if g.root), joinable[0])
         self.units.merge(own.unit, unit)
         own.nodes.append(node)
-        if is_reduction(node):
+        if is_reduction(node) and own.root:
+            own.second = node
+        elif is_reduction(node):
             own.root = node
         own.shape = self._shape(node)
         self.group[node] = own
@@ -132,6 +155,8 @@ class _Fuser:
     def _may_join(self, node: Node, group: _Group) -> bool:
         if len(group.nodes) >= self.max_ops:
             return False
+        if group.root and is_local(node):
+            return self._may_be_second(node, group, group.root)
         if is_reduction(node):
             return group.root is None and node.op.name not in CONTRACTIONS and self._private(group, node)
         if not is_injective(node):
@@ -141,11 +166,22 @@ class _Fuser:
         # A producer that is read at other indices is inlined only where nobody else needs it.
         return group.root is None and self._private(group, node)
 
+    def _may_be_second(self, node: Node, group: _Group, root: Node) -> bool:
+        """A pooling reads results of a contraction while they are in the cache; any other reduction joins if it is the
+        only one that needs them, so that they are in no memory."""
+        if not self.chains or group.second or root.op.name not in CONTRACTIONS:
+            return False
+        return node.op.name == "max_pool2d" or not any(self._is_read(o, {*group.nodes, node}) for o in node.operands)
+
+    def _is_read(self, value: Value, members: set[Node]) -> bool:
+        """Whether any other than ``members`` needs the value in memory."""
+        return value in self.kept or any(u not in members for u in self._users(value))
+
     def _private(self, group: _Group, reader: Node) -> bool:
         """Whether everything in the group is read by the group or by ``reader`` alone."""
         members = {*group.nodes, reader}
         values = [r for n in group.nodes for r in n.results]
-        return not any(v in self.kept or any(u not in members for u in self._users(v)) for v in values)
+        return not any(self._is_read(v, members) for v in values)
 
     def _users(self, value: Value) -> list[Node]:
         """Readers, with free nodes replaced by theirs: that is where they are computed."""
