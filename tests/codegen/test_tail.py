@@ -160,6 +160,7 @@ APART: dict[str, tuple[Make, tuple[tuple[int, ...], ...]]] = {
             OPS["conv_input_grad"], g, w, size=(16, 12), stride=(2, 2), padding=(1, 1), dilation=(1, 1), groups=1
         )), ((3, 19, 8, 6), (19, 13, 3, 3)),
     ),
+    "long sums in parts": (lambda x, w: pool(conv(x, w, 2)), ((1, 64, 8, 8), (24, 64, 5, 5))),
     "nothing is summed": (lambda x, w: pool(conv(x, w)), ((3, 0, 20, 24), (19, 0, 3, 3))),
 }  # fmt: skip
 
@@ -280,7 +281,7 @@ def draw_case(seed: int) -> Case:
     nbytes, registers = draw.choice(WIDTHS)
     caches = draw.choice((HOST.l1, 1 << 12)), draw.choice((HOST.l2, 1 << 16, 1 << 14))
     dtype = draw.choice((np.float32, np.float32, np.float64))
-    batch, c, o = draw.choice((1, 2, 5)), draw.choice((1, 3, 8, 17)), draw.choice((4, 5, 16, 33, 70))
+    batch, c, o = draw.choice((1, 2, 5)), draw.choice((1, 3, 8, 17, 90)), draw.choice((4, 5, 16, 33, 70))
     kernel, padding = (draw.choice((1, 2, 3, 5)), draw.choice((1, 3, 4))), (draw.choice((0, 1)), draw.choice((0, 1)))
     size = draw.choice((6, 9, 16, 17, 40)), draw.choice((6, 8, 11, 24, 33))
     out = [n + 2 * p - k + 1 for n, k, p in zip(size, kernel, padding, strict=True)]

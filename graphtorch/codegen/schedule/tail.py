@@ -17,7 +17,7 @@ from graphtorch.codegen.loops import ChainNest, ReduceNest
 from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, extent_of, vector_loops
 from graphtorch.codegen.schedule.cpu_reduce import sequential
 from graphtorch.codegen.schedule.outer_outputs import Before, Outputs, Place
-from graphtorch.codegen.schedule.outer_plan import Blocks, Operands
+from graphtorch.codegen.schedule.outer_plan import Blocks, Operands, OuterPlan
 from graphtorch.codegen.schedule.reduction import Reduction
 from graphtorch.ir.expr import (
     Buffer,
@@ -62,8 +62,9 @@ class Tail:
         return {v: w.step for v, w in self.windows.items() if w.step > 1}
 
     def fits(self, o: Operands, blocks: Blocks) -> bool:
-        """Whether no block of rows cuts a window, and columns and batches are not reduced."""
-        if any(o.index[v] is not v for v in self.first.vars) or len(o.n) > 1:
+        """Whether tasks have whole sums, no block of rows cuts a window, and columns and batches are not reduced."""
+        in_parts = isinstance(blocks, OuterPlan) and blocks.parts > 1
+        if in_parts or any(o.index[v] is not v for v in self.first.vars) or len(o.n) > 1:
             return False
         each = [self.windows[v] for v in (*o.batch, *o.n) if extent_of(v) != 1]
         in_rows = all(self._fits(v, size) for v, size in zip(blocks.m.vars, blocks.m.sizes, strict=True))
