@@ -20,6 +20,7 @@ from graphtorch.ir.expr import (
     Load,
     Reduce,
     Source,
+    Unary,
     Values,
     Var,
     first_alone,
@@ -27,6 +28,7 @@ from graphtorch.ir.expr import (
     free_vars,
     substitute,
     unflatten_index,
+    walk,
 )
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
@@ -198,8 +200,23 @@ def _reduce_nest(
 
 
 def _is_contraction(root: Reduce, body: Values) -> bool:
+    """Whether it sums products of two reads, with little done to either: each may be computed several times."""
     product = body[0]
     plain = root.kind == "add" and len(body) == 1 and product.dtype.kind == "f"
     if not (plain and isinstance(product, Binary) and product.fn == "mul"):
         return False
-    return isinstance(product.a, Load) and isinstance(product.b, Load)
+    return _is_read(product.a) and _is_read(product.b)
+
+
+def _is_read(e: Expr) -> bool:
+    """Whether it loads numbers, and calls no function of them."""
+    found: list[Expr] = []
+    walk(e, found.append)
+    loads = any(isinstance(x, Load) and x.dtype.kind != "b" for x in found)
+    return loads and all(_is_cheap(x) for x in found)
+
+
+def _is_cheap(e: Expr) -> bool:
+    return not (isinstance(e, Unary) and e.fn not in ("neg", "abs", "not")) and not (
+        isinstance(e, Binary) and e.fn == "pow"
+    )

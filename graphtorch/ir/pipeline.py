@@ -21,8 +21,8 @@ FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
-#: the same for CUDA, where blocks of threads do not wait for each other: a kernel has one reduction
-OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY, Fuse(chains=False), Alias())
+#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, and plain reads
+OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY, Fuse(prologues=False, chains=False), Alias())
 
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Cse, Dce, Fold, Fuse, Alias)}

@@ -171,4 +171,6 @@ def _dense_along_k(o: Operands) -> bool:
     last = next((v for v in reversed(o.k) if extent_of(v) != 1), None)
     if last is None or o.x.stride(last) != 1 or o.y.stride(last) != 1:
         return False
+    if not (o.x.is_load and o.y.is_load):  # it would be computed again for each row and column
+        return False
     return len(o.k) == 1 and len(o.n) == 1

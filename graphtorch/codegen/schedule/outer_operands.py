@@ -16,7 +16,7 @@ from graphtorch.codegen.schedule.regions import region
 from graphtorch.codegen.schedule.segments import square_loops, vector_loop
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, unflatten_index
-from graphtorch.ir.expr.lowered import guard
+from graphtorch.ir.expr.lowered import or_zero
 from graphtorch.ir.types import int64
 
 #: rows this many bytes apart fall into few sets of a cache
@@ -173,7 +173,7 @@ class PanelCopy:
                 column = first + j
                 value = self.o.y.read(shifted(start, k) | unflatten(self.o.n, column))
                 inside = column < size(self.o.n)
-                value = value if isinstance(inside, Const) and inside.value else guard(value, inside)
+                value = value if isinstance(inside, Const) and inside.value else or_zero(value, inside)
                 return [store(*place(k, j), value)]
 
             return vector_loop(Var("j", int64, self.blocks.width), self.blocks.lanes, element, "unroll")

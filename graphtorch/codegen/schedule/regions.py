@@ -35,7 +35,7 @@ from graphtorch.ir.expr import (
     walk,
     with_children,
 )
-from graphtorch.ir.expr.lowered import guard
+from graphtorch.ir.expr.lowered import or_zero
 from graphtorch.ir.types import int64
 
 
@@ -118,6 +118,11 @@ class Access:
         found: set[Buffer] = set()
         walk(self.value, lambda e: found.add(e.buffer) if isinstance(e, Load) else None)
         return found
+
+    @property
+    def is_load(self) -> bool:
+        """Whether it is what memory holds, perhaps under a condition, and nothing is computed."""
+        return isinstance(self.value, Load)
 
     @property
     def is_plain(self) -> bool:
@@ -208,7 +213,7 @@ class Region:
                     inside = inside & (where >= low) & (where <= high)
             value = substitute(self.access.value, env)
             if not isinstance(inside, Const):
-                value = guard(value, inside)
+                value = or_zero(value, inside)
             elif not inside.value:  # the whole of a vector beyond the end
                 value = const(0, value.dtype)
             return [store(self.buffer, [local[v] for v in vars], value)]

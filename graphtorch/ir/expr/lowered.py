@@ -81,14 +81,18 @@ class Compute:
         return found[1]
 
     def at(self, index: tuple[Expr, ...], where: Expr) -> Expr:
-        """Guards every load inside, since the index may lie outside of what they can read."""
-        inside = guard(self[index], where)
-        return inside if isinstance(inside, Load) else select(where, inside, const(0, self.dtype))
+        return or_zero(self[index], where)
 
     def view(self, shape: tuple[int, ...]) -> Compute:
         if tuple(shape) == self.shape:
             return self
         return Compute(tuple(shape), self.dtype, lambda *i: self[reshape_index(shape, self.shape, i)])
+
+
+def or_zero(e: Expr, where: Expr) -> Expr:
+    """``e`` where ``where`` holds, and 0 elsewhere. Every load inside is guarded, since what it reads may not exist."""
+    inside = guard(e, where)
+    return inside if isinstance(inside, Load) else select(where, inside, const(0, e.dtype))
 
 
 def guard(e: Expr, where: Expr, memo: Memo | None = None) -> Expr:

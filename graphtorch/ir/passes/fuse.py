@@ -28,6 +28,10 @@ INJECTIVE = frozenset(
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
+#: little enough to compute for each time that a contraction stages its operand
+CHEAP = frozenset(
+    "add sub mul div neg abs relu where maximum minimum cast eq ne lt le gt ge logical_and logical_or logical_not".split()
+)
 #: results of a contraction that are reduced to one by the task that computes them, at most
 MOST_TOGETHER = 256
 REDUCTIONS = CONTRACTIONS | frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_argmax", "max_pool2d"])
@@ -65,14 +69,16 @@ def is_injective(node: Node) -> bool:
 
 @dataclass(frozen=True)
 class Fuse:
-    """``max_ops`` bounds the nodes of one group; ``chains``: contractions take a reduction of their results."""
+    """``max_ops`` bounds the nodes of one group; contractions take ``prologues``, elementwise work on an operand, and
+    ``chains``, a reduction of their results."""
 
     max_ops: int = 64
+    prologues: bool = True
     chains: bool = True
     name: ClassVar[str] = "fuse"
 
     def run(self, graph: Graph) -> Graph:
-        return _Fuser(graph, self.max_ops, self.chains).run()
+        return _Fuser(graph, self).run()
 
 
 class _Group:
@@ -87,8 +93,8 @@ class _Group:
 
 
 class _Fuser:
-    def __init__(self, graph: Graph, max_ops: int, chains: bool) -> None:
-        self.graph, self.max_ops, self.chains = graph, max_ops, chains
+    def __init__(self, graph: Graph, options: Fuse) -> None:
+        self.graph, self.options = graph, options
         self.uses = graph.uses()
         self.kept = set(graph.results())
         self.position = {n: i for i, n in enumerate(graph.nodes)}
@@ -137,7 +143,7 @@ class _Fuser:
 
     def _may_merge(self, own: _Group, other: _Group) -> bool:
         """Whether two producers of one node become one kernel: elementwise work that stands beside the group's root."""
-        if other.root or len(own.nodes) + len(other.nodes) > self.max_ops:
+        if other.root or len(own.nodes) + len(other.nodes) > self.options.max_ops:
             return False
         plain = all(n.op.elementwise and self._shape(n) == own.shape for n in other.nodes)
         return plain and self.units.may_merge(own.unit, other.unit)
@@ -153,12 +159,14 @@ class _Fuser:
         return node.results[0].type.shape
 
     def _may_join(self, node: Node, group: _Group) -> bool:
-        if len(group.nodes) >= self.max_ops:
+        if len(group.nodes) >= self.options.max_ops:
             return False
         if group.root and is_local(node):
             return self._may_be_second(node, group, group.root)
+        if node.op.name in CONTRACTIONS:
+            return self._may_be_prologue(group, node)
         if is_reduction(node):
-            return group.root is None and node.op.name not in CONTRACTIONS and self._private(group, node)
+            return group.root is None and self._private(group, node)
         if not is_injective(node):
             return False
         if node.op.elementwise and self._shape(node) == group.shape:
@@ -166,10 +174,16 @@ class _Fuser:
         # A producer that is read at other indices is inlined only where nobody else needs it.
         return group.root is None and self._private(group, node)
 
+    def _may_be_prologue(self, group: _Group, node: Node) -> bool:
+        """Elementwise work on an operand that a contraction alone reads is done where that is staged."""
+        if not self.options.prologues or group.root or not all(n.op.name in CHEAP for n in group.nodes):
+            return False
+        return all(self._shape(n) == group.shape for n in group.nodes) and self._private(group, node)
+
     def _may_be_second(self, node: Node, group: _Group, root: Node) -> bool:
         """A pooling reads results of a contraction while they are in the cache; any other reduction joins if it is the
         only one that needs them, so that they are in no memory."""
-        if not self.chains or group.second or root.op.name not in CONTRACTIONS:
+        if not self.options.chains or group.second or root.op.name not in CONTRACTIONS:
             return False
         return node.op.name == "max_pool2d" or not any(self._is_read(o, {*group.nodes, node}) for o in node.operands)
 
