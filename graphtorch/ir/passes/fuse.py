@@ -30,7 +30,8 @@ FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
 #: little enough to compute for each time that a contraction stages its operand
 CHEAP = frozenset(
-    "add sub mul div neg abs relu where maximum minimum cast eq ne lt le gt ge logical_and logical_or logical_not".split()
+    "add sub mul div neg abs relu where maximum minimum cast".split()
+    + "eq ne lt le gt ge logical_and logical_or logical_not".split()
 )
 #: results of a contraction that are reduced to one by the task that computes them, at most
 MOST_TOGETHER = 256
