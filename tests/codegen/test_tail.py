@@ -288,7 +288,7 @@ def draw_case(seed: int) -> Case:
     window = tuple(draw.randint(1, min(4, n)) for n in out)
     apart = tuple(k + draw.choice((0, 0, 0, 1)) for k in window)
     stride = draw.choice((1, 1, 1, 2))
-    before, after = draw.choice(("nothing", "relu", "residual")), draw.choice(("nothing", "tanh"))
+    before, after = draw.choice(("nothing", "relu", "residual")), draw.choice(("nothing", "half"))
     reduce = draw.choice(("pool", "pool", "pool", "indices", "sum", "max", "min", "row"))
     kept = draw.random() < 0.2
 
@@ -302,7 +302,7 @@ def draw_case(seed: int) -> Case:
         else:
             found = ({"sum": G["sum"], "max": G["amax"], "min": G["amin"]}[reduce](y, (2, 3)),)
         scaled = found[0] * 0.01 if reduce in ("sum", "row") else found[0]  # rounding is relative to what was added
-        first = G["tanh"](scaled) if after == "tanh" else scaled
+        first = scaled * 0.5 - 0.25 if after == "half" else scaled
         return (first, *found[1:], *([y] if kept else []))
 
     text = f"{batch, c, o} {size} {kernel} {padding} {stride} {window} {apart} {before} {reduce} {after} {kept}"
