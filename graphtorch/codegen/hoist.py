@@ -70,7 +70,10 @@ class _Halves:
 
 
 def _split(kernel: Kernel, frozen: tuple[int, ...]) -> _Halves | None:
-    """``kernel`` as two; None where nothing can be done once."""
+    """``kernel`` as two; None where nothing can be done once, or nothing is frozen: what reads no parameter at all then
+    has no memory to be kept in."""
+    if not frozen:
+        return None
     workspace = [s.buffer for s in kernel.body if isinstance(s, Alloc) and s.space == "global"]
     params = [kernel.params[i] for i in frozen]
     known = {p.buffer for p in params}

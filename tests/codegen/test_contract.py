@@ -96,11 +96,11 @@ def compiled(case: Case, monkeypatch: pytest.MonkeyPatch) -> executable.Executab
         graph.outputs = [case.function(*graph.params)]
     monkeypatch.setattr(executable, "host_target", lambda: case.target)
     for module in (entry, executable):
-        monkeypatch.setattr(module, "aligned", _garbage)
+        monkeypatch.setattr(module, "aligned", poisoned)
     return executable.Executable(run_passes(graph, OPTIMIZE))
 
 
-def _garbage(nbytes: int) -> np.ndarray:
+def poisoned(nbytes: int) -> np.ndarray:
     raw = np.full(nbytes + 64, 0xFF, np.uint8)
     skip = -entry.address(raw) % 64
     return raw[skip : skip + nbytes]

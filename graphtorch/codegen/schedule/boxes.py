@@ -1,7 +1,7 @@
 """Loops cut into boxes: several loops that count as one, in blocks of equal shape.
 
-A box takes whole runs of the inner loops and a part of one loop; outside of that it has one index. A part that does
-not divide its loop leaves the last block ragged: the block then reaches beyond the loop's end.
+A box takes whole runs of the inner loops and a part of one loop; outside of that it has one index, or as many as have
+to stay together. A part that does not divide its loop leaves the last block ragged: it reaches beyond the loop's end.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Box:
 
     @property
     def ragged(self) -> tuple[Var, ...]:
-        """Loops whose last block reaches beyond the end: one at most, in blocks made by `block`."""
+        """Loops whose last block reaches beyond the end: one at most, unless indices have to stay together."""
         return tuple(v for v, s in zip(self.vars, self.sizes, strict=True) if extent_of(v) % s)
 
     def origin(self, block: Expr) -> Index:

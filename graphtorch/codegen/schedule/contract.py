@@ -24,7 +24,7 @@ from graphtorch.codegen.schedule.boxes import extent_of
 from graphtorch.codegen.schedule.inner import inner_products
 from graphtorch.codegen.schedule.outer import outer_products
 from graphtorch.codegen.schedule.outer_outputs import store_zeros
-from graphtorch.codegen.schedule.outer_plan import Operands, OuterPlan, outer_plans, size
+from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, TASKS, Operands, OuterPlan, outer_plans, size
 from graphtorch.codegen.schedule.regions import access
 from graphtorch.codegen.schedule.residues import Piece, residues
 from graphtorch.codegen.schedule.tail import Tail, tail_of
@@ -53,6 +53,11 @@ class Way:
     def cost(self) -> float:
         """Cycles, on one core; inner products cost less than others wherever they are offered."""
         return self.plan.cost if self.plan else 0.0
+
+    @property
+    def tasks(self) -> int:
+        """What threads may share; inner products have enough of them."""
+        return self.plan.tasks(self.o) if self.plan else TASKS
 
 
 def contraction_body(nest: ReduceNest, target: Target, flat: Flatten, way: int = 0) -> Body | None:
@@ -94,15 +99,20 @@ def count_ways(nest: Nest, target: Target) -> int:
 
 
 def _chain(chain: ChainNest, target: Target) -> tuple[Tail, list[Way]] | None:
-    """What reduces the results, and the ways that cut none of its windows."""
-    tail, pieces = tail_of(chain), _pieces(chain.first)
+    """What reduces the results, and the ways that cut none of its windows: None where they cost more than a copy of all
+    results, or leave threads without work."""
+    tail, pieces = tail_of(chain), _pieces(chain.first) if chain.first.contraction else None
     if tail is None or pieces is None or len(pieces) > 1 or not size(pieces[0].k):
         return None
-    o = replace(pieces[0], steps=tail.steps())
-    every = ways(o, target)
-    possible = [w for w in every if w.plan and tail.fits(w.o, w.plan)]
-    saved = chain.link.nbytes * 2 / FAR
-    return (tail, possible) if possible and possible[0].cost <= every[0].cost + saved else None
+    o = pieces[0]
+    free = ways(o, target)[0]
+    stored = any(p.buffer is chain.link for p in chain.params)
+    most = free.cost + chain.link.nbytes * (1 if stored else 2) / FAR
+    shared = size(o.batch) * size(o.m) * size(o.n) * size(o.k) >= PARALLEL_MACS
+    least = min(TASKS, free.tasks) // 2 if shared else 1
+    every = ways(replace(o, steps=tail.steps()), target)
+    fitting = [w for w in every if w.plan and tail.fits(w.o, w.plan) and w.tasks >= least]
+    return (tail, fitting) if fitting and fitting[0].cost <= most else None
 
 
 def ways(o: Operands, target: Target) -> list[Way]:

@@ -25,10 +25,10 @@ from graphtorch.codegen.schedule.boxes import (
     unflatten,
 )
 from graphtorch.codegen.schedule.outer_operands import Panels, Rows, block_loops
-from graphtorch.codegen.schedule.outer_outputs import Place, outermost
+from graphtorch.codegen.schedule.outer_outputs import Outputs, Place, outermost
 from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, OuterPlan, size
 from graphtorch.codegen.schedule.segments import vector_loop
-from graphtorch.codegen.schedule.tail import Tail, finish
+from graphtorch.codegen.schedule.tail import Tail
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, unflatten_index
 from graphtorch.ir.types import DType, int64
@@ -116,7 +116,10 @@ class _Outer:
 
     def finish(self, block: tuple[Expr, Expr, Expr], place: Place) -> list[Stmt]:
         b, mb, nb = block
-        return finish(self.nest, self.o, self.plan, self.flat, self.tail, (self.at(b, mb), mb, nb), place)
+        o, p, flat = self.o, self.plan, self.flat
+        start = self.at(b, mb)
+        reduced = self.tail.finish(o, p, flat, (start, mb, nb), place) if self.tail else []
+        return [*reduced, *Outputs(self.nest, o.vars, o.index, o.n, p, flat).finish(start, mb, nb, [place])]
 
     # ---- a block of rows and columns ----
 

@@ -49,6 +49,8 @@ class Outputs:
     def finish(self, start: Index, mb: Expr, nb: Expr, sums: Sequence[Place], before: Before = nothing) -> list[Stmt]:
         """Store the block from ``start``, whose accumulators are ``sums``; the last block of a ragged loop has a size
         of its own."""
+        if not self.nest.outputs:
+            return []
         out: list[Stmt] = []
         for when, rows in self._rows(mb):
             for and_when, columns in self._columns(nb):

@@ -89,6 +89,10 @@ class OuterPlan(Blocks):
     turns_y: bool  # y is dense along the innermost loop of k, and is transposed as it is packed
     cost: float  # cycles, on one core
 
+    def tasks(self, o: Operands) -> int:
+        """Blocks that threads share."""
+        return size(o.batch) * self.m.blocks * ceil_div(size(o.n), self.columns) * self.parts
+
     def unroll(self, height: int) -> int:
         """Steps of a tile that are written out. Shared elements would stay in registers that the tile needs."""
         return UNROLLED // (height * self.vectors) if self.apart else 1

@@ -64,11 +64,12 @@ class Tail:
     def fits(self, o: Operands, blocks: Blocks) -> bool:
         """Whether tasks have whole sums, no block of rows cuts a window, and columns and batches are not reduced."""
         in_parts = isinstance(blocks, OuterPlan) and blocks.parts > 1
-        if in_parts or any(o.index[v] is not v for v in self.first.vars) or len(o.n) > 1:
+        one_column_loop = len(o.n) == 1 and o.n[0] in self.windows
+        if in_parts or not one_column_loop or any(o.index[v] is not v for v in self.first.vars):
             return False
         each = [self.windows[v] for v in (*o.batch, *o.n) if extent_of(v) != 1]
         in_rows = all(self._fits(v, size) for v, size in zip(blocks.m.vars, blocks.m.sizes, strict=True))
-        return in_rows and len(o.n) == 1 and all(w.by is not None and w.step == 1 for w in each)
+        return in_rows and all(w.by is not None and w.step == 1 for w in each)
 
     def _fits(self, v: Var, size: int) -> bool:
         if size >= extent_of(v) or v not in self.windows:
@@ -76,23 +77,13 @@ class Tail:
         window = self.windows[v]
         return window.by is not None and size % window.step == 0
 
-
-def finish(
-    nest: ReduceNest,
-    o: Operands,
-    blocks: Blocks,
-    flat: Flatten,
-    tail: Tail | None,
-    at: tuple[Index, Expr, Expr],
-    place: Place,
-) -> list[Stmt]:
-    """Store a block of sums, and what ``tail`` makes of it. ``at``: its first index, and the numbers of its rows and
-    columns."""
-    start, mb, nb = at
-    reduced = _Block(tail, o, blocks, flat, place).finish(start, mb, nb) if tail else []
-    if not nest.outputs:
-        return reduced
-    return [*reduced, *Outputs(nest, o.vars, o.index, o.n, blocks, flat).finish(start, mb, nb, [place])]
+    def finish(
+        self, o: Operands, blocks: Blocks, flat: Flatten, at: tuple[Index, Expr, Expr], place: Place
+    ) -> list[Stmt]:
+        """Reduce a block of sums, and store the results. ``at``: its first index, its number along rows, and the number
+        of its columns' block."""
+        start, mb, nb = at
+        return _Block(self, o, blocks, flat, place).finish(start, mb, nb)
 
 
 def tail_of(chain: ChainNest) -> Tail | None:
@@ -139,7 +130,8 @@ def _window(then: ReduceNest, index: Expr, extent: int) -> Window | None:
 
 @dataclass(frozen=True)
 class _Windows(Box):
-    """Windows in the blocks of what they reduce: the last block along a loop may have none."""
+    """Windows in the blocks of what they reduce, as many ``along`` each loop as that has: the last may have none, so
+    that a loop is ragged where its blocks do not cover it exactly."""
 
     along: tuple[int, ...]
 

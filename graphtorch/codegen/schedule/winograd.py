@@ -25,10 +25,11 @@ from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Index, block, ceil_div, extent_of, loops, shifted, unflatten
 from graphtorch.codegen.schedule.outer import register_tile
 from graphtorch.codegen.schedule.outer_operands import PanelCopy, block_loops
+from graphtorch.codegen.schedule.outer_outputs import Outputs, Place
 from graphtorch.codegen.schedule.outer_plan import Operands, size
 from graphtorch.codegen.schedule.regions import Region, region
 from graphtorch.codegen.schedule.segments import square_loops
-from graphtorch.codegen.schedule.tail import Tail, finish
+from graphtorch.codegen.schedule.tail import Tail
 from graphtorch.codegen.schedule.toom_cook import Matrix, transform
 from graphtorch.codegen.schedule.winograd_plan import WinogradPlan
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, flat_index, unflatten_index
@@ -172,8 +173,10 @@ class _Winograd:
 
         def columns(i: Expr) -> list[Stmt]:
             nb = group * each + i
-            stored = finish(self.nest, o, p, self.flat, self.tail, (start, mb, nb), lambda r, c: (ct, (r, c)))
-            return [*self.multiply(v, u, s, (b, nb)), *self.back(s, ct, start, nb), *stored]
+            place: Place = lambda r, c: (ct, (r, c))
+            reduced = self.tail.finish(o, p, self.flat, (start, mb, nb), place) if self.tail else []
+            stored = Outputs(self.nest, o.vars, o.index, o.n, p, self.flat).finish(start, mb, nb, [place])
+            return [*self.multiply(v, u, s, (b, nb)), *self.back(s, ct, start, nb), *reduced, *stored]
 
         return [
             *(Alloc(buffer, "thread") for buffer in (v, s, ct)),

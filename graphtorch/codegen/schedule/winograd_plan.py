@@ -85,6 +85,10 @@ class WinogradPlan(Blocks):
     turns_y: bool
     cost: float = math.inf  # cycles, on one core
 
+    def tasks(self, o: Operands) -> int:
+        """Blocks that threads share."""
+        return size(o.batch) * self.m.blocks * self.groups
+
     @property
     def points(self) -> tuple[int, ...]:
         return tuple(w.points for w in self.windows)

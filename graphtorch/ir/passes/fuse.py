@@ -1,7 +1,7 @@
 """fuse: group nodes into kernels.
 
-A group has at most one reduction, its root. Injective producers (elementwise ops, and movement such as
-broadcasts and slices) are inlined into the one group that reads them, or into every reader when they
+A group has one reduction at most, its root, but for the exception below. Injective producers (elementwise ops, and
+movement such as broadcasts and slices) are inlined into the one group that reads them, or into every reader when they
 are free (constants, broadcasts, casts, iota). Elementwise consumers of the root's shape join as its
 epilogue. Loops over one shape that read the same inputs become one kernel of several outputs.
 
@@ -47,7 +47,7 @@ def is_reduction(node: Node) -> bool:
 
 
 def is_local(node: Node) -> bool:
-    """Whether it reduces rows, or windows that share no elements, small enough for one task to compute all of one."""
+    """Whether it reduces rows, or windows that share no elements and end inside, and a task can compute all of one."""
     results, elements = node.results[0].type.numel, node.operands[0].type.numel
     if not results < elements <= results * MOST_TOGETHER:
         return False
@@ -56,8 +56,10 @@ def is_local(node: Node) -> bool:
     a: dict[str, Any] = node.attrs
     if node.op.name != "max_pool2d" or a["padding"] != (0, 0):
         return False
-    spans = (d * (k - 1) + 1 for k, d in zip(a["kernel"], a["dilation"], strict=True))
-    return all(s <= step for s, step in zip(spans, a["stride"], strict=True))
+    sizes = zip(node.operands[0].type.shape[2:], node.results[0].type.shape[2:], strict=True)
+    spans = [d * (k - 1) + 1 for k, d in zip(a["kernel"], a["dilation"], strict=True)]
+    every = zip(sizes, spans, a["stride"], strict=True)
+    return all(span <= step and (out - 1) * step + span <= n for (n, out), span, step in every)
 
 
 def is_injective(node: Node) -> bool:
@@ -92,12 +94,18 @@ class _Group:
         self.second: Node | None = None
         self.shape = shape
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the elementwise nodes that may join: they read the root's results, or the second reduction's."""
+        return (self.shape,) if self.second is None else (self.shape, self.second.results[0].type.shape)
+
 
 class _Fuser:
     def __init__(self, graph: Graph, options: Fuse) -> None:
         self.graph, self.options = graph, options
         self.uses = graph.uses()
         self.kept = set(graph.results())
+        self.updated = set(graph.updates.values())
         self.position = {n: i for i, n in enumerate(graph.nodes)}
         self.group: dict[Node, _Group] = {}
         self.units = Units()
@@ -136,7 +144,8 @@ class _Fuser:
             own.second = node
         elif is_reduction(node):
             own.root = node
-        own.shape = self._shape(node)
+        if own.second is None:
+            own.shape = self._shape(node)
         self.group[node] = own
         for other in joinable:
             if other is not own and self._may_merge(own, other):
@@ -146,7 +155,8 @@ class _Fuser:
         """Whether two producers of one node become one kernel: elementwise work that stands beside the group's root."""
         if other.root or len(own.nodes) + len(other.nodes) > self.options.max_ops:
             return False
-        plain = all(n.op.elementwise and self._shape(n) == own.shape for n in other.nodes)
+        plain = all(n.op.elementwise and self._shape(n) in own.shapes for n in other.nodes)
+        plain = plain and (own.second is None or not any(n.result in self.updated for n in other.nodes))
         return plain and self.units.may_merge(own.unit, other.unit)
 
     def _merge(self, own: _Group, other: _Group) -> None:
@@ -170,8 +180,9 @@ class _Fuser:
             return group.root is None and self._private(group, node)
         if not is_injective(node):
             return False
-        if node.op.elementwise and self._shape(node) == group.shape:
-            return True
+        if node.op.elementwise and self._shape(node) in group.shapes:
+            # results of two shapes are not written in place
+            return group.second is None or node.result not in self.updated
         # A producer that is read at other indices is inlined only where nobody else needs it.
         return group.root is None and self._private(group, node)
 
@@ -182,11 +193,33 @@ class _Fuser:
         return all(self._shape(n) == group.shape for n in group.nodes) and self._private(group, node)
 
     def _may_be_second(self, node: Node, group: _Group, root: Node) -> bool:
-        """A pooling reads results of a contraction while they are in the cache; any other reduction joins if it is the
-        only one that needs them, so that they are in no memory."""
-        if not self.options.chains or group.second or root.op.name not in CONTRACTIONS:
+        """A pooling reads results of a contraction while they are in the cache, and may find them as they are, or cheap
+        to compute again; any other reduction joins if it alone needs them, so that they are in no memory."""
+        if not self.options.chains or group.second or not self._in_blocks(root):
             return False
-        return node.op.name == "max_pool2d" or not any(self._is_read(o, {*group.nodes, node}) for o in node.operands)
+        members, results = {*group.nodes, node}, [r for n in (*group.nodes, node) for r in n.results]
+        if any(r in self.updated for r in results) or not self._depends(node, root, group):
+            return False
+        alone = self._private(group, node)
+        cheap = all(n is root or n.op.name in CHEAP for n in group.nodes)
+        shared = any(self._is_read(o, members) for o in node.operands)
+        return alone or (node.op.name == "max_pool2d" and (cheap or not shared))
+
+    @staticmethod
+    def _in_blocks(root: Node) -> bool:
+        """Whether tasks compute blocks of the contraction's results in the order of its loops."""
+        strided = root.op.name == "conv_input_grad" and any(s != 1 for s in root.attrs["stride"])  # type: ignore[union-attr]
+        return root.op.name in CONTRACTIONS and root.attrs.get("groups", 1) == 1 and not strided
+
+    @staticmethod
+    def _depends(node: Node, root: Node, group: _Group) -> bool:
+        """Whether ``node`` reads ``root``, by way of the group's nodes."""
+        members, found, pending = set(group.nodes), {node}, [node]
+        while pending:
+            sources = {o.node for o in pending.pop().operands if o.node in members} - found
+            found |= sources
+            pending += sources
+        return root in found
 
     def _is_read(self, value: Value, members: set[Node]) -> bool:
         """Whether any other than ``members`` needs the value in memory."""
