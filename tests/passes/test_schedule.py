@@ -54,10 +54,15 @@ FUSIONS = {
         "  %4: f32[5,3] = div(%0, %3)\n  return %4\n}",
         ["loop(exp)", "reduce(reduce_sum)", "loop(broadcast_to div)"],
     ),
-    "a contraction takes its epilogue and no prologue": (
+    "a contraction takes its epilogue, and cheap work on what it reads": (
         "graph @g(%x: f32[5,3], %y: f32[3,7]) -> (f32[5,7]) {\n  %0: f32[5,3] = relu(%x)\n"
         "  %1: f32[5,7] = dot(%0, %y)\n  %2: f32[5,7] = relu(%1)\n  return %2\n}",
-        ["loop(relu)", "contract(dot relu)"],
+        ["contract(relu dot relu)"],
+    ),
+    "a contraction computes no function of what it reads": (
+        "graph @g(%x: f32[5,3], %y: f32[3,7]) -> (f32[5,7]) {\n  %0: f32[5,3] = exp(%x)\n"
+        "  %1: f32[5,7] = dot(%0, %y)\n  return %1\n}",
+        ["loop(exp)", "contract(dot)"],
     ),
     "no cycle through a reduction": (
         "graph @g(%x: f32[4,4]) -> (f32[4,4]) {\n  %0: f32[4,4] = exp(%x)\n  %1: f32[4,4] = permute(%0) {dims=[1,0]}\n"
