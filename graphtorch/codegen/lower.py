@@ -217,6 +217,9 @@ def _is_read(e: Expr) -> bool:
 
 
 def _is_cheap(e: Expr) -> bool:
-    return not (isinstance(e, Unary) and e.fn not in ("neg", "abs", "not")) and not (
-        isinstance(e, Binary) and e.fn == "pow"
-    )
+    match e:
+        case Unary():
+            return e.fn in ("neg", "abs", "not")
+        case Binary():
+            return e.fn != "pow"
+    return True

@@ -68,6 +68,17 @@ def compare(case: Case, monkeypatch: pytest.MonkeyPatch) -> str:
     return text_of(case)
 
 
+def step_of(net: Any, optimizer: Any) -> Callable[[Any, Any], Any]:
+    def step(x: Any, y: Any) -> Any:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def agree(got: np.ndarray, want: np.ndarray, case: Case) -> None:
     if got.dtype.kind == "i":
         np.testing.assert_array_equal(got, want, err_msg=case.text)
@@ -210,16 +221,7 @@ def test_results_are_read_by_others_in_the_same_kernel(monkeypatch: pytest.Monke
 
 def test_a_training_step_keeps_a_mask_instead_of_activations() -> None:
     net = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(256, 5))
-    optimizer = gt.optim.SGD(net.parameters(), lr=0.1)
-
-    @gt.compile
-    def step(x: Any, y: Any) -> Any:
-        optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(net(x), y)
-        loss.backward()
-        optimizer.step()
-        return loss
-
+    step = gt.compile(step_of(net, gt.optim.SGD(net.parameters(), lr=0.1)))
     step(gt.randn(2, 3, 8, 8), gt.tensor([1, 2]))
     (conv_kernel,) = [
         line for line in step.stages[0]["fuse"].splitlines() if 'kind="contract"' in line and "4,4]" in line
@@ -316,16 +318,7 @@ def test_a_training_step_of_convolutions_and_poolings() -> None:
             nn.Conv2d(3, 17, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(17, 9, 5, padding=2), nn.MaxPool2d(3),
             nn.Tanh(), nn.Flatten(), nn.Linear(9 * 4, 5),
         )  # fmt: skip
-        optimizer = gt.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
-
-        def step(x: Any, y: Any) -> Any:
-            optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(net(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
-
-        step = wrap(step)
+        step = wrap(step_of(net, gt.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)))
         losses = [step(gt.randn(5, 3, 13, 14), gt.tensor([1, 2, 4, 0, 3])).item() for _ in range(6)]
         return [losses, *(p.detach().numpy() for p in net.parameters())]
 
