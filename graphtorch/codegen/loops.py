@@ -65,4 +65,38 @@ class ChainNest:
     then: ReduceNest
 
 
-Nest = LoopNest | ReduceNest | ChainNest
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """Once through a row: ``stores`` of elements, and a reduction (of no accumulators, where there is none).
+
+    After it ``accumulators`` name what was found, and ``lets`` what is made of that, one for a row each.
+    """
+
+    stores: tuple[tuple[Buffer, tuple[Expr, ...], Expr], ...]
+    init: tuple[Const, ...]
+    body: tuple[Expr, ...]
+    combine: Callable[[Values, Values], Values]
+    kind: str
+    accumulators: tuple[Var, ...]
+    lets: tuple[tuple[Var, Expr], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RowsNest:
+    """For every index of ``shape``, a row: passes over all indices of ``domain`` in turn, and then the outputs.
+
+    A pass may read what is known after an earlier one, and ``scratch``, which has an element for each of the row.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    domain: tuple[int, ...]
+    red_vars: tuple[Var, ...]
+    passes: tuple[Pass, ...]
+    outputs: tuple[tuple[Buffer, Expr], ...]
+    scratch: tuple[Buffer, ...]
+
+
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
 from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest
+from graphtorch.codegen.lower_rows import lower_rows
 from graphtorch.ir.expr import (
     Binary,
     Buffer,
@@ -30,6 +31,7 @@ from graphtorch.ir.expr import (
     unflatten_index,
     walk,
 )
+from graphtorch.ir.fusible import rows_in
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.passes.alias import root
@@ -73,6 +75,9 @@ def single_node_graph(node: Node) -> Graph:
 
 
 def _lower_body(body: Graph, name: str) -> Nest:
+    rows = rows_in(body)
+    if rows is not None:
+        return lower_rows(body, rows, name)
     lowering = _Lowering(body)
     for node in body.nodes:
         lowering.add(node)

@@ -14,6 +14,7 @@ from graphtorch.codegen.loops import Nest
 from graphtorch.codegen.lower import LoweredKernel, lower_node
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import Target
+from graphtorch.ir.fusible import is_reduction
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.ops.movement import reshape
 
@@ -40,8 +41,6 @@ def _describe(node: Any) -> str:
     """The op a kernel is best known by: its first reduction, else the last one."""
     if node.body is None:
         return str(node.op.name)
-    from graphtorch.ir.passes.fuse import is_reduction
-
     named = [n for n in node.body.nodes if is_reduction(n)] or node.body.nodes[-1:]
     return str(named[0].op.name)
 

@@ -22,7 +22,7 @@ FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
 #: the same for CUDA, where blocks of threads do not wait for each other: one reduction, and plain reads
-OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY, Fuse(prologues=False, chains=False), Alias())
+OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY, Fuse(prologues=False, chains=False, rows=False), Alias())
 
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Cse, Dce, Fold, Fuse, Alias)}

@@ -7,36 +7,30 @@ sizes are known; so there are no scalar tails and no masked stores.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Stmt, replace_vars, store
-from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest
+from graphtorch.codegen.kernel_ir import Alloc, Body, Kernel, Stmt, store
+from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest, RowsNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
 from graphtorch.codegen.schedule.contract import chain_body, contraction_body
+from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, dense_loads, lanes_of, nested
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, split
+from graphtorch.codegen.schedule.rows import rows_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
-    Buffer,
     Expr,
-    Load,
     Memo,
     Var,
-    const,
     flat_index,
-    linear,
     substitute,
-    walk,
 )
-from graphtorch.ir.types import int64
 
-#: below this many elementary operations a kernel runs on one thread: waking others costs more
-PARALLEL_WORK = 32_768
 #: reductions of this much work to fewer outputs than threads could share are split into parts
 SPLIT_WORK, FEW_OUTPUTS, MOST_PARTS = 131_072, 16, 64
 
@@ -57,6 +51,8 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
         case ChainNest():
             together = chain_body(nest, target, flat, way)
             return _one_after_the_other(nest, flat, target, way) if together is None else together
+        case RowsNest():
+            return rows_body(nest, flat, target)
 
 
 def _one_after_the_other(chain: ChainNest, flat: Flatten, target: Target, way: int) -> Body:
@@ -64,40 +60,6 @@ def _one_after_the_other(chain: ChainNest, flat: Flatten, target: Target, way: i
     known = any(p.buffer is chain.link for p in chain.params)
     link: Body = () if known else (Alloc(flat.buffer(chain.link), "global"),)
     return (*link, *_body(chain.first, flat, target, way), *_body(chain.then, flat, target, way))
-
-
-def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bool) -> Body:
-    """Loops over ``vars``, outermost first; in parallel over all of them joined, if asked for."""
-    if not vars:
-        return tuple(body())
-    if not parallel:
-        inner: Sequence[Stmt] = body()
-        for var in reversed(vars):
-            inner = (For(var, const(var.extent or 0, int64), "for", tuple(inner)),)
-        return tuple(inner)
-    total = math.prod(v.extent or 0 for v in vars)
-    joined = Var("p", int64, total) if len(vars) > 1 else vars[0]
-    inner = body()
-    if len(vars) > 1:
-        env, stride = {}, total
-        for v in vars:
-            stride //= v.extent or 1
-            env[v] = (joined // stride) % (v.extent or 1)
-        inner = replace_vars(inner, env)
-    return (For(joined, const(total, int64), "par", tuple(inner)),)
-
-
-def _lanes(exprs: Sequence[Expr], outs: Sequence[Buffer], target: Target) -> int:
-    """Vector width: that of the widest floating-point element, else of the widest output."""
-    sizes = [b.dtype.itemsize for b in outs if b.dtype.kind == "f"]
-
-    def visit(e: Expr) -> None:
-        if isinstance(e, Load) and e.dtype.kind == "f":
-            sizes.append(e.dtype.itemsize)
-
-    for e in exprs:
-        walk(e, visit)
-    return target.lanes(max(sizes) if sizes else 4)
 
 
 # ---- elementwise ----------------------------------------------------------------------------------
@@ -111,8 +73,8 @@ def _loop_body(nest: LoopNest, flat: Flatten, target: Target) -> Body:
     values = [substitute(e, env, memo) for e in values]
     position = substitute(position, env, memo)
     outs = [flat.buffer(b) for b, _ in nest.outputs]
-    lanes = _lanes(values, outs, target)
-    parallel = math.prod(nest.shape) * _cost(values) >= PARALLEL_WORK
+    lanes = lanes_of(values, outs, target)
+    parallel = math.prod(nest.shape) * cost_of(values) >= PARALLEL_WORK
 
     def elements(*at: Index) -> list[Stmt]:
         """Those at each of these indices: first what they are, and then the stores, output by output."""
@@ -123,14 +85,6 @@ def _loop_body(nest: LoopNest, flat: Flatten, target: Target) -> Body:
     if not vars:
         return tuple(elements({}))
     return _rows(vars, values, elements, lanes, parallel)
-
-
-def _cost(values: Sequence[Expr]) -> int:
-    """Operations per element, roughly."""
-    seen: set[int] = set()
-    for e in values:
-        walk(e, lambda _: None, seen)
-    return max(1, len(seen) // 4)
 
 
 def _rows(vars: Sequence[Var], exprs: Sequence[Expr], elements: Elements, lanes: int, parallel: bool) -> Body:
@@ -147,8 +101,8 @@ def _rows(vars: Sequence[Var], exprs: Sequence[Expr], elements: Elements, lanes:
 
 def _reduce_body(nest: ReduceNest, flat: Flatten, target: Target) -> Body:
     plan = plan_reduction(nest, flat)
-    work = plan.outputs * plan.domain * _cost(plan.body)
-    lanes = _lanes(plan.body, [], target)
+    work = plan.outputs * plan.domain * cost_of(plan.body)
+    lanes = lanes_of(plan.body, [], target)
     halves = split(plan, MOST_PARTS) if plan.outputs < FEW_OUTPUTS and work >= SPLIT_WORK else None
     if halves is None:
         return _reduce(plan, lanes, work >= PARALLEL_WORK)
@@ -170,24 +124,8 @@ def _along_outputs(plan: Reduction) -> bool:
         return False
     body, out, red = plan.body, plan.vars[-1], plan.red_vars[-1] if plan.red_vars else None
     short = plan.domain <= UNROLLED_DOMAIN
-    if red is None or (short and (out.extent or 0) >= 4 and not _dense(body, red)):
+    if red is None or (short and (out.extent or 0) >= 4 and not dense_loads(body, red)):
         return True
     if short and (out.extent or 0) >= (red.extent or 0):
         return True
-    return _dense(body, out) > _dense(body, red)
-
-
-def _dense(body: Sequence[Expr], var: Var) -> int:
-    """How many loads are of neighbouring elements as ``var`` counts."""
-    found = 0
-
-    def visit(e: Expr) -> None:
-        nonlocal found
-        if isinstance(e, Load):
-            form = linear(e.indices[0])
-            found += form is not None and form[0].get(var) == 1
-
-    seen: set[int] = set()
-    for e in body:
-        walk(e, visit, seen)
-    return found
+    return dense_loads(body, out) > dense_loads(body, red)

@@ -35,7 +35,7 @@ def across_lanes(plan: Reduction, lanes: int) -> list[Stmt]:
         return sequential(plan, {})
     *outer, inner = plan.red_vars
     extent = inner.extent or 0
-    widest = lanes * INDEPENDENT if extent >= 4 * lanes * INDEPENDENT and _is_cheap(plan.body) else lanes
+    widest = lanes * INDEPENDENT if extent >= 4 * lanes * INDEPENDENT and is_cheap(plan.body) else lanes
     rows = list(segments(extent, widest))
     cells = [Cells(plan, width, f"w{width}_") for _, _, width in rows]
 
@@ -64,7 +64,7 @@ def _segment(plan: Reduction, cells: Cells, env: Env, inner: Var, start: int, co
     return accumulate(plan, [cells], [step], 1, vector)
 
 
-def _is_cheap(body: Sequence[Expr]) -> bool:
+def is_cheap(body: Sequence[Expr]) -> bool:
     """Whether wide vectors of the body fit in registers, and call no function."""
     found: list[Expr] = []
     seen: set[int] = set()

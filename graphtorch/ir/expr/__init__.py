@@ -49,6 +49,7 @@ from graphtorch.ir.expr.lowered import (
     maximum,
     minimum,
     reduce,
+    together,
 )
 from graphtorch.ir.expr.traverse import Memo, children, free_vars, same, substitute, walk, with_children
 
@@ -94,6 +95,7 @@ __all__ = [
     "select",
     "slopes",
     "substitute",
+    "together",
     "unary",
     "unflatten_index",
     "walk",

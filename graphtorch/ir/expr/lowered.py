@@ -171,6 +171,25 @@ def first_alone(root: Reduce) -> Reduce:
     return replace(plain, combine=lambda old, new: combine(new, old))
 
 
+def together(reduces: Sequence[Reduce]) -> Reduce | None:
+    """Reductions over the same elements as one, with all their accumulators in order; None of none."""
+    if len(reduces) < 2:
+        return reduces[0] if reduces else None
+    sizes = [len(r.init) for r in reduces]
+    starts = [sum(sizes[:n]) for n in range(len(sizes))]
+
+    def body(i: Values, k: Values) -> Values:
+        return tuple(e for r in reduces for e in r.body(i, k))
+
+    def combine(old: Values, new: Values) -> Values:
+        parts = [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]
+        return tuple(e for r, part in zip(reduces, parts, strict=True) for e in r.combine(old[part], new[part]))
+
+    kinds = {r.kind for r in reduces}
+    init = tuple(e for r in reduces for e in r.init)
+    return Reduce(reduces[0].shape, reduces[0].domain, init, body, combine, kinds.pop() if len(kinds) == 1 else "")
+
+
 def maximum(a: Expr, b: ExprLike) -> Expr:
     """The greater of two; nan if either is nan."""
     return binary("max", a, b)

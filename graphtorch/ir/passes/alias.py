@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from graphtorch.ir.fusible import rows_in
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.movement import reshape
@@ -109,10 +110,13 @@ def _reads_in_place(node: Node, param: Param) -> bool:
     """Whether the kernel of ``node`` reads the parameter only at the index that it writes."""
     if any(root(o) is param and o is not param for o in node.operands):
         return False
-    if any(r.type.shape != param.type.shape for r in node.results):
-        return False
     if node.body is None:
         return node.op.elementwise
+    rows = rows_in(node.body)
+    # a row's elements are read again after some were stored; what is one for each row is stored at its end
+    alike = rows.has_each(param.type.shape) if rows else all(r.type.shape == param.type.shape for r in node.results)
+    if not alike:
+        return False
     inside: set[Value] = {p for p, o in zip(node.body.params, node.operands, strict=True) if o is param}
     for inner in node.body.nodes:
         if not any(o in inside for o in inner.operands):

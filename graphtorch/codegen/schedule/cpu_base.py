@@ -1,0 +1,72 @@
+"""What the CPU's schedules share: loops over threads, vector widths, and estimates of work."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from graphtorch.codegen.kernel_ir import Body, For, Stmt, replace_vars
+from graphtorch.codegen.target import Target
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, linear, walk
+from graphtorch.ir.types import int64
+
+#: below this many elementary operations a kernel runs on one thread: waking others costs more
+PARALLEL_WORK = 32_768
+
+
+def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bool) -> Body:
+    """Loops over ``vars``, outermost first; in parallel over all of them joined, if asked for."""
+    if not vars:
+        return tuple(body())
+    if not parallel:
+        inner: Sequence[Stmt] = body()
+        for var in reversed(vars):
+            inner = (For(var, const(var.extent or 0, int64), "for", tuple(inner)),)
+        return tuple(inner)
+    total = math.prod(v.extent or 0 for v in vars)
+    joined = Var("p", int64, total) if len(vars) > 1 else vars[0]
+    inner = body()
+    if len(vars) > 1:
+        env, stride = {}, total
+        for v in vars:
+            stride //= v.extent or 1
+            env[v] = (joined // stride) % (v.extent or 1)
+        inner = replace_vars(inner, env)
+    return (For(joined, const(total, int64), "par", tuple(inner)),)
+
+
+def lanes_of(exprs: Sequence[Expr], outs: Sequence[Buffer], target: Target) -> int:
+    """Vector width: that of the widest floating-point element, else of the widest output."""
+    sizes = [b.dtype.itemsize for b in outs if b.dtype.kind == "f"]
+
+    def visit(e: Expr) -> None:
+        if isinstance(e, Load) and e.dtype.kind == "f":
+            sizes.append(e.dtype.itemsize)
+
+    for e in exprs:
+        walk(e, visit)
+    return target.lanes(max(sizes) if sizes else 4)
+
+
+def cost_of(values: Sequence[Expr]) -> int:
+    """Operations per element, roughly."""
+    seen: set[int] = set()
+    for e in values:
+        walk(e, lambda _: None, seen)
+    return max(1, len(seen) // 4)
+
+
+def dense_loads(body: Sequence[Expr], var: Var) -> int:
+    """How many loads are of neighbouring elements as ``var`` counts."""
+    found = 0
+
+    def visit(e: Expr) -> None:
+        nonlocal found
+        if isinstance(e, Load):
+            form = linear(e.indices[0])
+            found += form is not None and form[0].get(var) == 1
+
+    seen: set[int] = set()
+    for e in body:
+        walk(e, visit, seen)
+    return found

@@ -1,0 +1,70 @@
+"""What nodes may do in a kernel: be its reduction, be computed where they are read, or cost nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphtorch.ir.graph import Graph, Node
+from graphtorch.ir.rows import PLAIN, Rows, keeps_order, rows_of
+
+#: one element of the result reads one element of each operand: may be inlined into a reader
+INJECTIVE = frozenset(
+    ["broadcast_to", "permute", "slice", "pad", "cat", "iota", "one_hot", "random_uniform", "max_pool2d_gather"]
+)
+#: cost nothing to compute again in every reader
+FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
+CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
+#: little enough to compute for each time that a contraction stages its operand
+CHEAP = frozenset(
+    "add sub mul div neg abs relu where maximum minimum cast".split()
+    + "eq ne lt le gt ge logical_and logical_or logical_not".split()
+)
+#: results of a contraction that are reduced to one by the task that computes them, at most
+MOST_TOGETHER = 256
+REDUCTIONS = CONTRACTIONS | PLAIN | frozenset(["max_pool2d"])
+
+
+def is_reduction(node: Node) -> bool:
+    """Whether the node's lowering has a domain to combine over."""
+    if node.op.name == "max_pool2d_grad":
+        a = node.attrs
+        return not (a["stride"] == a["kernel"] and a["padding"] == (0, 0) and a["dilation"] == (1, 1))
+    return node.op.name in REDUCTIONS
+
+
+def is_local(node: Node) -> bool:
+    """Whether it reduces rows, or windows that share no elements and end inside, and a task can compute all of one."""
+    results, elements = node.results[0].type.numel, node.operands[0].type.numel
+    if not results < elements <= results * MOST_TOGETHER:
+        return False
+    if node.op.name in ("reduce_sum", "reduce_max", "reduce_min"):
+        return True
+    a: dict[str, Any] = node.attrs
+    if node.op.name != "max_pool2d" or a["padding"] != (0, 0):
+        return False
+    sizes = zip(node.operands[0].type.shape[2:], node.results[0].type.shape[2:], strict=True)
+    spans = [d * (k - 1) + 1 for k, d in zip(a["kernel"], a["dilation"], strict=True)]
+    every = zip(sizes, spans, a["stride"], strict=True)
+    return all(span <= step and (out - 1) * step + span <= n for (n, out), span, step in every)
+
+
+def is_injective(node: Node) -> bool:
+    return (
+        node.op.elementwise
+        or node.op.name in INJECTIVE
+        or (node.op.name == "max_pool2d_grad" and not is_reduction(node))
+    )
+
+
+def is_free(node: Node) -> bool:
+    """Whether computing it again wherever it is read costs nothing."""
+    return node.op.name in FREE or keeps_order(node)
+
+
+def rows_in(body: Graph) -> Rows | None:
+    """What a fusion goes over that reduces rows several times, or stores elements as well; None for any other."""
+    roots = [n for n in body.nodes if is_reduction(n)]
+    rows = rows_of(roots[0]) if roots else None
+    if rows is None or any(rows_of(n) != rows for n in roots):
+        return None
+    return rows if len(roots) > 1 or any(o.type.shape == rows.shape for o in body.outputs) else None
