@@ -11,7 +11,7 @@ wait before a phase that touches what an earlier one wrote, and at the end of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import llvmlite.ir as ll
@@ -33,7 +33,7 @@ from graphtorch.codegen.kernel_ir import (
 from graphtorch.codegen.llvm_expr import Values
 from graphtorch.codegen.llvm_parallel import Team
 from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
-from graphtorch.ir.expr import Buffer, Ramp
+from graphtorch.ir.expr import Buffer, Const, Ramp
 
 _ALIGN = 64
 #: bigger `local` arrays go to scratch memory: registers cannot hold them
@@ -45,8 +45,23 @@ def aligned(n: int) -> int:
 
 
 def scratch_bytes(kernel: Kernel) -> int:
-    """Scratch memory that each thread needs for `thread` buffers and big local ones."""
-    return sum(aligned(s.buffer.nbytes) for s in walk(kernel.body) if isinstance(s, Alloc) and _in_scratch(s))
+    """Scratch memory that each thread needs for `thread` buffers and big local ones; the kernel need not be legal."""
+    return sum(copies * aligned(s.buffer.nbytes) for s, copies in _allocations(kernel.body) if _in_scratch(s))
+
+
+def _allocations(body: Body, lanes: int = 1, copies: int = 1) -> Iterator[tuple[Alloc, int]]:
+    """Each with room for all lanes of the loops around it, and how many copies unrolling makes of it."""
+    for s in body:
+        match s:
+            case Alloc():
+                wide = Buffer(s.buffer.name, (lanes * s.buffer.numel,), s.buffer.dtype)
+                yield Alloc(wide, s.space), copies
+            case For(kind="vec", extent=Const(value=n)):
+                yield from _allocations(s.body, lanes * int(n), copies)
+            case For(kind="unroll", extent=Const(value=n)):
+                yield from _allocations(s.body, lanes, copies * int(n))
+            case For() | If():
+                yield from _allocations(s.body, lanes, copies)
 
 
 def workspace_bytes(kernel: Kernel) -> int:
