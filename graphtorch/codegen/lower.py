@@ -28,13 +28,15 @@ from graphtorch.ir.expr import (
     flat_index,
     free_vars,
     substitute,
+    together,
     unflatten_index,
     walk,
 )
-from graphtorch.ir.fusible import rows_in
+from graphtorch.ir.fusible import is_reduction, rows_in
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.passes.alias import root
+from graphtorch.ir.rows import rows_of
 from graphtorch.ir.types import int64
 
 
@@ -105,6 +107,8 @@ class _Lowering:
             p: BufferSource(b, b.shape) for p, b in zip(body.params, self.inputs, strict=True)
         }
         self.roots: list[_Root] = []
+        #: what reductions go over that are computed side by side
+        self.rows = next((rows_of(n) for n in body.nodes if is_reduction(n)), None)
         #: what the second reduction reads, and where
         self.linked: Value | None = None
         self.link: Buffer | None = None
@@ -112,9 +116,10 @@ class _Lowering:
     def add(self, node: Node) -> None:
         lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
         if isinstance(lowered, Reduce):
-            if self.roots:
+            if self.roots and rows_of(node) != self.rows:
                 lowered = self._second(node)
-            accumulators = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init))
+            taken = 0 if self.link else sum(len(r.accumulators) for r in self.roots)
+            accumulators = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init, taken))
             self.roots.append(_Root(lowered, accumulators))
             lowered = tuple(map(_result_of, lowered.post(accumulators), node.results))
         results = lowered if isinstance(lowered, tuple) else (lowered,)
@@ -138,7 +143,7 @@ class _Lowering:
         if not self.roots:
             return _loop_nest(name, params, [(b, self.sources[o]) for o, b in outputs.items()])
         if self.linked is None or self.link is None:
-            return self._reduction(name, params, outputs, self.roots[0])
+            return self._reduction(name, params, outputs, *self.roots)
         firsts = {o: b for o, b in outputs.items() if self._in_first(o)} | {self.linked: self.link}
         first = self._reduction(name, params, firsts, self.roots[0])
         rest = {o: b for o, b in outputs.items() if not self._in_first(o)}
@@ -156,9 +161,12 @@ class _Lowering:
             shape = self.roots[0 if self._in_first(value) else 1].reduce.shape
         return Buffer(self._name(value), shape, value.type.dtype)
 
-    def _reduction(self, name: str, params: tuple[Param, ...], outputs: dict[Value, Buffer], root: _Root) -> ReduceNest:
+    def _reduction(
+        self, name: str, params: tuple[Param, ...], outputs: dict[Value, Buffer], *roots: _Root
+    ) -> ReduceNest:
         stored = [(b, self.sources[o]) for o, b in outputs.items()]
-        reduce, accumulators = root.reduce, root.accumulators
+        reduce = together([r.reduce for r in roots])
+        accumulators = tuple(a for r in roots for a in r.accumulators)
         if reduce.alone and not any(_mentions(r, accumulators[1:]) for _, r in stored):
             reduce, accumulators = first_alone(reduce), accumulators[:1]
         return _reduce_nest(name, params, stored, reduce, accumulators)

@@ -175,13 +175,13 @@ class _Lowering:
         for value, buffer in self.outputs.items():
             if self._is_element(value) and self._known(value) == number and buffer not in self.kept:
                 stores.append((buffer, self.element, here(self.sources[value][self.element])))
+        if not self.reduces[number]:
+            return Pass(tuple(stores), (), (), _nothing, "add", (), tuple(self.lets[number]))
         reduce = together([r for r, _ in self.reduces[number]])
         accumulators = tuple(a for _, accs in self.reduces[number] for a in accs)
-        body = tuple(map(here, reduce.body(self.i, self.k))) if reduce else ()
-        return Pass(
-            tuple(stores), reduce.init if reduce else (), body, reduce.combine if reduce else _nothing,
-            reduce.kind if reduce else "add", accumulators, tuple(self.lets[number]),
-        )  # fmt: skip
+        body = tuple(map(here, reduce.body(self.i, self.k)))
+        lets = tuple(self.lets[number])
+        return Pass(tuple(stores), reduce.init, body, reduce.combine, reduce.kind, accumulators, lets)
 
     def _known(self, value: Value) -> int:
         return self.after[value.node] if value.node is not None else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphtorch.ir.graph import Graph, Node
-from graphtorch.ir.rows import PLAIN, Rows, keeps_order, rows_of
+from graphtorch.ir.rows import PLAIN, Rows, keeps_order, passes_before, rows_of
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(
@@ -62,9 +62,11 @@ def is_free(node: Node) -> bool:
 
 
 def rows_in(body: Graph) -> Rows | None:
-    """What a fusion goes over that reduces rows several times, or stores elements as well; None for any other."""
+    """What a fusion goes over that reduces, and goes through rows several times or stores elements; else None."""
     roots = [n for n in body.nodes if is_reduction(n)]
     rows = rows_of(roots[0]) if roots else None
     if rows is None or any(rows_of(n) != rows for n in roots):
         return None
-    return rows if len(roots) > 1 or any(o.type.shape == rows.shape for o in body.outputs) else None
+    passes = passes_before(body.nodes, rows) or {}
+    again = any(passes[n] > 1 for n in roots) or any(o.type.shape == rows.shape for o in body.outputs)
+    return rows if again else None

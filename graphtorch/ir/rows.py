@@ -89,13 +89,13 @@ def passes_before(nodes: Iterable[Node], rows: Rows) -> dict[Node, int] | None:
     for node in nodes:
         after = max((found.get(o.node, 0) for o in node.operands if o.node is not None), default=0)
         reduces = rows_of(node) == rows
-        if after and not reduces and not _stays_in_row(node, rows):
+        if after and not reduces and not stays_in_row(node, rows):
             return None
         found[node] = after + reduces
     return found
 
 
-def _stays_in_row(node: Node, rows: Rows) -> bool:
+def stays_in_row(node: Node, rows: Rows) -> bool:
     """Whether it gives to each row, or to each element, what that row or element has; operands are such values."""
     shape = node.results[0].type.shape
     if node.op.elementwise:

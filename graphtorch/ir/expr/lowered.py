@@ -171,10 +171,10 @@ def first_alone(root: Reduce) -> Reduce:
     return replace(plain, combine=lambda old, new: combine(new, old))
 
 
-def together(reduces: Sequence[Reduce]) -> Reduce | None:
-    """Reductions over the same elements as one, with all their accumulators in order; None of none."""
-    if len(reduces) < 2:
-        return reduces[0] if reduces else None
+def together(reduces: Sequence[Reduce]) -> Reduce:
+    """Reductions over the same elements as one, with all their accumulators in order."""
+    if len(reduces) == 1:
+        return reduces[0]
     sizes = [len(r.init) for r in reduces]
     starts = [sum(sizes[:n]) for n in range(len(sizes))]
 

@@ -73,6 +73,19 @@ class Groups:
             else:
                 yield source, through
 
+    def inputs(self, nodes: Iterable[Node]) -> set[Value]:
+        """What other kernels store, or callers give, and these read, by way of free nodes as well."""
+        members, found = set(nodes), set()
+        pending = [o for n in members for o in n.operands]
+        while pending:
+            value = pending.pop()
+            node = value.node
+            if node is not None and node not in self.of and self.is_free(node):
+                pending += node.operands
+            elif node not in members:
+                found.add(value)
+        return found
+
     def users(self, value: Value) -> list[Node]:
         """Readers, with free nodes replaced by theirs: that is where they are computed."""
         found: list[Node] = []

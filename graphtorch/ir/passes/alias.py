@@ -15,6 +15,7 @@ from graphtorch.ir.fusible import rows_in
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.rows import rows_of, stays_in_row
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _reads_in_place(node: Node, param: Param) -> bool:
     for inner in node.body.nodes:
         if not any(o in inside for o in inner.operands):
             continue
-        if not inner.op.elementwise:
+        if not (inner.op.elementwise or (rows and (rows_of(inner) == rows or stays_in_row(inner, rows)))):
             return False
         inside.update(inner.results)
     return True

@@ -70,6 +70,7 @@ class _Fuser:
     def _place(self, node: Node, unit: Unit) -> None:
         """Join the group of a producer if that is sound and useful, else begin one."""
         producers = dict.fromkeys(self.group[s] for s, _ in self.groups.sources(node) if s in self.group)
+        producers |= dict.fromkeys(self._siblings(node))
         joinable = [g for g in producers if self._may_join(node, g) and self.units.may_merge(g.unit, unit)]
         if not joinable:
             self.group[node] = Group(node, unit)
@@ -81,6 +82,14 @@ class _Fuser:
         for other in joinable:
             if other is not own and self._may_merge(own, other):
                 self._merge(own, other)
+
+    def _siblings(self, node: Node) -> list[Group]:
+        """Groups that reduce the same rows, of an array that a reduction reads as well."""
+        rows = self._rows(node)
+        if rows is None:
+            return []
+        readers = [u for v in self.groups.inputs([node]) for u in self.groups.users(v) if u in self.group]
+        return [self.group[u] for u in readers if self.group[u].rows == rows]
 
     def _rows(self, node: Node) -> Rows | None:
         return rows_of(node) if self.options.rows else None
@@ -99,9 +108,13 @@ class _Fuser:
         """Whether two producers of one node become one kernel."""
         if len(own.nodes) + len(other.nodes) > self.options.max_ops or not self.units.may_merge(own.unit, other.unit):
             return False
-        if own.rows and (other.root is None or other.rows == own.rows):
+        if own.rows and (other.root is None or (other.rows == own.rows and self._share(own, other))):
             return self._are_rows([*own.nodes, *other.nodes], own.rows)
         return not other.root and self._stands_beside(own, other)
+
+    def _share(self, own: Group, other: Group) -> bool:
+        """Whether one kernel would read something once that two read twice. If not, let others join either."""
+        return not self.groups.inputs(own.nodes).isdisjoint(self.groups.inputs(other.nodes))
 
     def _stands_beside(self, own: Group, other: Group) -> bool:
         """Whether ``other`` is elementwise work beside the root of ``own``."""
