@@ -26,6 +26,8 @@ class Group:
         self.second: Node | None = None
         self.rows: Rows | None = None
         self.shape = node.results[0].type.shape
+        #: kernels in a row up to this one, roughly
+        self.depth = 1
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
@@ -41,10 +43,10 @@ class Group:
 
 class Groups:
     """Which group each node of ``graph`` is in. Nodes in none are names of memory (reshapes), or free: computed by
-    every kernel that reads them."""
+    every kernel that reads them, as are those to compute ``again``."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, again: frozenset[Node] = frozenset()) -> None:
+        self.graph, self.again = graph, again
         self.of: dict[Node, Group] = {}
         self.uses = graph.uses()
         self.kept = set(graph.results())
@@ -55,21 +57,22 @@ class Groups:
         """Whether no kernel is to store it: free nodes are computed by their readers, if nobody needs the memory."""
         if node not in self._free:
             wanted = node.results[0] in self.kept
-            self._free[node] = is_free(node) and not wanted and all(map(self._inlines, self.uses[node.results[0]]))
+            free = is_free(node) or node in self.again
+            self._free[node] = free and not wanted and all(map(self._inlines, self.uses[node.results[0]]))
         return self._free[node]
 
     def _inlines(self, user: Node) -> bool:
         return user.op.name != "reshape" or self.is_free(user)
 
     def sources(self, node: Node) -> Iterator[tuple[Node, bool]]:
-        """Nodes with memory that it reads; whether by way of free nodes."""
+        """Nodes with memory that it reads; whether by way of free nodes that move elements."""
         pending = [(o.node, False) for o in node.operands]
         while pending:
             source, through = pending.pop()
             if source is None:
                 continue
             if source not in self.of and self.is_free(source):
-                pending += [(o.node, True) for o in source.operands]
+                pending += [(o.node, through or not source.op.elementwise) for o in source.operands]
             else:
                 yield source, through
 

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 from graphtorch.ir.fusible import CHEAP, CONTRACTIONS, is_injective, is_local, is_reduction
 from graphtorch.ir.graph import Graph, Node
+from graphtorch.ir.passes._again import cheaper_again
 from graphtorch.ir.passes._groups import Group, Groups, fused
 from graphtorch.ir.passes._units import Unit, Units
 from graphtorch.ir.rows import Rows, is_of, passes_before, rows_of
@@ -32,23 +33,26 @@ LONGEST_SPREAD_ROW = 512
 class Fuse:
     """``max_ops`` bounds the nodes of one group; contractions take ``prologues``, elementwise work on an operand, and
     ``chains``, a reduction of their results; ``rows`` are reduced several times by one kernel, which may store
-    elements as well."""
+    elements as well; and what is cheap is computed ``again`` where storing it would move more bytes."""
 
     max_ops: int = 64
     prologues: bool = True
     chains: bool = True
     rows: bool = True
+    again: bool = True
     name: ClassVar[str] = "fuse"
 
     def run(self, graph: Graph) -> Graph:
-        return fused(_Fuser(graph, self).groups)
+        groups = _Fuser(graph, self).groups
+        again = cheaper_again(groups) if self.again else None
+        return fused(_Fuser(graph, self, again).groups if again else groups)
 
 
 class _Fuser:
     """Puts each node, in order of execution, into the group of a producer or into one of its own."""
 
-    def __init__(self, graph: Graph, options: Fuse) -> None:
-        self.groups, self.options = Groups(graph), options
+    def __init__(self, graph: Graph, options: Fuse, again: frozenset[Node] = frozenset()) -> None:
+        self.groups, self.options = Groups(graph, again), options
         self.group = self.groups.of
         self.updated = set(graph.updates.values())
         self.units = Units()
@@ -75,10 +79,12 @@ class _Fuser:
         if not joinable:
             self.group[node] = Group(node, unit)
             self.group[node].rows = self._rows(node)
+            self.group[node].depth = 1 + max((g.depth for g in producers), default=0)
             return
-        own = min(joinable, key=_preference)
+        own = min(joinable, key=self._preference)
         self.units.merge(own.unit, unit)
         self._join(node, own)
+        own.depth = max(own.depth, *(1 + g.depth for g in producers if g is not own), 0)
         for other in joinable:
             if other is not own and self._may_merge(own, other):
                 self._merge(own, other)
@@ -125,6 +131,7 @@ class _Fuser:
     def _merge(self, own: Group, other: Group) -> None:
         self.units.merge(own.unit, other.unit)
         own.nodes = sorted({*own.nodes, *other.nodes}, key=self.groups.position.__getitem__)
+        own.depth = max(own.depth, other.depth)
         for node in other.nodes:
             self.group[node] = own
 
@@ -216,9 +223,9 @@ class _Fuser:
         members = {*group.nodes, reader}
         return not any(self.groups.is_read(r, members) for n in group.nodes for r in n.results)
 
-
-def _preference(group: Group) -> int:
-    """Who takes a consumer of several groups: the least. Results of a contraction are the most to keep from memory."""
-    if group.root is None:
-        return 2
-    return 0 if group.root.op.name in CONTRACTIONS else 1
+    @staticmethod
+    def _preference(group: Group) -> tuple[int, int]:
+        """Who takes a consumer of several groups: the least. Results of a contraction are the most to keep from memory;
+        of others the one that has to wait for the most takes it, so that the rest need not."""
+        rank = 2 if group.root is None else 0 if group.root.op.name in CONTRACTIONS else 1
+        return rank, -group.depth

@@ -1,0 +1,73 @@
+"""What is computed again by its readers because that moves fewer bytes than storing it.
+
+An epilogue that stores an array and, beside it, a cheap function of it makes memory traffic of what a reader has in
+registers anyway; and what only a backward kernel reads need not live until then (T. Chen et al., "Training deep nets
+with sublinear memory cost", 2016, where whole layers are computed again).
+"""
+
+from __future__ import annotations
+
+from graphtorch.ir.fusible import CHEAP
+from graphtorch.ir.graph import Node, Param, Value
+from graphtorch.ir.passes._groups import Group, Groups
+from graphtorch.ir.rows import rows_of
+
+#: what has so many times fewer elements may have to be stored for it
+SMALL = 16
+
+
+def cheaper_again(groups: Groups) -> frozenset[Node]:
+    """Stored elementwise results whose readers can have them from what is in memory anyway, for fewer bytes."""
+    found: set[Node] = set()
+    read: dict[Group, set[Value]] = {}
+    for node in groups.graph.nodes:
+        others = _readers(node, groups)
+        sources = _sources(node, groups, found) if others else None
+        if sources is None:
+            continue
+        missing = sum(v.type.nbytes for v in sources if not _stays(v, groups))
+        for other in others:
+            if other not in read:
+                read[other] = groups.inputs(other.nodes)
+            missing += sum(v.type.nbytes for v in sources - read[other])
+        if missing < node.result.type.nbytes * (1 + len(others)):
+            found.add(node)
+    return frozenset(found)
+
+
+def _readers(node: Node, groups: Groups) -> set[Group]:
+    """The other kernels that read it; none where it is dear, or where one of them would compute it several times."""
+    own = groups.of.get(node)
+    if own is None or node.op.name not in CHEAP or node.result in groups.kept:
+        return set()
+    others: set[Group] = set()
+    for user in groups.users(node.result):
+        group = groups.of.get(user)
+        if group is None or not (group is own or user.op.elementwise or rows_of(user)):
+            return set()
+        others.add(group)
+    return others - {own}
+
+
+def _sources(node: Node, groups: Groups, again: set[Node]) -> set[Value] | None:
+    """What it is made of; None where that is neither in memory nor small, or is about to be overwritten."""
+    found: set[Value] = set()
+    pending = list(node.operands)
+    while pending:
+        value = pending.pop()
+        source = value.node
+        if source is not None and (source in again or (source not in groups.of and groups.is_free(source))):
+            pending += source.operands
+        elif _stays(value, groups) or (source and value.type.nbytes * SMALL <= node.result.type.nbytes):
+            found.add(value)
+        else:
+            return None
+    return found
+
+
+def _stays(value: Value, groups: Groups) -> bool:
+    """Whether it is in memory for all readers anyway."""
+    if isinstance(value, Param):
+        return value.role != "inout"
+    group = groups.of.get(value.node) if value.node is not None else None
+    return group is None or groups.is_read(value, set(group.nodes))
