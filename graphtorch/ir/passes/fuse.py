@@ -25,6 +25,8 @@ from graphtorch.ir.rows import Rows, is_of, passes_before, rows_of
 
 #: a kernel with less than so many elements in so few rows runs on one thread anyway, or would have too few tasks
 FEW_ROWS, FEW_ELEMENTS = 8, 16_384
+#: of looking for what is cheaper to compute again: other groups read other things
+ROUNDS = 2
 #: rows whose elements are far apart are read a piece at a time, which has to stay in the cache until the next pass
 LONGEST_SPREAD_ROW = 512
 
@@ -44,8 +46,12 @@ class Fuse:
 
     def run(self, graph: Graph) -> Graph:
         groups = _Fuser(graph, self).groups
-        again = cheaper_again(groups) if self.again else None
-        return fused(_Fuser(graph, self, again).groups if again else groups)
+        for _ in range(ROUNDS if self.again else 0):
+            again = cheaper_again(groups)
+            if not again - groups.again:
+                break
+            groups = _Fuser(graph, self, groups.again | again).groups
+        return fused(groups)
 
 
 class _Fuser:
