@@ -10,10 +10,11 @@ from graphtorch.ir.passes.cse import Cse
 from graphtorch.ir.passes.dce import Dce
 from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
+from graphtorch.ir.passes.transposes import Transposes
 from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
 
 #: the graph as the program that it is: gradients expanded, nothing computed twice or in vain
-SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Cse(), Dce())
+SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Dce())
 #: groups that become kernels, and where state is written
 SCHEDULE: tuple[Pass, ...] = (Fuse(), Alias())
 #: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
@@ -25,7 +26,7 @@ OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY, Fuse(prologues=False, chains=False, rows=False), Alias())
 
 #: name -> pass, for `python -m graphtorch.opt -p`
-PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Cse, Dce, Fold, Fuse, Alias)}
+PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Fuse, Alias)}
 
 
 def run_pipeline(graph: Graph, text: str) -> Graph:

@@ -24,34 +24,40 @@ Array = Any
 
 
 class Dot(Op):
-    """Matrix product of [..., m, k] and [..., k, n] with equal leading dimensions."""
+    """Matrix product of [..., m, k] and [..., k, n] with equal leading dimensions, or of [..., m, k] and [k, n]."""
 
     name = "dot"
 
     def infer(self, input: TensorType, other: TensorType) -> TensorType:
         same_dtype(input, other)
         check(
-            input.ndim == other.ndim >= 2
-            and input.shape[:-2] == other.shape[:-2]
+            input.ndim >= other.ndim >= 2
+            and other.shape[:-2] in ((), input.shape[:-2])
             and input.shape[-1] == other.shape[-2],
             "GT109",
             f"{list(input.shape)} and {list(other.shape)} cannot be multiplied",
-            f"expected [..., m, k] and [..., k, n]; k is {input.shape[-1]} and {other.shape[-2]}",
+            f"expected [..., m, k] and [..., k, n] or [k, n]; k is {input.shape[-1:]} and {other.shape[-2:-1]}",
         )
         return input.with_shape((*input.shape[:-1], other.shape[-1]))
 
     def ref(self, input: Array, other: Array) -> Array:
         with np.errstate(all="ignore"):
+            if other.ndim == 2 < input.ndim and input.size:  # one product, and not one for each leading index
+                return np.matmul(input.reshape(-1, input.shape[-1]), other).reshape(*input.shape[:-1], other.shape[-1])
             return np.matmul(input, other)
 
     def vjp(self, g: Any, _y: Any, input: Any, other: Any) -> Any:
-        return dot(g, transpose(other, -1, -2)), dot(transpose(input, -1, -2), g)
+        whole, out = input, g
+        if len(shape_of(other)) < len(shape_of(input)):
+            whole, out = (reshape(x, (math.prod(shape_of(x)[:-1]), shape_of(x)[-1])) for x in (input, g))
+        return dot(g, transpose(other, -1, -2)), dot(transpose(whole, -1, -2), out)
 
     def lower(self, input: Source, other: Source) -> Reduce:
         shape = (*input.shape[:-1], other.shape[-1])
 
         def product(i: Values, k: Values) -> Expr:
-            return input[(*i[:-1], k[0])] * other[(*i[:-2], k[0], i[-1])]
+            lead = i[: len(other.shape) - 2]
+            return input[(*i[:-1], k[0])] * other[(*lead, k[0], i[-1])]
 
         return expr.reduce("add", shape, input.shape[-1:], expr.const(0, input.dtype), product)
 
@@ -79,8 +85,7 @@ def matmul(input: Any, other: Any) -> Any:
     x = reshape(input, (1, k)) if len(a) == 1 else input
     y = reshape(other, (k, 1)) if len(b) == 1 else other
     if len(b) <= 2 and len(shape_of(x)) > 2:
-        rows = math.prod(a[:-1])
-        out = reshape(dot(reshape(x, (rows, k)), y), (*a[:-1], shape_of(y)[-1]))
+        out = dot(x, y)
     else:
         lead = broadcast_shapes(shape_of(x)[:-2], shape_of(y)[:-2]) if max(len(a), len(b)) > 2 else ()
         out = dot(broadcast(x, (*lead, *shape_of(x)[-2:])), broadcast(y, (*lead, *shape_of(y)[-2:])))
