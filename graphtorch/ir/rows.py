@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from graphtorch.ir.graph import Node, Value
@@ -26,7 +27,7 @@ class Rows:
     shape: Shape
     dims: Shape
 
-    @property
+    @cached_property
     def outer(self) -> Shape:
         """The shape of one result for each row."""
         return tuple(n for d, n in enumerate(self.shape) if d not in self.dims)
@@ -36,11 +37,11 @@ class Rows:
         """The shape of a row."""
         return tuple(self.shape[d] for d in self.dims)
 
-    @property
+    @cached_property
     def count(self) -> int:
         return math.prod(self.outer)
 
-    @property
+    @cached_property
     def length(self) -> int:
         return math.prod(self.inner)
 
@@ -49,9 +50,13 @@ class Rows:
         """Whether neighbours in a row are neighbours in memory."""
         return max((d for d, n in enumerate(self.shape) if n > 1), default=-1) in self.dims
 
+    @cached_property
+    def _wide_outer(self) -> list[int]:
+        return _wide(self.outer)
+
     def has_each(self, shape: Shape) -> bool:
         """Whether an array of ``shape`` has one number for each row, in order."""
-        return _wide(shape) == _wide(self.outer)
+        return shape == self.outer or _wide(shape) == self._wide_outer
 
     def spreads(self, shape: Shape) -> bool:
         """Whether broadcasting ``shape`` to all elements gives each row its own number."""
@@ -87,8 +92,11 @@ def passes_before(nodes: Iterable[Node], rows: Rows) -> dict[Node, int] | None:
     """
     found: dict[Node, int] = {}
     for node in nodes:
-        after = max((found.get(o.node, 0) for o in node.operands if o.node is not None), default=0)
-        reduces = rows_of(node) == rows
+        after = 0
+        for operand in node.operands:
+            if operand.node in found:
+                after = max(after, found[operand.node])
+        reduces = node.op.name in PLAIN and rows_of(node) == rows
         if after and not reduces and not stays_in_row(node, rows):
             return None
         found[node] = after + reduces

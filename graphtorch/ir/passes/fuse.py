@@ -151,7 +151,7 @@ class _Fuser:
         if len(group.nodes) >= self.options.max_ops:
             return False
         rows = group.rows or (self._rows(node) if group.root is None else None)
-        if rows and self._are_rows([*group.nodes, node], rows):
+        if rows and (is_reduction(node) or is_of(node.results[0], rows)) and self._are_rows([*group.nodes, node], rows):
             return True
         return not self._bends([node], group) and self._may_follow(node, group)
 
