@@ -116,7 +116,7 @@ class _Lowering:
     def add(self, node: Node) -> None:
         lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
         if isinstance(lowered, Reduce):
-            if self.roots and rows_of(node) != self.rows:
+            if self.roots and not (self.rows and rows_of(node) == self.rows):
                 lowered = self._second(node)
             taken = 0 if self.link else sum(len(r.accumulators) for r in self.roots)
             accumulators = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init, taken))
