@@ -35,8 +35,12 @@ class Cells:
         """Accumulators of the next level inwards."""
         return Cells(self.plan, self.width, self.name + "b")
 
+    def each(self, width: int, body: Callable[[Expr], Sequence[Stmt]]) -> list[Stmt]:
+        """``body`` of each lane."""
+        return _lanes(width, body)
+
     def start(self) -> list[Stmt]:
-        reset = _lanes(self.width, lambda lane: self.plan.reset(self.buffers, (lane,)))
+        reset = self.each(self.width, lambda lane: self.plan.reset(self.buffers, (lane,)))
         return [*(Alloc(b, "local") for b in self.buffers), *reset]
 
     def add(self, env: Env, inner: Var | None = None, base: Expr = _ZERO) -> list[Stmt]:
@@ -46,11 +50,11 @@ class Cells:
             index = env if inner is None else {**env, inner: base + at}
             return self.plan.step(self.buffers, (at,), self.plan.body_at(index))
 
-        return _lanes(self.width, lane)
+        return self.each(self.width, lane)
 
     def merge(self, other: Cells) -> list[Stmt]:
         """Combine lane by lane, as far as ``other`` has lanes."""
-        return _lanes(other.width, lambda lane: self._combine(lane, other, lane))
+        return self.each(other.width, lambda lane: self._combine(lane, other, lane))
 
     def fold(self) -> list[Stmt]:
         """Lane 0 gets the combination of all lanes, by halves."""
@@ -62,7 +66,7 @@ class Cells:
         return out
 
     def _fold_half(self, half: int) -> list[Stmt]:
-        return _lanes(half, lambda lane: self._combine(lane, self, lane + half))
+        return self.each(half, lambda lane: self._combine(lane, self, lane + half))
 
     def merge_first(self, other: Cells) -> list[Stmt]:
         """Combine the first lanes."""

@@ -18,9 +18,9 @@ from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
 from graphtorch.codegen.schedule.contract import chain_body, contraction_body
 from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, dense_loads, lanes_of, nested
-from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential
+from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential, strips
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
-from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, split
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.rows import rows_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
@@ -33,6 +33,9 @@ from graphtorch.ir.expr import (
 
 #: reductions of this much work to fewer outputs than threads could share are split into parts
 SPLIT_WORK, FEW_OUTPUTS, MOST_PARTS = 131_072, 16, 64
+#: columns of so many elements are reduced side by side; accumulators of so many stay in the first cache, and a row
+#: of so many is worth a task
+LONG_COLUMN, STRIP, NARROW_STRIP = 32, 1024, 64
 
 
 def schedule_cpu(nest: Nest, target: Target, way: int = 0) -> Kernel:
@@ -103,7 +106,9 @@ def _reduce_body(nest: ReduceNest, flat: Flatten, target: Target) -> Body:
     plan = plan_reduction(nest, flat)
     work = plan.outputs * plan.domain * cost_of(plan.body)
     lanes = lanes_of(plan.body, [], target)
-    halves = split(plan, MOST_PARTS) if plan.outputs < FEW_OUTPUTS and work >= SPLIT_WORK else None
+    columns = _are_columns(plan)
+    few = plan.outputs < (FEW_OUTPUTS * STRIP if columns else FEW_OUTPUTS)
+    halves = split(plan, FEW_OUTPUTS if columns else MOST_PARTS) if few and work >= SPLIT_WORK else None
     if halves is None:
         return _reduce(plan, lanes, work >= PARALLEL_WORK)
     each, all_of_them = halves
@@ -112,10 +117,28 @@ def _reduce_body(nest: ReduceNest, flat: Flatten, target: Target) -> Body:
 
 
 def _reduce(plan: Reduction, lanes: int, parallel: bool) -> Body:
+    if _are_columns(plan):
+        return _columns(plan, lanes, parallel)
     if _along_outputs(plan):
         exprs = [*plan.body, *(e for _, e in plan.finals)]
         return _rows(plan.vars, exprs, partial(sequential, plan), lanes, parallel)
     return nested(plan.vars, lambda: across_lanes(plan, lanes), parallel)
+
+
+def _are_columns(plan: Reduction) -> bool:
+    """Whether neighbouring outputs read neighbours in memory, each many that lie far apart."""
+    return plan.domain >= LONG_COLUMN and (plan.vars[-1:] != ()) and _along_outputs(plan)
+
+
+def _columns(plan: Reduction, lanes: int, parallel: bool) -> Body:
+    """As wide as the accumulators of a strip may be, or as narrow as makes enough tasks of them."""
+    *outer, last = plan.vars
+    tasks = -(-FEW_OUTPUTS // size_of(outer))
+    narrow = -(-(last.extent or 0) // tasks // NARROW_STRIP) * NARROW_STRIP
+    width = min(STRIP, narrow) if parallel else STRIP
+    if not outer:
+        return tuple(strips(plan, lanes, width, "par" if parallel else "for"))
+    return nested(outer, lambda: strips(plan, lanes, width, "for"), parallel)
 
 
 def _along_outputs(plan: Reduction) -> bool:

@@ -1,15 +1,18 @@
-"""Reductions on the CPU: vectors along the reduced loop or along the outputs, and sums in blocks (blocks.py)."""
+"""Reductions on the CPU: vectors along the reduced loop or along the outputs, and sums in blocks (blocks.py).
+
+Many long columns that lie side by side are reduced together, a row of them at a time, as they come from memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from graphtorch.codegen.kernel_ir import Stmt
+from graphtorch.codegen.kernel_ir import Kind, Stmt, loop
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.reduction import Reduction
-from graphtorch.codegen.schedule.segments import segments
-from graphtorch.ir.expr import Expr, Unary, Values, Var, walk
+from graphtorch.codegen.schedule.segments import segments, vector_loop
+from graphtorch.ir.expr import Expr, Load, Unary, Values, Var, const, walk
 from graphtorch.ir.types import int64
 
 #: vectors that a cheap reduction takes at a time, so that their additions overlap
@@ -52,6 +55,40 @@ def across_lanes(plan: Reduction, lanes: int) -> list[Stmt]:
     for c in cells[1:]:
         out += cells[0].merge_first(c)
     return [*out, *plan.finish(({}, cells[0].values()))]
+
+
+class _Strip(Cells):
+    """Accumulators of neighbouring outputs, more than registers hold."""
+
+    def __init__(self, plan: Reduction, width: int, lanes: int, name: str) -> None:
+        super().__init__(plan, width, name)
+        self.lanes = lanes
+
+    def inner(self) -> _Strip:
+        return _Strip(self.plan, self.width, self.lanes, self.name + "b")
+
+    def each(self, width: int, body: Callable[[Expr], Sequence[Stmt]]) -> list[Stmt]:
+        return vector_loop(Var("j", int64, width), self.lanes, body)
+
+
+def strips(plan: Reduction, lanes: int, width: int, outer: Kind) -> list[Stmt]:
+    """The last loop of outputs in pieces of ``width``, in a loop of kind ``outer``."""
+    column = plan.vars[-1]
+    whole, rest = divmod(column.extent or 0, width)
+    out: list[Stmt] = (
+        [loop("s", whole, lambda s: _strip(plan, lanes, column, s * width, width), outer)] if whole else []
+    )
+    return [*out, *(_strip(plan, lanes, column, const(whole * width, int64), rest) if rest else ())]
+
+
+def _strip(plan: Reduction, lanes: int, column: Var, start: Expr, width: int) -> list[Stmt]:
+    cells = _Strip(plan, width, lanes, "s")
+    steps = accumulate(plan, [cells], plan.red_vars, 1, lambda now, env: now[0].add(env, column, start))
+
+    def finish(lane: Expr) -> list[Stmt]:
+        return plan.finish(({column: start + lane}, tuple(Load(b, (lane,)) for b in cells.buffers)))
+
+    return [*cells.start(), *steps, *cells.each(width, finish)]
 
 
 def _segment(plan: Reduction, cells: Cells, env: Env, inner: Var, start: int, count: int) -> list[Stmt]:
