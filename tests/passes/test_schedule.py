@@ -48,11 +48,16 @@ FUSIONS = {
         "  %2: f32[5] = log(%1)\n  return %2\n}",
         ["reduce(exp reduce_sum log)"],
     ),
-    "what others read as well stays out of the reduction": (
+    "what depends on a row's sum is computed where the row is summed": (
         "graph @g(%x: f32[5,3]) -> (f32[5,3]) {\n  %0: f32[5,3] = exp(%x)\n  %1: f32[5] = reduce_sum(%0) {dims=[1]}\n"
         "  %2: f32[5,1] = reshape(%1) {shape=[5,1]}\n  %3: f32[5,3] = broadcast_to(%2) {shape=[5,3]}\n"
         "  %4: f32[5,3] = div(%0, %3)\n  return %4\n}",
-        ["loop(exp)", "reduce(reduce_sum)", "loop(broadcast_to div)"],
+        ["reduce(exp reduce_sum reshape broadcast_to div)"],
+    ),
+    "what depends on the sum of another row is not": (
+        "graph @g(%x: f32[4,4]) -> (f32[4,4]) {\n  %0: f32[4,4] = exp(%x)\n  %1: f32[4] = reduce_sum(%0) {dims=[1]}\n"
+        "  %2: f32[4,4] = broadcast_to(%1) {shape=[4,4]}\n  %3: f32[4,4] = div(%0, %2)\n  return %3\n}",
+        ["reduce(exp reduce_sum)", "loop(broadcast_to div)"],
     ),
     "a contraction takes its epilogue, and cheap work on what it reads": (
         "graph @g(%x: f32[5,3], %y: f32[3,7]) -> (f32[5,7]) {\n  %0: f32[5,3] = relu(%x)\n"

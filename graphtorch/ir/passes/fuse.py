@@ -80,7 +80,8 @@ class _Fuser:
     def _place(self, node: Node, unit: Unit) -> None:
         """Join the group of a producer if that is sound and useful, else begin one."""
         producers = dict.fromkeys(self.group[s] for s, _ in self.groups.sources(node) if s in self.group)
-        producers |= dict.fromkeys(self._siblings(node))
+        inlined = [n for g in producers if g.root is None for n in g.nodes]
+        producers |= dict.fromkeys(self._siblings(node, [*inlined, node]))
         joinable = [g for g in producers if self._may_join(node, g) and self.units.may_merge(g.unit, unit)]
         if not joinable:
             self.group[node] = Group(node, unit)
@@ -95,12 +96,12 @@ class _Fuser:
             if other is not own and self._may_merge(own, other):
                 self._merge(own, other)
 
-    def _siblings(self, node: Node) -> list[Group]:
-        """Groups that reduce the same rows, of an array that a reduction reads as well."""
+    def _siblings(self, node: Node, nodes: Sequence[Node]) -> list[Group]:
+        """Groups that reduce the same rows as ``node``, of an array that its loops, ``nodes``, read as well."""
         rows = self._rows(node)
         if rows is None:
             return []
-        readers = [u for v in self.groups.inputs([node]) for u in self.groups.users(v) if u in self.group]
+        readers = [u for v in self.groups.inputs(nodes) for u in self.groups.users(v) if u in self.group]
         return [self.group[u] for u in readers if self.group[u].rows == rows]
 
     def _rows(self, node: Node) -> Rows | None:
