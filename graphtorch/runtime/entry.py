@@ -14,6 +14,7 @@ from graphtorch.codegen.kernel_ir import has_parallel_loop
 from graphtorch.codegen.program import HEADER, Launch, emit_parts, emit_program, memory_sizes
 from graphtorch.ir.graph import Value
 from graphtorch.runtime import cache, cpu, threads
+from graphtorch.runtime.gather import CONTIGUOUS, plan_of
 
 Array = np.ndarray[Any, Any]
 _ALIGN = 64
@@ -35,17 +36,26 @@ class Entry:
         self._pool = threads.pool()
         (facts, *code), self.from_cache = cache.objects_for(text, "program", self._compile)
         self._facts = Facts(**json.loads(facts))
-        self.kernels = self._facts.kernels
+        self.kernels, self._parallel = self._facts.kernels, self._facts.parallel
         self._machine = cpu.Machine(*code)
         self._address = self._machine.address("program")
         self._section_count = ctypes.CFUNCTYPE(ctypes.c_int64)(self._machine.address("sections"))()
         self.calls = 0
         self._table = (ctypes.c_void_p * (HEADER + slots))()
-        self._table_address = ctypes.addressof(self._table)
         self._memory = arena, kept, aligned(self._facts.workspace)
         self._scratch = self._sections = aligned(0)
         self._ready_for = self._epoch = 0
         self._table[0], self._table[4], self._table[2] = map(address, self._memory)
+        self.expect([(CONTIGUOUS, 0)] * slots, [])
+
+    def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
+        """What `gather` is to see to: see `plan_of`. There may be more arrays than slots, which are only looked at."""
+        header = self._table[:HEADER]
+        self._table = (ctypes.c_void_p * (HEADER + len(needs)))(*header)
+        self._table_address = ctypes.addressof(self._table)
+        self._slots_address = self._table_address + HEADER * ctypes.sizeof(ctypes.c_void_p)
+        self._plan = plan_of(needs, pairs)
+        self._plan_address = address(self._plan)
 
     def _compile(self) -> list[bytes]:
         """What the entry is to know of its kernels, and their object code."""
@@ -59,34 +69,44 @@ class Entry:
         launches = self._launches()
         return emit_program(launches, self._where, _facts(launches).scratch)
 
+    def gather(self, arrays: tuple[Array, ...]) -> bool:
+        """Point the slots to ``arrays``; False when they are not as the program needs them, or it cannot be seen."""
+        return self._pool.gather(id(arrays), self._slots_address, self._plan_address) == 0
+
+    def point(self, arrays: Sequence[Array]) -> None:
+        """Point the slots to ``arrays``, whatever they are."""
+        for at, array in enumerate(arrays, HEADER):
+            self._table[at] = address(array)
+
     def run(self, arrays: Sequence[Array]) -> None:
-        """The one call into native code. ``arrays`` are what the slots point to; one call at a time."""
-        count = self._prepare()
-        table, at = self._table, HEADER
-        for array in arrays:
-            table[at] = address(array)
-            at += 1
+        """Point the slots to ``arrays``, and run; one call at a time."""
+        self.point(arrays)
+        self.launch()
+
+    def launch(self) -> None:
+        """The one call into native code, on what the slots point to."""
+        count, pool = threads.get_num_threads(), threads.pool()
+        if count != self._ready_for or pool is not self._pool or pool.workers < count - 1:
+            self._prepare(count, pool)
         self.calls += 1
-        self._pool.launch(self._pool.address, self._address, self._table_address, count, self._epoch)
+        pool.launch(pool.address, self._address, self._table_address, count if self._parallel else 1, self._epoch)
 
-    def _prepare(self) -> int:
-        """Memory for the threads of now, and a pool of this process (it may have forked); how many threads to use.
+    def _prepare(self, count: int, pool: threads.Pool) -> None:
+        """Memory for this number of threads, and a pool of this process (it may have forked).
 
-        The number is asked for once: another Python thread may change it at any time.
+        The number is asked for once in a call: another Python thread may change it at any time.
         """
-        count = threads.get_num_threads()
-        pool = threads.pool()
         if pool.workers < count - 1:
             pool.grow(count)
-        if count != self._ready_for or pool is not self._pool:
-            # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
-            self._pool, self._ready_for = pool, count
-            self._scratch = aligned(self._facts.scratch * count)
-            self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
-            self._sections[:] = 0
-            self._epoch = address(self._sections)  # in the line before the sections
-            self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
-        return count if self._facts.parallel else 1
+        if count == self._ready_for and pool is self._pool:
+            return
+        # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
+        self._pool, self._ready_for = pool, count
+        self._scratch = aligned(self._facts.scratch * count)
+        self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
+        self._sections[:] = 0
+        self._epoch = address(self._sections)  # in the line before the sections
+        self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
 
 
 @dataclass(frozen=True)

@@ -85,16 +85,38 @@ class Executable:
         """What "frozen" parameters hold has changed since the last call."""
         self._stale = True
 
+    def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
+        """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`)."""
+        self._program.expect(needs, pairs)
+
+    def attempt(self, params: Sequence[Array], beside: Sequence[Array] = ()) -> list[Array] | None:
+        """`run`, if the arrays are as `expect` wants them; None, and nothing is done, where they are not."""
+        outputs = [np.empty(shape, dtype) for shape, dtype in self._output_types]
+        arrays = (*params, *outputs, *beside)
+        with self._lock:
+            if not self._program.gather(arrays):
+                return None
+            if self._stale:
+                self._refresh(arrays)
+            self._program.launch()
+        return outputs
+
     def run(self, params: Sequence[Array]) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.
 
         ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
         """
         outputs = [np.empty(shape, dtype) for shape, dtype in self._output_types]
-        arrays = [*params, *outputs]
+        arrays = (*params, *outputs)
         with self._lock:
-            if self._stale and self._once is not None:
-                self._once.run(arrays)
-            self._stale = False
-            self._program.run(arrays)
+            if self._stale:
+                self._refresh(arrays)
+            if not self._program.gather(arrays):
+                self._program.point(arrays)
+            self._program.launch()
         return outputs
+
+    def _refresh(self, arrays: Sequence[Array]) -> None:
+        if self._once is not None:
+            self._once.run(arrays)
+        self._stale = False

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphtorch.ir.errors import ArgumentError
 from graphtorch.ir.ops.common import as_int
+from graphtorch.runtime.gather import load_gather
 
 L = TypeVar("L")
 #: a thread that waits looks for about this long, and then sleeps
@@ -37,6 +38,7 @@ class Pool:
         self.launch = function(None, pointer, pointer, pointer, word, pointer)(machine.address("gt_launch"))
         spin, set_rounds = (function(None, word)(machine.address(name)) for name in ("gt_spin", "gt_set_rounds"))
         set_rounds(max(1, int(SPIN_SECONDS / _seconds_of_a_round(spin))))
+        self.gather = load_gather(machine.address("gt_gather"))
         self.workers = 0
         self.lock = threading.Lock()
 
@@ -71,12 +73,15 @@ _threads: int | None = None
 def pool() -> Pool:
     """This process's pool; a forked child makes its own."""
     global _pool
+    found = _pool
+    if found is not None:
+        return found
     with _lock:
         if _pool is None:
             from graphtorch.runtime.cpu import load_pool
 
             _pool = Pool(load_pool())
-    return _pool
+        return _pool
 
 
 def fork_safe(lock: L) -> L:
