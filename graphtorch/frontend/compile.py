@@ -18,6 +18,7 @@ from graphtorch.frontend.contents import PLAIN, plain, snapshot
 from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.program import Program, Stats
+from graphtorch.frontend.signature import SameKind, same_kind
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import name_of, run_trace
 from graphtorch.frontend.tree import leaves, structure
@@ -30,6 +31,8 @@ from graphtorch.runtime.threads import fork_safe
 _MAX_PROGRAMS = 16
 #: programs for arguments that differ in Python values alone, before a warning
 _MANY_ALIKE = 16
+#: programs that a call tries before it looks for its own by key
+_RECENT = 4
 
 
 class Compiled:
@@ -41,12 +44,31 @@ class Compiled:
         self._order: list[Program] = []
         #: how many programs there are for arguments of the same types and shapes
         self._alike: dict[Any, int] = {}
+        #: for each key how to tell its calls; programs that were looked up last, newest first
+        self._kinds: dict[Any, SameKind | None] = {}
+        self._recent: tuple[tuple[SameKind, Program], ...] = ()
         self._lock = fork_safe(threading.RLock())
         functools.update_wrapper(self, target, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if bind.current().tracing:
-            return self._target(*args, **kwargs)  # inside of another trace: part of that program
+        if not bind.is_default():
+            return self._within(args, kwargs)
+        own = object.__getattribute__(self, "__dict__")  # a compiled module has its other attributes from the module
+        for is_of_kind, program in own["_recent"]:
+            tensors = is_of_kind(args, kwargs)
+            if tensors is None:
+                continue
+            with own["_lock"]:
+                owners = program.match(tensors)
+            if owners is not None:
+                return program.run(tensors, owners)
+        return self._look_up(args, kwargs)
+
+    def _within(self, args: Any, kwargs: Any) -> Any:
+        """A call inside of another trace is part of that program."""
+        return self._target(*args, **kwargs) if bind.current().tracing else self._look_up(args, kwargs)
+
+    def _look_up(self, args: Any, kwargs: Any) -> Any:
         tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
         key = self._key(args, kwargs, tensors)
         with self._lock:
@@ -54,7 +76,17 @@ class Compiled:
             if program is None:
                 program = self._compile(key, args, kwargs)
                 owners = program.match(tensors)
+            self._remember(key, args, kwargs, program)
         return program.run(tensors, owners or [])
+
+    def _remember(self, key: Any, args: Any, kwargs: Any, program: Program) -> None:
+        """Calls like this one try ``program`` before they are looked up."""
+        if key not in self._kinds:
+            self._kinds[key] = same_kind(args, kwargs)
+        quick = self._kinds[key]
+        if quick is not None:
+            others = [r for r in self._recent if r[1] is not program]
+            self._recent = ((quick, program), *others[: _RECENT - 1])
 
     def _find(self, key: Any, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
         """The program for this call, and what its bindings hold."""
@@ -103,7 +135,7 @@ class Compiled:
                 f"{name_of(self._target)} was compiled {count} times for arguments that differ only in Python values; "
                 "pass numbers that change from call to call as tensors, such as gt.tensor(0.5)",
                 RecompileWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _reason(self, key: Any) -> str:
@@ -245,7 +277,7 @@ class CompiledModule(Compiled, Module):
 
 #: what a compiled module has itself
 _OWN = frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
-_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_lock"}
+_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_kinds", "_recent", "_lock"}
 
 
 def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, tune: bool = False) -> Any:

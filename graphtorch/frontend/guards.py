@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from operator import methodcaller
+from operator import is_, methodcaller
 from typing import Any
 
 from graphtorch.frontend.assignments import NOTHING
+from graphtorch.frontend.code import cell_value
 from graphtorch.frontend.contents import can_change, own_part, snapshot
 
 
@@ -78,6 +79,35 @@ def contents(name: str, value: Any) -> Contents | None:
     return Contents(name, value, same) if same is not None else None
 
 
+class Parts(Guard):
+    """What a tuple holds that is made anew at every look: each part the very same object.
+
+    ``deep``: where that is not so, equal content is as good.
+    """
+
+    __slots__ = ("_deep",)
+
+    def __init__(self, name: str, read: Callable[[], tuple[Any, ...]], deep: bool) -> None:
+        value = read()
+        super().__init__(name, read, value if deep else None, shallow=True)
+        self.keep, self._deep = value, deep
+
+    def holds(self) -> bool:
+        now = self.read()
+        same = len(now) == len(self.keep) and all(map(is_, now, self.keep))
+        return same or (self._deep and self.accepts(now))
+
+
+class Cell(Guard):
+    """What a cell of a closure holds."""
+
+    __slots__ = ("cell",)
+
+    def __init__(self, name: str, cell: Any, value: Any) -> None:
+        super().__init__(name, functools.partial(cell_value, cell, NOTHING), value, shallow=True)
+        self.cell = cell
+
+
 class Absent(Guard):
     """Names that a table does not have."""
 
@@ -100,19 +130,27 @@ _HOLDS = methodcaller("holds")
 
 
 class Checks:
-    """Many guards, compared at every call: for most it is one look into a dictionary."""
+    """Many guards, compared at every call: for most it is one look into a dictionary or a cell."""
 
     def __init__(self, guards: Iterable[Guard]) -> None:
         self._all = list(guards)
         quick = [g for g in self._all if g.constant and g.entry is not None]
         self._entries = [(g.entry[0].get, g.entry[1], g.keep, g) for g in quick if g.entry is not None]
-        kept = set(map(id, quick))
+        cells = [g for g in self._all if isinstance(g, Cell) and g.keep is not NOTHING]
+        self._cells = [(g.cell, g.keep, g) for g in cells]
+        kept = {*map(id, quick), *map(id, cells)}
         self._rest = [g for g in self._all if id(g) not in kept]
 
     def hold(self) -> bool:
         for get, key, keep, guard in self._entries:
             if get(key, NOTHING) is not keep and not guard.holds():
                 return False
+        try:
+            for cell, keep, guard in self._cells:
+                if cell.cell_contents is not keep and not guard.holds():
+                    return False
+        except ValueError:  # a cell that holds nothing any more
+            return False
         return all(map(_HOLDS, self._rest))
 
     def broken(self) -> list[str]:

@@ -48,6 +48,9 @@ class Size(tuple[int, ...]):
         return f"graphtorch.Size({list(self)})"
 
 
+_new = object.__new__
+
+
 class Storage:
     """Memory that tensors view. ``version`` counts in-place writes, and ``rebased`` those that changed where
     gradients go; ``array`` is None in a trace."""
@@ -92,6 +95,13 @@ class Tensor(Operators):
             out._storage = Storage(array)
         else:
             out._storage, out._rebased = storage, storage.rebased
+        return out
+
+    @staticmethod
+    def _made(array: np.ndarray[Any, Any], aval: TensorType) -> Tensor:
+        """A tensor over an array that is new, and whose type is known."""
+        out = _new(Tensor)
+        out._data, out._storage, out._aval = array, Storage(array), aval
         return out
 
     def _alias(self) -> Tensor:

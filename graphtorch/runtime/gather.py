@@ -18,9 +18,10 @@ Array = np.ndarray[Any, Any]
 #: flags of an array (NPY_ARRAY_...)
 CONTIGUOUS, WRITEABLE = 0x0001, 0x0400
 
-# plan: items, pairs, numpy's class of arrays; for each item {flags that it needs, bytes}; for each pair {a, b}: items that must not overlap
+# plan: items, pairs, numpy's class of arrays; for each item {flags that it needs, bytes}; for each pair {a, b}: items
+# that must not overlap
 GATHER_IR = """
-; Store where the arrays of a tuple lie. 0 where it holds what the plan says, and all may be used as they are; else 1.
+; Store where the arrays of a tuple lie. 0 where they are as the plan says, else 1.
 define i64 @gt_gather(ptr %tuple, ptr %slots, ptr %plan) nounwind {
 entry:
   %sizep = getelementptr i8, ptr %tuple, i64 $SIZE

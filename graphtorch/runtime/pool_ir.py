@@ -1,4 +1,6 @@
-"""The worker pool's native code, in LLVM IR: waiting, workers, the launch of a program. Sections: section_ir.py; arrays: gather.py.
+"""The worker pool's native code, in LLVM IR: waiting, workers, the launch of a program.
+
+Sections are in section_ir.py, and what it reads of Python's objects is in gather.py.
 
     pool  gate @0 (launch << 16 | closed << 15 | workers inside), waiters @16, bell @64, sleepers @128,
           busy @192, {function, argument, threads, epoch} @256

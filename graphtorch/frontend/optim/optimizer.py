@@ -113,10 +113,17 @@ class Optimizer:
         """Called when the state was replaced, for what a subclass keeps beside it."""
 
     def _structure(self) -> tuple[object, ...]:
-        """What decides which ops a step consists of, over which tensors; a program is good for one structure."""
-        groups = ((id(g), *g["params"], *(bool(g[key]) for key in self._switches)) for g in self.param_groups)
-        state = (v for of in self.state.values() for v in of.values() if isinstance(v, Tensor))
-        return self._generation, tuple(self.state), *groups, *state
+        """What decides which ops a step consists of, over which tensors; a program is good for these objects.
+
+        It is asked at every call of a program: a flat tuple, whose parts are compared by identity.
+        """
+        out: list[object] = [self._generation, *self.state]
+        for group in self.param_groups:
+            out += (group, *group["params"])
+            out += [not group[key] for key in self._switches]
+        for state in self.state.values():
+            out += [v for v in state.values() if isinstance(v, Tensor)]
+        return tuple(out)
 
     def __repr__(self) -> str:
         lines = []
