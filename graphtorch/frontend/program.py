@@ -201,19 +201,26 @@ class Program:
         """Run on arguments with this program's signature, and on what `match` gave; the function's result."""
         if self._argument_grads:
             self._check_grads(tensors)
-        once = self.frozen.results(self.forward, [owners[i] for i in self._frozen]) if self.frozen else ()
         arrays = [np.array(t) if type(t) is float else t._data for t in owners]
-        outputs = self.forward.attempt([*arrays[: self._own], *once], arrays[self._own :])
+        once: Sequence[Array] = ()
+        if self.frozen is not None:
+            once = self.frozen.results(self.forward, [owners[i] for i in self._frozen])
+        if len(arrays) == self._own and not once:
+            outputs = self.forward.attempt(arrays)
+        else:
+            outputs = self.forward.attempt([*arrays[: self._own], *once], arrays[self._own :])
         if outputs is None:
             arrays, outputs = self._run_closely(tensors, owners, once)
         for i in self._inout:
             owners[i]._storage.version += 1
-        made = self._results.tensors(outputs)
-        end = len(made) + self.traced.grad_count
+        results = self._results
+        made = results.tensors(outputs)
         if self.derivative is not None and autograd.is_grad_enabled():
-            self._attach(made, tensors, [*outputs[end:], *(arrays[i] for i in self._saved)], owners)
-        self._results.store(outputs[len(made) : end], tensors, made)
-        return self._results.result(tensors, made)
+            residuals = outputs[len(made) + self.traced.grad_count :]
+            self._attach(made, tensors, [*residuals, *(arrays[i] for i in self._saved)], owners)
+        if results.changes:
+            results.store(outputs, tensors, made)
+        return results.result(tensors, made)
 
     def _run_closely(
         self, tensors: Sequence[Tensor], owners: Sequence[Any], once: Sequence[Array]

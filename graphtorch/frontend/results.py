@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,37 +29,39 @@ class Results:
         self._grads = [self._plan(g, wanted) for g in traced.grads]
         self.result = self._part(traced.result)
         self._assignments = [(a, self._part(a.after)) for a in traced.assignments]
+        #: whether a call changes anything beside the memory that its program writes
+        self.changes = bool(self._grads or self._assignments)
 
     def tensors(self, arrays: Sequence[Array]) -> list[Tensor]:
         """A tensor over each of the arrays that are outputs."""
         return [Tensor._made(array, aval) for array, aval in zip(arrays, self.avals, strict=False)]
 
     def store(self, arrays: Sequence[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
-        """Set `.grad`, or add to it, and repeat the assignments. ``arrays`` are those of the gradients."""
-        if self._grads:
-            self._store_grads(iter(arrays), tensors, made)
+        """Set `.grad`, or add to it, and repeat the assignments."""
+        self._store_grads(iter(arrays[len(made) :]), tensors, made)
         for assignment, part in self._assignments:
             assignment.repeat(part(tensors, made))
 
-    def _plan(self, change: NewGrad, wanted: Counter[int]) -> tuple[NewGrad, Part | None, int | None]:
-        """The change, where its leaf is found (None: it is the very tensor), and its value's id if others want that."""
-        fixed = self._traced.is_fixed(change.leaf)
-        shared = change.made and wanted[id(change.value)] > 1
-        return change, None if fixed else self._part(change.leaf), id(change.value) if shared else None
+    def _plan(self, change: NewGrad, wanted: Counter[int]) -> tuple[Any, ...]:
+        """(leaf, where else it is found, type of the value, its id if others want it, whether it is added)."""
+        part = None if self._traced.is_fixed(change.leaf) else self._part(change.leaf)
+        if change.value is None:
+            return change.leaf, part, None, None, False
+        key = id(change.value)
+        return change.leaf, part, change.value.aval, key if wanted[key] > 1 else None, change.adds
 
-    def _store_grads(self, found: Any, tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
-        by_id = {key: made[i] for key, i in self._numbers.items()}
-        for change, part, key in self._grads:
-            owner = change.leaf if part is None else part(tensors, made)
-            value = change.value
-            if value is None:
+    def _store_grads(self, found: Iterator[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
+        shared = {key: made[i] for key, i in self._numbers.items()}
+        for leaf, part, aval, key, adds in self._grads:
+            owner = leaf if part is None else part(tensors, made)
+            if aval is None:
                 owner._grad = None
                 continue
-            new = Tensor._made(next(found), value.aval)
-            if change.adds and owner._grad is not None:
+            new = Tensor._made(next(found), aval)
+            if adds and owner._grad is not None:
                 owner._grad = owner._grad + new
             else:
-                owner._grad = new if key is None else by_id.setdefault(key, new)
+                owner._grad = new if key is None else shared.setdefault(key, new)
 
     def _part(self, tree: Any) -> Part:
         """How to get what a call has in the place of ``tree``, which is of the trace."""

@@ -16,7 +16,7 @@ from graphtorch.frontend import autograd
 from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING, Assignments
 from graphtorch.frontend.gradients import Argument, Gradients
-from graphtorch.frontend.guards import Guard, Parts
+from graphtorch.frontend.guards import Guard, Objects
 from graphtorch.frontend.tensor import Storage, Tensor, _no_data
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
@@ -251,7 +251,7 @@ class Tracer(bind.Interpreter):
 
     def depends(self, name: str, read: Callable[[], tuple[Any, ...]]) -> None:
         """The program is good as long as ``read()`` gives the objects that it gives now."""
-        self.guards.append(Parts(name, read, deep=False))
+        self.guards.append(Objects(name, read))
 
     def constructing(self, owner: Any) -> None:
         """A module that the function makes: its attributes are the function's own business."""

@@ -49,7 +49,7 @@ class Entry:
         self.expect([(CONTIGUOUS, 0)] * slots, [])
 
     def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
-        """What `gather` is to see to: see `plan_of`. There may be more arrays than slots, which are only looked at."""
+        """What `run` sees to (`plan_of`). There may be more arrays than slots, which are only looked at."""
         header = self._table[:HEADER]
         self._table = (ctypes.c_void_p * (HEADER + len(needs)))(*header)
         self._table_address = ctypes.addressof(self._table)
@@ -69,27 +69,22 @@ class Entry:
         launches = self._launches()
         return emit_program(launches, self._where, _facts(launches).scratch)
 
-    def gather(self, arrays: tuple[Array, ...]) -> bool:
-        """Point the slots to ``arrays``; False when they are not as the program needs them, or it cannot be seen."""
-        return self._pool.gather(id(arrays), self._slots_address, self._plan_address) == 0
+    def run(self, arrays: tuple[Array, ...], anyway: bool = True) -> bool:
+        """Point the slots to ``arrays``, and make the one call into native code; one at a time.
 
-    def point(self, arrays: Sequence[Array]) -> None:
-        """Point the slots to ``arrays``, whatever they are."""
-        for at, array in enumerate(arrays, HEADER):
-            self._table[at] = address(array)
-
-    def run(self, arrays: Sequence[Array]) -> None:
-        """Point the slots to ``arrays``, and run; one call at a time."""
-        self.point(arrays)
-        self.launch()
-
-    def launch(self) -> None:
-        """The one call into native code, on what the slots point to."""
+        Where they are not as `expect` was told it happens ``anyway``, or nothing happens and the answer is False.
+        """
         count, pool = threads.get_num_threads(), threads.pool()
         if count != self._ready_for or pool is not self._pool or pool.workers < count - 1:
             self._prepare(count, pool)
+        if pool.gather(id(arrays), self._slots_address, self._plan_address):
+            if not anyway:
+                return False
+            for at, array in enumerate(arrays[: len(self._table) - HEADER], HEADER):
+                self._table[at] = address(array)
         self.calls += 1
         pool.launch(pool.address, self._address, self._table_address, count if self._parallel else 1, self._epoch)
+        return True
 
     def _prepare(self, count: int, pool: threads.Pool) -> None:
         """Memory for this number of threads, and a pool of this process (it may have forked).

@@ -21,6 +21,7 @@ from graphtorch.runtime.plan import plan_memory
 from graphtorch.runtime.tune import fastest, first
 
 Array = np.ndarray[Any, Any]
+_empty = np.empty
 
 
 class Executable:
@@ -49,7 +50,7 @@ class Executable:
             f"{host_target()}\narena {self.plan.arena_bytes}\n{text}", lambda: self._parts.program, self._where, *memory
         )
         self._once = Entry(program_text(once, self._where), lambda: once, self._where, *memory) if once else None
-        self._stale = True
+        self._stale, self._slots = True, len(graph.params) + len(graph.outputs)
         self.kernels = self._program.kernels
         self.from_cache = self._program.from_cache and (self._once is None or self._once.from_cache)
         self._lock = threads.fork_safe(threading.Lock())
@@ -90,33 +91,24 @@ class Executable:
         self._program.expect(needs, pairs)
 
     def attempt(self, params: Sequence[Array], beside: Sequence[Array] = ()) -> list[Array] | None:
-        """`run`, if the arrays are as `expect` wants them; None, and nothing is done, where they are not."""
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._output_types]
-        arrays = (*params, *outputs, *beside)
-        with self._lock:
-            if not self._program.gather(arrays):
-                return None
-            if self._stale:
-                self._refresh(arrays)
-            self._program.launch()
-        return outputs
+        """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not."""
+        return self._run(params, beside, anyway=False)
 
     def run(self, params: Sequence[Array]) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.
 
         ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
         """
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._output_types]
-        arrays = (*params, *outputs)
-        with self._lock:
-            if self._stale:
-                self._refresh(arrays)
-            if not self._program.gather(arrays):
-                self._program.point(arrays)
-            self._program.launch()
+        outputs = self._run(params, (), anyway=True)
+        assert outputs is not None  # it ran anyway
         return outputs
 
-    def _refresh(self, arrays: Sequence[Array]) -> None:
-        if self._once is not None:
-            self._once.run(arrays)
-        self._stale = False
+    def _run(self, params: Sequence[Array], beside: Sequence[Array], anyway: bool) -> list[Array] | None:
+        outputs = [_empty(shape, dtype) for shape, dtype in self._output_types]
+        arrays = (*params, *outputs, *beside)
+        with self._lock:
+            if self._stale and self._once is not None:
+                if not self._once.run(arrays[: self._slots], anyway):
+                    return None
+                self._stale = False
+            return outputs if self._program.run(arrays, anyway) else None

@@ -321,7 +321,7 @@ def test_a_closure() -> None:
     factor: Any = 2.0
 
     def f(a: gt.Tensor) -> gt.Tensor:
-        return a * factor
+        return a * factor  # noqa: F821 (it is deleted below)
 
     compiled = warm(f, x())
     factor = 3.0
