@@ -13,12 +13,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphtorch.frontend import autograd
-from graphtorch.frontend.contents import PLAIN, plain, snapshot
-from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.program import Program, Stats
-from graphtorch.frontend.signature import SameKind, same_kind
+from graphtorch.frontend.signature import SameKind, key_of, leaf_key, same_kind
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import name_of, run_trace
 from graphtorch.frontend.tree import leaves, structure
@@ -58,8 +55,7 @@ class Compiled:
             tensors = is_of_kind(args, kwargs)
             if tensors is None:
                 continue
-            with own["_lock"]:
-                owners = program.match(tensors)
+            owners = program.match(tensors)
             if owners is not None:
                 return program.run(tensors, owners)
         return self._look_up(args, kwargs)
@@ -70,7 +66,7 @@ class Compiled:
 
     def _look_up(self, args: Any, kwargs: Any) -> Any:
         tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
-        key = self._key(args, kwargs, tensors)
+        key = key_of(args, kwargs, tensors)
         with self._lock:
             program, owners = self._find(key, tensors)
             if program is None:
@@ -100,11 +96,6 @@ class Compiled:
         """In a class: a method. Its programs are those of the object that it is called on."""
         return self if owner is None else types.MethodType(self, owner)
 
-    def _key(self, args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
-        ids = list(map(id, tensors))
-        shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
-        return structure((args, kwargs), _leaf_key), autograd.is_grad_enabled(), shared
-
     def _compile(self, key: Any, args: Any, kwargs: Any) -> Program:
         have = self._programs.setdefault(key, [])
         if len(have) >= _MAX_PROGRAMS:
@@ -118,7 +109,7 @@ class Compiled:
         reason = self._reason(key)
         traced = run_trace(self._target, args, kwargs)
         try:
-            program = Program(traced, reason, **self._options)
+            program = Program(traced, reason, self._lock, **self._options)
         except BaseException:
             traced.undo()
             raise
@@ -128,7 +119,7 @@ class Compiled:
 
     def _warn_of_numbers(self, args: Any, kwargs: Any) -> None:
         """Once, when calls differ again and again in nothing but Python numbers and the like."""
-        alike = structure((args, kwargs), lambda x: _leaf_key(x) if isinstance(x, Tensor) else type(x))
+        alike = structure((args, kwargs), lambda x: leaf_key(x) if isinstance(x, Tensor) else type(x))
         self._alike[alike] = count = self._alike.get(alike, 0) + 1
         if count == _MANY_ALIKE:
             warnings.warn(
@@ -208,25 +199,6 @@ def _texts(program: Program) -> dict[str, str]:
             texts[prefix + "kernels"] = "\n".join(map(str, kernels))
             texts[prefix + "llvm"] = executable.llvm_text()
     return texts
-
-
-def _leaf_key(x: Any) -> Any:
-    if isinstance(x, Tensor):
-        return type(x), x.aval, x._requires_grad, x.is_leaf
-    try:
-        hash(x)
-    except TypeError:
-        raise ArgumentTypeError(
-            "GT301",
-            f"a compiled function does not take {type(x).__name__}",
-            ["expected tensors, numbers, strings, None, and tuples, lists or dicts of them"],
-        ) from None
-    if isinstance(x, PLAIN):
-        return plain(x)
-    if getattr(type(x), "__eq__", None) is object.__eq__:
-        return type(x), x
-    # equal is what its class says, and what it holds may differ all the same
-    return type(x), x, snapshot(own_attributes(x) or {}), snapshot([get() for _, get in slots(x)])
 
 
 _NO_RESULT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)

@@ -44,8 +44,9 @@ class Stats:
 class Program:
     """What `run` does with every call: fetch, run, write back, hand out."""
 
-    def __init__(self, traced: Traced, reason: str, freeze: bool = False, tune: bool = False) -> None:
+    def __init__(self, traced: Traced, reason: str, lock: Any, freeze: bool = False, tune: bool = False) -> None:
         started = time.perf_counter()
+        self._lock = lock
         self.traced = traced
         self.derivative: Derivative | None = None
         self.frozen: FrozenPart | None = None
@@ -130,31 +131,43 @@ class Program:
         self._checks = Checks([*recorder.other_guards.values(), *traced.tracer.guards])
         self._grads = list(gradients.seen.values())
         self._argument_grads = list(gradients.seen_of_arguments.items())
+        self._looks_at_grads = bool(self._grads or self._argument_grads)
         self._asked = traced.tracer.questions.all()
         self._kept = [self.bindings[i].tensor for i in self._volatile]
         self._layout = self._memory.layout([b.tensor for b in self.bindings])
 
     def match(self, tensors: Sequence[Tensor]) -> list[Any] | None:
         """What every binding holds at this call; None if the Python state is another than the one that was traced."""
+        if self._volatile or self._epoch != epoch.now():
+            with self._lock:  # a trace of the same function assigns attributes, and takes that back when it ends
+                return self._match_anew(tensors)
+        return self._owners_at(tensors) if self._holds(tensors) else None
+
+    def _match_anew(self, tensors: Sequence[Tensor]) -> list[Any] | None:
         now = epoch.now()
         later = self._epoch != now
-        if later and not self._unchanged():
+        if (later and not self._unchanged()) or not self._holds(tensors):
             return None
-        if not (self._checks.hold() and self._same_grads(tensors)):
+        owners = self._owners_at(tensors)
+        moved = [i for i, kept in zip(self._volatile, self._kept, strict=True) if owners[i] is not kept]
+        if (moved or later) and not self._settle(owners, moved, later):
             return None
-        if self._asked and not all(a.holds(tensors) for a in self._asked):
-            return None
+        self._epoch = now
+        return owners
+
+    def _owners_at(self, tensors: Sequence[Tensor]) -> list[Any]:
         owners = self._owners.copy()
         for i, position in self._given:
             owners[i] = tensors[position]
         for i, fetch in self._fetched:
             owners[i] = fetch(tensors)
-        if later or self._volatile:
-            moved = [i for i, kept in zip(self._volatile, self._kept, strict=True) if owners[i] is not kept]
-            if (moved or later) and not self._settle(owners, moved, later):
-                return None
-            self._epoch = now
         return owners
+
+    def _holds(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether that is as it was which nothing tells of when it changes."""
+        if not self._checks.hold() or (self._looks_at_grads and not self._same_grads(tensors)):
+            return False
+        return not self._asked or all(a.holds(tensors) for a in self._asked)
 
     def _unchanged(self) -> bool:
         """Whether what moves the epoch is as it was: attributes of modules, and types of tensors."""
@@ -169,7 +182,7 @@ class Program:
         for t, none in self._grads:
             if (t._grad is None) is not none:
                 return False
-        return not self._argument_grads or all((tensors[i]._grad is None) is none for i, none in self._argument_grads)
+        return all((tensors[i]._grad is None) is none for i, none in self._argument_grads)
 
     def _settle(self, owners: Sequence[Any], moved: Sequence[int], everything: bool) -> bool:
         """Whether the program is good for tensors that stand in the place of others now."""

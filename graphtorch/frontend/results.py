@@ -14,6 +14,7 @@ from graphtorch.frontend.trace import Traced
 from graphtorch.frontend.tree import map_leaves
 
 Array = np.ndarray[Any, Any]
+_made = Tensor._made
 #: (arguments, tensors that the call made) -> a part of a result
 Part = Callable[[Sequence[Tensor], Sequence[Tensor]], Any]
 
@@ -34,7 +35,7 @@ class Results:
 
     def tensors(self, arrays: Sequence[Array]) -> list[Tensor]:
         """A tensor over each of the arrays that are outputs."""
-        return [Tensor._made(array, aval) for array, aval in zip(arrays, self.avals, strict=False)]
+        return list(map(_made, arrays, self.avals))  # further arrays are left
 
     def store(self, arrays: Sequence[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
         """Set `.grad`, or add to it, and repeat the assignments."""
@@ -57,7 +58,7 @@ class Results:
             if aval is None:
                 owner._grad = None
                 continue
-            new = Tensor._made(next(found), aval)
+            new = _made(next(found), aval)
             if adds and owner._grad is not None:
                 owner._grad = owner._grad + new
             else:

@@ -1,9 +1,9 @@
-"""Whether a call is of the kind of an earlier one: Python source, made for one signature.
+"""What distinguishes calls, so that each kind has programs of its own: a key, and a quick comparison.
 
-What distinguishes signatures is said by the key of `compile.py`: the nesting, types and facts of tensors, other
-arguments by value, which arguments are one, the grad mode. To build and hash that key takes longer than a small
-program runs. So each signature has a function that compares a call with it, value by value. It may say no to a call
-with an equal key, which is then looked up by its key; it never says yes to one with another.
+The key holds the nesting, types and facts of tensors, other arguments by value, which tensors are one, the grad mode.
+To build and hash it takes longer than a small program runs. So each key has a function, made as Python source, that
+compares the arguments of a call with those that it was made from, value by value. It may say no to a call with an
+equal key, which is then looked up; it never says yes to one with another.
 """
 
 from __future__ import annotations
@@ -15,14 +15,45 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from graphtorch.frontend import autograd
+from graphtorch.frontend.contents import PLAIN, plain, snapshot
+from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.tree import structure
+from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.types import DType
 
 #: ``same_kind(args, kwargs)``: the tensors of a call that is of the kind, else None
 SameKind = Callable[[tuple[Any, ...], dict[str, Any]], Sequence[Tensor] | None]
 _SINGLE = (bool, type(None), type(...), DType)
 _numbers = itertools.count()
+
+
+def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
+    """The key of a call whose arguments hold these tensors; ArgumentTypeError GT301 for what has none."""
+    ids = list(map(id, tensors))
+    shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
+    return structure((args, kwargs), leaf_key), autograd.is_grad_enabled(), shared
+
+
+def leaf_key(x: Any) -> Any:
+    """What a key holds of an argument that is no tuple, list or dict."""
+    if isinstance(x, Tensor):
+        return type(x), x.aval, x._requires_grad, x.is_leaf
+    try:
+        hash(x)
+    except TypeError:
+        raise ArgumentTypeError(
+            "GT301",
+            f"a compiled function does not take {type(x).__name__}",
+            ["expected tensors, numbers, strings, None, and tuples, lists or dicts of them"],
+        ) from None
+    if isinstance(x, PLAIN):
+        return plain(x)
+    if getattr(type(x), "__eq__", None) is object.__eq__:
+        return type(x), x
+    # equal is what its class says, and what it holds may differ all the same
+    return type(x), x, snapshot(own_attributes(x) or {}), snapshot([get() for _, get in slots(x)])
 
 
 class _Unfit(Exception):

@@ -74,9 +74,9 @@ class Entry:
 
         Where they are not as `expect` was told it happens ``anyway``, or nothing happens and the answer is False.
         """
-        count, pool = threads.get_num_threads(), threads.pool()
-        if count != self._ready_for or pool is not self._pool or pool.workers < count - 1:
-            self._prepare(count, pool)
+        if threads._threads != self._ready_for or threads._pool is not self._pool:
+            self._prepare()
+        pool, count = self._pool, self._ready_for
         if pool.gather(id(arrays), self._slots_address, self._plan_address):
             if not anyway:
                 return False
@@ -86,13 +86,13 @@ class Entry:
         pool.launch(pool.address, self._address, self._table_address, count if self._parallel else 1, self._epoch)
         return True
 
-    def _prepare(self, count: int, pool: threads.Pool) -> None:
-        """Memory for this number of threads, and a pool of this process (it may have forked).
+    def _prepare(self) -> None:
+        """Memory for the threads of now, and a pool of this process (it may have forked).
 
-        The number is asked for once in a call: another Python thread may change it at any time.
+        Their number is asked for once in a call: another Python thread may change it at any time.
         """
-        if pool.workers < count - 1:
-            pool.grow(count)
+        count, pool = threads.get_num_threads(), threads.pool()
+        pool.grow(count)
         if count == self._ready_for and pool is self._pool:
             return
         # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off

@@ -54,7 +54,8 @@ class Executable:
         self.kernels = self._program.kernels
         self.from_cache = self._program.from_cache and (self._once is None or self._once.from_cache)
         self._lock = threads.fork_safe(threading.Lock())
-        self._output_types = [(o.type.shape, o.type.dtype.np) for o in graph.outputs]
+        self._shapes = [o.type.shape for o in graph.outputs]
+        self._dtypes = [o.type.dtype.np for o in graph.outputs]
         self.compile_seconds = time.perf_counter() - started
 
     @cached_property
@@ -90,21 +91,11 @@ class Executable:
         """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`)."""
         self._program.expect(needs, pairs)
 
-    def attempt(self, params: Sequence[Array], beside: Sequence[Array] = ()) -> list[Array] | None:
+    def attempt(
+        self, params: Sequence[Array], beside: Sequence[Array] = (), anyway: bool = False
+    ) -> list[Array] | None:
         """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not."""
-        return self._run(params, beside, anyway=False)
-
-    def run(self, params: Sequence[Array]) -> list[Array]:
-        """The outputs, in fresh memory; ``inout`` parameters are written in place.
-
-        ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
-        """
-        outputs = self._run(params, (), anyway=True)
-        assert outputs is not None  # it ran anyway
-        return outputs
-
-    def _run(self, params: Sequence[Array], beside: Sequence[Array], anyway: bool) -> list[Array] | None:
-        outputs = [_empty(shape, dtype) for shape, dtype in self._output_types]
+        outputs = list(map(_empty, self._shapes, self._dtypes))
         arrays = (*params, *outputs, *beside)
         with self._lock:
             if self._stale and self._once is not None:
@@ -112,3 +103,12 @@ class Executable:
                     return None
                 self._stale = False
             return outputs if self._program.run(arrays, anyway) else None
+
+    def run(self, params: Sequence[Array]) -> list[Array]:
+        """The outputs, in fresh memory; ``inout`` parameters are written in place.
+
+        ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
+        """
+        outputs = self.attempt(params, anyway=True)
+        assert outputs is not None  # it ran anyway
+        return outputs
