@@ -26,6 +26,8 @@ from graphtorch.ir.types import DType
 #: ``same_kind(args, kwargs)``: the tensors of a call that is of the kind, else None
 SameKind = Callable[[tuple[Any, ...], dict[str, Any]], Sequence[Tensor] | None]
 _SINGLE = (bool, type(None), type(...), DType)
+#: lines of a function; what is longer takes long to make, and hashing is not what such a call waits for
+_LONGEST = 400
 _numbers = itertools.count()
 
 
@@ -78,6 +80,8 @@ class _Source:
         return name
 
     def unless(self, *conditions: str) -> None:
+        if len(self.lines) > _LONGEST:
+            raise _Unfit
         self.lines.append(f"    if {' or '.join(conditions)}: return None")
 
     def of(self, name: str, value: Any) -> None:

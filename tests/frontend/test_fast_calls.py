@@ -17,6 +17,7 @@ from graphtorch import nn, optim
 from graphtorch.errors import ShapeError, TraceError
 from graphtorch.frontend.compile import Compiled
 from graphtorch.frontend.signature import same_kind
+from graphtorch.frontend.tracer import Tracer
 from graphtorch.runtime import threads
 from graphtorch.runtime.gather import CONTIGUOUS, plan_of
 
@@ -397,6 +398,53 @@ def test_modules() -> None:
     assert f(given).requires_grad
 
 
+def test_a_frozen_program_sees_new_weights() -> None:
+    net = nn.Sequential(nn.Linear(3, 3), nn.ReLU()).eval()
+    f = gt.compile(net, freeze=True)
+    with gt.no_grad():
+        warm(f, x())
+        for value in (1.0, 2.0):
+            net.load_state_dict({name: gt.ones(*t.shape) * value for name, t in net.state_dict().items()})
+            for given in (x(), gt.from_numpy(np.asfortranarray(X)), x()):
+                np.testing.assert_allclose(f(given).numpy(), net(given).numpy(), rtol=1e-6)
+
+
+def test_a_compiled_module_answers_for_its_module() -> None:
+    net = gt.compile(nn.Linear(3, 3))
+    warm(net, x())
+    net.weight = nn.Parameter(gt.zeros(3, 3))
+    net.bias.data.fill_(7.0)
+    found = net(x())
+    assert found.tolist() == [[7.0] * 3] * 2 and found.requires_grad
+
+
+def test_state_that_is_assigned_in_every_call() -> None:
+    class Last(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("seen", gt.zeros(3))
+
+        def forward(self, a: gt.Tensor) -> gt.Tensor:
+            self.seen = self.seen + a
+            return self.seen * 2
+
+    module = Last()
+    f = warm(gt.compile(module), gt.ones(3))
+    for count in (3, 4):
+        assert f(gt.ones(3)).tolist() == [2 * count] * 3
+    module.seen = gt.zeros(3)
+    assert f(gt.ones(3)).tolist() == [2] * 3
+    module.seen = gt.zeros(3, dtype=gt.float64)
+    assert f(gt.ones(3)).dtype is gt.float64
+
+
+def test_a_tensor_that_was_kept_from_a_trace_has_no_data() -> None:
+    kept = Tracer("earlier").add_input(x().aval, 0, None, False)
+    f = warm(lambda a: a + 1, x())
+    with pytest.raises(TraceError, match="GT601"):
+        f(kept)
+
+
 def test_whether_a_gradient_is_none() -> None:
     w = nn.Parameter(gt.ones(3))
 
@@ -572,6 +620,12 @@ def test_the_text_can_be_read_and_goes_with_its_function() -> None:
     assert "return (v" in linecache.getline(file, len(linecache.getlines(file)))
     del quick
     assert file not in linecache.cache
+
+
+def test_what_is_long_is_looked_up() -> None:
+    assert same_kind(([1] * 2000,), {}) is None
+    f = warm(lambda items: items[0] * len(items), [x()] * 600)
+    np.testing.assert_array_equal(f([x()] * 600).numpy(), X * 600)
 
 
 def test_gather_declines_what_it_does_not_know() -> None:

@@ -120,7 +120,7 @@ class Optimizer:
         out: list[object] = [self._generation, *self.state]
         for group in self.param_groups:
             out += (group, *group["params"])
-            out += [not group[key] for key in self._switches]
+            out += [not group[key] for key in self._switches]  # True and False are one object each
         for state in self.state.values():
             out += [v for v in state.values() if isinstance(v, Tensor)]
         return tuple(out)
