@@ -28,6 +28,7 @@ class Results:
         self._numbers = {id(o): i for i, o in enumerate(traced.outputs)}
         wanted = Counter([*self._numbers, *(id(g.value) for g in traced.grads if g.made)])
         self._grads = [self._plan(g, wanted) for g in traced.grads]
+        self._shares = any(key is not None for _, _, _, key, _ in self._grads)
         self.result = self._part(traced.result)
         self._assignments = [(a, self._part(a.after)) for a in traced.assignments]
         #: whether a call changes anything beside the memory that its program writes
@@ -52,7 +53,7 @@ class Results:
         return change.leaf, part, change.value.aval, key if wanted[key] > 1 else None, change.adds
 
     def _store_grads(self, found: Iterator[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
-        shared = {key: made[i] for key, i in self._numbers.items()}
+        shared = {key: made[i] for key, i in self._numbers.items()} if self._shares else {}
         for leaf, part, aval, key, adds in self._grads:
             owner = leaf if part is None else part(tensors, made)
             if aval is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from operator import not_
 from typing import Any, ClassVar
 
 from graphtorch.frontend import epoch
@@ -119,8 +120,9 @@ class Optimizer:
         """
         out: list[object] = [self._generation, *self.state]
         for group in self.param_groups:
-            out += (group, *group["params"])
-            out += [not group[key] for key in self._switches]  # True and False are one object each
+            out.append(group)
+            out += group["params"]
+            out += map(not_, map(group.__getitem__, self._switches))  # True and False are one object each
         for state in self.state.values():
             out += [v for v in state.values() if isinstance(v, Tensor)]
         return tuple(out)
