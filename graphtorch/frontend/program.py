@@ -131,8 +131,8 @@ class Program:
         self._checks = Checks([*recorder.other_guards.values(), *traced.tracer.guards])
         self._grads = list(gradients.seen.values())
         self._argument_grads = list(gradients.seen_of_arguments.items())
-        self._looks_at_grads = bool(self._grads or self._argument_grads)
         self._asked = traced.tracer.questions.all()
+        self._closer = bool(self._grads or self._argument_grads or self._asked)
         self._kept = [self.bindings[i].tensor for i in self._volatile]
         self._layout = self._memory.layout([b.tensor for b in self.bindings])
 
@@ -165,9 +165,11 @@ class Program:
 
     def _holds(self, tensors: Sequence[Tensor]) -> bool:
         """Whether that is as it was which nothing tells of when it changes."""
-        if not self._checks.hold() or (self._looks_at_grads and not self._same_grads(tensors)):
-            return False
-        return not self._asked or all(a.holds(tensors) for a in self._asked)
+        return self._checks.hold() and (not self._closer or self._holds_of(tensors))
+
+    def _holds_of(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether gradients and arguments are as they were where the function looked at them."""
+        return self._same_grads(tensors) and all(a.holds(tensors) for a in self._asked)
 
     def _unchanged(self) -> bool:
         """Whether what moves the epoch is as it was: attributes of modules, and types of tensors."""
@@ -218,7 +220,7 @@ class Program:
         once: Sequence[Array] = ()
         if self.frozen is not None:
             once = self.frozen.results(self.forward, [owners[i] for i in self._frozen])
-        if len(arrays) == self._own and not once:
+        if self._own == len(arrays) and not once:
             outputs = self.forward.attempt(arrays)
         else:
             outputs = self.forward.attempt([*arrays[: self._own], *once], arrays[self._own :])

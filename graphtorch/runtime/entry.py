@@ -36,7 +36,7 @@ class Entry:
         self._pool = threads.pool()
         (facts, *code), self.from_cache = cache.objects_for(text, "program", self._compile)
         self._facts = Facts(**json.loads(facts))
-        self.kernels, self._parallel = self._facts.kernels, self._facts.parallel
+        self.kernels = self._facts.kernels
         self._machine = cpu.Machine(*code)
         self._address = self._machine.address("program")
         self._section_count = ctypes.CFUNCTYPE(ctypes.c_int64)(self._machine.address("sections"))()
@@ -53,9 +53,8 @@ class Entry:
         header = self._table[:HEADER]
         self._table = (ctypes.c_void_p * (HEADER + len(needs)))(*header)
         self._table_address = ctypes.addressof(self._table)
-        self._slots_address = self._table_address + HEADER * ctypes.sizeof(ctypes.c_void_p)
         self._plan = plan_of(needs, pairs)
-        self._plan_address = address(self._plan)
+        self._ready_for = 0
 
     def _compile(self) -> list[bytes]:
         """What the entry is to know of its kernels, and their object code."""
@@ -76,14 +75,13 @@ class Entry:
         """
         if threads._threads != self._ready_for or threads._pool is not self._pool:
             self._prepare()
-        pool, count = self._pool, self._ready_for
-        if pool.gather(id(arrays), self._slots_address, self._plan_address):
+        if self._pool.launch(id(arrays), self._call_address):
             if not anyway:
                 return False
             for at, array in enumerate(arrays[: len(self._table) - HEADER], HEADER):
                 self._table[at] = address(array)
+            self._pool.start(*self._call[:5])
         self.calls += 1
-        pool.launch(pool.address, self._address, self._table_address, count if self._parallel else 1, self._epoch)
         return True
 
     def _prepare(self) -> None:
@@ -96,12 +94,18 @@ class Entry:
         if count == self._ready_for and pool is self._pool:
             return
         # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
-        self._pool, self._ready_for = pool, count
+        self._pool, self._ready_for = pool, 0  # until all is made: an interrupt may come in between
         self._scratch = aligned(self._facts.scratch * count)
         self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
         self._sections[:] = 0
         self._epoch = address(self._sections)  # in the line before the sections
         self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
+        slots = self._table_address + HEADER * ctypes.sizeof(ctypes.c_void_p)
+        used = count if self._facts.parallel else 1
+        call = pool.address, self._address, self._table_address, used, self._epoch, slots, address(self._plan)
+        self._call = (ctypes.c_int64 * len(call))(*call)
+        self._call_address = ctypes.addressof(self._call)
+        self._ready_for = count
 
 
 @dataclass(frozen=True)

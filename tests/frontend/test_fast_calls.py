@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import linecache
 import os
 import threading
@@ -629,7 +630,8 @@ def test_what_is_long_is_looked_up() -> None:
 
 
 def test_gather_declines_what_it_does_not_know() -> None:
-    gather, a = threads.pool().gather, np.ones(4, np.float32)
+    word, a = ctypes.c_int64, np.ones(4, np.float32)
+    gather = ctypes.PYFUNCTYPE(word, word, word, word)(threads.pool().machine.address("gt_gather"))
     slots, plan = np.zeros(2, np.int64), plan_of([(CONTIGUOUS, 16), (CONTIGUOUS, 16)], [(0, 1)])
 
     def ask(*items: Any) -> bool:
