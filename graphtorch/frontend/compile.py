@@ -72,8 +72,10 @@ class Compiled:
             if program is None:
                 program = self._compile(key, args, kwargs)
                 owners = program.match(tensors)
+            if owners is None:
+                raise self._unstable(program, "in vain")
             self._remember(key, args, kwargs, program)
-        return program.run(tensors, owners or [])
+        return program.run(tensors, owners)
 
     def _remember(self, key: Any, args: Any, kwargs: Any, program: Program) -> None:
         """Calls like this one try ``program`` before they are looked up."""
@@ -99,12 +101,7 @@ class Compiled:
     def _compile(self, key: Any, args: Any, kwargs: Any) -> Program:
         have = self._programs.setdefault(key, [])
         if len(have) >= _MAX_PROGRAMS:
-            raise TraceError(
-                "GT608",
-                f"{name_of(self._target)} was compiled {len(have)} times for one signature, because Python state "
-                "that it reads changes from call to call",
-                [f"changed since the last time: {', '.join(have[-1].broken())}", "pass it as a tensor argument"],
-            )
+            raise self._unstable(have[-1], f"{len(have)} times for one signature")
         self._warn_of_numbers(args, kwargs)
         reason = self._reason(key)
         traced = run_trace(self._target, args, kwargs)
@@ -116,6 +113,15 @@ class Compiled:
         have.insert(0, program)
         self._order.append(program)
         return program
+
+    def _unstable(self, program: Program, when: str) -> TraceError:
+        """Python state changes faster than programs can be made for it."""
+        return TraceError(
+            "GT608",
+            f"{name_of(self._target)} was compiled {when}, because Python state "
+            "that it reads changes from call to call",
+            [f"changed since the last time: {', '.join(program.broken())}", "pass it as a tensor argument"],
+        )
 
     def _warn_of_numbers(self, args: Any, kwargs: Any) -> None:
         """Once, when calls differ again and again in nothing but Python numbers and the like."""

@@ -109,6 +109,8 @@ class Executable:
 
         ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
         """
+        if len(params) != len(self.graph.params):  # native code would read what is not there
+            raise ValueError(f"{len(params)} arrays for {len(self.graph.params)} parameters")
         outputs = self.attempt(params, anyway=True)
         assert outputs is not None  # it ran anyway
         return outputs
