@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--work", type=int, default=1)
     options = parser.parse_args()
     arguments = program(options.threads, options.loops, options.work)
-    launch, address = threads.pool().launch, threads.pool().machine.address("gt_launch")
+    launch, address = threads.pool().start, threads.pool().machine.address("gt_launch")
     native = cpu.Machine(cpu.compile_object(NATIVE))
     types = [*[ctypes.c_void_p] * 4, ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64]
     repeat = ctypes.CFUNCTYPE(None, *types)(native.address("repeat"))

@@ -13,11 +13,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from graphtorch.frontend import autograd
-from graphtorch.frontend.contents import PLAIN, plain, snapshot
-from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.program import Program, Stats
+from graphtorch.frontend.signature import SameKind, key_of, leaf_key, same_kind
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import name_of, run_trace
 from graphtorch.frontend.tree import leaves, structure
@@ -30,6 +28,8 @@ from graphtorch.runtime.threads import fork_safe
 _MAX_PROGRAMS = 16
 #: programs for arguments that differ in Python values alone, before a warning
 _MANY_ALIKE = 16
+#: programs that a call tries before it looks for its own by key
+_RECENT = 4
 
 
 class Compiled:
@@ -41,20 +41,50 @@ class Compiled:
         self._order: list[Program] = []
         #: how many programs there are for arguments of the same types and shapes
         self._alike: dict[Any, int] = {}
+        #: for each key how to tell its calls; programs that were looked up last, newest first
+        self._kinds: dict[Any, SameKind | None] = {}
+        self._recent: tuple[tuple[SameKind, Program], ...] = ()
         self._lock = fork_safe(threading.RLock())
         functools.update_wrapper(self, target, updated=())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if bind.current().tracing:
-            return self._target(*args, **kwargs)  # inside of another trace: part of that program
+        if not bind.is_default():
+            return self._within(args, kwargs)
+        own = object.__getattribute__(self, "__dict__")  # a compiled module has its other attributes from the module
+        for is_of_kind, program in own["_recent"]:
+            tensors = is_of_kind(args, kwargs)
+            if tensors is None:
+                continue
+            owners = program.match(tensors)
+            if owners is not None:
+                return program.run(tensors, owners)
+        return self._look_up(args, kwargs)
+
+    def _within(self, args: Any, kwargs: Any) -> Any:
+        """A call inside of another trace is part of that program."""
+        return self._target(*args, **kwargs) if bind.current().tracing else self._look_up(args, kwargs)
+
+    def _look_up(self, args: Any, kwargs: Any) -> Any:
         tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
-        key = self._key(args, kwargs, tensors)
+        key = key_of(args, kwargs, tensors)
         with self._lock:
             program, owners = self._find(key, tensors)
             if program is None:
                 program = self._compile(key, args, kwargs)
                 owners = program.match(tensors)
-        return program.run(tensors, owners or [])
+            if owners is None:
+                raise self._unstable(program, "in vain")
+            self._remember(key, args, kwargs, program)
+        return program.run(tensors, owners)
+
+    def _remember(self, key: Any, args: Any, kwargs: Any, program: Program) -> None:
+        """Calls like this one try ``program`` before they are looked up."""
+        if key not in self._kinds:
+            self._kinds[key] = same_kind(args, kwargs)
+        quick = self._kinds[key]
+        if quick is not None:
+            others = [r for r in self._recent if r[1] is not program]
+            self._recent = ((quick, program), *others[: _RECENT - 1])
 
     def _find(self, key: Any, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
         """The program for this call, and what its bindings hold."""
@@ -68,25 +98,15 @@ class Compiled:
         """In a class: a method. Its programs are those of the object that it is called on."""
         return self if owner is None else types.MethodType(self, owner)
 
-    def _key(self, args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
-        ids = list(map(id, tensors))
-        shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
-        return structure((args, kwargs), _leaf_key), autograd.is_grad_enabled(), shared
-
     def _compile(self, key: Any, args: Any, kwargs: Any) -> Program:
         have = self._programs.setdefault(key, [])
         if len(have) >= _MAX_PROGRAMS:
-            raise TraceError(
-                "GT608",
-                f"{name_of(self._target)} was compiled {len(have)} times for one signature, because Python state "
-                "that it reads changes from call to call",
-                [f"changed since the last time: {', '.join(have[-1].broken())}", "pass it as a tensor argument"],
-            )
+            raise self._unstable(have[-1], f"{len(have)} times for one signature")
         self._warn_of_numbers(args, kwargs)
         reason = self._reason(key)
         traced = run_trace(self._target, args, kwargs)
         try:
-            program = Program(traced, reason, **self._options)
+            program = Program(traced, reason, self._lock, **self._options)
         except BaseException:
             traced.undo()
             raise
@@ -94,16 +114,25 @@ class Compiled:
         self._order.append(program)
         return program
 
+    def _unstable(self, program: Program, when: str) -> TraceError:
+        """Python state changes faster than programs can be made for it."""
+        return TraceError(
+            "GT608",
+            f"{name_of(self._target)} was compiled {when}, because Python state "
+            "that it reads changes from call to call",
+            [f"changed since the last time: {', '.join(program.broken())}", "pass it as a tensor argument"],
+        )
+
     def _warn_of_numbers(self, args: Any, kwargs: Any) -> None:
         """Once, when calls differ again and again in nothing but Python numbers and the like."""
-        alike = structure((args, kwargs), lambda x: _leaf_key(x) if isinstance(x, Tensor) else type(x))
+        alike = structure((args, kwargs), lambda x: leaf_key(x) if isinstance(x, Tensor) else type(x))
         self._alike[alike] = count = self._alike.get(alike, 0) + 1
         if count == _MANY_ALIKE:
             warnings.warn(
                 f"{name_of(self._target)} was compiled {count} times for arguments that differ only in Python values; "
                 "pass numbers that change from call to call as tensors, such as gt.tensor(0.5)",
                 RecompileWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _reason(self, key: Any) -> str:
@@ -178,25 +207,6 @@ def _texts(program: Program) -> dict[str, str]:
     return texts
 
 
-def _leaf_key(x: Any) -> Any:
-    if isinstance(x, Tensor):
-        return type(x), x.aval, x._requires_grad, x.is_leaf
-    try:
-        hash(x)
-    except TypeError:
-        raise ArgumentTypeError(
-            "GT301",
-            f"a compiled function does not take {type(x).__name__}",
-            ["expected tensors, numbers, strings, None, and tuples, lists or dicts of them"],
-        ) from None
-    if isinstance(x, PLAIN):
-        return plain(x)
-    if getattr(type(x), "__eq__", None) is object.__eq__:
-        return type(x), x
-    # equal is what its class says, and what it holds may differ all the same
-    return type(x), x, snapshot(own_attributes(x) or {}), snapshot([get() for _, get in slots(x)])
-
-
 _NO_RESULT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 #: methods of a module that return it, so that calls can be chained
 _FLUENT = frozenset("train eval to float double cpu cuda apply requires_grad_".split())
@@ -245,7 +255,7 @@ class CompiledModule(Compiled, Module):
 
 #: what a compiled module has itself
 _OWN = frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
-_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_lock"}
+_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_kinds", "_recent", "_lock"}
 
 
 def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, tune: bool = False) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.loc import state
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.casts import detach as DETACH
+from graphtorch.ir.types import TensorType
 
 
 class Eager(Interpreter):
@@ -21,30 +23,33 @@ class Eager(Interpreter):
 
     def bind(self, op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
         types = op.result_types(operands, attrs)
-        found = op.ref(*(o._array for o in operands), **attrs)
+        found = op.ref(*[o._array for o in operands], **attrs)
         arrays = found if isinstance(found, tuple) else (found,)
-        results = tuple(self._wrap(op, operands, np.asarray(a)) for a in arrays)
-        for result, type_ in zip(results, types, strict=True):
-            result._aval = type_
-            result._origin = (op.name, state.scope)
+        origin = op.name, state.scope
+        results = []
+        for array, type_ in zip(arrays, types, strict=True):
+            result = self._wrap(op, operands, np.asarray(array), type_)
+            result._origin = origin
+            results.append(result)
         if autograd.is_grad_enabled() and not op.nondifferentiable:
             for o in operands:
                 if o._rebased < o._storage.rebased:
                     raise _outdated(o)
             self._record(op, operands, attrs, results)
-        return results
+        return tuple(results)
 
     @staticmethod
-    def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any) -> Tensor:
+    def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any, type_: TensorType) -> Tensor:
         if op.is_view and np.may_share_memory(array, operands[0]._array):
             view = Tensor._from_array(array, operands[0]._storage)
+            view._aval = type_
             if op is DETACH:
                 view._rebased = math.inf
             return view
-        return Tensor._from_array(array)
+        return Tensor._made(array, type_)
 
     @staticmethod
-    def _record(op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any], results: tuple[Tensor, ...]) -> None:
+    def _record(op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any], results: Sequence[Tensor]) -> None:
         if not any(o._requires_grad for o in operands):
             return
         differentiable = [r for r in results if r.aval.dtype.is_floating_point]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.frontend.compiled_node import contiguous
 from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import TraceError
 from graphtorch.ir.frozen import split_frozen
@@ -43,11 +44,11 @@ class FrozenPart:
         self._seen: list[tuple[Any, int, Array]] | None = None
         self._results: list[Array] = []
 
-    def results(self, forward: Executable, owners: Sequence[Any], arrays: Sequence[Array]) -> list[Array]:
-        """What is computed once, anew where a tensor (``owners``, and their contents ``arrays``) was changed."""
+    def results(self, forward: Executable, owners: Sequence[Any]) -> list[Array]:
+        """What is computed once, anew where one of the tensors ``owners`` was changed."""
         if self._seen is None or not self._unchanged(owners):
             if self.program is not None:
-                self._results = self.program.run(arrays)
+                self._results = self.program.run([contiguous(t._array) for t in owners])
             forward.refresh()
             self._seen = [(t._storage, t._storage.version, t._array) for t in owners]
         return self._results

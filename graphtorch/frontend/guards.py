@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from operator import methodcaller
+from operator import attrgetter, is_, methodcaller
 from typing import Any
 
 from graphtorch.frontend.assignments import NOTHING
+from graphtorch.frontend.code import cell_value
 from graphtorch.frontend.contents import can_change, own_part, snapshot
+
+_CODE = attrgetter("__code__", "__defaults__", "__kwdefaults__")
+_HOLDS = methodcaller("holds")
 
 
 class Guard:
@@ -78,6 +82,35 @@ def contents(name: str, value: Any) -> Contents | None:
     return Contents(name, value, same) if same is not None else None
 
 
+class Objects(Guard):
+    """What a tuple holds that is made anew at every look: the very same objects."""
+
+    def __init__(self, name: str, read: Callable[[], tuple[Any, ...]]) -> None:
+        super().__init__(name, read, None)
+        self.keep = read()
+
+    def holds(self) -> bool:
+        now = self.read()
+        return len(now) == len(self.keep) and all(map(is_, now, self.keep))
+
+
+class Function(Guard):
+    """What of a function can be replaced. What its defaults hold has guards of its own."""
+
+    def __init__(self, function: Any) -> None:
+        read = functools.partial(_CODE, function)
+        super().__init__(f"the function {function.__name__}", read, read())
+        self.function = function
+
+
+class Cell(Guard):
+    """What a cell of a closure holds."""
+
+    def __init__(self, name: str, cell: Any, value: Any) -> None:
+        super().__init__(name, functools.partial(cell_value, cell, NOTHING), value, shallow=True)
+        self.cell = cell
+
+
 class Absent(Guard):
     """Names that a table does not have."""
 
@@ -96,24 +129,35 @@ class Absent(Guard):
                 del self._table[name]
 
 
-_HOLDS = methodcaller("holds")
-
-
 class Checks:
-    """Many guards, compared at every call: for most it is one look into a dictionary."""
+    """Many guards, compared at every call: for most it is one look into a dictionary or a cell."""
 
     def __init__(self, guards: Iterable[Guard]) -> None:
         self._all = list(guards)
         quick = [g for g in self._all if g.constant and g.entry is not None]
         self._entries = [(g.entry[0].get, g.entry[1], g.keep, g) for g in quick if g.entry is not None]
-        kept = set(map(id, quick))
+        cells = [g for g in self._all if isinstance(g, Cell) and g.keep is not NOTHING]
+        self._cells = [(g.cell, g.keep, g) for g in cells]
+        functions = [g for g in self._all if isinstance(g, Function)]
+        self._functions = [(g.function, *g.keep, g) for g in functions]
+        kept = {id(g) for g in (*quick, *cells, *functions)}
         self._rest = [g for g in self._all if id(g) not in kept]
 
     def hold(self) -> bool:
         for get, key, keep, guard in self._entries:
             if get(key, NOTHING) is not keep and not guard.holds():
                 return False
-        return all(map(_HOLDS, self._rest))
+        for f, code, defaults, named, guard in self._functions:
+            same = f.__code__ is code and f.__defaults__ is defaults and f.__kwdefaults__ is named
+            if not same and not guard.holds():
+                return False
+        try:
+            for cell, keep, guard in self._cells:
+                if cell.cell_contents is not keep and not guard.holds():
+                    return False
+        except ValueError:  # a cell that holds nothing any more
+            return False
+        return not self._rest or all(map(_HOLDS, self._rest))
 
     def broken(self) -> list[str]:
         """The names of the guards that do not hold."""

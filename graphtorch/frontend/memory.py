@@ -11,6 +11,7 @@ import numpy as np
 
 from graphtorch.frontend.tracer import Binding
 from graphtorch.ir.errors import TraceError
+from graphtorch.runtime.gather import CONTIGUOUS, WRITEABLE
 
 Array = np.ndarray[Any, Any]
 #: how much work to find out whether two interleaved views overlap; more than that, and they do
@@ -58,6 +59,21 @@ class Memory:
         self._writes_inputs = any(i in self.written for i in self._inputs)
         self._spans: list[Span] = []
         self._highest: list[int] = []
+
+    def need(self, index: int) -> tuple[int, int]:
+        """Flags and bytes of an array that takes no closer look (`plan_of`)."""
+        writes_input = index in self.written and index in self._inputs
+        return CONTIGUOUS | (WRITEABLE if writes_input else 0), self._bindings[index].param.type.nbytes
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Arrays that `check` compares: an argument with what is written, and one that is written with all."""
+        inputs = set(self._inputs)
+        return [
+            (i, j)
+            for i in self._inputs
+            for j in sorted({*self._inputs, *self._state})
+            if (i in self.written or j in self.written) and (i < j or j not in inputs)
+        ]
 
     def layout(self, owners: Sequence[Any]) -> list[int]:
         """Which tensors of the captured state share a storage with which: a program is good for one answer."""

@@ -16,14 +16,15 @@ from graphtorch.frontend.gradients import history
 from graphtorch.frontend.guards import Checks
 from graphtorch.frontend.joint import join, split
 from graphtorch.frontend.memory import Memory
+from graphtorch.frontend.results import Results
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.trace import Traced
-from graphtorch.frontend.tree import map_leaves
 from graphtorch.ir.errors import TraceError
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE, SCHEDULE, SIMPLIFY
 from graphtorch.runtime.executable import Executable
+from graphtorch.runtime.gather import CONTIGUOUS
 
 Array = np.ndarray[Any, Any]
 
@@ -43,8 +44,9 @@ class Stats:
 class Program:
     """What `run` does with every call: fetch, run, write back, hand out."""
 
-    def __init__(self, traced: Traced, reason: str, freeze: bool = False, tune: bool = False) -> None:
+    def __init__(self, traced: Traced, reason: str, lock: Any, freeze: bool = False, tune: bool = False) -> None:
         started = time.perf_counter()
+        self._lock = lock
         self.traced = traced
         self.derivative: Derivative | None = None
         self.frozen: FrozenPart | None = None
@@ -84,17 +86,39 @@ class Program:
 
     def _bind(self, traced: Traced, graph: Graph) -> None:
         """Which bindings the programs need (passes drop parameters), and what to do with each."""
-        kept = [p.name for p in graph.params]
         saved = self.derivative.shared if self.derivative else ()
         frozen = self.frozen.names if self.frozen else ()
-        self.bindings = [b for b in traced.bindings if b.param.name in {*kept, *saved, *frozen}]
-        names = [b.param.name for b in self.bindings]
-        self._forward = [names.index(name) for name in kept if name in names]  # others are made by the frozen part
+        found = {b.param.name: b for b in traced.bindings}
+        own = [p.name for p in graph.params if p.name in found]  # the others are made by the frozen part
+        names = list(dict.fromkeys([*own, *(name for name in found if name in {*saved, *frozen})]))
+        #: those of the forward program come first
+        self.bindings = [found[name] for name in names]
+        self._own = len(own)
         self._frozen = [names.index(name) for name in frozen]
         self._saved = [names.index(name) for name in saved]
         self._inout = [i for i, b in enumerate(self.bindings) if b.param.role == "inout"]
         self._volatile = [i for i, b in enumerate(self.bindings) if b.volatile]
         self._memory = Memory(self.bindings)
+        self._results = Results(traced)
+        self._expect(graph)
+        self._plan_owners()
+
+    def _expect(self, graph: Graph) -> None:
+        """Tell the forward program which arrays it can run on as they are; all else takes a closer look."""
+        made, slots = len(graph.params) - self._own, len(graph.params) + len(graph.outputs)
+        place = [i if i < self._own else i - self._own + slots for i in range(len(self.bindings))]
+        needs = [self._memory.need(i) for i in range(len(self.bindings))]
+        others = [(CONTIGUOUS, 0)] * (made + len(graph.outputs))
+        pairs = [(place[i], place[j]) for i, j in self._memory.pairs()]
+        self.forward.expect([*needs[: self._own], *others, *needs[self._own :]], pairs)
+
+    def _plan_owners(self) -> None:
+        """What each binding holds: the same tensor at every call, an argument, or what is asked for."""
+        each = list(enumerate(self.bindings))
+        fixed = [b.position is None and b.tensor is not None and not b.volatile for b in self.bindings]
+        self._owners = [b.tensor if fixed[i] else None for i, b in each]
+        self._given = [(i, b.position) for i, b in each if b.position is not None]
+        self._fetched = [(i, b.fetch) for i, b in each if b.position is None and not fixed[i]]
 
     # ---- guards ----
 
@@ -108,24 +132,44 @@ class Program:
         self._grads = list(gradients.seen.values())
         self._argument_grads = list(gradients.seen_of_arguments.items())
         self._asked = traced.tracer.questions.all()
+        self._closer = bool(self._grads or self._argument_grads or self._asked)
         self._kept = [self.bindings[i].tensor for i in self._volatile]
         self._layout = self._memory.layout([b.tensor for b in self.bindings])
 
     def match(self, tensors: Sequence[Tensor]) -> list[Any] | None:
         """What every binding holds at this call; None if the Python state is another than the one that was traced."""
+        if self._volatile or self._epoch != epoch.now():
+            with self._lock:  # a trace of the same function assigns attributes, and takes that back when it ends
+                return self._match_anew(tensors)
+        return self._owners_at(tensors) if self._holds(tensors) else None
+
+    def _match_anew(self, tensors: Sequence[Tensor]) -> list[Any] | None:
         now = epoch.now()
-        if self._epoch != now and not self._unchanged():
+        later = self._epoch != now
+        if (later and not self._unchanged()) or not self._holds(tensors):
             return None
-        if not (self._checks.hold() and self._same_grads(tensors)):
-            return None
-        if self._asked and not all(a.holds(tensors) for a in self._asked):
-            return None
-        owners = [b.fetch(tensors) for b in self.bindings]
+        owners = self._owners_at(tensors)
         moved = [i for i, kept in zip(self._volatile, self._kept, strict=True) if owners[i] is not kept]
-        if (moved or self._epoch != now) and not self._settle(owners, moved, self._epoch != now):
+        if (moved or later) and not self._settle(owners, moved, later):
             return None
         self._epoch = now
         return owners
+
+    def _owners_at(self, tensors: Sequence[Tensor]) -> list[Any]:
+        owners = self._owners.copy()
+        for i, position in self._given:
+            owners[i] = tensors[position]
+        for i, fetch in self._fetched:
+            owners[i] = fetch(tensors)
+        return owners
+
+    def _holds(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether that is as it was which nothing tells of when it changes."""
+        return self._checks.hold() and (not self._closer or self._holds_of(tensors))
+
+    def _holds_of(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether gradients and arguments are as they were where the function looked at them."""
+        return self._same_grads(tensors) and all(a.holds(tensors) for a in self._asked)
 
     def _unchanged(self) -> bool:
         """Whether what moves the epoch is as it was: attributes of modules, and types of tensors."""
@@ -170,34 +214,44 @@ class Program:
 
     def run(self, tensors: Sequence[Tensor], owners: Sequence[Any]) -> Any:
         """Run on arguments with this program's signature, and on what `match` gave; the function's result."""
-        self._check(owners, tensors)
-        arrays = [contiguous(t._array) if isinstance(t, Tensor) else np.array(t) for t in owners]
-        once: list[Array] = []
+        if self._argument_grads:
+            self._check_grads(tensors)
+        arrays = [np.array(t) if type(t) is float else t._data for t in owners]
+        once: Sequence[Array] = ()
         if self.frozen is not None:
-            indices = self._frozen
-            once = self.frozen.results(self.forward, [owners[i] for i in indices], [arrays[i] for i in indices])
-        outputs = self.forward.run([*(arrays[i] for i in self._forward), *once])
+            once = self.frozen.results(self.forward, [owners[i] for i in self._frozen])
+        if self._own == len(arrays) and not once:
+            outputs = self.forward.attempt(arrays)
+        else:
+            outputs = self.forward.attempt([*arrays[: self._own], *once], arrays[self._own :])
+        if outputs is None:
+            arrays, outputs = self._run_closely(tensors, owners, once)
         for i in self._inout:
             owners[i]._storage.version += 1
+        results = self._results
+        made = results.tensors(outputs)
+        if self.derivative is not None and autograd.is_grad_enabled():
+            residuals = outputs[len(made) + self.traced.grad_count :]
+            self._attach(made, tensors, [*residuals, *(arrays[i] for i in self._saved)], owners)
+        if results.changes:
+            results.store(outputs, tensors, made)
+        return results.result(tensors, made)
+
+    def _run_closely(
+        self, tensors: Sequence[Tensor], owners: Sequence[Any], once: Sequence[Array]
+    ) -> tuple[list[Array], list[Array]]:
+        """Run on arrays that are not dense, or that may share memory; TraceError GT607 where they must not."""
+        if tensors:
+            self._memory.check(owners)
+        arrays = [contiguous(t._array) if isinstance(t, Tensor) else np.array(t) for t in owners]
+        outputs = self.forward.run([*arrays[: self._own], *once])
+        for i in self._inout:
             if arrays[i] is not owners[i]._array:
                 np.copyto(owners[i]._array, arrays[i])
-        traced = self.traced
-        results = [Tensor._from_array(a) for a in outputs[: len(traced.outputs)]]
-        residuals = outputs[len(traced.outputs) + traced.grad_count :]
-        if self.derivative is not None and autograd.is_grad_enabled():
-            self._attach(results, tensors, [*residuals, *(arrays[i] for i in self._saved)], owners)
-        made = dict(zip(map(id, traced.outputs), results, strict=True))
-        self._store_grads(outputs[len(results) :][: traced.grad_count], tensors, made)
-        result = self._put_in(traced.result, tensors, made)
-        for assignment in traced.assignments:
-            assignment.repeat(self._put_in(assignment.after, tensors, made))
-        return result
+        return arrays, outputs
 
-    def _check(self, owners: Sequence[Any], tensors: Sequence[Tensor]) -> None:
-        """TraceError GT607 for memory that is written under one name and used under another."""
-        if not tensors:
-            return
-        self._memory.check(owners)
+    def _check_grads(self, tensors: Sequence[Tensor]) -> None:
+        """TraceError GT607 for a gradient that is written under one name and used under another."""
         for i, _ in self._argument_grads:
             if any(g.leaf is tensors[i] for g in self.traced.grads):
                 raise TraceError(
@@ -206,30 +260,6 @@ class Program:
                     ["use it under one name"],
                 )
 
-    def _store_grads(self, arrays: Sequence[Array], tensors: Sequence[Tensor], made: dict[int, Tensor]) -> None:
-        """Set `.grad`, or add to it; ``made`` learns which tensors of the trace those are."""
-        found = iter(arrays)
-        for change in self.traced.grads:
-            owner = self.traced.actual(change.leaf, tensors)
-            if change.value is None:
-                owner._grad = None
-                continue
-            new = Tensor._from_array(next(found))
-            if change.adds and owner._grad is not None:
-                owner._grad = owner._grad + new
-            else:
-                owner._grad = made.setdefault(id(change.value), new)
-
-    def _put_in(self, tree: Any, tensors: Sequence[Tensor], made: dict[int, Tensor]) -> Any:
-        """A result of the trace with the tensors of this call."""
-
-        def leaf(x: Any) -> Any:
-            if not isinstance(x, Tensor):
-                return x
-            return made[id(x)] if id(x) in made else self.traced.actual(x, tensors)
-
-        return map_leaves(leaf, tree)
-
     def _attach(
         self, results: Sequence[Tensor], tensors: Sequence[Tensor], saved: list[Array], owners: Sequence[Any]
     ) -> None:
@@ -237,7 +267,7 @@ class Program:
         assert derivative is not None  # the caller has looked
         storages: list[Storage] = [owners[i]._storage for i in self._saved]
         targets = [self.traced.actual(t, tensors) for t in derivative.targets]
-        node = CompiledNode(derivative, targets, [r.aval for r in results], saved, storages)
+        node = CompiledNode(derivative, targets, self._results.avals, saved, storages)
         for i in derivative.outputs:
             results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
 

@@ -38,19 +38,11 @@ class Reach:
         #: objects that were there before the trace, by id: what the function makes itself is its own business
         self._outside: dict[int, Any] = {}
 
-    def _place(
-        self,
-        key: tuple[int, str],
-        name: str,
-        read: Callable[[], Any] | None,
-        value: Any,
-        names: Names | None,
-        entry: tuple[Any, Any] | None = None,
-    ) -> None:
+    def _place(self, key: tuple[int, str], guard: Guard, names: Names | None) -> None:
         """A place that the code reads, and what it can reach from there."""
-        self._guard(key, name, read, value, entry)
-        self._mark(value)
-        self._reach(name.removeprefix("the global ").removeprefix("the closure variable "), value, names)
+        self.other_guards.setdefault(key, guard)
+        self._mark(guard.keep)
+        self._reach(guard.name.removeprefix("the global ").removeprefix("the closure variable "), guard.keep, names)
 
     def _guard(
         self, key: tuple[Any, ...], name: str, read: Callable[[], Any] | None, value: Any, entry: Any = None

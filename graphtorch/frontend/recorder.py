@@ -7,7 +7,6 @@ mentions lead.
 
 from __future__ import annotations
 
-import functools
 import gc
 import sys
 from operator import attrgetter
@@ -28,7 +27,7 @@ from graphtorch.frontend.code import (
     with_names,
 )
 from graphtorch.frontend.contents import PLAIN
-from graphtorch.frontend.guards import Guard
+from graphtorch.frontend.guards import Cell, Function, Guard
 from graphtorch.frontend.namespaces import raw
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.reach import Reach
@@ -36,8 +35,6 @@ from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.loc import Loc, user_frame
 
 _TABLES = ("_parameters", "_buffers", "_modules")
-#: what of a function can be replaced
-_CODE = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
 
 class Recorder(Reach):
@@ -191,7 +188,8 @@ class Recorder(Reach):
     def _globals(self, table: dict[str, Any], names: Names) -> None:
         for name in names.globals:
             if name in table:
-                self._place((id(table), name), f"the global {name}", None, table[name], names, (table, name))
+                guard = Guard(f"the global {name}", None, table[name], (table, name), shallow=True)
+                self._place((id(table), name), guard, names)
         hidden = names.builtins - table.keys()
         if hidden:
             self._guard_absent("builtins", table, hidden)
@@ -205,14 +203,12 @@ class Recorder(Reach):
         """The function that is entered: its code, defaults and closure."""
         own = cells_since("run_trace", frame.f_back, NOTHING)
         for f in self._functions.of(frame):
-            read = functools.partial(_CODE, f)
-            self._place((id(f), "()"), f"the function {f.__name__}", read, read(), names)
+            self._place((id(f), "()"), Function(f), names)
             for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True):
                 value = cell_value(cell, NOTHING)
                 if own.get(name, NOTHING) is value:
                     continue
-                at = f"the closure variable {name}"
-                self._place((id(cell), name), at, functools.partial(cell_value, cell, NOTHING), value, names)
+                self._place((id(cell), name), Cell(f"the closure variable {name}", cell, value), names)
 
 
 def _type_of(value: Any) -> Any:

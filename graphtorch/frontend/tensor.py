@@ -48,15 +48,17 @@ class Size(tuple[int, ...]):
         return f"graphtorch.Size({list(self)})"
 
 
+_new = object.__new__
+
+
 class Storage:
     """Memory that tensors view. ``version`` counts in-place writes, and ``rebased`` those that changed where
     gradients go; ``array`` is None in a trace."""
 
-    __slots__ = ("__weakref__", "array", "rebased", "version")
+    version = rebased = 0  # in the class, so that a new one is quickly made
 
     def __init__(self, array: np.ndarray[Any, Any] | None) -> None:
         self.array = array
-        self.version = self.rebased = 0
 
 
 class Tensor(Operators):
@@ -92,6 +94,14 @@ class Tensor(Operators):
             out._storage = Storage(array)
         else:
             out._storage, out._rebased = storage, storage.rebased
+        return out
+
+    @staticmethod
+    def _made(array: np.ndarray[Any, Any], aval: TensorType) -> Tensor:
+        """A tensor over an array that is new, and whose type is known."""
+        out, storage = _new(Tensor), _new(Storage)
+        storage.array = array
+        out._data, out._storage, out._aval = array, storage, aval
         return out
 
     def _alias(self) -> Tensor:

@@ -97,6 +97,10 @@ class Traced:
         place = self._places.get(id(t))
         return t if place is None else place[1](tensors)
 
+    def is_fixed(self, t: Tensor) -> bool:
+        """Whether the tensor of a call behind ``t`` is always ``t`` itself."""
+        return id(t) not in self.arguments and id(t) not in self._places
+
     def undo(self) -> None:
         """The trace came to nothing: leave no mark of it on modules, optimizers and lists."""
         self.tracer.assignments.undo()

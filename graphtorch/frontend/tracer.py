@@ -16,7 +16,7 @@ from graphtorch.frontend import autograd
 from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING, Assignments
 from graphtorch.frontend.gradients import Argument, Gradients
-from graphtorch.frontend.guards import Guard
+from graphtorch.frontend.guards import Guard, Objects
 from graphtorch.frontend.tensor import Storage, Tensor, _no_data
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
@@ -249,9 +249,9 @@ class Tracer(bind.Interpreter):
             if found is not None:
                 binding.fetch, binding.volatile = found[1], True
 
-    def depends(self, name: str, read: Callable[[], Any]) -> None:
-        """The program is good as long as ``read()`` gives what it gives now."""
-        self.guards.append(Guard(name, read, read()))
+    def depends(self, name: str, read: Callable[[], tuple[Any, ...]]) -> None:
+        """The program is good as long as ``read()`` gives the objects that it gives now."""
+        self.guards.append(Objects(name, read))
 
     def constructing(self, owner: Any) -> None:
         """A module that the function makes: its attributes are the function's own business."""

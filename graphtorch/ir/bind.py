@@ -47,8 +47,8 @@ class Interpreter:
     def switching(self, t: Any) -> None:
         """The requires_grad of ``t`` is about to change."""
 
-    def depends(self, name: str, read: Callable[[], Any]) -> None:
-        """What is computed is good as long as ``read()`` gives what it gives now."""
+    def depends(self, name: str, read: Callable[[], tuple[Any, ...]]) -> None:
+        """What is computed is good as long as ``read()`` gives the objects that it gives now."""
 
 
 class _Stack(threading.local):
@@ -82,6 +82,11 @@ def suspended() -> Iterator[None]:
         yield
     finally:
         _stack.items = before
+
+
+def is_default() -> bool:
+    """Whether this thread is in no trace and no builder."""
+    return not _stack.items
 
 
 def current() -> Interpreter:

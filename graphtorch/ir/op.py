@@ -63,7 +63,7 @@ class Op:
     def result_types(self, operands: Sequence[Any], attrs: dict[str, Any]) -> tuple[TensorType, ...]:
         """Run `infer`; an error leaves with the op's name, its operands and the user's line."""
         try:
-            types = self.infer(*map(_aval, operands), **attrs)
+            types = self.infer(*[_aval(o) for o in operands], **attrs)
         except GraphTorchError as error:
             describe(error, self.name, self._named(operands))
             raise

@@ -14,6 +14,7 @@ from graphtorch.codegen.kernel_ir import has_parallel_loop
 from graphtorch.codegen.program import HEADER, Launch, emit_parts, emit_program, memory_sizes
 from graphtorch.ir.graph import Value
 from graphtorch.runtime import cache, cpu, threads
+from graphtorch.runtime.gather import CONTIGUOUS, plan_of
 
 Array = np.ndarray[Any, Any]
 _ALIGN = 64
@@ -41,11 +42,19 @@ class Entry:
         self._section_count = ctypes.CFUNCTYPE(ctypes.c_int64)(self._machine.address("sections"))()
         self.calls = 0
         self._table = (ctypes.c_void_p * (HEADER + slots))()
-        self._table_address = ctypes.addressof(self._table)
         self._memory = arena, kept, aligned(self._facts.workspace)
         self._scratch = self._sections = aligned(0)
         self._ready_for = self._epoch = 0
         self._table[0], self._table[4], self._table[2] = map(address, self._memory)
+        self.expect([(CONTIGUOUS, 0)] * slots, [])
+
+    def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
+        """What `run` sees to (`plan_of`). There may be more arrays than slots, which are only looked at."""
+        header = self._table[:HEADER]
+        self._table = (ctypes.c_void_p * (HEADER + len(needs)))(*header)
+        self._table_address = ctypes.addressof(self._table)
+        self._plan = plan_of(needs, pairs)
+        self._ready_for = 0
 
     def _compile(self) -> list[bytes]:
         """What the entry is to know of its kernels, and their object code."""
@@ -59,34 +68,44 @@ class Entry:
         launches = self._launches()
         return emit_program(launches, self._where, _facts(launches).scratch)
 
-    def run(self, arrays: Sequence[Array]) -> None:
-        """The one call into native code. ``arrays`` are what the slots point to; one call at a time."""
-        count = self._prepare()
-        table, at = self._table, HEADER
-        for array in arrays:
-            table[at] = address(array)
-            at += 1
-        self.calls += 1
-        self._pool.launch(self._pool.address, self._address, self._table_address, count, self._epoch)
+    def run(self, arrays: tuple[Array, ...], anyway: bool = True) -> bool:
+        """Point the slots to ``arrays``, and make the one call into native code; one at a time.
 
-    def _prepare(self) -> int:
-        """Memory for the threads of now, and a pool of this process (it may have forked); how many threads to use.
-
-        The number is asked for once: another Python thread may change it at any time.
+        Where they are not as `expect` was told it happens ``anyway``, or nothing happens and the answer is False.
         """
-        count = threads.get_num_threads()
-        pool = threads.pool()
-        if pool.workers < count - 1:
-            pool.grow(count)
-        if count != self._ready_for or pool is not self._pool:
-            # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
-            self._pool, self._ready_for = pool, count
-            self._scratch = aligned(self._facts.scratch * count)
-            self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
-            self._sections[:] = 0
-            self._epoch = address(self._sections)  # in the line before the sections
-            self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
-        return count if self._facts.parallel else 1
+        if threads._threads != self._ready_for or threads._pool is not self._pool:
+            self._prepare()
+        if self._pool.launch(id(arrays), self._call_address):
+            if not anyway:
+                return False
+            for at, array in enumerate(arrays[: len(self._table) - HEADER], HEADER):
+                self._table[at] = address(array)
+            self._pool.start(*self._call[:5])
+        self.calls += 1
+        return True
+
+    def _prepare(self) -> None:
+        """Memory for the threads of now, and a pool of this process (it may have forked).
+
+        Their number is asked for once in a call: another Python thread may change it at any time.
+        """
+        count, pool = threads.get_num_threads(), threads.pool()
+        pool.grow(count)
+        if count == self._ready_for and pool is self._pool:
+            return
+        # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
+        self._pool, self._ready_for = pool, 0  # until all is made: an interrupt may come in between
+        self._scratch = aligned(self._facts.scratch * count)
+        self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
+        self._sections[:] = 0
+        self._epoch = address(self._sections)  # in the line before the sections
+        self._table[1], self._table[3] = address(self._scratch), self._epoch + _ALIGN
+        slots = self._table_address + HEADER * ctypes.sizeof(ctypes.c_void_p)
+        used = count if self._facts.parallel else 1
+        call = pool.address, self._address, self._table_address, used, self._epoch, slots, address(self._plan)
+        self._call = (ctypes.c_int64 * len(call))(*call)
+        self._call_address = ctypes.addressof(self._call)
+        self._ready_for = count
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from graphtorch.runtime.plan import plan_memory
 from graphtorch.runtime.tune import fastest, first
 
 Array = np.ndarray[Any, Any]
+_empty = np.empty
 
 
 class Executable:
@@ -49,11 +50,12 @@ class Executable:
             f"{host_target()}\narena {self.plan.arena_bytes}\n{text}", lambda: self._parts.program, self._where, *memory
         )
         self._once = Entry(program_text(once, self._where), lambda: once, self._where, *memory) if once else None
-        self._stale = True
+        self._stale, self._slots = True, len(graph.params) + len(graph.outputs)
         self.kernels = self._program.kernels
         self.from_cache = self._program.from_cache and (self._once is None or self._once.from_cache)
         self._lock = threads.fork_safe(threading.Lock())
-        self._output_types = [(o.type.shape, o.type.dtype.np) for o in graph.outputs]
+        self._shapes = [o.type.shape for o in graph.outputs]
+        self._dtypes = [o.type.dtype.np for o in graph.outputs]
         self.compile_seconds = time.perf_counter() - started
 
     @cached_property
@@ -85,16 +87,30 @@ class Executable:
         """What "frozen" parameters hold has changed since the last call."""
         self._stale = True
 
+    def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
+        """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`)."""
+        self._program.expect(needs, pairs)
+
+    def attempt(
+        self, params: Sequence[Array], beside: Sequence[Array] = (), anyway: bool = False
+    ) -> list[Array] | None:
+        """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not."""
+        outputs = list(map(_empty, self._shapes, self._dtypes))
+        arrays = (*params, *outputs, *beside)
+        with self._lock:
+            if self._stale and self._once is not None:
+                if not self._once.run(arrays[: self._slots], anyway):
+                    return None
+                self._stale = False
+            return outputs if self._program.run(arrays, anyway) else None
+
     def run(self, params: Sequence[Array]) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.
 
         ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
         """
-        outputs = [np.empty(shape, dtype) for shape, dtype in self._output_types]
-        arrays = [*params, *outputs]
-        with self._lock:
-            if self._stale and self._once is not None:
-                self._once.run(arrays)
-            self._stale = False
-            self._program.run(arrays)
+        if len(params) != len(self.graph.params):  # native code would read what is not there
+            raise ValueError(f"{len(params)} arrays for {len(self.graph.params)} parameters")
+        outputs = self.attempt(params, anyway=True)
+        assert outputs is not None  # it ran anyway
         return outputs

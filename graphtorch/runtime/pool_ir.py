@@ -1,4 +1,6 @@
-"""The worker pool's native code, in LLVM IR: waiting, workers, the launch of a program. Sections: section_ir.py.
+"""The worker pool's native code, in LLVM IR: waiting, workers, the launch of a program.
+
+Sections are in section_ir.py, and what it reads of Python's objects is in gather.py.
 
     pool  gate @0 (launch << 16 | closed << 15 | workers inside), waiters @16, bell @64, sleepers @128,
           busy @192, {function, argument, threads, epoch} @256
@@ -12,6 +14,7 @@ from __future__ import annotations
 import platform
 import sys
 
+from graphtorch.runtime.gather import gather_ir
 from graphtorch.runtime.section_ir import SECTION_IR
 
 _SYSCALL = {"x86_64": 202, "aarch64": 98, "arm64": 98}.get(platform.machine(), 0) if sys.platform == "linux" else 0
@@ -242,5 +245,5 @@ run:
 def pool_ir() -> str:
     """The pool's LLVM IR for this machine."""
     relax = 'call void asm sideeffect "pause", ""()' if platform.machine() in ("x86_64", "AMD64") else ""
-    text = (_FUTEX if _SYSCALL else _POLL) + _WAIT + SECTION_IR + _POOL
+    text = (_FUTEX if _SYSCALL else _POLL) + _WAIT + SECTION_IR + _POOL + gather_ir()
     return text.replace("$RELAX", relax).replace("$SYSCALL", str(_SYSCALL))

@@ -17,6 +17,7 @@ import numpy as np
 
 from graphtorch.ir.errors import ArgumentError
 from graphtorch.ir.ops.common import as_int
+from graphtorch.runtime.gather import load_launch
 
 L = TypeVar("L")
 #: a thread that waits looks for about this long, and then sleeps
@@ -26,7 +27,8 @@ MOST = 256
 
 
 class Pool:
-    """Workers for this process. `launch` is safe from several Python threads: who finds the pool busy runs alone."""
+    """Workers for this process. Programs are run by `launch`, which reads the addresses of arrays, or by `start` on a
+    table that holds them. Both are safe from several Python threads: who finds the pool busy runs alone."""
 
     def __init__(self, machine: Any) -> None:
         self.machine = machine  # keeps the code alive
@@ -34,9 +36,10 @@ class Pool:
         self.address = -(-self.memory.ctypes.data // 64) * 64
         function, pointer, word = ctypes.CFUNCTYPE, ctypes.c_void_p, ctypes.c_int64
         self._worker = function(None, pointer, word, word)(machine.address("gt_worker"))
-        self.launch = function(None, pointer, pointer, pointer, word, pointer)(machine.address("gt_launch"))
+        self.start = function(None, pointer, pointer, pointer, word, pointer)(machine.address("gt_launch"))
         spin, set_rounds = (function(None, word)(machine.address(name)) for name in ("gt_spin", "gt_set_rounds"))
         set_rounds(max(1, int(SPIN_SECONDS / _seconds_of_a_round(spin))))
+        self.launch = load_launch(machine)
         self.workers = 0
         self.lock = threading.Lock()
 
@@ -71,12 +74,15 @@ _threads: int | None = None
 def pool() -> Pool:
     """This process's pool; a forked child makes its own."""
     global _pool
+    found = _pool
+    if found is not None:
+        return found
     with _lock:
         if _pool is None:
             from graphtorch.runtime.cpu import load_pool
 
             _pool = Pool(load_pool())
-    return _pool
+        return _pool
 
 
 def fork_safe(lock: L) -> L:

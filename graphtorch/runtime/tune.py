@@ -55,7 +55,7 @@ def fastest(nest: Nest) -> int:
 def _measure(nest: Nest, count: int) -> int:
     """Minima over rounds, in which every way has its turn."""
     entries = [_entry(nest, way) for way in range(count)]
-    arrays = [_numbers(p.buffer.shape, p.buffer.dtype.np) for p in nest.params]
+    arrays = tuple(_numbers(p.buffer.shape, p.buffer.dtype.np) for p in nest.params)
     times = [float("inf")] * count
     until = time.perf_counter() + SECONDS * count
     for number in range(ROUNDS):

@@ -34,7 +34,7 @@ def run_native(kernel: Kernel, arrays: list[np.ndarray]) -> None:
     sections, pool = np.zeros(1024, np.uint8), threads.pool()
     table = (ctypes.c_void_p * (HEADER + len(arrays)))(*[None] * HEADER, *(a.ctypes.data for a in arrays))
     table[3] = sections.ctypes.data + 64
-    pool.launch(pool.address, machine.address("program"), ctypes.addressof(table), 1, sections.ctypes.data)
+    pool.start(pool.address, machine.address("program"), ctypes.addressof(table), 1, sections.ctypes.data)
 
 
 def test_what_a_guarded_store_computes_is_not_known_after_it():

@@ -78,7 +78,7 @@ def test_a_net_without_randomness_of_its_own_equals_torch_in_eval() -> None:
 def test_one_step_is_one_call_into_native_code(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     pool = threads.pool()
-    launch = pool.launch  # the one way into native code: (pool, function, table, threads, memory)
+    launch = pool.launch  # the one way into native code: (the arrays, the call)
     monkeypatch.setattr(pool, "launch", lambda *args: (calls.append(args[1]), launch(*args))[1])
     train(gt, net, "sgd", 3, gt.compile, None)
     assert len(calls) == 3

@@ -135,7 +135,7 @@ def program(*texts: str) -> Callable[[threads.Pool, int, np.ndarray], None]:
             memory[n] = aligned(LINE * (1 + count * (1 + n)))
         table = (POINTER * (HEADER + 1))()
         table[3], table[HEADER] = memory[n] + LINE, x.ctypes.data
-        pool.launch(pool.address, machine.address("program"), ctypes.addressof(table), n, memory[n])
+        pool.start(pool.address, machine.address("program"), ctypes.addressof(table), n, memory[n])
 
     return run
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from operator import not_
 from typing import Any, ClassVar
 
 from graphtorch.frontend import epoch
@@ -113,10 +114,18 @@ class Optimizer:
         """Called when the state was replaced, for what a subclass keeps beside it."""
 
     def _structure(self) -> tuple[object, ...]:
-        """What decides which ops a step consists of, over which tensors; a program is good for one structure."""
-        groups = ((id(g), *g["params"], *(bool(g[key]) for key in self._switches)) for g in self.param_groups)
-        state = (v for of in self.state.values() for v in of.values() if isinstance(v, Tensor))
-        return self._generation, tuple(self.state), *groups, *state
+        """What decides which ops a step consists of, over which tensors; a program is good for these objects.
+
+        It is asked at every call of a program: a flat tuple, whose parts are compared by identity.
+        """
+        out: list[object] = [self._generation, *self.state]
+        for group in self.param_groups:
+            out.append(group)
+            out += group["params"]
+            out += map(not_, map(group.__getitem__, self._switches))  # True and False are one object each
+        for state in self.state.values():
+            out += [v for v in state.values() if isinstance(v, Tensor)]
+        return tuple(out)
 
     def __repr__(self) -> str:
         lines = []

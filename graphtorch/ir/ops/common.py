@@ -27,6 +27,16 @@ def aval_of(x: Any) -> TensorType:
     return found  # type: ignore[no-any-return]
 
 
+def common_type(args: Sequence[Any]) -> TensorType | None:
+    """The type that all of them have; None where types differ or one is a number."""
+    first = getattr(args[0], "aval", None)
+    for other in args[1:]:
+        found = getattr(other, "aval", None)
+        if found is not first and found != first:
+            return None
+    return first
+
+
 def shape_of(x: Any) -> Shape:
     return aval_of(x).shape
 
@@ -105,6 +115,8 @@ def to_dtype(x: Any, dtype: DType) -> Any:
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The common shape of numpy's broadcasting rule; ShapeError GT101 when there is none."""
+    if all(shape == shapes[0] for shape in shapes):
+        return tuple(shapes[0])
     ndim = max(map(len, shapes))
     out = []
     for i in range(-ndim, 0):
@@ -135,6 +147,8 @@ def same_types(*types: TensorType) -> TensorType:
     """The type that all operands must have; what `infer` of an elementwise op asks for."""
     first = types[0]
     for other in types[1:]:
+        if other == first:
+            continue
         check(
             other.shape == first.shape,
             "GT103",

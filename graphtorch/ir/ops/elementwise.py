@@ -6,10 +6,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from graphtorch.ir import expr
-from graphtorch.ir.errors import DTypeError, check
+from graphtorch.ir.errors import DTypeError
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.common import (
+    common_type,
     result_dtype,
     same_types,
     unify,
@@ -35,6 +36,9 @@ class Elementwise(Op):
 
     def unified(self, *args: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Operands of the promoted dtype and the common shape."""
+        found = common_type(args)
+        if found is not None and (found.dtype.is_floating_point or not self.to_float):
+            return args, {}
         dtype = result_dtype(*args)
         if self.to_float and not dtype.is_floating_point:
             dtype = float32
@@ -43,13 +47,9 @@ class Elementwise(Op):
     def typed(self, *xs: TensorType) -> TensorType:
         """The result's type; operands must be of one type that the op takes."""
         t = same_types(*xs)
-        check(
-            t.dtype.kind in self.kinds,
-            "GT203",
-            f"{self.name} does not take {t.dtype!r}",
-            f"expected a dtype of kind {', '.join(_KIND_NAMES[k] for k in self.kinds)}",
-            kind=DTypeError,
-        )
+        if t.dtype.kind not in self.kinds:
+            facts = [f"expected a dtype of kind {', '.join(_KIND_NAMES[k] for k in self.kinds)}"]
+            raise DTypeError("GT203", f"{self.name} does not take {t.dtype!r}", facts)
         return t.with_dtype(self.result) if self.result else t
 
     def lower(self, *xs: Source) -> Compute:

@@ -1,0 +1,83 @@
+"""What a call makes of the arrays that its program gave: the function's result, `.grad` of leaves, assignments."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphtorch.frontend.gradients import NewGrad
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.trace import Traced
+from graphtorch.frontend.tree import map_leaves
+
+Array = np.ndarray[Any, Any]
+_made = Tensor._made
+#: (arguments, tensors that the call made) -> a part of a result
+Part = Callable[[Sequence[Tensor], Sequence[Tensor]], Any]
+
+
+class Results:
+    """Worked out once for a trace, so that a call does little more than make its tensors."""
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+        self.avals = tuple(o.aval for o in traced.outputs)
+        self._numbers = {id(o): i for i, o in enumerate(traced.outputs)}
+        wanted = Counter([*self._numbers, *(id(g.value) for g in traced.grads if g.made)])
+        self._grads = [self._plan(g, wanted) for g in traced.grads]
+        self._shares = any(key is not None for _, _, _, key, _ in self._grads)
+        self.result = self._part(traced.result)
+        self._assignments = [(a, self._part(a.after)) for a in traced.assignments]
+        #: whether a call changes anything beside the memory that its program writes
+        self.changes = bool(self._grads or self._assignments)
+
+    def tensors(self, arrays: Sequence[Array]) -> list[Tensor]:
+        """A tensor over each of the arrays that are outputs."""
+        return list(map(_made, arrays, self.avals))  # further arrays are left
+
+    def store(self, arrays: Sequence[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
+        """Set `.grad`, or add to it, and repeat the assignments."""
+        self._store_grads(iter(arrays[len(made) :]), tensors, made)
+        for assignment, part in self._assignments:
+            assignment.repeat(part(tensors, made))
+
+    def _plan(self, change: NewGrad, wanted: Counter[int]) -> tuple[Any, ...]:
+        """(leaf, where else it is found, type of the value, its id if others want it, whether it is added)."""
+        part = None if self._traced.is_fixed(change.leaf) else self._part(change.leaf)
+        if change.value is None:
+            return change.leaf, part, None, None, False
+        key = id(change.value)
+        return change.leaf, part, change.value.aval, key if wanted[key] > 1 else None, change.adds
+
+    def _store_grads(self, found: Iterator[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
+        shared = {key: made[i] for key, i in self._numbers.items()} if self._shares else {}
+        for leaf, part, aval, key, adds in self._grads:
+            owner = leaf if part is None else part(tensors, made)
+            if aval is None:
+                owner._grad = None
+                continue
+            new = _made(next(found), aval)
+            if adds and owner._grad is not None:
+                owner._grad = owner._grad + new
+            else:
+                owner._grad = new if key is None else shared.setdefault(key, new)
+
+    def _part(self, tree: Any) -> Part:
+        """How to get what a call has in the place of ``tree``, which is of the trace."""
+        if isinstance(tree, Tensor):
+            return self._tensor(tree)
+        if type(tree) in (tuple, list):
+            kind, parts = type(tree), [self._part(item) for item in tree]
+            return lambda tensors, made: kind([part(tensors, made) for part in parts])
+        return lambda tensors, made: map_leaves(
+            lambda x: self._tensor(x)(tensors, made) if isinstance(x, Tensor) else x, tree
+        )
+
+    def _tensor(self, t: Tensor) -> Part:
+        number = self._numbers.get(id(t))
+        if number is not None:
+            return lambda _, made: made[number]
+        return lambda tensors, _: self._traced.actual(t, tensors)

@@ -1,0 +1,178 @@
+"""What distinguishes calls, so that each kind has programs of its own: a key, and a quick comparison.
+
+The key holds the nesting, types and facts of tensors, other arguments by value, which tensors are one, the grad mode.
+To build and hash it takes longer than a small program runs. So each key has a function, made as Python source, that
+compares the arguments of a call with those that it was made from, value by value. It may say no to a call with an
+equal key, which is then looked up; it never says yes to one with another.
+"""
+
+from __future__ import annotations
+
+import itertools
+import linecache
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphtorch.frontend import autograd
+from graphtorch.frontend.contents import PLAIN, plain, snapshot
+from graphtorch.frontend.namespaces import own_attributes, slots
+from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.tree import structure
+from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.types import DType
+
+#: ``same_kind(args, kwargs)``: the tensors of a call that is of the kind, else None
+SameKind = Callable[[tuple[Any, ...], dict[str, Any]], Sequence[Tensor] | None]
+_SINGLE = (bool, type(None), type(...), DType)
+#: lines of a function; what is longer takes long to make, and hashing is not what such a call waits for
+_LONGEST = 400
+_numbers = itertools.count()
+
+
+def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
+    """The key of a call whose arguments hold these tensors; ArgumentTypeError GT301 for what has none."""
+    ids = list(map(id, tensors))
+    shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
+    return structure((args, kwargs), leaf_key), autograd.is_grad_enabled(), shared
+
+
+def leaf_key(x: Any) -> Any:
+    """What a key holds of an argument that is no tuple, list or dict."""
+    if isinstance(x, Tensor):
+        return type(x), x.aval, x._requires_grad, x.is_leaf
+    try:
+        hash(x)
+    except TypeError:
+        raise ArgumentTypeError(
+            "GT301",
+            f"a compiled function does not take {type(x).__name__}",
+            ["expected tensors, numbers, strings, None, and tuples, lists or dicts of them"],
+        ) from None
+    if isinstance(x, PLAIN):
+        return plain(x)
+    if getattr(type(x), "__eq__", None) is object.__eq__:
+        return type(x), x
+    # equal is what its class says, and what it holds may differ all the same
+    return type(x), x, snapshot(own_attributes(x) or {}), snapshot([get() for _, get in slots(x)])
+
+
+class _Unfit(Exception):
+    """An argument for which there is no quick comparison."""
+
+
+class _Source:
+    """The text of a function, and the constants that it names."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.constants: dict[str, Any] = {"autograd_mode": autograd._mode}
+        self.tensors: dict[str, Any] = {}
+        self._names = itertools.count()
+
+    def name(self) -> str:
+        return f"v{next(self._names)}"
+
+    def constant(self, value: Any) -> str:
+        name = f"K{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def unless(self, *conditions: str) -> None:
+        if len(self.lines) > _LONGEST:
+            raise _Unfit
+        self.lines.append(f"    if {' or '.join(conditions)}: return None")
+
+    def of(self, name: str, value: Any) -> None:
+        """Compare the argument that stands in the variable ``name`` with ``value``."""
+        if type(value) in (Tensor, Parameter):
+            self._tensor(name, value)
+        elif type(value) in (tuple, list):
+            self._items(name, value)
+        elif type(value) is dict:
+            self._entries(name, value)
+        else:
+            self.unless(*self._leaf(name, value))
+
+    def _tensor(self, name: str, t: Tensor) -> None:
+        if type(t._requires_grad) is not bool:
+            raise _Unfit
+        aval = self.constant(t.aval)
+        self.unless(
+            f"type({name}) is not {self.constant(type(t))}",
+            f"{name}._aval is not {aval} and {name}.aval != {aval}",
+            f"{name}._requires_grad is not {t._requires_grad}",
+            f"{name}._grad_fn is {'not ' if t._grad_fn is None else ''}None",
+        )
+        self.tensors[name] = t
+
+    def _items(self, name: str, items: Sequence[Any]) -> None:
+        self.unless(f"type({name}) is not {type(items).__name__}")
+        self._each(f"tuple({name})" if type(items) is list else name, items)
+
+    def _entries(self, name: str, entries: dict[Any, Any]) -> None:
+        if any(type(key) is not str for key in entries):
+            raise _Unfit
+        keys = self.name()
+        self.unless(f"type({name}) is not dict")
+        self.lines.append(f"    {keys} = tuple({name})")
+        self.unless(f"{keys} != {tuple(entries)!r}", *([f"set(map(type, {keys})) != {{str}}"] if entries else []))
+        self._each(f"tuple({name}.values())", list(entries.values()))
+
+    def _each(self, expression: str, values: Sequence[Any]) -> None:
+        """Compare each item of a tuple; a list is copied into one, so that it cannot change in between."""
+        whole, names = self.name(), [self.name() for _ in values]
+        self.lines.append(f"    {whole} = {expression}")
+        self.unless(f"len({whole}) != {len(values)}")
+        if names:
+            self.lines.append(f"    {', '.join(names)}, = {whole}")
+        for name, value in zip(names, values, strict=True):
+            self.of(name, value)
+
+    def _leaf(self, name: str, value: Any) -> list[str]:
+        """What tells another value from this one; objects are told apart by identity where their class does so."""
+        kind = type(value)
+        if kind in _SINGLE:
+            return [f"{name} is not {self.constant(value)}"]
+        if kind in (int, str, bytes) or (kind is float and value and value == value):
+            return [f"type({name}) is not {kind.__name__}", f"{name} != {self.constant(value)}"]
+        if kind in (float, complex):  # 0.0 is not -0.0, and nan is nan
+            return [f"type({name}) is not {kind.__name__}", f"repr({name}) != {repr(value)!r}"]
+        if isinstance(value, Tensor) or getattr(kind, "__eq__", None) is not object.__eq__:
+            raise _Unfit
+        return [f"type({name}) is not {self.constant(kind)}", f"{name} is not {self.constant(value)}"]
+
+    def sharing(self) -> None:
+        """Which of the tensors are one."""
+        first: dict[int, str] = {}
+        for name, t in self.tensors.items():
+            if first.setdefault(id(t), name) is not name:
+                self.unless(f"{name} is not {first[id(t)]}")
+        if 1 < len(first) < 4:
+            self.unless(*(f"{a} is {b}" for a, b in itertools.combinations(first.values(), 2)))
+        elif len(first) > 1:
+            self.unless(f"len({{{', '.join(f'id({name})' for name in first.values())}}}) != {len(first)}")
+
+
+def same_kind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> SameKind | None:
+    """The function for calls like this one, in this grad mode; None where an argument takes a closer look."""
+    source = _Source()
+    source.unless(f"autograd_mode.enabled is not {autograd.is_grad_enabled()}")
+    try:
+        source._each("args", args)
+        if kwargs:
+            source._entries("kwargs", kwargs)
+        else:
+            source.unless("kwargs")
+    except _Unfit:
+        return None
+    source.sharing()
+    result = "".join(f"{name}, " for name in source.tensors)
+    text = "\n".join(["def same_kind(args, kwargs):", *source.lines, f"    return ({result})", ""])
+    file = f"<graphtorch signature {next(_numbers)}>"
+    exec(compile(text, file, "exec"), source.constants)
+    made: SameKind = source.constants.pop("same_kind")
+    linecache.cache[file] = len(text), None, text.splitlines(True), file  # for debuggers and tracebacks
+    weakref.finalize(made, linecache.cache.pop, file, None)
+    return made
