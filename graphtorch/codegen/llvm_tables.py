@@ -1,4 +1,4 @@
-"""What LLVM has for the IR's dtypes and functions: types, instructions, intrinsics, and the C library's functions."""
+"""What LLVM has for the IR's dtypes and functions: types, instructions, intrinsics, and the formulas of vector_math."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import llvmlite.ir as ll
 
+from graphtorch.codegen import vector_math
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.types import DType, int64
@@ -52,10 +53,10 @@ def declare(module: ll.Module, name: str, result: ll.Type, args: list[ll.Type]) 
 
 
 class Instructions:
-    """Where instructions go: a module, and a builder ``b`` in one of its functions."""
+    """Where instructions go: a module, and a builder ``b`` in one of its functions, for a CPU with ``fused`` or not."""
 
-    def __init__(self, module: ll.Module, b: ll.IRBuilder) -> None:
-        self.module, self.b = module, b
+    def __init__(self, module: ll.Module, b: ll.IRBuilder, fused: bool) -> None:
+        self.module, self.b, self.fused = module, b, fused
 
     def intrinsic(self, name: str, e: Expr, *args: Any) -> Any:
         kind = llvm_type(e.dtype, e.lanes)
@@ -93,6 +94,16 @@ def _abs(to: Instructions, e: E.Unary, x: Any) -> Any:
     return to.b.select(to.b.icmp_signed("<", x, zero(x.type)), to.b.neg(x), x)
 
 
+def _formula(name: str) -> Callable[..., Any]:
+    """A function of vector_math."""
+
+    def emit(to: Instructions, e: E.Unary | E.Binary, *operands: Any) -> Any:
+        place = vector_math.Place(to.module, to.b, e.lanes, to.fused)
+        return vector_math.emit(name, place, e.dtype.itemsize, *operands)
+
+    return emit
+
+
 def _libm(name: str) -> Callable[[Instructions, Any, Any], Any]:
     """A function of the C library, lane by lane: LLVM has no intrinsic for it."""
 
@@ -115,8 +126,9 @@ UNARY: dict[str, Callable[[Instructions, Any, Any], Any]] = {
     "not": lambda to, e, x: to.b.not_(x),
     "abs": _abs,
     "round": _intrinsic("rint"),
-    **{n: _intrinsic(n) for n in "exp exp2 log log2 sqrt sin cos floor ceil trunc".split()},
-    **{n: _libm(n) for n in "expm1 log1p tan tanh erf asin acos atan sinh cosh".split()},
+    **{n: _intrinsic(n) for n in "sqrt floor ceil trunc sin cos".split()},
+    **{n: _libm(n) for n in "tan asin acos atan".split()},
+    **{n: _formula(n) for n in vector_math.FORMULAS},
 }
 
 # ---- functions of two operands ----------------------------------------------------------------------
