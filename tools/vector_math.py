@@ -51,15 +51,18 @@ def small(function: Function, high: Any, powers: Sequence[int], fixed: Function 
 #: name -> what it is, and a fit for each size
 FITS: dict[str, tuple[str, dict[int, Fit]]] = {
     "EXP": (
-        "(exp(x) - 1 - x) / x**2 in [-ln 2, ln 2]",
+        "(exp(x) - 1 - x) / x**2 in [-ln 2 / 2, ln 2 / 2], with the error of exp",
         {
-            b: relative(mp.exp, -LN2 * MORE, LN2 * MORE, range(2, d + 1), lambda x: 1 + x)
-            for b, d in ((32, 7), (64, 14))
+            b: relative(mp.exp, -LN2 / 2 * MORE, LN2 / 2 * MORE, range(2, d + 1), lambda x: 1 + x)
+            for b, d in ((32, 6), (64, 11))
         },
     ),
     "EXP2": (
-        "(2**x - 1) / x in [-1, 1]",
-        {b: relative(lambda x: 2**x, -MORE, MORE, range(1, d + 1), lambda x: ONE) for b, d in ((32, 7), (64, 14))},
+        "(2**x - 1) / x in [-1/2, 1/2]",
+        {
+            b: relative(lambda x: 2**x, -MORE / 2, MORE / 2, range(1, d + 1), lambda x: ONE)
+            for b, d in ((32, 6), (64, 12))
+        },
     ),
     "EXPM1": (
         "(exp(x) - 1 - x) / x**2 in [-ln 2 / 2, ln 2 / 2]",
@@ -84,9 +87,9 @@ FITS: dict[str, tuple[str, dict[int, Fit]]] = {
         {b: small(mp.erf, mpf("0.9"), odd(1, n)) for b, n in ((32, 6), (64, 12))},
     ),
     "ERFC": (
-        "erfc(x)**(1/4) from 0.9 to where erf(x) is 1",
+        "1 - erfc(x)**(1/4) from 0.9 to where erf(x) is 1",
         {
-            b: Fit(_fourth_root, mpf("0.9"), high, range(n), lambda x: _fourth_root(x) ** -3 / 4)
+            b: Fit(lambda x: 1 - _fourth_root(x), mpf("0.9"), high, range(n), lambda x: _fourth_root(x) ** -3 / 4)
             for b, n, high in ((32, 10, mpf("3.95")), (64, 22, mpf("5.95")))
         },
     ),
@@ -132,12 +135,11 @@ def parts(x: Any, *bits: int) -> list[Any]:
 
 #: name -> what it is, and its parts for each size
 CONSTANTS: dict[str, tuple[str, dict[int, list[Any]]]] = {
-    "LN2": ("ln 2; the first part times any exponent is exact", {32: parts(LN2, 15, 24), 64: parts(LN2, 41, 53)}),
-    "LOG2E": ("1 / ln 2", {b: parts(1 / LN2, n, n) for b, n in BITS.items()}),
-    "LOG10_2": (
-        "log10(2); the first part times any exponent is exact",
-        {32: parts(mp.log10(2), 15, 24), 64: parts(mp.log10(2), 41, 53)},
+    "LN2": (
+        "ln 2; the first part, the smaller, times any exponent is exact",
+        {32: parts(LN2, 15, 24), 64: parts(LN2, 42, 53)},
     ),
+    "LOG2E": ("1 / ln 2", {b: parts(1 / LN2, n, n) for b, n in BITS.items()}),
     "HALF_PI": ("pi / 2, as the sum of two", {b: parts(mp.pi / 2, n, n) for b, n in BITS.items()}),
     "HALF_PI_PARTS": (
         "pi / 2; all parts but the last, times an integer up to 2**20, are exact",
@@ -147,7 +149,7 @@ CONSTANTS: dict[str, tuple[str, dict[int, list[Any]]]] = {
     "POW_C3": ("2 / (3 ln 2)", {64: parts(2 / (3 * LN2), 53, 53)}),
 }
 #: huge arguments of sine and cosine: exponents in steps, up to the greatest, and bits of the parts
-TURNS = {32: (8, 104, (29, 53)), 64: (16, 971, (53, 53, 53, 53))}
+TURNS = {32: (1, 104, (29, 53)), 64: (16, 971, (53, 53, 53, 53))}
 
 
 def turns(step: int, last: int, bits: Sequence[int]) -> list[list[Any]]:
@@ -182,18 +184,24 @@ def constant_lines() -> Iterator[str]:
         for size, values in sizes.items():
             yield from entry(size, values)
         yield "}"
-    yield "#: 2/pi * 2**e mod 4 in parts, for e in steps of TURN_STEP from 0 on"
-    yield "TURNS: dict[int, tuple[tuple[float, ...], ...]] = {"
+
+
+def turn_lines() -> Iterator[str]:
+    yield '"""2/pi * 2**e mod 4 in parts, for e in steps of STEP from 0. Written by `python -m tools.vector_math`."""'
+    yield from ("", "# fmt: off", "TURNS: dict[int, tuple[tuple[float, ...], ...]] = {")
     for size, (step, last, bits) in TURNS.items():
         yield f"    {size}: ("
-        yield from (f"        ({', '.join(repr(float(v)) for v in values)})," for values in turns(step, last, bits))
+        rows = [f"({', '.join(repr(float(v)) for v in values)})," for values in turns(step, last, bits)]
+        count = 2 if len(bits) == 2 else 1
+        yield from ("        " + " ".join(rows[i : i + count]) for i in range(0, len(rows), count))
         yield "    ),"
-    yield from ("}", f"TURN_STEP = {{{', '.join(f'{size}: {step}' for size, (step, _, _) in TURNS.items())}}}")
+    yield from ("}", f"STEP = {{{', '.join(f'{size}: {step}' for size, (step, _, _) in TURNS.items())}}}")
 
 
 def main() -> None:
     lines = [HEADER, "Numbers = dict[int, tuple[float, ...]]", "", "# fmt: off"]
     OUT.write_text("\n".join((*lines, *fit_lines(), *constant_lines())) + "\n", encoding="utf-8")
+    (OUT.parent / "turns.py").write_text("\n".join(turn_lines()) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

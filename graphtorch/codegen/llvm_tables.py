@@ -104,31 +104,13 @@ def _formula(name: str) -> Callable[..., Any]:
     return emit
 
 
-def _libm(name: str) -> Callable[[Instructions, Any, Any], Any]:
-    """A function of the C library, lane by lane: LLVM has no intrinsic for it."""
-
-    def emit(to: Instructions, e: E.Unary, x: Any) -> Any:
-        scalar = llvm_type(e.dtype)
-        function = declare(to.module, name + ("f" if e.dtype.itemsize == 4 else ""), scalar, [scalar])
-        if e.lanes == 1:
-            return to.b.call(function, [x])
-        out: Any = ll.Constant(x.type, ll.Undefined)
-        for lane in range(e.lanes):
-            one = to.b.call(function, [to.lane(x, lane)])
-            out = to.b.insert_element(out, one, ll.Constant(I32, lane))
-        return out
-
-    return emit
-
-
 UNARY: dict[str, Callable[[Instructions, Any, Any], Any]] = {
     "neg": _neg,
     "not": lambda to, e, x: to.b.not_(x),
     "abs": _abs,
     "round": _intrinsic("rint"),
-    **{n: _intrinsic(n) for n in "sqrt floor ceil trunc sin cos".split()},
-    **{n: _libm(n) for n in "tan asin acos atan".split()},
-    **{n: _formula(n) for n in vector_math.FORMULAS},
+    **{n: _intrinsic(n) for n in "sqrt floor ceil trunc".split()},
+    **{n: _formula(n) for n in vector_math.FORMULAS.keys() & E.UNARY},
 }
 
 # ---- functions of two operands ----------------------------------------------------------------------
@@ -187,7 +169,7 @@ BINARY: dict[tuple[str, str], Callable[[Instructions, Any, Any, Any], Any]] = {
     ("sub", "f"): lambda to, e, a, b: to.b.fsub(a, b, flags=_CONTRACT),
     ("mul", "f"): lambda to, e, a, b: to.b.fmul(a, b, flags=_CONTRACT),
     ("div", "f"): lambda to, e, a, b: to.b.fdiv(a, b),
-    ("pow", "f"): lambda to, e, a, b: to.intrinsic("pow", e, a, b),
+    **{(n, "f"): _formula(n) for n in vector_math.FORMULAS.keys() & E.BINARY},
     ("add", "i"): lambda to, e, a, b: to.b.add(a, b),
     ("sub", "i"): lambda to, e, a, b: to.b.sub(a, b),
     ("mul", "i"): lambda to, e, a, b: to.b.mul(a, b),

@@ -6,9 +6,8 @@ has it, and a product and a sum elsewhere (LLVM would call libm); `two_product` 
 
 from __future__ import annotations
 
-import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +33,7 @@ class Format:
 
     @property
     def sign(self) -> int:
-        return -(2 ** (self.bits - 1))
+        return -(1 << (self.bits - 1))
 
     @property
     def least(self) -> float:
@@ -246,41 +245,50 @@ def signed(x: Lanes, like: Lanes) -> Lanes:
     return (x.bits ^ (like.bits & x.format.sign)).floats
 
 
+def rarely(condition: Lanes, usual: tuple[Lanes, ...], compute: Callable[[], tuple[Lanes, ...]]) -> tuple[Lanes, ...]:
+    """``compute()`` in lanes with the condition, ``usual`` in the others; the code is skipped where no lane has it."""
+    place, b = condition.place, condition.place.b
+    mask = condition.value
+    if place.lanes > 1:
+        whole = ll.IntType(place.lanes)
+        mask = b.icmp_unsigned("!=", b.bitcast(mask, whole), ll.Constant(whole, 0))
+    head, rare, after = b.block, b.append_basic_block("rare"), b.append_basic_block("after")
+    b.cbranch(mask, rare, after)
+    b.position_at_end(rare)
+    found = [select(condition, x, y) for x, y in zip(compute(), usual, strict=True)]
+    tail = b.block
+    b.branch(after)
+    b.position_at_end(after)
+    merged = []
+    for x, y in zip(found, usual, strict=True):
+        phi = b.phi(place.type_of(x.kind))
+        phi.add_incoming(x.value, tail)
+        phi.add_incoming(y.value, head)
+        merged.append(Lanes(place, x.kind, phi))
+    return tuple(merged)
+
+
+def looked_up(name: str, table: Sequence[float], at: Lanes) -> Lanes:
+    """``table[at]`` lane by lane; the table is a constant ``name`` of the module."""
+    place, b, whole = at.place, at.place.b, F64.whole
+    kind = ll.ArrayType(F64.kind, len(table))
+    if name not in place.module.globals:
+        made = ll.GlobalVariable(place.module, kind, name)
+        made.initializer, made.global_constant, made.linkage = ll.Constant(kind, list(table)), True, "internal"
+    memory, zero = place.module.globals[name], ll.Constant(whole, 0)
+    if place.lanes == 1:
+        return Lanes(place, F64.kind, b.load(b.gep(memory, [zero, at.value], inbounds=True)))
+    out: Any = ll.Constant(place.type_of(F64.kind), ll.Undefined)
+    for lane in range(place.lanes):
+        number = ll.Constant(F32.whole, lane)
+        index = b.extract_element(at.value, number)
+        out = b.insert_element(out, b.load(b.gep(memory, [zero, index], inbounds=True)), number)
+    return Lanes(place, F64.kind, out)
+
+
 def polynomial(x: Lanes, coefficients: Sequence[float]) -> Lanes:
     """c[0] + c[1] x + c[2] x**2 + ..., by Horner's rule."""
     total = x.like(coefficients[-1])
     for c in reversed(coefficients[:-1]):
         total = fma(total, x, c)
     return total
-
-
-# ---- numbers as unevaluated sums of two -----------------------------------------------------------
-
-
-def two_sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
-    """(s, e): s = a + b rounded, and s + e = a + b exactly (Knuth)."""
-    s = a + b
-    t = s - a
-    return s, (a - (s - t)) + (b - t)
-
-
-def fast_two_sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
-    """`two_sum` where \\|a\\| >= \\|b\\| or a = 0 (Dekker)."""
-    s = a + b
-    return s, b - (s - a)
-
-
-def two_product(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
-    """(p, e): p = a * b rounded, and p + e = a * b exactly; without fma by halves of the operands (Dekker)."""
-    p = a * b
-    if a.place.fused:
-        return p, fma(a, b, -p)
-    (ah, al), (bh, bl) = _halves(a), _halves(b)
-    return p, ((ah * bh - p) + ah * bl + al * bh) + al * bl
-
-
-def _halves(x: Lanes) -> tuple[Lanes, Lanes]:
-    """x as a sum of two with half the bits each (Veltkamp)."""
-    scaled = x * (2.0 ** math.ceil((x.format.mantissa + 1) / 2) + 1)
-    high = scaled - (scaled - x)
-    return high, x - high

@@ -1,4 +1,4 @@
-"""erf: an odd polynomial near 0, and 1 - q(x)**4 further out, q for the fourth root of erfc.
+"""erf: an odd polynomial near 0, and 1 - (1 - q(x))**4 further out, 1 - q for the fourth root of erfc.
 
 The root bends so little that a polynomial of modest degree follows it over all of the range, where an exponential and a
 quotient would be needed for erfc itself; and errors of q count for nothing where erfc is small.
@@ -18,6 +18,10 @@ def erf(x: Lanes) -> Lanes:
     size = x.format.bits
     a = at_most(absolute(x), _ONE[size])
     near = fma(polynomial(a * a, C.ERF[size]), a, a)
-    root = polynomial(a, C.ERFC[size])
-    square = root * root
-    return signed(select(a < _NEAR, near, 1.0 - square * square), x)
+    q = polynomial(a, C.ERFC[size])
+    return signed(select(a < _NEAR, near, _less_squared(_less_squared(q))), x)
+
+
+def _less_squared(q: Lanes) -> Lanes:
+    """1 - (1 - q)**2"""
+    return fma(-q, q, q + q)

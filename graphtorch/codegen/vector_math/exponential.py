@@ -27,37 +27,49 @@ _EXP2_RANGE = {32: (-151.0, 129.0), 64: (-1076.0, 1025.0)}
 _LEAST = {32: -18.0, 64: -38.0}
 
 
-def halved(x: Lanes, log2: float) -> tuple[Lanes, Lanes]:
-    """(h, 2**h), h the integer next to x * log2 / 2.
-
-    Twice a factor 2**h does what once 2**(2h) does, but neither overflows, and a result below the normal numbers is
-    rounded once, in the second product.
-    """
-    return scaled(x, log2 / 2, x.format.bias)
-
-
 def scaled(x: Lanes, factor: float, bias: int) -> tuple[Lanes, Lanes]:
-    """(n, the number with n + bias in place of its exponent), n the integer next to x * factor."""
-    magic = x.format.magic + bias
+    """(n, the number with n + bias in its exponent's place), n the integer next to x * factor."""
+    n, exponent = _integer(x, factor, bias)
+    return n, (exponent << x.format.mantissa).floats
+
+
+def _integer(x: Lanes, factor: float, added: int) -> tuple[Lanes, Lanes]:
+    """(n, integers whose last bits are n + added), n the integer next to x * factor."""
+    magic = x.format.magic + added
     shifted = fma(x, factor, magic)
-    return shifted - magic, (shifted.bits << x.format.mantissa).floats
+    return shifted - magic, shifted.bits
+
+
+def _times_power(p: Lanes, doubled: Lanes) -> Lanes:
+    """p * 2**n, where the last bits of ``doubled`` are n + 2 bias.
+
+    By two factors of half the exponent each: neither overflows, and a subnormal result is rounded once, at the end.
+    """
+    shift = p.format.mantissa
+    half = doubled >> 1
+    return p * (half << shift).floats * ((doubled - half) << shift).floats
 
 
 def exp(x: Lanes) -> Lanes:
-    least, most = _EXP_RANGE[x.format.bits]
+    f = x.format
+    least, most = _EXP_RANGE[f.bits]
     x = at_least(at_most(x, most), least)
-    h, s = halved(x, C.LOG2E[64][0])
-    high, low = C.LN2[x.format.bits]
-    r = fma(h, -2 * low, fma(h, -2 * high, x))
-    return polynomial(r, (1.0, 1.0, *C.EXP[x.format.bits])) * s * s
+    n, exponent = _integer(x, C.LOG2E[64][0], 2 * f.bias)
+    high, low = C.LN2[f.bits]
+    r = fma(n, -low, fma(n, -high, x))
+    return _times_power(polynomial(r, (1.0, 1.0, *C.EXP[f.bits])), exponent)
 
 
 def exp2(x: Lanes) -> Lanes:
-    """The remainder is exact."""
-    low, high = _EXP2_RANGE[x.format.bits]
-    x = at_least(at_most(x, high), low)
-    h, s = halved(x, 1.0)
-    return polynomial(fma(h, -2.0, x), (1.0, *C.EXP2[x.format.bits])) * s * s
+    least, most = _EXP2_RANGE[x.format.bits]
+    return exp2_of(at_least(at_most(x, most), least))
+
+
+def exp2_of(x: Lanes, low: Lanes | None = None) -> Lanes:
+    """2**(x + low), for x not far out of the range of results. The remainder of x is exact."""
+    n, exponent = _integer(x, 1.0, 2 * x.format.bias)
+    r = x - n if low is None else (x - n) + low
+    return _times_power(polynomial(r, (1.0, *C.EXP2[x.format.bits])), exponent)
 
 
 def expm1(x: Lanes) -> Lanes:

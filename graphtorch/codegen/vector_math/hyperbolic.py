@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from graphtorch.codegen.vector_math import coefficients as C
-from graphtorch.codegen.vector_math.base import Lanes, absolute, at_most, fma, polynomial, select, signed
+from graphtorch.codegen.vector_math.base import F32, Lanes, absolute, at_most, fma, polynomial, select, signed
 from graphtorch.codegen.vector_math.exponential import scaled
 
 #: tanh is 1 from here on; sinh and cosh are infinite
@@ -14,15 +14,16 @@ _SMALL = 0.35
 
 
 def tanh(x: Lanes) -> Lanes:
-    """y = t / (t + 1) with t = (exp(2 a) - 1) / 2, a = \\|x\\|: errors of t shrink in the quotient.
+    """y = t / (t + 1) with t = (exp(2 a) - 1) / 2, a = |x|: errors of t shrink in the quotient.
 
-    a = n ln 2 / 2 + r. One product is enough for r: where n is great, so is t, and its error is lost. Small values are
+    a = n ln 2 / 2 + r. In float32 the nearest number to ln 2 / 2 is near enough for one product. Small values are
     t - t y, which is the same but for the rounding of t + 1.
     """
     f = x.format
     a = at_most(absolute(x), _ONE[f.bits])
     n, s = scaled(a, 2 * C.LOG2E[64][0], f.bias)
-    r = fma(n, -(C.LN2[64][0] + C.LN2[64][1]) / 2, a)
+    high, low = C.LN2[f.bits]
+    r = fma(n, -(high + low) / 2, a) if f is F32 else fma(n, -low / 2, fma(n, -high / 2, a))
     p = fma(polynomial(r, [c * 2.0 ** (i + 1) for i, c in enumerate(C.EXPM1[f.bits])]), r * r, r)
     t = fma(s, p, fma(s, 0.5, -0.5))
     y = t / (t + 1.0)
@@ -30,7 +31,7 @@ def tanh(x: Lanes) -> Lanes:
 
 
 def sinh(x: Lanes) -> Lanes:
-    """(exp(a) - exp(-a)) / 2 for a = \\|x\\| > 1, and an odd polynomial."""
+    """(exp(a) - exp(-a)) / 2 for a = |x| > 1, and an odd polynomial."""
     a = absolute(x)
     half = _half_exp(a)
     z = x * x
