@@ -17,7 +17,7 @@ def tanh(x: Lanes) -> Lanes:
     """y = t / (t + 1) with t = (exp(2 a) - 1) / 2, a = |x|: errors of t shrink in the quotient.
 
     a = n ln 2 / 2 + r. In float32 the nearest number to ln 2 / 2 is near enough for one product. Small values are
-    t - t y, which is the same but for the rounding of t + 1.
+    t - t y, which is the same but for the rounding of t + 1; in float64 with what was lost in t.
     """
     f = x.format
     a = at_most(absolute(x), _ONE[f.bits])
@@ -25,9 +25,11 @@ def tanh(x: Lanes) -> Lanes:
     high, low = C.LN2[f.bits]
     r = fma(n, -(high + low) / 2, a) if f is F32 else fma(n, -low / 2, fma(n, -high / 2, a))
     p = fma(polynomial(r, [c * 2.0 ** (i + 1) for i, c in enumerate(C.EXPM1[f.bits])]), r * r, r)
-    t = fma(s, p, fma(s, 0.5, -0.5))
+    first = fma(s, 0.5, -0.5)
+    t = fma(s, p, first)
     y = t / (t + 1.0)
-    return signed(select(a < _SMALL, fma(-t, y, t), y), x)
+    near = fma(-t, y, t) if f is F32 else t + fma(-t, y, fma(s, p, first - t))
+    return signed(select(a < _SMALL, near, y), x)
 
 
 def sinh(x: Lanes) -> Lanes:
