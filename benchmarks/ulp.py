@@ -45,7 +45,10 @@ def erf_wide(x: Array) -> Array:
     import mpmath
 
     mpmath.mp.prec = 80
-    near = [mpmath.nstr(mpmath.erf(mpmath.mpf(v)), 25) if v and math.isfinite(v) else math.erf(v) for v in x.astype(F64).tolist()]
+    near = [
+        mpmath.nstr(mpmath.erf(mpmath.mpf(v)), 25) if v and math.isfinite(v) else math.erf(v)
+        for v in x.astype(F64).tolist()
+    ]
     return np.array([WIDE(v) for v in near])
 
 
@@ -93,7 +96,7 @@ def compiled(name: str, dtype: Any, count: int, lanes: int, target: Target | Non
 
 
 def errors(got: Array, want: Array) -> Array:
-    """ULP of each element of ``got``, ``want`` being wider; infinite where nan, infinity or the sign of 0 is wrong."""
+    """ULP of each element of ``got``, ``want`` being wider; huge where nan, infinity or the sign of 0 is wrong."""
     f = np.finfo(got.dtype)
     wide = want.dtype.type
     with np.errstate(all="ignore"):
@@ -105,7 +108,8 @@ def errors(got: Array, want: Array) -> Array:
         out = np.abs(near - limited) / np.where(np.isfinite(limited), unit, 1)
     wrong = (np.isnan(got) != np.isnan(want)) | ((want == 0) & (np.signbit(got) != np.signbit(want)))
     wrong |= np.isinf(want) & (got != want)
-    return np.where(wrong, np.inf, np.where(np.isnan(want), 0, out)).astype(F64)
+    out = np.where(wrong, np.inf, np.where(np.isnan(want), 0, out))
+    return np.minimum(out, 1e30).astype(F64)
 
 
 def _suspects(got: Array, want: Array, best: float) -> Array:
@@ -153,7 +157,7 @@ def sample(dtype: Any, count: int, seed: int = 0) -> Array:
 def sample_pairs(dtype: Any, count: int, seed: int = 0) -> tuple[Array, Array]:
     """Operands of pow and atan2: all pairs of specials, patterns at random, and powers over the whole range."""
     rng = np.random.default_rng(seed)
-    most = math.log(float(np.finfo(dtype).max)) * 1.05
+    most = math.log(float(np.finfo(dtype).max))
     special = np.array([*SPECIAL, 2.0**23 + 1, 2.0**24, 2.0**53, 1e-30, -1e30, 5e-324, 1 - 2.0**-20])
     x, y = [np.repeat(special, len(special))], [np.tile(special, len(special))]
     for part in (sample(dtype, count, seed), sample(dtype, count, seed + 1)[::-1]):
@@ -164,7 +168,7 @@ def sample_pairs(dtype: Any, count: int, seed: int = 0) -> tuple[Array, Array]:
         1 + rng.uniform(-1, 1, count) * 10 ** rng.uniform(-6, 0, count),
     ):
         x.append(np.abs(base) + 1e-9)
-        y.append(rng.uniform(-1, 1, count) * most / np.log(x[-1]))
+        y.append(rng.uniform(-1.05, 1.05, count) * most / np.log(x[-1]))
     with np.errstate(all="ignore"):
         out = [np.concatenate([p.astype(dtype) for p in parts]) for parts in (x, y)]
     size = len(out[0]) // 64 * 64
@@ -175,7 +179,7 @@ def measured(name: str, dtype: Any, lanes: int, count: int, target: Target | Non
     """(the greatest error over a sample, its arguments)"""
     operands = sample_pairs(dtype, count) if name in BINARY else (sample(dtype, count),)
     if name == "erf" and dtype is F64:
-        operands = (operands[0][:: max(1, len(operands[0]) // 6400)][:6400],)
+        operands = (np.random.default_rng(0).choice(operands[0], 6400),)  # mpmath takes its time
     run = compiled(name, dtype, len(operands[0]) // lanes, lanes, target)
     reference = (BINARY.get(name) or UNARY[name]) if (name, dtype) != ("erf", F64) else erf_wide
     with np.errstate(all="ignore"):
