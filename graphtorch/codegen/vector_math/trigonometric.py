@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from graphtorch.codegen.vector_math import coefficients as C
 from graphtorch.codegen.vector_math.base import (
+    F32,
     F64,
     Lanes,
     absolute,
@@ -28,37 +29,41 @@ _INFINITY = float("inf")
 #: n is less than 2**20 below
 _USUAL = 2.0**20
 _TWO_OVER_PI = 0.6366197723675814
-#: the sine and the tangent of what is smaller are x
+#: the sine and the tangent of what is smaller are x, which keeps the sign of 0
 _TINY = 2.0**-27
 
 
 def sin(x: Lanes) -> Lanes:
-    wide = x.to(F64)
-    n, r, low = _reduced(wide, x.format.bits)
-    s, c = _sine(r, low, x.format.bits), _cosine(r, low, x.format.bits)
-    y = _negated(select(_is_odd(n), _sum(c), _sum(s)), n)
-    return select(absolute(wide) < _TINY, wide, y).to(x.format)
+    n, s, c = _values(x)
+    y = _negated(select(_is_odd(n), c, s), n).to(x.format)
+    return y if x.format is F32 else select(absolute(x) < _TINY, x, y)
 
 
 def cos(x: Lanes) -> Lanes:
-    n, r, low = _reduced(x.to(F64), x.format.bits)
-    s, c = _sine(r, low, x.format.bits), _cosine(r, low, x.format.bits)
-    return _negated(select(_is_odd(n), _sum(s), _sum(c)), n + 1).to(x.format)
+    n, s, c = _values(x)
+    return _negated(select(_is_odd(n), s, c), n + 1).to(x.format)
 
 
 def tan(x: Lanes) -> Lanes:
-    """s / c, or -c / s; the quotient of the rounded values, and what its remainder and their rests add."""
-    wide = x.to(F64)
-    n, r, low = _reduced(wide, x.format.bits)
-    s, s_low = fast_two_sum(*_sine(r, low, x.format.bits))
-    c, c_low = fast_two_sum(*_cosine(r, low, x.format.bits))
+    """s / c, or -c / s."""
+    if x.format is F64:
+        return _tan_64(x)
+    n, s, c = _values(x)
+    odd = _is_odd(n)
+    return (select(odd, -c, s) / select(odd, s, c)).to(F32)
+
+
+def _tan_64(x: Lanes) -> Lanes:
+    """The quotient of the rounded values, and what its remainder and their rests add."""
+    n, r, low = _reduced(x, 64)
+    (s, s_low), (c, c_low) = (fast_two_sum(*part(r, low)) for part in (_sine, _cosine))
     odd = _is_odd(n)
     above, below = select(odd, -c, s), select(odd, s, c)
     above_low, below_low = select(odd, -c_low, s_low), select(odd, s_low, c_low)
     y = above / below
     product, rest = two_product(y, below)
     y = y + ((above - product) - rest + (above_low - y * below_low)) / below
-    return select(absolute(wide) < _TINY, wide, y).to(x.format)
+    return select(absolute(x) < _TINY, x, y)
 
 
 def _is_odd(n: Lanes) -> Lanes:
@@ -70,20 +75,28 @@ def _negated(y: Lanes, n: Lanes) -> Lanes:
     return (y.bits ^ ((n & 2) << 62)).floats
 
 
-def _sine(r: Lanes, low: Lanes, size: int) -> tuple[Lanes, Lanes]:
+def _values(x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
+    """(n, sin(x - n pi/2), cos(x - n pi/2)), in float64."""
+    if x.format is F64:
+        n, r, low = _reduced(x, 64)
+        return n, _sum(_sine(r, low)), _sum(_cosine(r, low))
+    n, r, _ = _reduced(x.to(F64), 32)
+    z = r * r
+    return n, polynomial(z, (1.0, *C.SIN[32])) * r, polynomial(z, (1.0, -0.5, *C.COS[32]))
+
+
+def _sine(r: Lanes, low: Lanes) -> tuple[Lanes, Lanes]:
     """sin(r + low) as a sum."""
     z = r * r
-    tail = polynomial(z, C.SIN[size]) * z * r
-    return r, tail if size == 32 else fma(fma(z, -0.5, 1.0), low, tail)
+    return r, fma(fma(z, -0.5, 1.0), low, polynomial(z, C.SIN[64]) * z * r)
 
 
-def _cosine(r: Lanes, low: Lanes, size: int) -> tuple[Lanes, Lanes]:
+def _cosine(r: Lanes, low: Lanes) -> tuple[Lanes, Lanes]:
     """cos(r + low) as a sum; 1 - z / 2 is rounded, and what that loses is in the second part."""
     z = r * r
     half = z * 0.5
-    tail = polynomial(z, C.COS[size]) * z * z
     first = 1.0 - half
-    return first, tail + ((1.0 - first) - half) if size == 32 else ((1.0 - first) - half) + (tail - r * low)
+    return first, ((1.0 - first) - half) + (polynomial(z, C.COS[64]) * z * z - r * low)
 
 
 def _reduced(x: Lanes, size: int) -> tuple[Lanes, Lanes, Lanes]:
