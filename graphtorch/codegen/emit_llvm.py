@@ -33,6 +33,7 @@ from graphtorch.codegen.kernel_ir import (
 from graphtorch.codegen.llvm_expr import Values
 from graphtorch.codegen.llvm_parallel import Team
 from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
+from graphtorch.codegen.target import Target, host_target
 from graphtorch.ir.expr import Buffer, Const, Ramp
 
 _ALIGN = 64
@@ -86,23 +87,25 @@ def declare_kernel(module: ll.Module, kernel: Kernel) -> ll.Function:
     return ll.Function(module, signature, kernel.name)
 
 
-def emit_kernel(module: ll.Module, kernel: Kernel, aliased: bool = False) -> tuple[ll.Function, int]:
+def emit_kernel(
+    module: ll.Module, kernel: Kernel, aliased: bool = False, target: Target | None = None
+) -> tuple[ll.Function, int]:
     """Add a legalized kernel to ``module``: (its function, its sections). ``aliased``: parameters may overlap."""
     function = declare_kernel(module, kernel)
     function.attributes.add("nounwind")
     for argument in function.args[: len(kernel.params)]:
         if not aliased:
             argument.add_attribute("noalias")
-    _Emitter(module, function, kernel).run()
+    _Emitter(module, function, kernel, (target or host_target()).fused).run()
     return function, section_count(kernel)
 
 
 class _Emitter:
-    def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel) -> None:
+    def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel, fused: bool) -> None:
         self.module, self.function, self.kernel = module, function, kernel
         self.entry = ll.IRBuilder(function.append_basic_block("entry"))
         self.b = ll.IRBuilder(function.append_basic_block("body"))
-        self.values = Values(module, self.b, self.entry)
+        self.values = Values(module, self.b, self.entry, fused)
         count = len(kernel.params)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
         self.scratch, self.workspace = function.args[count : count + 2]

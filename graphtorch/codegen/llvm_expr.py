@@ -62,8 +62,8 @@ class _Scope:
 class Values(Instructions):
     """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie."""
 
-    def __init__(self, module: ll.Module, b: ll.IRBuilder, entry: ll.IRBuilder) -> None:
-        super().__init__(module, b)
+    def __init__(self, module: ll.Module, b: ll.IRBuilder, entry: ll.IRBuilder, fused: bool) -> None:
+        super().__init__(module, b, fused)
         self.entry = entry
         self.memory: dict[Buffer, Any] = {}
         self._fixed: dict[tuple[Buffer, Any, int], Any] = {}

@@ -1,4 +1,4 @@
-"""What LLVM has for the IR's dtypes and functions: types, instructions, intrinsics, and the C library's functions."""
+"""What LLVM has for the IR's dtypes and functions: types, instructions, intrinsics, and the formulas of vector_math."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import llvmlite.ir as ll
 
+from graphtorch.codegen import vector_math
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.types import DType, int64
@@ -52,10 +53,10 @@ def declare(module: ll.Module, name: str, result: ll.Type, args: list[ll.Type]) 
 
 
 class Instructions:
-    """Where instructions go: a module, and a builder ``b`` in one of its functions."""
+    """Where instructions go: a module, and a builder ``b`` in one of its functions, for a CPU with ``fused`` or not."""
 
-    def __init__(self, module: ll.Module, b: ll.IRBuilder) -> None:
-        self.module, self.b = module, b
+    def __init__(self, module: ll.Module, b: ll.IRBuilder, fused: bool) -> None:
+        self.module, self.b, self.fused = module, b, fused
 
     def intrinsic(self, name: str, e: Expr, *args: Any) -> Any:
         kind = llvm_type(e.dtype, e.lanes)
@@ -93,19 +94,12 @@ def _abs(to: Instructions, e: E.Unary, x: Any) -> Any:
     return to.b.select(to.b.icmp_signed("<", x, zero(x.type)), to.b.neg(x), x)
 
 
-def _libm(name: str) -> Callable[[Instructions, Any, Any], Any]:
-    """A function of the C library, lane by lane: LLVM has no intrinsic for it."""
+def _formula(name: str) -> Callable[..., Any]:
+    """A function of vector_math."""
 
-    def emit(to: Instructions, e: E.Unary, x: Any) -> Any:
-        scalar = llvm_type(e.dtype)
-        function = declare(to.module, name + ("f" if e.dtype.itemsize == 4 else ""), scalar, [scalar])
-        if e.lanes == 1:
-            return to.b.call(function, [x])
-        out: Any = ll.Constant(x.type, ll.Undefined)
-        for lane in range(e.lanes):
-            one = to.b.call(function, [to.lane(x, lane)])
-            out = to.b.insert_element(out, one, ll.Constant(I32, lane))
-        return out
+    def emit(to: Instructions, e: E.Unary | E.Binary, *operands: Any) -> Any:
+        place = vector_math.Place(to.module, to.b, e.lanes, to.fused)
+        return vector_math.emit(name, place, e.dtype.itemsize, *operands)
 
     return emit
 
@@ -115,8 +109,8 @@ UNARY: dict[str, Callable[[Instructions, Any, Any], Any]] = {
     "not": lambda to, e, x: to.b.not_(x),
     "abs": _abs,
     "round": _intrinsic("rint"),
-    **{n: _intrinsic(n) for n in "exp exp2 log log2 sqrt sin cos floor ceil trunc".split()},
-    **{n: _libm(n) for n in "expm1 log1p tan tanh erf asin acos atan sinh cosh".split()},
+    **{n: _intrinsic(n) for n in "sqrt floor ceil trunc".split()},
+    **{n: _formula(n) for n in vector_math.FORMULAS.keys() & E.UNARY},
 }
 
 # ---- functions of two operands ----------------------------------------------------------------------
@@ -175,7 +169,7 @@ BINARY: dict[tuple[str, str], Callable[[Instructions, Any, Any, Any], Any]] = {
     ("sub", "f"): lambda to, e, a, b: to.b.fsub(a, b, flags=_CONTRACT),
     ("mul", "f"): lambda to, e, a, b: to.b.fmul(a, b, flags=_CONTRACT),
     ("div", "f"): lambda to, e, a, b: to.b.fdiv(a, b),
-    ("pow", "f"): lambda to, e, a, b: to.intrinsic("pow", e, a, b),
+    **{(n, "f"): _formula(n) for n in vector_math.FORMULAS.keys() & E.BINARY},
     ("add", "i"): lambda to, e, a, b: to.b.add(a, b),
     ("sub", "i"): lambda to, e, a, b: to.b.sub(a, b),
     ("mul", "i"): lambda to, e, a, b: to.b.mul(a, b),

@@ -83,8 +83,12 @@ def memory_sizes(launches: Sequence[Launch]) -> Sizes:
     return Sizes(max(map(scratch_bytes, kernels), default=0), max(map(workspace_bytes, kernels), default=0))
 
 
-def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]], scratch: int) -> str:
+def emit_program(
+    launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]], scratch: int, target: Target | None = None
+) -> str:
     """LLVM IR text with ``void @program(i8** table, i64 thread, i64 threads, i64 epoch)`` and ``i64 @sections()``.
+
+    It is for ``target``, or this CPU.
 
     table: arena, scratch, workspace, sections and what is kept (the header), then the parameters, then the outputs.
     ``sections()`` says how many sections there are: memory for them is the caller's business.
@@ -94,7 +98,7 @@ def emit_program(launches: Sequence[Launch], where: Callable[[Value], tuple[str,
     from graphtorch.codegen.emit_llvm import emit_kernel
 
     module = ll.Module("program")
-    functions = {kernel: emit_kernel(module, legal, aliased=True) for kernel, legal in _legalized(launches)}
+    functions = {kernel: emit_kernel(module, legal, True, target) for kernel, legal in _legalized(launches)}
     for function, _ in functions.values():
         function.linkage = "internal"
     _emit_entry(module, launches, functions, where, scratch)

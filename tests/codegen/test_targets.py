@@ -46,7 +46,8 @@ def innermost(target: Target) -> str:
     """The basic block with most multiply-adds, up to its branch back."""
     launches = schedule_graph(large_product(), target)
     values: dict[Any, int] = {v: i for i, v in enumerate(dict.fromkeys(v for s in launches for v in s.values))}
-    text = assembly(emit_program(launches, lambda v: ("slot", values[v]), memory_sizes(launches).scratch), target)
+    text = emit_program(launches, lambda v: ("slot", values[v]), memory_sizes(launches).scratch, target)
+    text = assembly(text, target)
     blocks = re.split(r"\n(?=\.?L\w+:)", text)
     block = max(blocks, key=lambda b: len(re.findall(MULTIPLY_ADD[target.triple], b)))
     label = block.split(":")[0]

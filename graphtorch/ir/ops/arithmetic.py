@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,21 @@ class Pow(Binary):
         return g * at_zero, g * grows
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
-        return expr.binary("pow", a, b) if a.dtype.kind == "f" else _int_pow(a, b)
+        if a.dtype.kind != "f":
+            return _int_pow(a, b)
+        if isinstance(b, expr.Const) and b.value in _SHORT:
+            return _SHORT[b.value](a)
+        return expr.binary("pow", a, b)
+
+
+#: powers that products and quotients give to 2 ULP over the whole range
+_SHORT: dict[float, Callable[[Expr], Expr]] = {
+    1.0: lambda a: a,
+    2.0: lambda a: a * a,
+    3.0: lambda a: a * a * a,
+    4.0: lambda a: (a * a) * (a * a),
+    -1.0: lambda a: expr.const(1, a.dtype) / a,
+}
 
 
 def _int_pow(a: Expr, b: Expr) -> Expr:

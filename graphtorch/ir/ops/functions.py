@@ -135,9 +135,11 @@ class Sigmoid(FloatUnary):
         return g * y * (1 - y)
 
     def scalar(self, x: Expr) -> Expr:
-        small = expr.unary("exp", -expr.unary("abs", x))
+        """y = s / (s + 1) with s = exp(-|x|), and once more as s - s y: that leaves little of the rounding of s + 1."""
+        s = expr.unary("exp", -expr.unary("abs", x))
         one = expr.const(1, x.dtype)
-        return expr.select(x >= 0, one, small) / (small + one)
+        low = s - s * (s / (s + one))
+        return expr.select(x >= 0, one - low, low)
 
 
 sigmoid = register(Sigmoid())

@@ -1,0 +1,32 @@
+"""Functions of real numbers as instructions on vectors: no calls of a math library, for any number of lanes.
+
+`FORMULAS` has them by the names of ir/expr. Errors are in docs/accuracy.md; the decision is ADR 12.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphtorch.codegen.vector_math.base import F32, F64, Lanes, Place
+from graphtorch.codegen.vector_math.error_function import erf
+from graphtorch.codegen.vector_math.exponential import exp, exp2, expm1
+from graphtorch.codegen.vector_math.hyperbolic import cosh, sinh, tanh
+from graphtorch.codegen.vector_math.inverse import acos, asin, atan, atan2
+from graphtorch.codegen.vector_math.logarithm import log, log1p, log2
+from graphtorch.codegen.vector_math.power import pow_
+from graphtorch.codegen.vector_math.trigonometric import cos, sin, tan
+
+__all__ = ["FORMULAS", "Place", "emit"]
+
+FORMULAS: dict[str, Callable[..., Lanes]] = {
+    "exp": exp, "exp2": exp2, "expm1": expm1, "log": log, "log2": log2, "log1p": log1p,
+    "tanh": tanh, "sinh": sinh, "cosh": cosh, "erf": erf,
+    "sin": sin, "cos": cos, "tan": tan, "asin": asin, "acos": acos, "atan": atan, "atan2": atan2, "pow": pow_,
+}  # fmt: skip
+
+
+def emit(name: str, place: Place, itemsize: int, *operands: Any) -> Any:
+    """The value of function ``name`` of ``operands``, floats of ``itemsize`` bytes."""
+    format = F32 if itemsize == 4 else F64
+    return FORMULAS[name](*(Lanes(place, format.kind, x) for x in operands)).value
