@@ -40,7 +40,7 @@ MOST_KEPT = 131_072
 
 
 def lower_rows(body: Graph, rows: Rows, name: str) -> RowsNest:
-    return _Lowering(body, rows).nest(name)
+    return _RowsLowering(body, rows).nest(name)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Kept:
     value: Expr
 
 
-class _Lowering:
+class _RowsLowering:
     def __init__(self, body: Graph, rows: Rows) -> None:
         found = passes_before(body.nodes, rows)
         if found is None:
@@ -100,26 +100,26 @@ class _Lowering:
         return is_reduction(node) or self._is_element(node.results[0])
 
     def _dear(self) -> set[Node]:
-        """Elements' values that several passes need, and that are not to be computed again."""
-        itemsizes = [v.type.dtype.itemsize for v in self.outputs]
-        if self.rows.length * max(itemsizes) > MOST_KEPT:
+        """Values of elements that several passes need, and that are not to be computed again."""
+        if self.rows.length * max(v.type.dtype.itemsize for v in self.outputs) > MOST_KEPT:
             return set()
-        cost: dict[Node, int] = {}
-        for node in self.body.nodes:
-            own = 0 if is_free(node) else 1 if node.op.name in CHEAP else DEAR
-            cost[node] = own + sum(cost[o.node] for o in dict.fromkeys(node.operands) if o.node is not None)
-        uses = self.body.uses()
+        cost, uses = _costs(self.body), self.body.uses()
         needed: dict[Node, set[int]] = {}
         dear: set[Node] = set()
         for node in reversed(self.body.nodes):
-            passes = {self.after[node]} if node.results[0] in self.outputs else set()
+            needed[node] = {self.after[node]} if node.results[0] in self.outputs else set()
             for user in (u for r in node.results for u in uses[r]):
-                passes |= {self._pass_of(user)} if is_reduction(user) or user in dear else needed[user]
-            needed[node] = passes
-            elementwise = self._is_element(node.results[0]) and len(node.results) == 1 and not is_free(node)
-            if elementwise and cost[node] >= DEAR and max(passes, default=0) > self.after[node]:
+                needed[node] |= self._passes_of(user, needed, dear)
+            alone = self._is_element(node.results[0]) and len(node.results) == 1 and not is_free(node)
+            if alone and cost[node] >= DEAR and max(needed[node], default=0) > self.after[node]:
                 dear.add(node)
         return dear
+
+    def _passes_of(self, user: Node, needed: dict[Node, set[int]], dear: set[Node]) -> set[int]:
+        """The passes in which ``user`` reads an operand at the element that is being looked at."""
+        if is_reduction(user) or user in dear:
+            return {self._pass_of(user)}
+        return needed[user] if user.op.elementwise else set()
 
     # ---- nodes ----
 
@@ -144,13 +144,13 @@ class _Lowering:
         accumulators = tuple(Var(self._name("acc"), e.dtype) for e in lowered.init)
         self.reduces[self.after[node] - 1].append((lowered, accumulators))
         finals = lowered.post(accumulators)
-        return tuple(_the_same(r, e) for r, e in zip(node.results, finals, strict=True))
+        return tuple(_of_row(r, e) for r, e in zip(node.results, finals, strict=True))
 
     def _named(self, node: Node, source: Source) -> Source:
         """A row's number, computed once after the pass that finds it."""
         var = Var(self._name("r"), source.dtype)
         self.lets[self.after[node] - 1].append((var, self._at_row(source)))
-        return _the_same(node.result, var)
+        return _of_row(node.result, var)
 
     def _at_row(self, source: Source) -> Expr:
         return source[reshape_index(self.rows.outer, source.shape, self.i)]
@@ -160,7 +160,13 @@ class _Lowering:
         if buffer is None:
             buffer, index = Buffer(self._name("keep"), self.rows.inner, source.dtype), self.k
         self.kept[buffer] = _Kept(self.after[node], buffer, index, source[self.element])
-        return Compute(source.shape, source.dtype, lambda *_: Load(buffer, index))
+        element = self.element
+
+        def read(*at: Expr) -> Expr:  # a transpose reads another element, which is computed
+            here = all(a is b for a, b in zip(at, element, strict=True))
+            return Load(buffer, index) if here else source[at]
+
+        return Compute(source.shape, source.dtype, read)
 
     # ---- passes ----
 
@@ -187,12 +193,21 @@ class _Lowering:
         return self.after[value.node] if value.node is not None else 0
 
 
+def _costs(body: Graph) -> dict[Node, int]:
+    """Operations that it takes to have each node's result from what the kernel reads."""
+    cost: dict[Node, int] = {}
+    for node in body.nodes:
+        own = 0 if is_free(node) else 1 if node.op.name in CHEAP else DEAR
+        cost[node] = own + sum(cost[o.node] for o in dict.fromkeys(node.operands) if o.node is not None)
+    return cost
+
+
 def _nothing(_old: Values, _new: Values) -> Values:
     return ()
 
 
-def _the_same(value: Value, e: Expr) -> Compute:
-    """A row's number: it is read in that row alone."""
+def _of_row(value: Value, e: Expr) -> Compute:
+    """A row's number at any index: `passes_before` has seen that it is read in that row alone."""
     return Compute(value.type.shape, value.type.dtype, lambda *_: e)
 
 

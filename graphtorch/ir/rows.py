@@ -87,8 +87,8 @@ def keeps_order(node: Node) -> bool:
 def passes_before(nodes: Iterable[Node], rows: Rows) -> dict[Node, int] | None:
     """How many passes through a row it takes to know each node's result; ``nodes`` are in order of execution.
 
-    A reduction is known after the pass that it is computed in. None where a node would read what passes find, of other
-    rows than its own or at other elements.
+    A reduction is known after the pass that it is computed in. None where a node would read what passes find of other
+    rows than its own, or at other elements. What takes no pass may be read anywhere: it is computed where it is read.
     """
     found: dict[Node, int] = {}
     for node in nodes:

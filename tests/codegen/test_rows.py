@@ -55,6 +55,10 @@ ROWS: dict[str, tuple[Callable[..., Any], list[Shape]]] = {
         [(7, 33), (5, 4)],
     ),
     "elements stored beside their sum": (lambda x: ((y := gt.exp(x * 0.5)), y.sum(-1), y.mean()), [(9, 13), (3, 8)]),
+    "a function kept, and read at another element": (
+        lambda x: ((e := gt.exp(x)).transpose(-1, -2) / e.sum(-1, True), F.softmax(gt.tanh(x).transpose(-1, -2), -1)),
+        [(7, 7), (3, 11, 11)],
+    ),
     "two functions kept": (
         lambda x: (a := gt.exp(x)) / a.sum(-1, True) + (b := gt.tanh(x)) * b.sum(-1, True),
         [(7, 33), (3, 9)],
@@ -171,6 +175,26 @@ def test_what_is_read_again_is_not_written_in_place() -> None:
     np.testing.assert_array_equal(w.numpy(), before + 1)
 
 
+def test_a_row_s_state_is_read_before_it_is_written() -> None:
+    """Results of a row are computed, all of them, and then stored: one may lie where another is read from."""
+    state = gt.randn(33)
+
+    @gt.compile
+    def f(x: Any) -> Any:
+        mean = x.mean(0)
+        before = state - 3.0
+        state.copy_(state + mean)
+        return before, before * mean, ((x - mean) * (x - mean)).sum(0)
+
+    x, old = gt.randn(8, 33), state.numpy().copy()
+    before, product, squares = f(x)
+    a = x.numpy()
+    np.testing.assert_array_equal(before.numpy(), old - np.float32(3))
+    np.testing.assert_allclose(product.numpy(), (old - 3) * a.mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(squares.numpy(), ((a - a.mean(0)) ** 2).sum(0), rtol=1e-5)
+    np.testing.assert_allclose(state.numpy(), old + a.mean(0), rtol=1e-6)
+
+
 def test_what_is_cheap_is_computed_again_where_it_is_read() -> None:
     def f(x: Any, w: Any) -> Any:
         y = gt.tanh(x @ w)
@@ -217,7 +241,7 @@ def test_rows_know_which_arrays_have_one_number_each() -> None:
     assert Rows((5, 3), (1,)).dense and Rows((5, 3, 1), (1,)).dense and not Rows((5, 3), (0,)).dense
 
 
-@pytest.mark.parametrize("options", [Fuse(rows=False), Fuse(again=False), Fuse(max_ops=3)], ids=repr)
+@pytest.mark.parametrize("options", [Fuse(rows=False), Fuse(recompute=False), Fuse(max_ops=3)], ids=repr)
 def test_options_change_no_result(options: Fuse) -> None:
     from graphtorch.ir.pipeline import SIMPLIFY
 

@@ -128,7 +128,9 @@ def _row(plan: _Plan, env: Env, lanes: int) -> list[Stmt]:
         memo: Memo = {}
         out += [Let(v, substitute(e, env, memo)) for v, e in sweep.lets]
     memo = {}
-    return [*out, *(store(b, (substitute(at, env, memo),), substitute(v, env, memo)) for b, at, v in plan.results)]
+    lets, values = bind_results([substitute(v, env, memo) for _, _, v in plan.results], "out")
+    places = [(b, substitute(at, env, memo)) for b, at, _ in plan.results]
+    return [*out, *lets, *(store(b, (at,), v) for (b, at), v in zip(places, values, strict=True))]
 
 
 def _one_by_one(plan: _Plan, sweep: _Sweep, env: Env) -> list[Stmt]:

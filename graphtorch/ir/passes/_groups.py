@@ -43,10 +43,10 @@ class Group:
 
 class Groups:
     """Which group each node of ``graph`` is in. Nodes in none are names of memory (reshapes), or free: computed by
-    every kernel that reads them, as are those to compute ``again``."""
+    every kernel that reads them, as are those ``recomputed``."""
 
-    def __init__(self, graph: Graph, again: frozenset[Node] = frozenset()) -> None:
-        self.graph, self.again = graph, again
+    def __init__(self, graph: Graph, recomputed: frozenset[Node] = frozenset()) -> None:
+        self.graph, self.recomputed = graph, recomputed
         self.of: dict[Node, Group] = {}
         self.uses = graph.uses()
         self.kept = set(graph.results())
@@ -57,7 +57,7 @@ class Groups:
         """Whether no kernel is to store it: free nodes are computed by their readers, if nobody needs the memory."""
         if node not in self._free:
             wanted = node.results[0] in self.kept
-            free = is_free(node) or node in self.again
+            free = is_free(node) or node in self.recomputed
             self._free[node] = free and not wanted and all(map(self._inlines, self.uses[node.results[0]]))
         return self._free[node]
 

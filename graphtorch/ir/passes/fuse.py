@@ -18,14 +18,14 @@ from typing import ClassVar
 
 from graphtorch.ir.fusible import CHEAP, CONTRACTIONS, is_injective, is_local, is_reduction
 from graphtorch.ir.graph import Graph, Node
-from graphtorch.ir.passes._again import cheaper_again
 from graphtorch.ir.passes._groups import Group, Groups, fused
+from graphtorch.ir.passes._recompute import worth_recomputing
 from graphtorch.ir.passes._units import Unit, Units
 from graphtorch.ir.rows import Rows, is_of, passes_before, rows_of
 
 #: a kernel with less than so many elements in so few rows runs on one thread anyway, or would have too few tasks
 FEW_ROWS, FEW_ELEMENTS = 8, 16_384
-#: of looking for what is cheaper to compute again: other groups read other things
+#: of looking for what to recompute. Other groups read other things; a third round finds nothing in ResNet18
 ROUNDS = 2
 #: rows whose elements are far apart are read a piece at a time, which has to stay in the cache until the next pass
 LONGEST_SPREAD_ROW = 512
@@ -35,30 +35,30 @@ LONGEST_SPREAD_ROW = 512
 class Fuse:
     """``max_ops`` bounds the nodes of one group; contractions take ``prologues``, elementwise work on an operand, and
     ``chains``, a reduction of their results; ``rows`` are reduced several times by one kernel, which may store
-    elements as well; and what is cheap is computed ``again`` where storing it would move more bytes."""
+    elements as well; ``recompute`` lets readers compute what is cheap where storing it would move more bytes."""
 
     max_ops: int = 64
     prologues: bool = True
     chains: bool = True
     rows: bool = True
-    again: bool = True
+    recompute: bool = True
     name: ClassVar[str] = "fuse"
 
     def run(self, graph: Graph) -> Graph:
         groups = _Fuser(graph, self).groups
-        for _ in range(ROUNDS if self.again else 0):
-            again = cheaper_again(groups)
-            if not again - groups.again:
+        for _ in range(ROUNDS if self.recompute else 0):
+            found = groups.recomputed | worth_recomputing(groups)
+            if found == groups.recomputed:
                 break
-            groups = _Fuser(graph, self, groups.again | again).groups
+            groups = _Fuser(graph, self, found).groups
         return fused(groups)
 
 
 class _Fuser:
     """Puts each node, in order of execution, into the group of a producer or into one of its own."""
 
-    def __init__(self, graph: Graph, options: Fuse, again: frozenset[Node] = frozenset()) -> None:
-        self.groups, self.options = Groups(graph, again), options
+    def __init__(self, graph: Graph, options: Fuse, recomputed: frozenset[Node] = frozenset()) -> None:
+        self.groups, self.options = Groups(graph, recomputed), options
         self.group = self.groups.of
         self.updated = set(graph.updates.values())
         self.units = Units()
@@ -123,7 +123,10 @@ class _Fuser:
             return False
         if own.rows and (other.root is None or (other.rows == own.rows and self._share(own, other))):
             return self._are_rows([*own.nodes, *other.nodes], own.rows)
-        return not other.root and self._stands_beside(own, other)
+        if other.root:
+            return False
+        also = own.root and own.root.op.name in CONTRACTIONS and self._may_be_prologue(other, own.root)
+        return bool(also) or self._stands_beside(own, other)
 
     def _share(self, own: Group, other: Group) -> bool:
         """Whether one kernel would read something once that two read twice. If not, let others join either."""
@@ -153,14 +156,14 @@ class _Fuser:
             return False
         rows = group.rows or (self._rows(node) if group.root is None else None)
         if rows and (is_reduction(node) or is_of(node.results[0], rows)) and self._are_rows([*group.nodes, node], rows):
-            return True
+            return True  # also by way of free nodes: `passes_before` has seen what they read
+        if node.op.name in CONTRACTIONS:
+            return self._may_be_prologue(group, node)
         return not self._bends([node], group) and self._may_follow(node, group)
 
     def _may_follow(self, node: Node, group: Group) -> bool:
         if group.root and group.rows is None and is_local(node):
             return self._may_be_second(node, group, group.root)
-        if node.op.name in CONTRACTIONS:
-            return self._may_be_prologue(group, node)
         if is_reduction(node):
             return group.root is None and self._private(group, node)
         if not is_injective(node):
@@ -180,8 +183,8 @@ class _Fuser:
         stored = [r for n in nodes for r in n.results if self.groups.is_read(r, members)]
         if found is None or not all(is_of(r, rows) for r in stored):
             return False
-        again = max(found.values()) > 1 or any(r.type.shape == rows.shape for r in stored)
-        return self._has_tasks(rows) if again else True
+        single = max(found.values()) <= 1 and not any(r.type.shape == rows.shape for r in stored)
+        return single or self._has_tasks(rows)
 
     @staticmethod
     def _has_tasks(rows: Rows) -> bool:
@@ -234,5 +237,4 @@ class _Fuser:
     def _preference(group: Group) -> tuple[int, int]:
         """Who takes a consumer of several groups: the least. Results of a contraction are the most to keep from memory;
         of others the one that has to wait for the most takes it, so that the rest need not."""
-        rank = 2 if group.root is None else 0 if group.root.op.name in CONTRACTIONS else 1
-        return rank, -group.depth
+        return ("contract", "reduce", "loop").index(group.kind), -group.depth

@@ -10,13 +10,14 @@ from __future__ import annotations
 from graphtorch.ir.fusible import CHEAP
 from graphtorch.ir.graph import Node, Param, Value
 from graphtorch.ir.passes._groups import Group, Groups
+from graphtorch.ir.passes.alias import root
 from graphtorch.ir.rows import rows_of
 
 #: what has so many times fewer elements may have to be stored for it
 SMALL = 16
 
 
-def cheaper_again(groups: Groups) -> frozenset[Node]:
+def worth_recomputing(groups: Groups) -> frozenset[Node]:
     """Stored elementwise results whose readers can have them from what is in memory anyway, for fewer bytes."""
     found: set[Node] = set()
     read: dict[Group, set[Value]] = {}
@@ -49,14 +50,14 @@ def _readers(node: Node, groups: Groups) -> set[Group]:
     return others - {own}
 
 
-def _sources(node: Node, groups: Groups, again: set[Node]) -> set[Value] | None:
+def _sources(node: Node, groups: Groups, recomputed: set[Node]) -> set[Value] | None:
     """What it is made of; None where that is neither in memory nor small, or is about to be overwritten."""
     found: set[Value] = set()
     pending = list(node.operands)
     while pending:
         value = pending.pop()
         source = value.node
-        if source is not None and (source in again or (source not in groups.of and groups.is_free(source))):
+        if source is not None and (source in recomputed or (source not in groups.of and groups.is_free(source))):
             pending += source.operands
         elif _stays(value, groups) or (source and value.type.nbytes * SMALL <= node.result.type.nbytes):
             found.add(value)
@@ -66,8 +67,9 @@ def _sources(node: Node, groups: Groups, again: set[Node]) -> set[Value] | None:
 
 
 def _stays(value: Value, groups: Groups) -> bool:
-    """Whether it is in memory for all readers anyway."""
-    if isinstance(value, Param):
-        return value.role != "inout"
-    group = groups.of.get(value.node) if value.node is not None else None
-    return group is None or groups.is_read(value, set(group.nodes))
+    """Whether it is in memory for all readers anyway, and as it is now."""
+    memory = root(value)
+    if isinstance(memory, Param):
+        return memory.role != "inout"
+    group = groups.of.get(memory.node) if memory.node is not None else None
+    return group is None or groups.is_read(memory, set(group.nodes))
