@@ -141,3 +141,19 @@ def test_nan_and_infinity_stay_where_they_are(special: float) -> None:
         want = function(gt.from_numpy(x), gt.from_numpy(w)).numpy()
     np.testing.assert_array_equal(np.isfinite(got), np.isfinite(want))
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        (lambda x, y: gt.relu(x) @ gt.relu(y), [(33, 70), (70, 65)]),
+        (lambda x, y: gt.relu(x).t() @ y, [(70, 33), (70, 65)]),
+        (lambda x, y: gt.relu(x.t()) @ (y * 2.0), [(70, 33), (70, 65)]),
+    ],
+    ids=["both operands", "before a transpose", "after a transpose"],
+)
+def test_work_on_operands_is_no_kernel_of_its_own(function: Any, shapes: list[tuple[int, int]]) -> None:
+    x, y = (gt.from_numpy(np.random.default_rng(i).standard_normal(s)) for i, s in enumerate(shapes))
+    compiled = gt.compile(function)
+    np.testing.assert_allclose(compiled(x, y).numpy(), function(x, y).numpy(), rtol=1e-10, atol=1e-10)
+    assert compiled.stats[0].kernels == 1

@@ -23,7 +23,7 @@ from graphtorch.ir.graph import Builder, Graph
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.passmanager import run_passes
-from graphtorch.ir.pipeline import OPTIMIZE
+from graphtorch.ir.pipeline import OPTIMIZE_CUDA
 from graphtorch.ir.types import TensorType, bool_, float32, float64, int32, int64, uint8
 from tests.codegen.nests import (
     f32,
@@ -201,7 +201,7 @@ def optimized(function: Callable[..., Any], *types: TensorType) -> Graph:
     graph.params = [GraphParam(f"x{i}", t) for i, t in enumerate(types)]
     with Builder(graph):
         graph.outputs = [function(*graph.params)]
-    return run_passes(graph, OPTIMIZE)
+    return run_passes(graph, OPTIMIZE_CUDA)
 
 
 G, F = PUBLIC["gt"], PUBLIC["F"]

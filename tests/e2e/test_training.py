@@ -91,7 +91,7 @@ def test_every_stage_round_trips(net: Net, optimizer: str) -> None:
     train(gt, net, optimizer, 1, lambda f: made.append(gt.compile(f)) or made[0], None)
     program = made[0]._order[0]
     names = [name for name, _ in program.stats.stages]
-    assert names == ["trace", "autodiff", "canonicalize", "cse", "dce", "fuse", "alias"]
+    assert names == ["trace", "autodiff", "canonicalize", "transposes", "cse", "dce", "fuse", "alias"]
     for name, graph in program.stats.stages:
         assert parse_graph(print_graph(graph)) == graph, name
     for launch in program.forward.launches:

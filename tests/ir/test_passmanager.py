@@ -49,7 +49,7 @@ REGISTRY = {"cse": Cse, "dce": Dce, "tuned": Tuned}
 
 
 def test_pipelines():
-    assert [p.name for p in OPTIMIZE] == ["autodiff", "canonicalize", "cse", "dce", "fuse", "alias"]
+    assert [p.name for p in OPTIMIZE] == ["autodiff", "canonicalize", "transposes", "cse", "dce", "fuse", "alias"]
     assert (*SIMPLIFY, *SCHEDULE) == OPTIMIZE
     assert set(PASSES) == {p.name for p in (*OPTIMIZE, *FREEZE)}
 

@@ -23,6 +23,11 @@ from graphtorch.ir.types import TensorType
 Array = Any
 
 
+def _size(t: TensorType, dim: int) -> int | None:
+    """That of a dimension; None where there is no such dimension."""
+    return t.shape[dim] if t.ndim >= -dim else None
+
+
 class Dot(Op):
     """Matrix product of [..., m, k] and [..., k, n] with equal leading dimensions, or of [..., m, k] and [k, n]."""
 
@@ -36,7 +41,7 @@ class Dot(Op):
             and input.shape[-1] == other.shape[-2],
             "GT109",
             f"{list(input.shape)} and {list(other.shape)} cannot be multiplied",
-            f"expected [..., m, k] and [..., k, n] or [k, n]; k is {input.shape[-1:]} and {other.shape[-2:-1]}",
+            f"expected [..., m, k] and [..., k, n] or [k, n]; k is {_size(input, -1)} and {_size(other, -2)}",
         )
         return input.with_shape((*input.shape[:-1], other.shape[-1]))
 
