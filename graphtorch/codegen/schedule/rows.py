@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Let, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kind, Let, Stmt, loop, store
 from graphtorch.codegen.loops import Pass, RowsNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
@@ -72,8 +72,8 @@ def rows_body(nest: RowsNest, flat: Flatten, target: Target) -> Body:
         return nested(plan.vars, lambda: _row(plan, {}, lanes), parallel)
     *outer, inner = plan.vars
 
-    def rows(kind: str) -> list[Stmt]:
-        return vector_loop(inner, lanes, lambda at: _row(plan, {inner: at}, 1), kind)  # type: ignore[arg-type]
+    def rows(kind: Kind) -> list[Stmt]:
+        return vector_loop(inner, lanes, lambda at: _row(plan, {inner: at}, 1), kind)
 
     if not outer:
         return tuple(rows("par" if parallel else "for"))
