@@ -133,7 +133,6 @@ class Functions:
 
     def __init__(self, target: Any) -> None:
         self._known = {target.__code__: [target]} if isinstance(target, FunctionType) else {}
-        self._all: dict[CodeType, list[FunctionType]] | None = None
 
     def of(self, frame: FrameType) -> list[FunctionType]:
         """Functions with this frame's code and closure; several, where a factory made more than one alike."""
@@ -143,18 +142,15 @@ class Functions:
             self._known[code] = [named] if named is not None else self._search(code)
         seeing = [f for f in self._known[code] if _sees(f, frame)]
         if not seeing and code.co_freevars:  # made since the last search
-            self._all = None
             self._known[code] = self._search(code)
             seeing = [f for f in self._known[code] if _sees(f, frame)]
         return seeing
 
-    def _search(self, code: CodeType) -> list[FunctionType]:
-        if self._all is None:  # slow: this looks at all objects there are
-            self._all = {}
-            for f in gc.get_objects():
-                if type(f) is FunctionType:
-                    self._all.setdefault(f.__code__, []).append(f)
-        return self._all.get(code, [])
+    @staticmethod
+    def _search(code: CodeType) -> list[FunctionType]:
+        """Slow: this looks at all objects there are. It must hold none but functions, not for a moment: Python fails in a
+        thread that builds a tuple which another one holds."""
+        return [f for f in gc.get_referrers(code) if type(f) is FunctionType]
 
 
 def _by_qualified_name(code: CodeType, table: dict[str, Any]) -> FunctionType | None:
