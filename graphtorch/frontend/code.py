@@ -148,8 +148,8 @@ class Functions:
 
     @staticmethod
     def _search(code: CodeType) -> list[FunctionType]:
-        """Slow: this looks at all objects there are. It must hold none but functions, not for a moment: Python fails in a
-        thread that builds a tuple which another one holds."""
+        """Slow: this looks at all objects there are. It must hold none but functions, not for a moment: Python fails in
+        a thread that builds a tuple which another one holds."""
         return [f for f in gc.get_referrers(code) if type(f) is FunctionType]
 
 
