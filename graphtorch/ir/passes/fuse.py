@@ -101,8 +101,9 @@ class _Fuser:
         rows = self._rows(node)
         if rows is None:
             return []
-        readers = [u for v in self.groups.inputs(nodes) for u in self.groups.users(v) if u in self.group]
-        return [self.group[u] for u in readers if self.group[u].rows == rows]
+        readers = {u for v in self.groups.inputs(nodes) for u in self.groups.users(v) if u in self.group}
+        in_order = sorted(readers, key=self.groups.position.__getitem__)  # the same in every process
+        return [self.group[u] for u in in_order if self.group[u].rows == rows]
 
     def _rows(self, node: Node) -> Rows | None:
         return rows_of(node) if self.options.rows else None
