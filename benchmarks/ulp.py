@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-import llvmlite.ir as ll
 import numpy as np
 
+from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.emit_llvm import emit_kernel
 from graphtorch.codegen.kernel_text import parse_kernel
 from graphtorch.codegen.legalize import legalize

@@ -1,4 +1,4 @@
-"""Legalized Kernel IR -> LLVM IR, through llvmlite's builder. Statements here; expressions by llvm_expr.py.
+"""Legalized Kernel IR -> LLVM IR, through the builder of llvm_text.py. Statements here; expressions by llvm_expr.py.
 
 Every kernel is a function
 
@@ -14,8 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import llvmlite.ir as ll
-
+from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.kernel_ir import (
     Alloc,
     Barrier,
@@ -82,9 +81,8 @@ def _in_scratch(s: Alloc) -> bool:
 
 def declare_kernel(module: ll.Module, kernel: Kernel) -> ll.Function:
     """The function of a legalized kernel, without its code."""
-    types = [memory_type(p.buffer.dtype).as_pointer() for p in kernel.params]
-    signature = ll.FunctionType(ll.VoidType(), [*types, PTR, PTR, I64, I64, I64, PTR])
-    return ll.Function(module, signature, kernel.name)
+    types = [ll.pointer(memory_type(p.buffer.dtype)) for p in kernel.params]
+    return ll.Function(module, kernel.name, ll.VOID, [*types, PTR, PTR, I64, I64, I64, PTR])
 
 
 def emit_kernel(
@@ -92,10 +90,9 @@ def emit_kernel(
 ) -> tuple[ll.Function, int]:
     """Add a legalized kernel to ``module``: (its function, its sections). ``aliased``: parameters may overlap."""
     function = declare_kernel(module, kernel)
-    function.attributes.add("nounwind")
-    for argument in function.args[: len(kernel.params)]:
-        if not aliased:
-            argument.add_attribute("noalias")
+    function.attributes = " nounwind"
+    if not aliased:
+        function.argument_attributes[: len(kernel.params)] = [" noalias"] * len(kernel.params)
     _Emitter(module, function, kernel, (target or host_target()).fused).run()
     return function, section_count(kernel)
 
@@ -103,8 +100,7 @@ def emit_kernel(
 class _Emitter:
     def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel, fused: bool) -> None:
         self.module, self.function, self.kernel = module, function, kernel
-        self.entry = ll.IRBuilder(function.append_basic_block("entry"))
-        self.b = ll.IRBuilder(function.append_basic_block("body"))
+        self.entry, self.b = (ll.Builder(function, function.block(name)) for name in ("entry", "body"))
         self.values = Values(module, self.b, self.entry, fused)
         count = len(kernel.params)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
@@ -114,7 +110,7 @@ class _Emitter:
 
     def run(self) -> None:
         self._top(self.kernel.body)
-        self.b.ret_void()
+        self.b.give()
         self.entry.branch(self.function.blocks[1])
 
     def _top(self, body: Body) -> None:
@@ -160,7 +156,7 @@ class _Emitter:
         self.values.vars[s.var] = self.values.of(s.value)
 
     def _if(self, s: If) -> None:
-        with self.b.if_then(self.values.of(s.cond)):
+        with self.b.when(self.values.of(s.cond)):
             self._body(s.body)
 
     def _alloc(self, s: Alloc) -> None:
@@ -174,14 +170,13 @@ class _Emitter:
             at, self.scratch_at = self.scratch_at, self.scratch_at + aligned(s.buffer.nbytes)
             self.values.memory[s.buffer] = self._part(self.scratch, at, s.buffer)
         else:
-            cell = self.entry.alloca(ll.ArrayType(memory_type(s.buffer.dtype), max(1, s.buffer.numel)))
-            cell.align = _ALIGN
-            zero = ll.Constant(I64, 0)
-            self.values.memory[s.buffer] = self.entry.gep(cell, [zero, zero], inbounds=True)
+            kind = memory_type(s.buffer.dtype)
+            cell = self.entry.alloca(ll.array(kind, max(1, s.buffer.numel)), _ALIGN)
+            self.values.memory[s.buffer] = self.entry.convert("bitcast", cell, ll.pointer(kind))
 
     def _part(self, memory: Any, at: int, buffer: Buffer) -> Any:
-        raw = self.entry.gep(memory, [ll.Constant(I64, at)])
-        return self.entry.bitcast(raw, memory_type(buffer.dtype).as_pointer())
+        raw = self.entry.gep(memory, ll.Constant(I64, at))
+        return self.entry.convert("bitcast", raw, ll.pointer(memory_type(buffer.dtype)))
 
     def _for(self, s: For) -> None:
         """One thread runs all iterations, also those of a `par` loop that is not at the top."""
@@ -192,29 +187,29 @@ class _Emitter:
     def _range(self, s: For, start: Any, stop: Any) -> None:
         self.values.hoist(s.body)
         head = self.b.block
-        loop, done = self.b.append_basic_block("loop"), self.b.append_basic_block("done")
-        self.b.cbranch(self.b.icmp_signed("<", start, stop), loop, done)
-        self.b.position_at_end(loop)
-        i = self.b.phi(I64, s.var.name)
-        i.add_incoming(start, head)
+        loop, done = self.function.block("loop"), self.function.block("done")
+        self.b.branch_if(self.b.compare("icmp slt", start, stop), loop, done)
+        self.b.block = loop
+        i = self.b.phi(I64)
+        i.add(start, head)
         for buffer in buffers_written(s.body):
             self.values.forget(buffer)  # in later rounds it is not what was loaded before the loop
         with self.values.scope():
             self.values.vars[s.var] = i
             self._body(s.body)
-        following = self.b.add(i, ll.Constant(I64, 1), flags=["nuw", "nsw"])
-        i.add_incoming(following, self.b.block)
-        self.b.cbranch(self.b.icmp_signed("<", following, stop), loop, done)
-        self.b.position_at_end(done)
+        following = self.b.binary("add nuw nsw", i, ll.Constant(I64, 1))
+        i.add(following, self.b.block)
+        self.b.branch_if(self.b.compare("icmp slt", following, stop), loop, done)
+        self.b.block = done
 
     def _store(self, s: Store) -> None:
         value = self.values.of(s.value)
         if s.buffer.dtype.kind == "b":
-            value = self.b.zext(value, memory_type(s.buffer.dtype, s.value.lanes))
+            value = self.b.convert("zext", value, memory_type(s.buffer.dtype, s.value.lanes))
         if s.where is None:
             self._put(s, value)
         else:
-            with self.b.if_then(self.values.of(s.where)), self.values.scope():
+            with self.b.when(self.values.of(s.where)), self.values.scope():
                 self._put(s, value)
         self.values.forget(s.buffer)
 
@@ -229,9 +224,8 @@ class _Emitter:
 
     def _scatter(self, buffer: Buffer, positions: Any, value: Any, lanes: int) -> None:
         for lane in range(lanes):
-            at = self.values.lane(positions, lane)
-            one = self.values.lane(value, lane)
-            self.b.store(one, self.b.gep(self.values.memory[buffer], [at], inbounds=True))
+            at, one = self.b.extract(positions, lane), self.b.extract(value, lane)
+            self.b.store(one, self.b.gep(self.values.memory[buffer], at, inbounds=True))
 
 
 _STATEMENTS: dict[type, Callable[[_Emitter, Any], None]] = {

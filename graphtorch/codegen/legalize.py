@@ -7,13 +7,9 @@ loop is an expression of several lanes (Ramp for its index, Splat for what does 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TypeGuard
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import (
-    Alloc,
-    Barrier,
     Body,
     For,
     If,
@@ -21,24 +17,16 @@ from graphtorch.codegen.kernel_ir import (
     Let,
     Stmt,
     Store,
-    buffers_read,
-    replace_vars,
+    map_exprs,
     walk,
 )
+from graphtorch.codegen.vectors import Vectorize, interleaved, is_square, square
 from graphtorch.ir.expr import (
-    Buffer,
     Const,
     Expr,
-    Load,
-    Ramp,
-    Splat,
     Var,
-    binary,
     children,
     const,
-    same,
-    slopes,
-    substitute,
     with_children,
 )
 from graphtorch.ir.types import int64
@@ -47,225 +35,125 @@ from graphtorch.ir.types import int64
 def legalize(kernel: Kernel) -> Kernel:
     """The kernel in the form that emit_llvm.py takes."""
     flat = Flatten()
-    return Kernel(kernel.name, flat.params(kernel.params), _expand(flat.body(kernel.body)))
+    params, body = flat.params(kernel.params), flat.body(kernel.body)
+    return Kernel(kernel.name, params, _Expand(body).stmts(body))
 
 
-def _expand(stmts: Sequence[Stmt]) -> Body:
-    """Unroll and vectorize, innermost loops first."""
-    out: list[Stmt] = []
-    for s in stmts:
-        match s:
-            case For(kind="vec", body=(For(kind="vec") as inner,)):
-                out += _square(s, inner) if _is_square(s, inner) else _expand([replace(s, kind="unroll")])
-            case For(kind="vec", extent=Const(value=1)):
-                out += _expand(replace_vars(s.body, {s.var: const(0, int64)}))
-            case For(kind="unroll", extent=Const(value=count)):
-                for i in range(int(count)):
-                    out += _expand(_renamed(replace_vars(s.body, {s.var: const(i, int64)}), i))
-            case For(kind="vec", extent=Const(value=lanes)):
-                out += _interleaved(_Vectorize(s.var, int(lanes)).body(_expand(s.body)))
-            case For():
-                out.append(For(s.var, s.extent, s.kind, _expand(s.body)))
-            case If(cond=Const(value=holds)):
-                out += _expand(s.body) if holds else ()
-            case If():
-                out.append(If(s.cond, _expand(s.body)))
-            case _:
-                out.append(s)
-    return tuple(out)
+class _Expand:
+    """Unrolled and vector loops of a body written out.
 
+    What an expression becomes depends on the values of the unrolled variables in it alone. So it is made once for
+    each of their values, and copies share it: of a tile of 6 x 2 products the emitter sees 6 + 2 operands, not 24.
+    """
 
-def _renamed(body: Body, copy: int) -> Body:
-    """Fresh `let` variables for a copy of an unrolled body."""
-    env: dict[Var, Expr] = {}
-    for s in walk(body):
-        if isinstance(s, Let):
-            env[s.var] = Var(f"{s.var.name}_{copy}", s.var.dtype, s.var.extent, s.var.lanes)
-    if not env:
-        return body
+    def __init__(self, body: Body) -> None:
+        self.body = body  # keeps the expressions that are known by their ids
+        #: variables that have another value in each copy, and what they are in this one
+        self.differing = _differing(body)
+        self.env: dict[Var, Expr] = {}
+        self.now: dict[Var, object] = {}
+        self.copy = ""
+        self._needs: dict[int, tuple[Var, ...]] = {}
+        self._made: dict[tuple[object, ...], Expr] = {}
+        self._vectors: dict[tuple[Var, int], Vectorize] = {}
 
-    def rename(stmts: Sequence[Stmt]) -> Body:
+    def stmts(self, stmts: Sequence[Stmt]) -> Body:
         out: list[Stmt] = []
         for s in stmts:
-            if isinstance(s, Let):
-                out.append(Let(env[s.var], s.value))  # type: ignore[arg-type]
-            elif isinstance(s, For):
-                out.append(For(s.var, s.extent, s.kind, rename(s.body)))
-            elif isinstance(s, If):
-                out.append(If(s.cond, rename(s.body)))
-            else:
-                out.append(s)
+            match s:
+                case For(kind="vec", body=(For(kind="vec") as inner,)):
+                    out += self._pair(s, inner)
+                case For(kind="vec", extent=Const(value=1)):
+                    self._bind(s.var, 0, const(0, int64))
+                    out += self.stmts(s.body)
+                case For(kind="unroll", extent=Const(value=count)):
+                    out += self._unrolled(s, int(count))
+                case For(kind="vec", extent=Const(value=lanes)):
+                    self._bind(s.var, s.var, s.var)
+                    out += interleaved(self._vectorize(s, int(lanes)).body(self.stmts(s.body)))
+                case For():
+                    self._bind(s.var, s.var, s.var)  # it may have been the variable of an unrolled loop before
+                    out.append(For(s.var, self.expr(s.extent), s.kind, self.stmts(s.body)))
+                case If():
+                    out += self._if(s)
+                case Let():
+                    out.append(self._let(s))
+                case _:
+                    out += map_exprs((s,), self.expr)
         return tuple(out)
 
-    return rename(replace_vars(body, env))
+    def _pair(self, outer: For, inner: For) -> Body:
+        """Two vector loops, one in the other: a transpose in registers, or copies of the inner one."""
+        for var in (outer.var, inner.var):
+            self._bind(var, var, var)
+        inner = For(inner.var, inner.extent, inner.kind, map_exprs(inner.body, self.expr))
+        if is_square(outer, inner):
+            return square(outer, inner)
+        return self._unrolled(outer, outer.var.extent or 1)
 
+    def _unrolled(self, s: For, count: int) -> Body:
+        out: list[Stmt] = []
+        around = self.copy
+        for i in range(count):
+            self.copy = f"{around}_{i}"
+            self._bind(s.var, i, const(i, int64))
+            out += self.stmts(s.body)
+        self.copy = around
+        return tuple(out)
 
-def _is_square(outer: For, inner: For) -> bool:
-    """Whether memory is dense along one of the loops where it is read, and along the other where it is written."""
-    (copy,) = inner.body
-    if not (isinstance(copy, Store) and isinstance(copy.value, Load) and copy.where is copy.value.where is None):
-        return False
-    source, target, a, b = copy.value.indices[0], copy.indices[0], outer.var, inner.var
-    return any(_dense(source, x) and _dense(target, y) for x, y in ((a, b), (b, a)))
+    def _vectorize(self, s: For, lanes: int) -> Vectorize:
+        """One for all copies of the loop, unless what it names or allocates is another in each."""
+        if all(isinstance(x, Store) for x in s.body):
+            return self._vectors.setdefault((s.var, lanes), Vectorize(s.var, lanes))
+        return Vectorize(s.var, lanes)
 
+    def _if(self, s: If) -> Body:
+        cond = self.expr(s.cond)
+        if isinstance(cond, Const):
+            return self.stmts(s.body) if cond.value else ()
+        return (If(cond, self.stmts(s.body)),)
 
-def _dense(index: Expr, var: Var) -> bool:
-    return (slopes(index, (var,)) or {}).get(var) == 1
+    def _let(self, s: Let) -> Let:
+        """With a fresh variable in each copy of an unrolled body."""
+        value = self.expr(s.value)
+        if not self.copy:
+            self._bind(s.var, s.var, s.var)
+            return Let(s.var, value)
+        var = Var(s.var.name + self.copy, s.var.dtype, s.var.extent, s.var.lanes)
+        self._bind(s.var, var, var)
+        return Let(var, value)
 
-
-def _interleaved(body: Body) -> Body:
-    """Stores of every second or fourth element, one after the other, that together are dense: zipped to dense ones."""
-    out: list[Stmt] = []
-    rest = list(body)
-    while rest:
-        group = rest[: _step(rest[0])]
-        if _fill_gaps(group):
-            out += _zipped(group)
-            del rest[: len(group)]
-        else:
-            out.append(rest.pop(0))
-    return tuple(out)
-
-
-def _step(s: Stmt) -> int:
-    """2 or 4 where it stores every second or fourth element, without a condition; else 1."""
-    if isinstance(s, Store) and s.where is None and isinstance(s.indices[0], Ramp) and s.indices[0].step in (2, 4):
-        return s.indices[0].step
-    return 1
-
-
-def _fill_gaps(group: Sequence[Stmt]) -> TypeGuard[Sequence[Store]]:
-    """Whether they store elements 0, step, ...; 1, 1 + step, ...; and so on, of an array that none of them reads."""
-    if len(group) == 1 or not all(_step(s) == len(group) for s in group):
-        return False
-    first, *rest = (s for s in group if isinstance(s, Store))
-    if first.buffer in buffers_read(group):
-        return False
-    return all(
-        s.buffer is first.buffer and same(s.indices[0], first.indices[0] + number) for number, s in enumerate(rest, 1)
-    )
-
-
-def _zipped(group: Sequence[Store]) -> Body:
-    """The same elements in dense stores."""
-    lanes, first = group[0].value.lanes, group[0].indices[0]
-    assert isinstance(first, Ramp)  # see _fill_gaps
-    lets: list[Stmt] = []
-    rows = _zip_rounds([s.value for s in group], lets)
-    at = [(Ramp(first.base + number * lanes, lanes),) for number in range(len(rows))]
-    return (*lets, *(Store(group[0].buffer, index, row) for index, row in zip(at, rows, strict=True)))
-
-
-def _zip_rounds(rows: Sequence[Expr], lets: list[Stmt]) -> list[Expr]:
-    """The first lanes of all vectors, then the second ones, and so on: a transpose, of as many vectors as lanes.
-
-    In each of log2(n) rounds the first half of the n vectors is zipped with the second half.
-    """
-    out, half = list(rows), len(rows) // 2
-    for _ in range(half.bit_length()):
-        zips = [binary(fn, a, b) for a, b in zip(out[:half], out[half:], strict=True) for fn in ("zip_low", "zip_high")]
-        out = [_let(e, lets) for e in zips]
-    return out
-
-
-def _let(value: Expr, lets: list[Stmt]) -> Var:
-    var = Var(f"z{len(lets)}", value.dtype, None, value.lanes)
-    lets.append(Let(var, value))
-    return var
-
-
-def _square(outer: For, inner: For) -> Body:
-    """A copy over two vector loops of one extent: rows are loaded, transposed in registers, and stored as columns."""
-    (copy,) = inner.body
-    assert isinstance(copy, Store) and isinstance(copy.value, Load)  # see _is_square
-    lanes = outer.var.extent or 1
-    source, target, buffer = copy.value.indices[0], copy.indices[0], copy.value.buffer
-    loaded, stored = outer.var, inner.var  # the loops along which memory is dense
-    if _dense(target, outer.var):
-        loaded, stored = stored, loaded
-
-    def dense(at: Expr, along: Var, across: Var, number: int) -> tuple[Ramp]:
-        return (Ramp(substitute(at, {along: const(0, int64), across: const(number, int64)}), lanes),)
-
-    lets: list[Stmt] = []
-    rows = [_let(Load(buffer, dense(source, loaded, stored, i), None, lanes), lets) for i in range(lanes)]
-    columns = _zip_rounds(rows, lets)
-    stores = [Store(copy.buffer, dense(target, stored, loaded, j), column) for j, column in enumerate(columns)]
-    return (*lets, *stores)
-
-
-class _Vectorize:
-    """All iterations of one `vec` loop at once."""
-
-    def __init__(self, var: Var, lanes: int) -> None:
-        self.lanes = lanes
-        self.ramp = Ramp(const(0, int64), lanes)
-        self.env: dict[Var, Expr] = {var: self.ramp}
-        self.private: dict[Buffer, Buffer] = {}
-        self.memo: dict[int, tuple[Expr, Expr]] = {}
-
-    def body(self, stmts: Sequence[Stmt]) -> Body:
-        return tuple(self.stmt(s) for s in stmts)
-
-    def stmt(self, s: Stmt) -> Stmt:
-        match s:
-            case For():
-                return For(s.var, s.extent, s.kind, self.body(s.body))
-            case If():
-                return If(s.cond, self.body(s.body))
-            case Let():
-                value = self.expr(s.value)
-                if value.lanes == 1:
-                    return s if value is s.value else Let(s.var, value)
-                var = Var(s.var.name, s.var.dtype, None, value.lanes)
-                self.env[s.var] = var
-                return Let(var, value)
-            case Alloc():
-                wide = Buffer(s.buffer.name, (s.buffer.numel * self.lanes,), s.buffer.dtype)
-                self.private[s.buffer] = wide
-                return Alloc(wide, s.space)
-            case Store():
-                return self._store(s)
-            case Barrier():
-                raise ValueError("a barrier inside of a vector loop")
-        return s
-
-    def _store(self, s: Store) -> Store:
-        buffer, index = self._place(s.buffer, self.expr(s.indices[0]))
-        where = None if s.where is None else self._wide(self.expr(s.where))
-        return Store(buffer, (self._wide(index),), self._wide(self.expr(s.value)), where)
-
-    def _place(self, buffer: Buffer, index: Expr) -> tuple[Buffer, Expr]:
-        """Every lane has its own copy of what is allocated inside of the loop."""
-        wide = self.private.get(buffer)
-        if wide is None:
-            return buffer, index
-        if index.lanes != 1:
-            raise ValueError(f"{buffer.name} is private to a lane, but its index differs from lane to lane")
-        return wide, Ramp(index * self.lanes, self.lanes)
-
-    def _wide(self, e: Expr) -> Expr:
-        return e if e.lanes == self.lanes else Splat(e, self.lanes)
+    def _bind(self, var: Var, now: object, value: Expr) -> None:
+        """``now`` is equal wherever the value is."""
+        self.now[var], self.env[var] = now, value
 
     def expr(self, e: Expr) -> Expr:
-        found = self.memo.get(id(e))
-        if found is not None:
-            return found[1]
-        new = self._expr(e)
-        self.memo[id(e)] = e, new
-        return new
+        needs = self._needs.get(id(e))
+        if needs is None:
+            needs = self._find_needs(e)
+        if not needs:
+            return e
+        now = self.now
+        key = (id(e), *[now[v] for v in needs])
+        found = self._made.get(key)
+        if found is None:
+            found = self.env[e] if type(e) is Var else with_children(e, [self.expr(c) for c in children(e)])
+            self._made[key] = found
+        return found
 
-    def _expr(self, e: Expr) -> Expr:
-        if isinstance(e, Var):
-            return self.env.get(e, e)
-        if isinstance(e, Load):
-            buffer, index = self._place(e.buffer, self.expr(e.indices[0]))
-            where = None if e.where is None else self.expr(e.where)
-            lanes = max(index.lanes, where.lanes if where is not None else 1)
-            if lanes > 1:
-                index = self._wide(index)
-                where = None if where is None else self._wide(where)
-            return Load(buffer, (index,), where, lanes)
-        old = children(e)
-        kids = [self.expr(c) for c in old]
-        return e if all(a is b for a, b in zip(kids, old, strict=True)) else with_children(e, kids)
+    def _find_needs(self, e: Expr) -> tuple[Var, ...]:
+        """The variables in it that differ from copy to copy."""
+        found = self._needs.get(id(e))
+        if found is None:
+            if isinstance(e, Var):
+                found = (e,) if e in self.differing else ()
+            else:
+                found = tuple(dict.fromkeys(v for c in children(e) for v in self._find_needs(c)))
+            self._needs[id(e)] = found
+        return found
+
+
+def _differing(body: Body) -> set[Var]:
+    """Variables of loops that are written out, and of `let`s in the unrolled ones."""
+    loops = [s for s in walk(body) if isinstance(s, For) and s.kind in ("unroll", "vec")]
+    return {s.var for s in loops} | {s.var for x in loops for s in walk(x.body) if isinstance(s, Let)}

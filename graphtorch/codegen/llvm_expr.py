@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import llvmlite.ir as ll
-
+from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.kernel_ir import Stmt, exprs_of, walk
 from graphtorch.codegen.llvm_tables import (
     I1,
-    I32,
     I64,
     UNARY,
     Instructions,
     binary,
     cast,
-    declare,
     llvm_type,
     memory_type,
     suffix,
@@ -31,13 +28,12 @@ from graphtorch.ir.types import bool_, int64
 MOST_STEP = 4
 
 
-def _strided_mask(lanes: int, step: int, part: int, starts: Sequence[int]) -> ll.Constant:
+def _strided_mask(lanes: int, step: int, part: int, starts: Sequence[int]) -> list[int]:
     """Lanes that part ``part`` has of a strided vector; the others stay."""
     low = step * (lanes - 1) if step < 0 else 0
     at = [step * lane - low for lane in range(lanes)]
     mine = [min(p // lanes, len(starts) - 1) == part for p in at]
-    mask = [lanes + p - starts[part] if own else lane for lane, (p, own) in enumerate(zip(at, mine, strict=True))]
-    return ll.Constant(ll.VectorType(I32, lanes), [ll.Constant(I32, m) for m in mask])
+    return [lanes + p - starts[part] if own else lane for lane, (p, own) in enumerate(zip(at, mine, strict=True))]
 
 
 def _is_scalar(e: Expr) -> bool:
@@ -62,7 +58,7 @@ class _Scope:
 class Values(Instructions):
     """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie."""
 
-    def __init__(self, module: ll.Module, b: ll.IRBuilder, entry: ll.IRBuilder, fused: bool) -> None:
+    def __init__(self, module: ll.Module, b: ll.Builder, entry: ll.Builder, fused: bool) -> None:
         super().__init__(module, b, fused)
         self.entry = entry
         self.memory: dict[Buffer, Any] = {}
@@ -156,11 +152,11 @@ class Values(Instructions):
         elif isinstance(index, E.Ramp) and e.where is None and abs(index.step) <= MOST_STEP:
             value = self._load_strided(e, index)
         elif isinstance(index, E.Splat) and e.where is None:
-            value = self.splat(self.b.load(self.address(e.buffer, index.x)), e.lanes)
+            value = self.b.splat(self.b.load(self.address(e.buffer, index.x)), e.lanes)
         else:
             value = self._gather(e, index)
         if e.dtype.kind == "b":
-            value = self.b.trunc(value, llvm_type(e.dtype, e.lanes))
+            value = self.b.convert("trunc", value, llvm_type(e.dtype, e.lanes))
         return value
 
     def _load_scalar(self, e: E.Load, index: Expr) -> Any:
@@ -168,24 +164,21 @@ class Values(Instructions):
             return self.b.load(self.address(e.buffer, index))
         inside = self.of(e.where)
         safe = self.b.select(inside, self.of(index), ll.Constant(I64, 0))
-        loaded = self.b.load(self.b.gep(self.memory[e.buffer], [safe], inbounds=True))
+        loaded = self.b.load(self.b.gep(self.memory[e.buffer], safe, inbounds=True))
         return self.b.select(inside, loaded, zero(memory_type(e.dtype)))
 
     def _load_vector(self, e: E.Load, index: E.Ramp) -> Any:
         kind = memory_type(e.dtype, e.lanes)
         if e.where is None:
             return self.b.load(self.address(e.buffer, index.base, e.lanes), align=e.dtype.itemsize)
-        address = self.b.gep(self.memory[e.buffer], [self.of(index.base)])  # perhaps before the buffer
-        address = self.b.bitcast(address, kind.as_pointer())
+        address = self.b.gep(self.memory[e.buffer], self.of(index.base))  # perhaps before the buffer
+        address = self.b.convert("bitcast", address, ll.pointer(kind))
         if isinstance(e.where, E.Splat):  # one condition for all lanes
             safe = self.b.select(self.of(e.where.x), address, self._zeros(kind))
             return self.b.load(safe, align=e.dtype.itemsize)
         name = f"llvm.masked.load.{suffix(e.dtype, e.lanes)}.p0"
-        mask = ll.VectorType(I1, e.lanes)
-        function = declare(self.module, name, kind, [kind.as_pointer(), mask, kind])
-        call = self.b.call(function, [address, self.of(e.where), zero(kind)], arg_attrs={0: ()})
-        call.arg_attributes[0].align = e.dtype.itemsize
-        return call
+        function = self.module.declare(name, kind, [address.type, ll.vector(I1, e.lanes), kind])
+        return self.b.call(function, [address, self.of(e.where), zero(kind)], align={0: e.dtype.itemsize})
 
     def _load_strided(self, e: E.Load, index: E.Ramp) -> Any:
         """Whole vectors from the first element to the last, and of them every so many-th lane."""
@@ -194,36 +187,32 @@ class Values(Instructions):
         starts = [*range(0, span - n, n), span - n]
         first = index.base + (step * (n - 1) if step < 0 else 0)
         kind = memory_type(e.dtype, n)
-        value: Any = ll.Constant(kind, ll.Undefined)
+        value: Any = ll.poison(kind)
         for i, start in enumerate(starts):
             part = self.b.load(self.address(e.buffer, first + start, n), align=e.dtype.itemsize)
-            value = self.b.shuffle_vector(value, part, _strided_mask(n, step, i, starts))
+            value = self.b.shuffle(value, part, _strided_mask(n, step, i, starts))
         return value
 
     def _zeros(self, kind: Any) -> Any:
         """Where a vector of zeros lies."""
-        name = f"zeros.{kind.count}.{kind.element}"
-        if name not in self.module.globals:
-            place = ll.GlobalVariable(self.module, kind, name)
-            place.initializer, place.global_constant, place.linkage = zero(kind), True, "internal"
-        return self.module.globals[name]
+        return self.module.constant(f"zeros.{kind.count}.{kind.element.text}", zero(kind))
 
     def _gather(self, e: E.Load, index: Expr) -> Any:
         positions, mask = self.of(index), None if e.where is None else self.of(e.where)
         if mask is not None:
             positions = self.b.select(mask, positions, zero(positions.type))
-        out: Any = ll.Constant(memory_type(e.dtype, e.lanes), ll.Undefined)
+        out: Any = ll.poison(memory_type(e.dtype, e.lanes))
         for lane in range(e.lanes):
-            at = self.lane(positions, lane)
-            one = self.b.load(self.b.gep(self.memory[e.buffer], [at], inbounds=True))
-            out = self.b.insert_element(out, one, ll.Constant(I32, lane))
+            at = self.b.extract(positions, lane)
+            one = self.b.load(self.b.gep(self.memory[e.buffer], at, inbounds=True))
+            out = self.b.insert(out, one, lane)
         if mask is None:
             return out
         return self.b.select(mask, out, zero(memory_type(e.dtype, e.lanes)))
 
     def ramp(self, e: E.Ramp) -> Any:
-        steps = ll.Constant(ll.VectorType(I64, e.lanes), [ll.Constant(I64, i * e.step) for i in range(e.lanes)])
-        return self.b.add(self.splat(self.of(e.base), e.lanes), steps)
+        steps = ll.Constant(ll.vector(I64, e.lanes), [ll.Constant(I64, i * e.step) for i in range(e.lanes)])
+        return self.b.binary("add", self.b.splat(self.of(e.base), e.lanes), steps)
 
     def address(self, buffer: Buffer, index: Expr, lanes: int = 1) -> Any:
         """A pointer to so many elements. One to a fixed place is made once: an unrolled tile has many uses of few."""
@@ -241,9 +230,9 @@ class Values(Instructions):
             self.scopes[-1].places[place] = index, pointer
         return pointer
 
-    def _pointer(self, b: ll.IRBuilder, buffer: Buffer, position: Any, lanes: int) -> Any:
-        address = b.gep(self.memory[buffer], [position], inbounds=True)
-        return address if lanes == 1 else b.bitcast(address, memory_type(buffer.dtype, lanes).as_pointer())
+    def _pointer(self, b: ll.Builder, buffer: Buffer, position: Any, lanes: int) -> Any:
+        address = b.gep(self.memory[buffer], position, inbounds=True)
+        return address if lanes == 1 else b.convert("bitcast", address, ll.pointer(memory_type(buffer.dtype, lanes)))
 
 
 _EXPRESSIONS: dict[type, Callable[[Values, Any], Any]] = {
@@ -255,5 +244,5 @@ _EXPRESSIONS: dict[type, Callable[[Values, Any], Any]] = {
     E.Select: lambda self, e: self.b.select(self.of(e.cond), self.of(e.a), self.of(e.b)),
     E.Cast: lambda self, e: cast(self, e, self.of(e.x)),
     E.Ramp: Values.ramp,
-    E.Splat: lambda self, e: self.splat(self.of(e.x), e.lanes),
+    E.Splat: lambda self, e: self.b.splat(self.of(e.x), e.lanes),
 }

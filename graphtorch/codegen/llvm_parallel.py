@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import llvmlite.ir as ll
-
-from graphtorch.codegen.llvm_tables import I1, I64, PTR, declare
+from graphtorch.codegen import llvm_text as ll
+from graphtorch.codegen.llvm_tables import I1, I64, PTR
 
 _LINE = 64
 
@@ -29,7 +28,7 @@ class Team:
     ``memory`` holds the function's sections: a line for each, and one more per thread.
     """
 
-    def __init__(self, module: ll.Module, entry: ll.IRBuilder, b: ll.IRBuilder, args: Any) -> None:
+    def __init__(self, module: ll.Module, entry: ll.Builder, b: ll.Builder, args: Any) -> None:
         self.module, self.entry, self.b = module, entry, b
         self.thread, self.threads, self.epoch, self.memory = args
         self.count = 0
@@ -38,37 +37,37 @@ class Team:
 
     def reserve(self, count: int) -> Any:
         """Where the next ``count`` sections lie."""
-        lines = self.b.mul(self.b.add(self.threads, const(1)), const(self.count * _LINE))
+        lines = self.b.binary("mul", self.b.binary("add", self.threads, const(1)), const(self.count * _LINE))
         self.count += count
-        return self.b.gep(self.memory, [lines])
+        return self.b.gep(self.memory, lines)
 
     @contextmanager
     def section(self, extent: Any) -> Iterator[tuple[Any, Any]]:
         """Code in the block runs for each chunk [start, stop) of ``extent`` iterations that this thread claims."""
         b, place = self.b, self.reserve(1)
         if self._work is None:
-            self._work = self.entry.alloca(ll.ArrayType(I64, 4))
+            self._work = self.entry.alloca(ll.array(I64, 4), 8)
         for field in (2, 3):  # nothing claimed yet
             b.store(const(0), self._field(field))
-        claim, chunk, done = (b.append_basic_block(name) for name in ("claim", "chunk", "done"))
+        claim, chunk, done = (b.function.block(name) for name in ("claim", "chunk", "done"))
         b.branch(claim)
-        b.position_at_end(claim)
+        b.block = claim
         types = [PTR, I64, I64, I64, I64, PTR]
-        work = b.bitcast(self._work, PTR)
+        work = b.convert("bitcast", self._work, PTR)
         args = [place, self.thread, self.threads, self.epoch, extent, work]
-        b.cbranch(b.call(declare(self.module, "gt_claim", I1, types), args), chunk, done)
-        b.position_at_end(chunk)
+        b.branch_if(b.call(self.module.declare("gt_claim", I1, types), args), chunk, done)
+        b.block = chunk
         yield b.load(self._field(0)), b.load(self._field(1))
         b.branch(claim)
-        b.position_at_end(done)
+        b.block = done
         self._pending.append((place, extent))
 
     def meet(self) -> None:
         """Wait for the sections since the last meeting."""
-        wait = declare(self.module, "gt_await", ll.VoidType(), [PTR, I64, I64, I64])
+        wait = self.module.declare("gt_await", ll.VOID, [PTR, I64, I64, I64])
         for place, extent in self._pending:
             self.b.call(wait, [place, self.threads, self.epoch, extent])
         self._pending = []
 
     def _field(self, index: int) -> Any:
-        return self.b.gep(self._work, [const(0), const(index)], inbounds=True)
+        return self.b.gep(self._work, const(0), const(index), inbounds=True)

@@ -5,37 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.ir as ll
-
+from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen import vector_math
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.types import DType, int64
 
-I1, I8, I32, I64 = ll.IntType(1), ll.IntType(8), ll.IntType(32), ll.IntType(64)
-PTR = I8.as_pointer()
-#: a product and the sum that takes it may become one fused multiply-add; nothing else may change
-_CONTRACT = ("contract",)
+I1, I8, I32, I64 = map(ll.integer, (1, 8, 32, 64))
+PTR = ll.pointer(I8)
 
 # ---- types ----------------------------------------------------------------------------------------
 
 
 def llvm_type(dtype: DType, lanes: int = 1) -> ll.Type:
     """In registers; bool is i1 there and a byte in memory."""
-    base = {"f": {4: ll.FloatType(), 8: ll.DoubleType()}.get(dtype.itemsize), "b": I1}.get(dtype.kind)
-    base = base or ll.IntType(8 * dtype.itemsize)
-    return ll.VectorType(base, lanes) if lanes > 1 else base
+    if dtype.kind == "f":
+        base = ll.FLOAT if dtype.itemsize == 4 else ll.DOUBLE
+    else:
+        base = I1 if dtype.kind == "b" else ll.integer(8 * dtype.itemsize)
+    return ll.vector(base, lanes) if lanes > 1 else base
 
 
 def memory_type(dtype: DType, lanes: int = 1) -> ll.Type:
     base = I8 if dtype.kind == "b" else llvm_type(dtype)
-    return ll.VectorType(base, lanes) if lanes > 1 else base
+    return ll.vector(base, lanes) if lanes > 1 else base
 
 
 def zero(kind: ll.Type) -> ll.Constant:
-    if isinstance(kind, ll.VectorType):
+    if kind.kind == "vector":
         return ll.Constant(kind, [zero(kind.element)] * kind.count)
-    return ll.Constant(kind, 0.0 if isinstance(kind, ll.FloatType | ll.DoubleType) else 0)
+    return ll.Constant(kind, 0)
 
 
 def suffix(dtype: DType, lanes: int = 1) -> str:
@@ -47,32 +46,16 @@ def suffix(dtype: DType, lanes: int = 1) -> str:
 # ---- instructions ---------------------------------------------------------------------------------
 
 
-def declare(module: ll.Module, name: str, result: ll.Type, args: list[ll.Type]) -> ll.Function:
-    """The external function ``name``, declared once."""
-    return module.globals.get(name) or ll.Function(module, ll.FunctionType(result, args), name)
-
-
 class Instructions:
     """Where instructions go: a module, and a builder ``b`` in one of its functions, for a CPU with ``fused`` or not."""
 
-    def __init__(self, module: ll.Module, b: ll.IRBuilder, fused: bool) -> None:
+    def __init__(self, module: ll.Module, b: ll.Builder, fused: bool) -> None:
         self.module, self.b, self.fused = module, b, fused
 
     def intrinsic(self, name: str, e: Expr, *args: Any) -> Any:
         kind = llvm_type(e.dtype, e.lanes)
-        function = declare(self.module, f"llvm.{name}.{suffix(e.dtype, e.lanes)}", kind, [kind] * len(args))
+        function = self.module.declare(f"llvm.{name}.{suffix(e.dtype, e.lanes)}", kind, [kind] * len(args))
         return self.b.call(function, args)
-
-    def lane(self, x: Any, number: int) -> Any:
-        return self.b.extract_element(x, ll.Constant(I32, number))
-
-    def splat(self, x: Any, lanes: int) -> Any:
-        if isinstance(x, ll.Constant):
-            return ll.Constant(ll.VectorType(x.type, lanes), [x] * lanes)
-        undefined = ll.Constant(ll.VectorType(x.type, lanes), ll.Undefined)
-        one = self.b.insert_element(undefined, x, ll.Constant(I32, 0))
-        zeros = ll.Constant(ll.VectorType(I32, lanes), [ll.Constant(I32, 0)] * lanes)
-        return self.b.shuffle_vector(one, undefined, zeros)
 
 
 # ---- functions of one operand -----------------------------------------------------------------------
@@ -83,7 +66,7 @@ def _intrinsic(name: str) -> Callable[[Instructions, Any, Any], Any]:
 
 
 def _neg(to: Instructions, e: E.Unary, x: Any) -> Any:
-    return to.b.fneg(x) if e.dtype.kind == "f" else to.b.neg(x)
+    return to.b.negative(x) if e.dtype.kind == "f" else to.b.binary("sub", zero(x.type), x)
 
 
 def _abs(to: Instructions, e: E.Unary, x: Any) -> Any:
@@ -91,7 +74,7 @@ def _abs(to: Instructions, e: E.Unary, x: Any) -> Any:
         return to.intrinsic("fabs", e, x)
     if e.dtype.kind == "u":
         return x
-    return to.b.select(to.b.icmp_signed("<", x, zero(x.type)), to.b.neg(x), x)
+    return to.b.select(to.b.compare("icmp slt", x, zero(x.type)), to.b.binary("sub", zero(x.type), x), x)
 
 
 def _formula(name: str) -> Callable[..., Any]:
@@ -106,7 +89,7 @@ def _formula(name: str) -> Callable[..., Any]:
 
 UNARY: dict[str, Callable[[Instructions, Any, Any], Any]] = {
     "neg": _neg,
-    "not": lambda to, e, x: to.b.not_(x),
+    "not": lambda to, e, x: to.b.complement(x),
     "abs": _abs,
     "round": _intrinsic("rint"),
     **{n: _intrinsic(n) for n in "sqrt floor ceil trunc".split()},
@@ -117,39 +100,38 @@ UNARY: dict[str, Callable[[Instructions, Any, Any], Any]] = {
 
 
 def _max(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
-    return _extremum(to, e, a, b, ">")
+    return _extremum(to, e, a, b, "gt")
 
 
 def _min(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
-    return _extremum(to, e, a, b, "<")
+    return _extremum(to, e, a, b, "lt")
 
 
-def _extremum(to: Instructions, e: E.Binary, a: Any, b: Any, symbol: str) -> Any:
+def _extremum(to: Instructions, e: E.Binary, a: Any, b: Any, order: str) -> Any:
+    compare = to.b.compare
     if e.dtype.kind != "f":
-        signed = e.dtype.kind == "i"
-        compare = to.b.icmp_signed if signed else to.b.icmp_unsigned
-        return to.b.select(compare(symbol, a, b), a, b)
+        return to.b.select(compare(f"icmp {'s' if e.dtype.kind == 'i' else 'u'}{order}", a, b), a, b)
     constant = e.b.x if isinstance(e.b, E.Splat) else e.b
     if isinstance(constant, E.Const) and constant.value == constant.value:
-        return to.b.select(to.b.fcmp_ordered(symbol, b, a), b, a)  # nan in a is kept
-    kept = to.b.select(to.b.fcmp_ordered(symbol, a, b), a, b)  # b, if either is nan
-    return to.b.select(to.b.fcmp_unordered("!=", a, a), a, kept)
+        return to.b.select(compare(f"fcmp o{order}", b, a), b, a)  # nan in a is kept
+    kept = to.b.select(compare(f"fcmp o{order}", a, b), a, b)  # b, if either is nan
+    return to.b.select(compare("fcmp une", a, a), a, kept)
 
 
 def _floordiv(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
     if e.dtype.kind == "u" or E.bounds(e.a)[0] >= 0:
-        return (to.b.udiv if e.dtype.kind == "u" else to.b.sdiv)(a, b)
-    quotient = to.b.sdiv(a, b)
-    exact = to.b.icmp_signed("==", to.b.mul(quotient, b), a)
-    apart = to.b.icmp_signed("<", to.b.xor(a, b), zero(a.type))
-    down = to.b.and_(to.b.not_(exact), apart)
-    return to.b.add(quotient, to.b.sext(down, a.type))
+        return to.b.binary("udiv" if e.dtype.kind == "u" else "sdiv", a, b)
+    quotient = to.b.binary("sdiv", a, b)
+    rest = to.b.compare("icmp ne", to.b.binary("mul", quotient, b), a)
+    apart = to.b.compare("icmp slt", to.b.binary("xor", a, b), zero(a.type))
+    down = to.b.binary("and", rest, apart)
+    return to.b.binary("add", quotient, to.b.convert("sext", down, a.type))
 
 
 def _mod(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
     if e.dtype.kind == "u" or E.bounds(e.a)[0] >= 0:
-        return (to.b.urem if e.dtype.kind == "u" else to.b.srem)(a, b)
-    return to.b.sub(a, to.b.mul(_floordiv(to, e, a, b), b))
+        return to.b.binary("urem" if e.dtype.kind == "u" else "srem", a, b)
+    return to.b.binary("sub", a, to.b.binary("mul", _floordiv(to, e, a, b), b))
 
 
 def _zip(first: int) -> Callable[[Instructions, Any, Any, Any], Any]:
@@ -158,50 +140,50 @@ def _zip(first: int) -> Callable[[Instructions, Any, Any, Any], Any]:
     def emit(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
         half = e.lanes // 2
         lanes = [lane + operand for lane in range(first * half, first * half + half) for operand in (0, e.lanes)]
-        mask = ll.Constant(ll.VectorType(I32, e.lanes), [ll.Constant(I32, lane) for lane in lanes])
-        return to.b.shuffle_vector(a, b, mask)
+        return to.b.shuffle(a, b, lanes)
 
     return emit
 
 
+def _instruction(name: str) -> Callable[[Instructions, Any, Any, Any], Any]:
+    return lambda to, e, a, b: to.b.binary(name, a, b)
+
+
+# contract: a product and the sum that takes it may become one fused multiply-add; nothing else may change
 BINARY: dict[tuple[str, str], Callable[[Instructions, Any, Any, Any], Any]] = {
-    ("add", "f"): lambda to, e, a, b: to.b.fadd(a, b, flags=_CONTRACT),
-    ("sub", "f"): lambda to, e, a, b: to.b.fsub(a, b, flags=_CONTRACT),
-    ("mul", "f"): lambda to, e, a, b: to.b.fmul(a, b, flags=_CONTRACT),
-    ("div", "f"): lambda to, e, a, b: to.b.fdiv(a, b),
+    **{(n, "f"): _instruction(f"f{n} contract") for n in ("add", "sub", "mul")},
+    ("div", "f"): _instruction("fdiv"),
     **{(n, "f"): _formula(n) for n in vector_math.FORMULAS.keys() & E.BINARY},
-    ("add", "i"): lambda to, e, a, b: to.b.add(a, b),
-    ("sub", "i"): lambda to, e, a, b: to.b.sub(a, b),
-    ("mul", "i"): lambda to, e, a, b: to.b.mul(a, b),
+    **{(n, "i"): _instruction(n) for n in ("add", "sub", "mul")},
     ("floordiv", "i"): _floordiv,
     ("mod", "i"): _mod,
     ("max", ""): _max,
     ("min", ""): _min,
-    ("and", ""): lambda to, e, a, b: to.b.and_(a, b),
-    ("or", ""): lambda to, e, a, b: to.b.or_(a, b),
-    ("xor", ""): lambda to, e, a, b: to.b.xor(a, b),
+    **{(n, ""): _instruction(n) for n in ("and", "or", "xor", "shl")},
+    ("shr", "u"): _instruction("lshr"),
+    ("shr", "i"): _instruction("ashr"),
     ("zip_low", ""): _zip(0),
     ("zip_high", ""): _zip(1),
-    ("shl", ""): lambda to, e, a, b: to.b.shl(a, b),
-    ("shr", ""): lambda to, e, a, b: (to.b.lshr if e.dtype.kind == "u" else to.b.ashr)(a, b),
 }
 
 
 def binary(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
     kind = e.a.dtype.kind
     if e.fn in E.COMPARE:
-        return _compare(to, e, a, b)
-    return (BINARY.get((e.fn, kind if kind in "fb" else "i")) or BINARY[e.fn, ""])(to, e, a, b)
+        return to.b.compare(_PREDICATES[e.fn, kind], a, b)
+    for found in (kind, "i" if kind == "u" else kind, ""):
+        if (e.fn, found) in BINARY:
+            return BINARY[e.fn, found](to, e, a, b)
+    raise KeyError((e.fn, kind))
 
 
-def _compare(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
-    symbol, kind = _SYMBOLS[e.fn], e.a.dtype.kind
+def _predicate(fn: str, kind: str) -> str:
     if kind == "f":
-        return (to.b.fcmp_unordered if e.fn == "ne" else to.b.fcmp_ordered)(symbol, a, b)
-    return (to.b.icmp_signed if kind == "i" else to.b.icmp_unsigned)(symbol, a, b)
+        return "fcmp une" if fn == "ne" else f"fcmp o{fn}"
+    return f"icmp {fn}" if fn in ("eq", "ne") else f"icmp {'s' if kind == 'i' else 'u'}{fn}"
 
 
-_SYMBOLS = {"lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!="}
+_PREDICATES = {(fn, kind): _predicate(fn, kind) for fn in E.COMPARE for kind in "fiub"}
 
 # ---- casts ------------------------------------------------------------------------------------------
 
@@ -210,18 +192,16 @@ def cast(to: Instructions, e: E.Cast, x: Any) -> Any:
     old, new = e.x.dtype, e.dtype
     kind = llvm_type(new, e.lanes)
     if new.kind == "b":
-        nonzero = to.b.fcmp_unordered if old.kind == "f" else to.b.icmp_signed
-        return nonzero("!=", x, zero(x.type))
+        return to.b.compare("fcmp une" if old.kind == "f" else "icmp ne", x, zero(x.type))
     if old.kind == "f" and new.kind == "f":
-        return (to.b.fpext if new.itemsize > old.itemsize else to.b.fptrunc)(x, kind)
+        return to.b.convert("fpext" if new.itemsize > old.itemsize else "fptrunc", x, kind)
     if old.kind == "f":  # by way of int64: narrow types wrap, as numpy's do
-        whole = to.b.fptosi(x, llvm_type(int64, e.lanes))
-        return whole if new.itemsize == 8 else to.b.trunc(whole, kind)
+        whole = to.b.convert("fptosi", x, llvm_type(int64, e.lanes))
+        return whole if new.itemsize == 8 else to.b.convert("trunc", whole, kind)
     signed = old.kind == "i"
     if new.kind == "f":
-        return (to.b.sitofp if signed else to.b.uitofp)(x, kind)
+        return to.b.convert("sitofp" if signed else "uitofp", x, kind)
     size = 0 if old.kind == "b" else old.itemsize
     if new.itemsize == size:
         return x
-    resize = to.b.trunc if new.itemsize < size else to.b.sext if signed else to.b.zext
-    return resize(x, kind)
+    return to.b.convert("trunc" if new.itemsize < size else "sext" if signed else "zext", x, kind)

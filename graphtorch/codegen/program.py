@@ -93,8 +93,7 @@ def emit_program(
     table: arena, scratch, workspace, sections and what is kept (the header), then the parameters, then the outputs.
     ``sections()`` says how many sections there are: memory for them is the caller's business.
     """
-    import llvmlite.ir as ll
-
+    from graphtorch.codegen import llvm_text as ll
     from graphtorch.codegen.emit_llvm import emit_kernel
 
     module = ll.Module("program")
@@ -107,8 +106,7 @@ def emit_program(
 
 def emit_parts(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]], scratch: int) -> Iterator[str]:
     """`emit_program` in modules that are to be linked: one for each kernel, and the last with the entry."""
-    import llvmlite.ir as ll
-
+    from graphtorch.codegen import llvm_text as ll
     from graphtorch.codegen.emit_llvm import declare_kernel, emit_kernel
 
     entry = ll.Module("program")
@@ -135,28 +133,27 @@ def _emit_entry(
     scratch: int,
 ) -> None:
     """``program`` and ``sections``; ``functions`` gives each kernel's function and how many sections it has."""
-    import llvmlite.ir as ll
-
+    from graphtorch.codegen import llvm_text as ll
     from graphtorch.codegen.llvm_parallel import Team, const
     from graphtorch.codegen.llvm_tables import I64, PTR
 
-    program = ll.Function(module, ll.FunctionType(ll.VoidType(), [PTR.as_pointer(), I64, I64, I64]), "program")
+    program = ll.Function(module, "program", ll.VOID, [ll.pointer(PTR), I64, I64, I64])
     table, *who = program.args
-    entry, b = (ll.IRBuilder(program.append_basic_block(name)) for name in ("entry", "body"))
+    entry, b = (ll.Builder(program, program.block(name)) for name in ("entry", "body"))
 
     def slot(index: int) -> Any:
-        return b.load(b.gep(table, [const(index)]))
+        return b.load(b.gep(table, const(index)))
 
     arena, scratch_base, workspace, memory, kept = (slot(i) for i in range(HEADER))
-    own = b.gep(scratch_base, [b.mul(who[0], const(scratch))])
+    own = b.gep(scratch_base, b.binary("mul", who[0], const(scratch)))
     team = Team(module, entry, b, (*who, memory))
 
     def call(launch: Launch) -> None:
         (function, sections), args = functions[launch.kernel], []
         for value, wanted in zip(launch.values, function.args, strict=False):
             kind, at = where(value)
-            raw = slot(HEADER + at) if kind == "slot" else b.gep(kept if kind == "kept" else arena, [const(at)])
-            args.append(b.bitcast(raw, wanted.type))
+            raw = slot(HEADER + at) if kind == "slot" else b.gep(kept if kind == "kept" else arena, const(at))
+            args.append(b.convert("bitcast", raw, wanted.type))
         b.call(function, [*args, own, workspace, *who, team.reserve(sections)])
 
     for parallel, group in groupby(launches, lambda launch: functions[launch.kernel][1] > 0):
@@ -165,10 +162,10 @@ def _emit_entry(
             for launch in group:
                 call(launch)
         team.meet()
-    b.ret_void()
+    b.give()
     entry.branch(program.blocks[1])
-    count = ll.Function(module, ll.FunctionType(I64, []), "sections")
-    ll.IRBuilder(count.append_basic_block("entry")).ret(const(team.count))
+    count = ll.Function(module, "sections", I64, [])
+    ll.Builder(count, count.block("entry")).give(const(team.count))
 
 
 #: entries of the pointer table before those of parameters and outputs: arena, scratch, workspace, sections, kept

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ctypes
 
-import llvmlite.ir as ll
 import numpy as np
 import pytest
 
+from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.emit_llvm import emit_kernel
 from graphtorch.codegen.kernel_ir import For, Kernel, Param, loop, store
 from graphtorch.codegen.kernel_text import parse_kernel

@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import llvmlite.ir as ll
+from graphtorch.codegen import llvm_text as ll
 
-I1 = ll.IntType(1)
+I1 = ll.integer(1)
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,8 @@ class Format:
         return int(struct.unpack(whole, struct.pack(real, x))[0])
 
 
-F32 = Format(32, 23, 127, ll.FloatType(), ll.IntType(32))
-F64 = Format(64, 52, 1023, ll.DoubleType(), ll.IntType(64))
-
-
-class _Splat(ll.Constant):  # type: ignore[misc]
-    """A number in every lane, written once."""
-
-    def get_reference(self) -> str:
-        return f"splat ({self.constant[0]})"
+F32 = Format(32, 23, 127, ll.FLOAT, ll.integer(32))
+F64 = Format(64, 52, 1023, ll.DOUBLE, ll.integer(64))
 
 
 @dataclass(frozen=True)
@@ -62,27 +55,23 @@ class Place:
     """Where instructions go: a builder, so many lanes, and whether the target has fused multiply-add."""
 
     module: ll.Module
-    b: ll.IRBuilder
+    b: ll.Builder
     lanes: int
     fused: bool
 
     def type_of(self, kind: Any) -> Any:
-        return ll.VectorType(kind, self.lanes) if self.lanes > 1 else kind
+        return ll.vector(kind, self.lanes) if self.lanes > 1 else kind
 
     def constant(self, kind: Any, x: float) -> Any:
-        one = ll.Constant(kind, int(x) if isinstance(kind, ll.IntType) else float(x))
-        if self.lanes == 1:
-            return one
-        return _Splat(self.type_of(kind), [one] * self.lanes)
+        one = ll.Constant(kind, x)
+        return one if self.lanes == 1 else self.b.splat(one, self.lanes)
 
     def call(self, name: str, kind: Any, *args: Any) -> Any:
         """The intrinsic ``name`` for lanes of ``kind``."""
         short = {F32.kind: "f32", F64.kind: "f64"}[kind]
         full = f"llvm.{name}.{f'v{self.lanes}' if self.lanes > 1 else ''}{short}"
         types = [self.type_of(kind)] * len(args)
-        function = self.module.globals.get(full)
-        function = function or ll.Function(self.module, ll.FunctionType(types[0], types), full)
-        return self.b.call(function, args)
+        return self.b.call(self.module.declare(full, types[0], types), args)
 
 
 class Lanes:
@@ -110,27 +99,27 @@ class Lanes:
     def bits(self) -> Lanes:
         """The pattern, as integers."""
         kind = self.format.whole
-        return self._made(self.place.b.bitcast(self.value, self.place.type_of(kind)), kind)
+        return self._made(self.place.b.convert("bitcast", self.value, self.place.type_of(kind)), kind)
 
     @property
     def floats(self) -> Lanes:
         """The numbers that have this pattern."""
         kind = self.format.kind
-        return self._made(self.place.b.bitcast(self.value, self.place.type_of(kind)), kind)
+        return self._made(self.place.b.convert("bitcast", self.value, self.place.type_of(kind)), kind)
 
     def to(self, format: Format) -> Lanes:
         """In the other format."""
         if format is self.format:
             return self
-        convert = self.place.b.fpext if format is F64 else self.place.b.fptrunc
-        return self._made(convert(self.value, self.place.type_of(format.kind)), format.kind)
+        name = "fpext" if format is F64 else "fptrunc"
+        return self._made(self.place.b.convert(name, self.value, self.place.type_of(format.kind)), format.kind)
 
     # ---- arithmetic, of floats or of integers
 
     def _both(self, of_floats: str, of_integers: str, other: Lanes | float, swap: bool = False) -> Lanes:
         a, b = (self.like(other), self) if swap else (self, self.like(other))
-        name = of_integers if isinstance(self.kind, ll.IntType) else of_floats
-        return self._made(getattr(self.place.b, name)(a.value, b.value))
+        name = of_integers if self.kind.kind == "int" else of_floats
+        return self._made(self.place.b.binary(name, a.value, b.value))
 
     def __add__(self, other: Lanes | float) -> Lanes:
         return self._both("fadd", "add", other)
@@ -157,15 +146,15 @@ class Lanes:
         return self._both("fdiv", "", other, swap=True)
 
     def __neg__(self) -> Lanes:
-        return self._made(self.place.b.fneg(self.value))
+        return self._made(self.place.b.negative(self.value))
 
     # ---- bits
 
     def __and__(self, other: Lanes | int) -> Lanes:
-        return self._both("", "and_", other)
+        return self._both("", "and", other)
 
     def __or__(self, other: Lanes | int) -> Lanes:
-        return self._both("", "or_", other)
+        return self._both("", "or", other)
 
     def __xor__(self, other: Lanes | int) -> Lanes:
         return self._both("", "xor", other)
@@ -178,33 +167,34 @@ class Lanes:
         return self._both("", "lshr", other)
 
     def __invert__(self) -> Lanes:
-        return self._made(self.place.b.not_(self.value))
+        return self._made(self.place.b.complement(self.value))
 
     # ---- comparisons: false where an operand is nan, but for `ne`
 
-    def _compare(self, symbol: str, other: Lanes | float) -> Lanes:
-        b = self.place.b
-        compare = b.icmp_signed if isinstance(self.kind, ll.IntType) else b.fcmp_ordered
-        return self._made(compare(symbol, self.value, self.like(other).value), I1)
+    def _compare(self, order: str, other: Lanes | float) -> Lanes:
+        if self.kind.kind == "int":
+            order = order if order == "eq" else f"s{order}"
+        name = f"icmp {order}" if self.kind.kind == "int" else f"fcmp o{order}"
+        return self._made(self.place.b.compare(name, self.value, self.like(other).value), I1)
 
     def __lt__(self, other: Lanes | float) -> Lanes:
-        return self._compare("<", other)
+        return self._compare("lt", other)
 
     def __le__(self, other: Lanes | float) -> Lanes:
-        return self._compare("<=", other)
+        return self._compare("le", other)
 
     def __gt__(self, other: Lanes | float) -> Lanes:
-        return self._compare(">", other)
+        return self._compare("gt", other)
 
     def __ge__(self, other: Lanes | float) -> Lanes:
-        return self._compare(">=", other)
+        return self._compare("ge", other)
 
     def eq(self, other: Lanes | float) -> Lanes:
-        return self._compare("==", other)
+        return self._compare("eq", other)
 
     def ne(self, other: Lanes | float) -> Lanes:
         """True where an operand is nan."""
-        return self._made(self.place.b.fcmp_unordered("!=", self.value, self.like(other).value), I1)
+        return self._made(self.place.b.compare("fcmp une", self.value, self.like(other).value), I1)
 
 
 def select(condition: Lanes, a: Lanes | float, b: Lanes | float) -> Lanes:
@@ -250,20 +240,20 @@ def rarely(condition: Lanes, usual: tuple[Lanes, ...], compute: Callable[[], tup
     place, b = condition.place, condition.place.b
     mask = condition.value
     if place.lanes > 1:
-        whole = ll.IntType(place.lanes)
-        mask = b.icmp_unsigned("!=", b.bitcast(mask, whole), ll.Constant(whole, 0))
-    head, rare, after = b.block, b.append_basic_block("rare"), b.append_basic_block("after")
-    b.cbranch(mask, rare, after)
-    b.position_at_end(rare)
+        whole = ll.integer(place.lanes)
+        mask = b.compare("icmp ne", b.convert("bitcast", mask, whole), ll.Constant(whole, 0))
+    head, rare, after = b.block, b.function.block("rare"), b.function.block("after")
+    b.branch_if(mask, rare, after)
+    b.block = rare
     found = [select(condition, x, y) for x, y in zip(compute(), usual, strict=True)]
     tail = b.block
     b.branch(after)
-    b.position_at_end(after)
+    b.block = after
     merged = []
     for x, y in zip(found, usual, strict=True):
         phi = b.phi(place.type_of(x.kind))
-        phi.add_incoming(x.value, tail)
-        phi.add_incoming(y.value, head)
+        phi.add(x.value, tail)
+        phi.add(y.value, head)
         merged.append(Lanes(place, x.kind, phi))
     return tuple(merged)
 
@@ -271,18 +261,15 @@ def rarely(condition: Lanes, usual: tuple[Lanes, ...], compute: Callable[[], tup
 def looked_up(name: str, table: Sequence[float], at: Lanes) -> Lanes:
     """``table[at]`` lane by lane; the table is a constant ``name`` of the module."""
     place, b, whole = at.place, at.place.b, F64.whole
-    kind = ll.ArrayType(F64.kind, len(table))
-    if name not in place.module.globals:
-        made = ll.GlobalVariable(place.module, kind, name)
-        made.initializer, made.global_constant, made.linkage = ll.Constant(kind, list(table)), True, "internal"
-    memory, zero = place.module.globals[name], ll.Constant(whole, 0)
+    numbers = [ll.Constant(F64.kind, x) for x in table]
+    memory = place.module.constant(name, ll.Constant(ll.array(F64.kind, len(table)), numbers))
+    zero = ll.Constant(whole, 0)
     if place.lanes == 1:
-        return Lanes(place, F64.kind, b.load(b.gep(memory, [zero, at.value], inbounds=True)))
-    out: Any = ll.Constant(place.type_of(F64.kind), ll.Undefined)
+        return Lanes(place, F64.kind, b.load(b.gep(memory, zero, at.value, inbounds=True)))
+    out: Any = ll.poison(place.type_of(F64.kind))
     for lane in range(place.lanes):
-        number = ll.Constant(F32.whole, lane)
-        index = b.extract_element(at.value, number)
-        out = b.insert_element(out, b.load(b.gep(memory, [zero, index], inbounds=True)), number)
+        index = b.extract(at.value, lane)
+        out = b.insert(out, b.load(b.gep(memory, zero, index, inbounds=True)), lane)
     return Lanes(place, F64.kind, out)
 
 

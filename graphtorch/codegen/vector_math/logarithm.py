@@ -32,8 +32,8 @@ def exponent(k: Lanes) -> Lanes:
     f = k.format
     if f is F32:
         b = k.place.b
-        whole = b.ashr(k.value, k.like(f.mantissa).value)
-        return Lanes(k.place, F32.kind, b.sitofp(whole, k.place.type_of(F32.kind)))
+        whole = b.binary("ashr", k.value, k.like(f.mantissa).value)
+        return Lanes(k.place, F32.kind, b.convert("sitofp", whole, k.place.type_of(F32.kind)))
     # AVX2 has neither an arithmetic shift nor a conversion of 64 bits
     biased = (k ^ f.sign) >> f.mantissa
     return (biased | f.pattern(_INTEGERS)).floats - (_INTEGERS + _BIAS)
