@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
-import queue
-import sys
-import threading
-from collections.abc import Iterable
 from typing import Any
 
 from graphtorch.codegen.stages import llvm_text
 from graphtorch.codegen.target import Target, host_target
 from graphtorch.ir.graph import Graph
-from graphtorch.runtime.threads import fork_safe
 
 
 @functools.cache
@@ -33,92 +29,75 @@ def target_machine(target: Target) -> Any:
     )
 
 
-def optimize(text: str, target: Target) -> tuple[Any, Any]:
-    """(module, target machine): parsed, verified and run through LLVM's passes.
+def _unlocked(name: str) -> Any:
+    """llvmlite's C function ``name``, without the lock that lets one thread at a time into LLVM.
+
+    LLVM takes as many threads as there are contexts; the lock is for those who share the global one.
+    """
+    lib = _llvm().ffi.lib
+    locked = getattr(lib, name)
+    try:
+        free = getattr(ctypes.CDLL(lib._name), name)
+    except (AttributeError, OSError):  # another llvmlite: one thread at a time, then
+        return locked
+    free.argtypes, free.restype = locked.argtypes, locked.restype
+    return free
+
+
+@functools.cache
+def _long_calls() -> tuple[Any, Any]:
+    """The two calls that take LLVM's time: run passes, and make code."""
+    return _unlocked("LLVMPY_RunNewModulePassManager"), _unlocked("LLVMPY_TargetMachineEmitToMemory")
+
+
+def parse(text: str) -> Any:
+    """A verified module in a context of its own, so that several threads may work on one each."""
+    llvm = _llvm()
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.verify()
+    return module
+
+
+def optimize(module: Any, machine: Any) -> None:
+    """LLVM's passes, in place.
 
     Loops are the schedule's business. What is left to LLVM's passes is what makes registers of local arrays, and
     sums of index arithmetic: its standard pipeline (O1) takes eight times as long for code that is no faster.
     """
     llvm = _llvm()
-    machine = target_machine(target)
-    module = llvm.parse_assembly(text)
-    module.verify()
     passes = llvm.create_new_module_pass_manager()
     passes.add_sroa_pass()
     passes.add_instruction_combine_pass()
     passes.add_new_gvn_pass()
     passes.add_simplify_cfg_pass()
-    passes.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
-    return module, machine
+    run, _ = _long_calls()
+    run(passes, module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options()))
+
+
+def generate(module: Any, machine: Any) -> bytes:
+    """Object code."""
+    lib, (_, emit) = _llvm().ffi.lib, _long_calls()
+    with _llvm().ffi.OutputString() as error:
+        code = emit(machine, module, 1, error)
+        if not code:
+            raise RuntimeError(str(error))
+    try:
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(code), lib.LLVMPY_GetBufferSize(code))
+    finally:
+        lib.LLVMPY_DisposeMemoryBuffer(code)
 
 
 def compile_object(text: str, target: Target | None = None) -> bytes:
     """Object code of LLVM IR text."""
-    module, machine = optimize(text, target or host_target())
-    return machine.emit_object(module)  # type: ignore[no-any-return]
-
-
-def compile_objects(texts: Iterable[str]) -> list[bytes]:
-    """Object code of each text. LLVM, which does not hold the GIL, works on one while the next is written."""
-    todo: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-    done: list[bytes] = []
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            while (text := todo.get()) is not None:
-                done.append(compile_object(text))
-        except BaseException as error:
-            failed.append(error)
-
-    worker = threading.Thread(target=work, name="graphtorch-llvm", daemon=True)
-    try:
-        worker.start()
-    except RuntimeError:  # the interpreter is shutting down, or there are no more threads
-        return [compile_object(text) for text in texts]
-    try:
-        with _short_switches:
-            for text in texts:
-                todo.put(text)
-            todo.put(None)
-            worker.join()
-    finally:
-        todo.put(None)  # also where an error came between
-    if failed:
-        raise failed[0]
-    return done
-
-
-class _ShortSwitches:
-    """A thread that comes back from LLVM waits for the GIL for a switch interval: 5 ms, as long as its work.
-
-    Several threads may compile at once: the first one in keeps the interval that was set, the last one out restores it.
-    """
-
-    def __init__(self) -> None:
-        self._lock = fork_safe(threading.Lock())
-        self._inside, self._before = 0, 0.0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._inside:
-                self._before = sys.getswitchinterval()
-                sys.setswitchinterval(min(self._before, 2e-4))
-            self._inside += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._inside -= 1
-            if not self._inside:
-                sys.setswitchinterval(self._before)
-
-
-_short_switches = _ShortSwitches()
+    module, machine = parse(text), target_machine(target or host_target())
+    optimize(module, machine)
+    return generate(module, machine)
 
 
 def assembly(text: str, target: Target | None = None) -> str:
     """Assembly of LLVM IR text."""
-    module, machine = optimize(text, target or host_target())
+    module, machine = parse(text), target_machine(target or host_target())
+    optimize(module, machine)
     return machine.emit_assembly(module)  # type: ignore[no-any-return]
 
 

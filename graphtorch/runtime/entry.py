@@ -14,6 +14,7 @@ from graphtorch.codegen.kernel_ir import has_parallel_loop
 from graphtorch.codegen.program import HEADER, Launch, emit_parts, emit_program, memory_sizes
 from graphtorch.ir.graph import Value
 from graphtorch.runtime import cache, cpu, threads
+from graphtorch.runtime.compiling import compile_objects
 from graphtorch.runtime.gather import CONTIGUOUS, plan_of
 
 Array = np.ndarray[Any, Any]
@@ -60,7 +61,7 @@ class Entry:
         """What the entry is to know of its kernels, and their object code."""
         launches = self._launches()
         facts = _facts(launches)
-        code = cpu.compile_objects(emit_parts(launches, self._where, facts.scratch))
+        code = compile_objects(emit_parts(launches, self._where, facts.scratch))
         return [json.dumps(asdict(facts)).encode(), *code]
 
     def llvm_text(self) -> str:

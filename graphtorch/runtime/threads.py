@@ -111,11 +111,12 @@ def get_num_threads() -> int:
     global _threads
     if _threads is None:
         given = os.environ.get("GRAPHTORCH_NUM_THREADS", "").strip()
-        _threads = _from_environment(given) if given else min(_processors(), MOST)
+        _threads = _from_environment(given) if given else min(processors(), MOST)
     return _threads
 
 
-def _processors() -> int:
+def processors() -> int:
+    """CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
