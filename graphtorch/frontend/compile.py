@@ -15,7 +15,8 @@ from typing import Any
 
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.program import Program, Stats
-from graphtorch.frontend.signature import SameKind, key_of, leaf_key, same_kind
+from graphtorch.frontend.quick import NOT_MINE, Quick, quick_call
+from graphtorch.frontend.signature import key_of, leaf_key
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import name_of, run_trace
 from graphtorch.frontend.tree import leaves, structure
@@ -41,9 +42,9 @@ class Compiled:
         self._order: list[Program] = []
         #: how many programs there are for arguments of the same types and shapes
         self._alike: dict[Any, int] = {}
-        #: for each key how to tell its calls; programs that were looked up last, newest first
-        self._kinds: dict[Any, SameKind | None] = {}
-        self._recent: tuple[tuple[SameKind, Program], ...] = ()
+        #: for each program what answers its calls; programs that were looked up last, newest first
+        self._quick: dict[Program, Quick | None] = {}
+        self._recent: tuple[tuple[Program, Quick], ...] = ()
         self._lock = fork_safe(threading.RLock())
         functools.update_wrapper(self, target, updated=())
 
@@ -51,13 +52,10 @@ class Compiled:
         if not bind.is_default():
             return self._within(args, kwargs)
         own = object.__getattribute__(self, "__dict__")  # a compiled module has its other attributes from the module
-        for is_of_kind, program in own["_recent"]:
-            tensors = is_of_kind(args, kwargs)
-            if tensors is None:
-                continue
-            owners = program.match(tensors)
-            if owners is not None:
-                return program.run(tensors, owners)
+        for _, quick in own["_recent"]:
+            result = quick(args, kwargs)
+            if result is not NOT_MINE:
+                return result
         return self._look_up(args, kwargs)
 
     def _within(self, args: Any, kwargs: Any) -> Any:
@@ -74,17 +72,17 @@ class Compiled:
                 owners = program.match(tensors)
             if owners is None:
                 raise self._unstable(program, "in vain")
-            self._remember(key, args, kwargs, program)
+            self._remember(program, args, kwargs)
         return program.run(tensors, owners)
 
-    def _remember(self, key: Any, args: Any, kwargs: Any, program: Program) -> None:
+    def _remember(self, program: Program, args: Any, kwargs: Any) -> None:
         """Calls like this one try ``program`` before they are looked up."""
-        if key not in self._kinds:
-            self._kinds[key] = same_kind(args, kwargs)
-        quick = self._kinds[key]
+        if program not in self._quick:
+            self._quick[program] = quick_call(args, kwargs, program)
+        quick = self._quick[program]
         if quick is not None:
-            others = [r for r in self._recent if r[1] is not program]
-            self._recent = ((quick, program), *others[: _RECENT - 1])
+            others = [r for r in self._recent if r[0] is not program]
+            self._recent = ((program, quick), *others[: _RECENT - 1])
 
     def _find(self, key: Any, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
         """The program for this call, and what its bindings hold."""
@@ -255,7 +253,7 @@ class CompiledModule(Compiled, Module):
 
 #: what a compiled module has itself
 _OWN = frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
-_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_kinds", "_recent", "_lock"}
+_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_quick", "_recent", "_lock"}
 
 
 def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, tune: bool = False) -> Any:

@@ -143,6 +143,10 @@ class Checks:
         kept = {id(g) for g in (*quick, *cells, *functions)}
         self._rest = [g for g in self._all if id(g) not in kept]
 
+    @property
+    def empty(self) -> bool:
+        return not self._all
+
     def hold(self) -> bool:
         for get, key, keep, guard in self._entries:
             if get(key, NOTHING) is not keep and not guard.holds():

@@ -96,10 +96,10 @@ class Program:
         self._own = len(own)
         self._frozen = [names.index(name) for name in frozen]
         self._saved = [names.index(name) for name in saved]
-        self._inout = [i for i, b in enumerate(self.bindings) if b.param.role == "inout"]
+        self.written = [i for i, b in enumerate(self.bindings) if b.param.role == "inout"]
         self._volatile = [i for i, b in enumerate(self.bindings) if b.volatile]
         self._memory = Memory(self.bindings)
-        self._results = Results(traced)
+        self.results = Results(traced)
         self._expect(graph)
         self._plan_owners()
 
@@ -120,11 +120,27 @@ class Program:
         self._given = [(i, b.position) for i, b in each if b.position is not None]
         self._fetched = [(i, b.fetch) for i, b in each if b.position is None and not fixed[i]]
 
+    @property
+    def simple(self) -> bool:
+        """Whether a call fetches nothing by name, joins no tape, and freezes nothing (quick.py)."""
+        special = self._volatile or self._fetched or self._argument_grads or self.frozen or self.derivative
+        return not special and self._own == len(self.bindings)
+
+    def simple_owners(self) -> list[tuple[Tensor | None, int]]:
+        """For each binding of a simple program the tensor that it always holds, or None and the argument's number."""
+        positions = dict(self._given)
+        return [(tensor, positions.get(i, -1)) for i, tensor in enumerate(self._owners)]
+
+    def guards(self, constant: Callable[[Any], str]) -> list[str]:
+        """Conditions in Python, over ``tensors``, under which `match` says no while the epoch stands."""
+        reasons = [] if self._checks.empty else [f"not {constant(self._checks.hold)}()"]
+        return [*reasons, *([f"not {constant(self._holds_of)}(tensors)"] if self._closer else [])]
+
     # ---- guards ----
 
     def _guard(self, traced: Traced) -> None:
         recorder, gradients = traced.recorder, traced.tracer.gradients
-        self._epoch = -1
+        self.epoch = -1
         self._attributes = list(recorder.module_guards.values())
         self._modules = [(type(m), m, names) for m, names in recorder.inherited.values()]
         self._facts = [(t, t.aval, t._requires_grad, t.is_leaf) for t in traced.outside]
@@ -138,21 +154,21 @@ class Program:
 
     def match(self, tensors: Sequence[Tensor]) -> list[Any] | None:
         """What every binding holds at this call; None if the Python state is another than the one that was traced."""
-        if self._volatile or self._epoch != epoch.now():
+        if self._volatile or self.epoch != epoch.now():
             with self._lock:  # a trace of the same function assigns attributes, and takes that back when it ends
                 return self._match_anew(tensors)
         return self._owners_at(tensors) if self._holds(tensors) else None
 
     def _match_anew(self, tensors: Sequence[Tensor]) -> list[Any] | None:
         now = epoch.now()
-        later = self._epoch != now
+        later = self.epoch != now
         if (later and not self._unchanged()) or not self._holds(tensors):
             return None
         owners = self._owners_at(tensors)
         moved = [i for i, kept in zip(self._volatile, self._kept, strict=True) if owners[i] is not kept]
         if (moved or later) and not self._settle(owners, moved, later):
             return None
-        self._epoch = now
+        self.epoch = now
         return owners
 
     def _owners_at(self, tensors: Sequence[Tensor]) -> list[Any]:
@@ -226,9 +242,9 @@ class Program:
             outputs = self.forward.attempt([*arrays[: self._own], *once], arrays[self._own :])
         if outputs is None:
             arrays, outputs = self._run_closely(tensors, owners, once)
-        for i in self._inout:
+        for i in self.written:
             owners[i]._storage.version += 1
-        results = self._results
+        results = self.results
         made = results.tensors(outputs)
         if self.derivative is not None and autograd.is_grad_enabled():
             residuals = outputs[len(made) + self.traced.grad_count :]
@@ -245,7 +261,7 @@ class Program:
             self._memory.check(owners)
         arrays = [contiguous(t._array) if isinstance(t, Tensor) else np.array(t) for t in owners]
         outputs = self.forward.run([*arrays[: self._own], *once])
-        for i in self._inout:
+        for i in self.written:
             if arrays[i] is not owners[i]._array:
                 np.copyto(owners[i]._array, arrays[i])
         return arrays, outputs
@@ -267,7 +283,7 @@ class Program:
         assert derivative is not None  # the caller has looked
         storages: list[Storage] = [owners[i]._storage for i in self._saved]
         targets = [self.traced.actual(t, tensors) for t in derivative.targets]
-        node = CompiledNode(derivative, targets, self._results.avals, saved, storages)
+        node = CompiledNode(derivative, targets, self.results.avals, saved, storages)
         for i in derivative.outputs:
             results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
 

@@ -30,6 +30,8 @@ class Results:
         self._grads = [self._plan(g, wanted) for g in traced.grads]
         self._shares = any(key is not None for _, _, _, key, _ in self._grads)
         self.result = self._part(traced.result)
+        #: the number of the output that is all of the result
+        self.only = self._numbers.get(id(traced.result))
         self._assignments = [(a, self._part(a.after)) for a in traced.assignments]
         #: whether a call changes anything beside the memory that its program writes
         self.changes = bool(self._grads or self._assignments)

@@ -62,8 +62,8 @@ class _Unfit(Exception):
     """An argument for which there is no quick comparison."""
 
 
-class _Source:
-    """The text of a function, and the constants that it names."""
+class Source:
+    """The text of a function of ``args`` and ``kwargs``, and the constants that it names. NO is how it says no."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -82,7 +82,7 @@ class _Source:
     def unless(self, *conditions: str) -> None:
         if len(self.lines) > _LONGEST:
             raise _Unfit
-        self.lines.append(f"    if {' or '.join(conditions)}: return None")
+        self.lines.append(f"    if {' or '.join(conditions)}: return NO")
 
     def of(self, name: str, value: Any) -> None:
         """Compare the argument that stands in the variable ``name`` with ``value``."""
@@ -154,10 +154,21 @@ class _Source:
         elif len(first) > 1:
             self.unless(f"len({{{', '.join(f'id({name})' for name in first.values())}}}) != {len(first)}")
 
+    def function(self, name: str, no: Any, *lines: str) -> Any:
+        """The function, with ``lines`` behind the comparisons."""
+        text = "\n".join([f"def {name}(args, kwargs):", *self.lines, *(f"    {line}" for line in lines), ""])
+        file = f"<graphtorch signature {next(_numbers)}>"
+        self.constants["NO"] = no
+        exec(compile(text, file, "exec"), self.constants)
+        made = self.constants.pop(name)
+        linecache.cache[file] = len(text), None, text.splitlines(True), file  # for debuggers and tracebacks
+        weakref.finalize(made, linecache.cache.pop, file, None)
+        return made
 
-def same_kind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> SameKind | None:
-    """The function for calls like this one, in this grad mode; None where an argument takes a closer look."""
-    source = _Source()
+
+def comparison(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Source | None:
+    """Comparisons with calls like this one, in this grad mode; None where an argument takes a closer look."""
+    source = Source()
     source.unless(f"autograd_mode.enabled is not {autograd.is_grad_enabled()}")
     try:
         source._each("args", args)
@@ -168,11 +179,14 @@ def same_kind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> SameKind | None:
     except _Unfit:
         return None
     source.sharing()
+    return source
+
+
+def same_kind(args: tuple[Any, ...], kwargs: dict[str, Any]) -> SameKind | None:
+    """The function that gives the tensors of calls like this one; None where there is no quick comparison."""
+    source = comparison(args, kwargs)
+    if source is None:
+        return None
     result = "".join(f"{name}, " for name in source.tensors)
-    text = "\n".join(["def same_kind(args, kwargs):", *source.lines, f"    return ({result})", ""])
-    file = f"<graphtorch signature {next(_numbers)}>"
-    exec(compile(text, file, "exec"), source.constants)
-    made: SameKind = source.constants.pop("same_kind")
-    linecache.cache[file] = len(text), None, text.splitlines(True), file  # for debuggers and tracebacks
-    weakref.finalize(made, linecache.cache.pop, file, None)
+    made: SameKind = source.function("same_kind", None, f"return ({result})")
     return made

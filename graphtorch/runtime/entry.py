@@ -34,7 +34,7 @@ class Entry:
         self, text: str, launches: Callable[[], Sequence[Launch]], where: Where, arena: Array, kept: Array, slots: int
     ) -> None:
         self._launches, self._where = launches, where
-        self._pool = threads.pool()
+        self.pool = threads.pool()
         (facts, *code), self.from_cache = cache.objects_for(text, "program", self._compile)
         self._facts = Facts(**json.loads(facts))
         self.kernels = self._facts.kernels
@@ -45,7 +45,7 @@ class Entry:
         self._table = (ctypes.c_void_p * (HEADER + slots))()
         self._memory = arena, kept, aligned(self._facts.workspace)
         self._scratch = self._sections = aligned(0)
-        self._ready_for = self._epoch = 0
+        self.ready_for = self._epoch = 0
         self._table[0], self._table[4], self._table[2] = map(address, self._memory)
         self.expect([(CONTIGUOUS, 0)] * slots, [])
 
@@ -55,7 +55,7 @@ class Entry:
         self._table = (ctypes.c_void_p * (HEADER + len(needs)))(*header)
         self._table_address = ctypes.addressof(self._table)
         self._plan = plan_of(needs, pairs)
-        self._ready_for = 0
+        self.ready_for = 0
 
     def _compile(self) -> list[bytes]:
         """What the entry is to know of its kernels, and their object code."""
@@ -74,28 +74,28 @@ class Entry:
 
         Where they are not as `expect` was told it happens ``anyway``, or nothing happens and the answer is False.
         """
-        if threads._threads != self._ready_for or threads._pool is not self._pool:
-            self._prepare()
-        if self._pool.launch(id(arrays), self._call_address):
+        if threads._threads != self.ready_for or threads._pool is not self.pool:
+            self.prepare()
+        if self.pool.launch(id(arrays), self.call_address):
             if not anyway:
                 return False
             for at, array in enumerate(arrays[: len(self._table) - HEADER], HEADER):
                 self._table[at] = address(array)
-            self._pool.start(*self._call[:5])
+            self.pool.start(*self._call[:5])
         self.calls += 1
         return True
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
         """Memory for the threads of now, and a pool of this process (it may have forked).
 
         Their number is asked for once in a call: another Python thread may change it at any time.
         """
         count, pool = threads.get_num_threads(), threads.pool()
         pool.grow(count)
-        if count == self._ready_for and pool is self._pool:
+        if count == self.ready_for and pool is self.pool:
             return
         # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
-        self._pool, self._ready_for = pool, 0  # until all is made: an interrupt may come in between
+        self.pool, self.ready_for = pool, 0  # until all is made: an interrupt may come in between
         self._scratch = aligned(self._facts.scratch * count)
         self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
         self._sections[:] = 0
@@ -105,8 +105,8 @@ class Entry:
         used = count if self._facts.parallel else 1
         call = pool.address, self._address, self._table_address, used, self._epoch, slots, address(self._plan)
         self._call = (ctypes.c_int64 * len(call))(*call)
-        self._call_address = ctypes.addressof(self._call)
-        self._ready_for = count
+        self.call_address = ctypes.addressof(self._call)
+        self.ready_for = count
 
 
 @dataclass(frozen=True)

@@ -46,14 +46,14 @@ class Executable:
         once = self._parts.once if by_kernels else ()
         kept = self._parts.kept_bytes if by_kernels else 0
         memory = aligned(self.plan.arena_bytes), aligned(kept), len(graph.params) + len(graph.outputs)
-        self._program = Entry(
+        self.entry = Entry(
             f"{host_target()}\narena {self.plan.arena_bytes}\n{text}", lambda: self._parts.program, self._where, *memory
         )
         self._once = Entry(program_text(once, self._where), lambda: once, self._where, *memory) if once else None
         self._stale, self._slots = True, len(graph.params) + len(graph.outputs)
-        self.kernels = self._program.kernels
-        self.from_cache = self._program.from_cache and (self._once is None or self._once.from_cache)
-        self._lock = threads.fork_safe(threading.Lock())
+        self.kernels = self.entry.kernels
+        self.from_cache = self.entry.from_cache and (self._once is None or self._once.from_cache)
+        self.lock = threads.fork_safe(threading.Lock())
         self._shapes = [o.type.shape for o in graph.outputs]
         self._dtypes = [o.type.dtype.np for o in graph.outputs]
         self.compile_seconds = time.perf_counter() - started
@@ -69,12 +69,12 @@ class Executable:
 
     @property
     def calls(self) -> int:
-        return self._program.calls + (self._once.calls if self._once else 0)
+        return self.entry.calls + (self._once.calls if self._once else 0)
 
     def llvm_text(self) -> str:
         """The LLVM IR before LLVM's own passes."""
         once = f"; once\n{self._once.llvm_text()}\n" if self._once else ""
-        return once + self._program.llvm_text()
+        return once + self.entry.llvm_text()
 
     def _where(self, value: Value) -> tuple[str, int]:
         if value in self._parts.offsets:
@@ -89,7 +89,7 @@ class Executable:
 
     def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
         """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`)."""
-        self._program.expect(needs, pairs)
+        self.entry.expect(needs, pairs)
 
     def attempt(
         self, params: Sequence[Array], beside: Sequence[Array] = (), anyway: bool = False
@@ -97,12 +97,12 @@ class Executable:
         """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not."""
         outputs = list(map(_empty, self._shapes, self._dtypes))
         arrays = (*params, *outputs, *beside)
-        with self._lock:
+        with self.lock:
             if self._stale and self._once is not None:
                 if not self._once.run(arrays[: self._slots], anyway):
                     return None
                 self._stale = False
-            return outputs if self._program.run(arrays, anyway) else None
+            return outputs if self.entry.run(arrays, anyway) else None
 
     def run(self, params: Sequence[Array]) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.

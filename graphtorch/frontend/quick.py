@@ -1,0 +1,94 @@
+"""All that a call of a known program does, in one Python function that is made for the program.
+
+It compares the arguments (signature.py), looks at the guards, makes the outputs, runs the native code and wraps the
+results. What is not as it was when the function was made, and the programs that do more than this at every call, go the
+way of `Program.match` and `Program.run`, which do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphtorch.frontend import epoch
+from graphtorch.frontend.program import Program
+from graphtorch.frontend.signature import Source, comparison
+from graphtorch.frontend.tensor import Storage, Tensor
+from graphtorch.runtime import threads
+
+#: ``quick(args, kwargs)``: the result of a call, or NOT_MINE
+Quick = Callable[[tuple[Any, ...], dict[str, Any]], Any]
+
+
+class _NotMine:
+    """Of another kind, or for another Python state."""
+
+
+NOT_MINE = _NotMine()
+
+
+def quick_call(args: tuple[Any, ...], kwargs: dict[str, Any], program: Program) -> Quick | None:
+    """For calls like this one, which ``program`` answers; None where there is no quick comparison."""
+    source = comparison(args, kwargs)
+    if source is None:
+        return None
+    names = list(source.tensors)
+    source.constants["program"] = program
+    lines = [f"tensors = ({''.join(f'{name}, ' for name in names)})"]
+    lines += _whole_call(source, program, names) if program.simple else []
+    lines += [
+        "owners = program.match(tensors)",
+        "if owners is None: return NO",
+        "return program.run(tensors, owners)",
+    ]
+    made: Quick = source.function("call", NOT_MINE, *lines)
+    return made
+
+
+def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[str]:
+    """What `match` and `run` do, where the epoch stands and the arrays can be used as they are."""
+    owners = [names[at] if held is None else source.constant(held) for held, at in program.simple_owners()]
+    outputs = [f"o{i}" for i in range(len(program.forward.graph.outputs))]
+    source.constants |= {
+        "epoch": epoch, "threads": threads, "new": object.__new__, "Tensor": Tensor, "Storage": Storage,
+        "empty": np.empty, "lock": program.forward.lock, "entry": program.forward.entry, "results": program.results,
+    }  # fmt: skip
+    body = [f"if {reason}: return NO" for reason in program.guards(source.constant)]
+    for output, kind in zip(outputs, program.forward.graph.outputs, strict=True):
+        shape, dtype = source.constant(kind.type.shape), source.constant(kind.type.dtype.np)
+        body.append(f"{output} = empty({shape}, {dtype})")
+    arrays = [*(f"{owner}._data" for owner in owners), *outputs]
+    body += [
+        f"arrays = ({''.join(f'{array}, ' for array in arrays)})",
+        "with lock:",
+        "    if threads._threads != entry.ready_for or threads._pool is not entry.pool: entry.prepare()",
+        "    done = not entry.pool.launch(id(arrays), entry.call_address)",
+        "    entry.calls += done",
+        "if done:",
+        *(f"    {line}" for line in _results(source, program, owners, outputs)),
+    ]
+    return ["if program.epoch == epoch._current:", *(f"    {line}" for line in body)]
+
+
+def _results(source: Source, program: Program, owners: Sequence[str], outputs: Sequence[str]) -> list[str]:
+    """Lines that count what was written, and make the function's result of the arrays."""
+    lines = [f"{owners[i]}._storage.version += 1" for i in program.written]
+    results = program.results
+    made = [f"r{i}" for i in range(len(results.avals))]
+    for name, array, aval in zip(made, outputs, results.avals, strict=False):  # further arrays are gradients
+        lines += [
+            f"{name} = new(Tensor)",
+            f"{name}._storage = s = new(Storage)",
+            f"s.array = {name}._data = {array}",
+            f"{name}._aval = {source.constant(aval)}",
+        ]
+    if results.only is not None:
+        single = made[results.only]
+    else:
+        single = f"results.result(tensors, ({''.join(f'{name}, ' for name in made)}))"
+    if results.changes:
+        everything = ", ".join(outputs)
+        lines.append(f"results.store(({everything},), tensors, ({''.join(f'{name}, ' for name in made)}))")
+    return [*lines, f"return {single}"]
