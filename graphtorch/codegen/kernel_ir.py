@@ -177,9 +177,10 @@ def buffers_read(body: Sequence[Stmt]) -> set[Buffer]:
         if isinstance(e, Load):
             found.add(e.buffer)
 
+    seen: set[int] = set()  # by id: the expressions live as long as the body
     for inner in walk(body):
         for e in exprs_of(inner):
-            walk_expr(e, visit)
+            walk_expr(e, visit, seen)
     return found
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from graphtorch.codegen import llvm_text as ll
-from graphtorch.codegen.kernel_ir import Stmt, exprs_of, walk
+from graphtorch.codegen.kernel_ir import Stmt, body_of, exprs_of
 from graphtorch.codegen.llvm_tables import (
     I1,
     I64,
@@ -34,6 +34,9 @@ def _strided_mask(lanes: int, step: int, part: int, starts: Sequence[int]) -> li
     at = [step * lane - low for lane in range(lanes)]
     mine = [min(p // lanes, len(starts) - 1) == part for p in at]
     return [lanes + p - starts[part] if own else lane for lane, (p, own) in enumerate(zip(at, mine, strict=True))]
+
+
+_LEAVES = frozenset((E.Const, E.Var))
 
 
 def _is_scalar(e: Expr) -> bool:
@@ -85,18 +88,23 @@ class Values(Instructions):
                 scope.known.pop(key, None)
 
     def of(self, e: Expr) -> Any:
+        kind = type(e)
+        if kind in _LEAVES:
+            return _EXPRESSIONS[kind](self, e)
+        key = id(e)
         for scope in reversed(self.scopes):
-            if id(e) in scope.known:
-                return scope.known[id(e)][1]
-        result = _EXPRESSIONS[type(e)](self, e)
-        if not isinstance(e, E.Const | E.Var):
-            self.scopes[-1].add(e, result, self._buffers(e))
+            known = scope.known.get(key)
+            if known is not None:
+                return known[1]
+        result = _EXPRESSIONS[kind](self, e)
+        self.scopes[-1].add(e, result, self._buffers(e))
         return result
 
     def _buffers(self, e: Expr) -> frozenset[Buffer]:
         """What the expression loads from."""
-        if id(e) in self._read:
-            return self._read[id(e)][1]
+        known = self._read.get(id(e))
+        if known is not None:
+            return known[1]
         found = frozenset[Buffer]().union(*map(self._buffers, E.children(e)))
         if isinstance(e, E.Load):
             found |= {e.buffer}
@@ -105,40 +113,46 @@ class Values(Instructions):
 
     def hoist(self, body: Sequence[Stmt]) -> None:
         """Compute what indices and conditions in a loop's ``body`` do not owe to it, before it: wholes, not parts."""
+        bound = self.vars.keys()
         seen: set[int] = set()
-        pending = [e for s in walk(body) for e in self._indices(s)]
+        pending = [e for s in body for e in self._wholes(s)]
         while pending:
             e = pending.pop()
-            if id(e) in seen or isinstance(e, E.Const | E.Var):
+            if id(e) in seen or type(e) in _LEAVES:
                 continue
             seen.add(id(e))
-            if _is_scalar(e) and not self._buffers(e) and self._variables(e) <= self.vars.keys():
+            if self._variables(e) <= bound:
                 self.of(e)
             else:
                 pending += E.children(e)
 
-    def _indices(self, s: Stmt) -> list[Expr]:
-        """The whole numbers and the conditions in a statement, each as a whole, but for what is in their loads."""
-        if id(s) in self._found:
-            return self._found[id(s)][1]
-        out: list[Expr] = []
+    def _wholes(self, s: Stmt) -> list[Expr]:
+        """The whole numbers and the conditions in a statement, and in those within it, that load nothing."""
+        known = self._found.get(id(s))
+        if known is not None:
+            return known[1]
+        out: dict[int, Expr] = {}
         seen: set[int] = set()
         pending = list(exprs_of(s))
         while pending:
             e = pending.pop()
-            if id(e) in seen:
+            if id(e) in seen or type(e) in _LEAVES:
                 continue
             seen.add(id(e))
-            if _is_scalar(e):
-                out.append(e)
+            if _is_scalar(e) and not self._buffers(e):
+                out[id(e)] = e
             else:
                 pending += E.children(e)
-        self._found[id(s)] = s, out
-        return out
+        for inner in body_of(s):
+            out |= {id(e): e for e in self._wholes(inner)}
+        found = list(out.values())
+        self._found[id(s)] = s, found
+        return found
 
     def _variables(self, e: Expr) -> frozenset[E.Var]:
-        if id(e) in self._free:
-            return self._free[id(e)][1]
+        known = self._free.get(id(e))
+        if known is not None:
+            return known[1]
         found = frozenset({e}) if isinstance(e, E.Var) else frozenset().union(*map(self._variables, E.children(e)))
         self._free[id(e)] = e, found
         return found
