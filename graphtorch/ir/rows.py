@@ -8,9 +8,9 @@ for its own row alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from graphtorch.ir.graph import Node, Value
@@ -73,9 +73,13 @@ def rows_of(node: Node) -> Rows | None:
     """What a plain reduction of more than one element goes over; None for any other node."""
     if node.op.name not in PLAIN:
         return None
-    attrs: dict[str, Any] = dict(node.attrs)
-    shape = node.operands[0].type.shape
-    rows = Rows(shape, tuple(attrs["dims"]) if "dims" in attrs else (attrs["dim"],))
+    attrs: Mapping[str, Any] = node.attrs
+    return _rows(node.operands[0].type.shape, tuple(attrs["dims"]) if "dims" in attrs else (attrs["dim"],))
+
+
+@lru_cache(4096)  # asked again and again for the same few shapes, and the rows keep what they have worked out
+def _rows(shape: Shape, dims: Shape) -> Rows | None:
+    rows = Rows(shape, dims)
     return rows if rows.length > 1 and rows.count else None
 
 
