@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from benchmarks import machine, nets, peak, peers, report, run, workloads
+from benchmarks import compile_time, machine, nets, peak, peers, report, run, workloads
 from benchmarks.workloads import BY_NAME, WORKLOADS
 from graphtorch.codegen.target import target_for
 from graphtorch.runtime.cpu import assembly
@@ -164,3 +164,14 @@ def test_the_peak_is_of_as_many_multiply_adds_as_are_counted() -> None:
     """LLVM must not find two sums to be one: 12 sums that begin alike came to a peak 1.6 times the processor's."""
     text = assembly(peak.kernel(8, 12), target_for("x86_64-unknown-linux-gnu", "haswell", {"avx2": True, "fma": True}))
     assert len(re.findall(r"\bvfmadd\w+ps\b", text)) == 12
+
+
+def test_phases_of_a_first_call() -> None:
+    """Nothing is scheduled, emitted or compiled where the code is in the cache."""
+    found = compile_time.measure("tiny-train", 1)
+    (cold,), (cached,) = found["cold"], found["cached"]
+    made = {"lower", "schedule", "legalize", "emit", "emit, text", "LLVM, parse", "LLVM, passes", "LLVM, code"}
+    assert made <= cold["cpu"].keys() and made.isdisjoint(cached["cpu"])
+    assert {"trace", "verify", "pass fuse", "load", "first run"} <= cached["cpu"].keys()
+    table = compile_time.table("tiny-train", found)
+    assert "first call, all threads" in table and "| LLVM, code |" in table
