@@ -2,9 +2,10 @@
 
     python -m benchmarks.overhead [--rounds N] [--calls N] [--torch-compile]
 
-Adding two 2x2 tensors is all overhead: graphtorch compiled (and what is in it), and eager, jax (jit) and torch (eager; compiled on demand,
-which takes a while) where they are installed. "step" is seed-train-1 with the one call into native code left out: what
-Python does for a compiled training step, with fetching its loss as an array. Every round times a burst of each; minima.
+Adding two 2x2 tensors is all overhead: graphtorch compiled (and what is in it) and eager, jax (jit) and torch (eager;
+compiled on demand, which takes a while) where they are installed. "step" is seed-train-1 with the one call into native
+code left out: what Python does for a compiled training step, with fetching its loss as an array. Every round times a
+burst of each; minima.
 """
 
 from __future__ import annotations
