@@ -38,7 +38,7 @@ def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
     if node.body is None:
         return node.op.elementwise
     rows = rows_in(node.body)
-    inside = {node.body.params[i] for i in operands}
+    inside: set[Value] = {node.body.params[i] for i in operands}
     if rows is None:
         single = sum(map(is_reduction, node.body.nodes)) <= 1 or rows_side_by_side(node.body)
         return single and all(r.type.shape == shape for r in node.results) and _reads_own(node.body, inside, None)
