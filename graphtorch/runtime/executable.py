@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -92,12 +92,21 @@ class Executable:
         self._program.expect(needs, pairs)
 
     def attempt(
-        self, params: Sequence[Array], beside: Sequence[Array] = (), anyway: bool = False
+        self,
+        params: Sequence[Array],
+        beside: Sequence[Array] = (),
+        anyway: bool = False,
+        reuse: Callable[[list[Array]], None] | None = None,
     ) -> list[Array] | None:
-        """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not."""
+        """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not.
+
+        ``reuse`` may put other memory into the list of outputs; calls of this program take turns while it looks.
+        """
         outputs = list(map(_empty, self._shapes, self._dtypes))
-        arrays = (*params, *outputs, *beside)
         with self._lock:
+            if reuse is not None:
+                reuse(outputs)
+            arrays = (*params, *outputs, *beside)
             if self._stale and self._once is not None:
                 if not self._once.run(arrays[: self._slots], anyway):
                     return None
