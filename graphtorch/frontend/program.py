@@ -99,7 +99,7 @@ class Program:
         self._inout = [i for i, b in enumerate(self.bindings) if b.param.role == "inout"]
         self._volatile = [i for i, b in enumerate(self.bindings) if b.volatile]
         self._memory = Memory(self.bindings)
-        self._results = Results(traced)
+        self.results = Results(traced)
         self._expect(graph)
         self._plan_owners()
 
@@ -222,12 +222,12 @@ class Program:
             once = self.frozen.results(self.forward, [owners[i] for i in self._frozen])
         plain = self._own == len(arrays) and not once
         params, beside = (arrays, ()) if plain else ([*arrays[: self._own], *once], arrays[self._own :])
-        outputs = self.forward.attempt(params, beside, reuse=self._results.reuse)
+        outputs = self.forward.attempt(params, beside, reuse=self.results.reuse)
         if outputs is None:
             arrays, outputs = self._run_closely(tensors, owners, once)
         for i in self._inout:
             owners[i]._storage.version += 1
-        results = self._results
+        results = self.results
         made = results.tensors(outputs)
         if self.derivative is not None and autograd.is_grad_enabled():
             residuals = outputs[len(made) + self.traced.grad_count :]
@@ -266,7 +266,7 @@ class Program:
         assert derivative is not None  # the caller has looked
         storages: list[Storage] = [owners[i]._storage for i in self._saved]
         targets = [self.traced.actual(t, tensors) for t in derivative.targets]
-        node = CompiledNode(derivative, targets, self._results.avals, saved, storages)
+        node = CompiledNode(derivative, targets, self.results.avals, saved, storages)
         for i in derivative.outputs:
             results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
 

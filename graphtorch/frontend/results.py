@@ -57,6 +57,12 @@ class Results:
             if memory.flags.c_contiguous and memory.flags.owndata and memory.flags.writeable:
                 arrays[number] = memory
 
+    @property
+    def replaced_bytes(self) -> int:
+        """Of gradients whose new value has other memory than the last one."""
+        made: int = sum(aval.nbytes for _, _, aval, _, _ in self._grads if aval is not None)
+        return made - sum(aval.nbytes for _, _, aval in self._reusable)
+
     def _plan_reuse(self) -> list[tuple[int, Tensor, TensorType]]:
         """(number of the array, leaf, type) of large gradients that are set, and are nothing but a gradient."""
         found, number = [], len(self.avals)

@@ -71,6 +71,26 @@ class Executable:
     def calls(self) -> int:
         return self._program.calls + (self._once.calls if self._once else 0)
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the second entry makes, and every call reads."""
+        return self._parts.kept_bytes if self._once else 0
+
+    @property
+    def workspace_bytes(self) -> int:
+        """What the threads of a kernel share."""
+        return sum(e.workspace_bytes for e in (self._program, self._once) if e is not None)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """What each thread has for itself."""
+        return sum(e.scratch_bytes for e in (self._program, self._once) if e is not None)
+
+    @cached_property
+    def made_at(self) -> dict[Value, int]:
+        """The node, by number, that makes each value."""
+        return {r: i for i, n in enumerate(self.graph.nodes) for r in n.results}
+
     def llvm_text(self) -> str:
         """The LLVM IR before LLVM's own passes."""
         once = f"; once\n{self._once.llvm_text()}\n" if self._once else ""

@@ -6,7 +6,6 @@ after the other, are one block of memory. A block whose last value is an output 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graphtorch.ir.graph import Graph, Node, Param, Value
@@ -41,10 +40,6 @@ class Block:
     @property
     def span(self) -> Span:
         return Span(self.nbytes, self.begin, self.end)
-
-    def at(self, position: int, made: dict[Value, int]) -> Value:
-        """The value that it holds after node ``position``; ``made`` says which node makes each."""
-        return [v for v in self.values if made[v] <= position][-1]
 
 
 @dataclass(frozen=True)
@@ -131,8 +126,3 @@ def _last_touches(graph: Graph) -> dict[Value, int]:
                 last[value] = position
     last.update({root(v): len(graph.nodes) for v in graph.results() if not isinstance(root(v), Param)})
     return last
-
-
-def made_at(nodes: Sequence[Node]) -> dict[Value, int]:
-    """The node, by number, that makes each value."""
-    return {r: i for i, n in enumerate(nodes) for r in n.results}
