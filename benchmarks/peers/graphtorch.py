@@ -19,25 +19,30 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
     if variant == "graphtorch-winograd":
         os.environ["GRAPHTORCH_WINOGRAD"] = "1"  # read when the first program is compiled
     gt.set_num_threads(threads)
-    inputs = [gt.from_numpy(array) for array in work.inputs()]
-    wrap: Any = gt.compile if variant != "graphtorch-eager" else lambda f: f
-    if work.net is None:
-        call = wrap(_OPS[work.kind])
-    else:
-        model = work.net(nn)
-        for name, tensor in model.state_dict().items():
-            fill(name, tensor.detach().numpy())
-        if work.kind == "train":
-            call = wrap(train_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=LEARNING_RATE)))
-            return lambda: call(*inputs).detach().numpy()
-        model.eval()
-        call = gt.compile(model, freeze=True) if variant != "graphtorch-eager" else model
+    call, inputs = parts(work, compiled=variant != "graphtorch-eager")
+    if work.kind == "train":
+        return lambda: call(*inputs).detach().numpy()
 
     def infer() -> Any:
         with gt.no_grad():
             return call(*inputs).numpy()
 
     return infer
+
+
+def parts(work: Workload, compiled: bool = True) -> tuple[Any, list[Any]]:
+    """What a step calls, and on what."""
+    inputs = [gt.from_numpy(array) for array in work.inputs()]
+    wrap: Any = gt.compile if compiled else lambda f: f
+    if work.net is None:
+        return wrap(_OPS[work.kind]), inputs
+    model = work.net(nn)
+    for name, tensor in model.state_dict().items():
+        fill(name, tensor.detach().numpy())
+    if work.kind == "train":
+        return wrap(train_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=LEARNING_RATE))), inputs
+    model.eval()
+    return (gt.compile(model, freeze=True) if compiled else model), inputs
 
 
 def _conv(x: Any, w: Any) -> Any:

@@ -25,13 +25,13 @@ def const(value: int) -> ll.Constant:
 class Team:
     """The threads that run a function: thread ``thread`` of ``threads``, in launch ``epoch``.
 
-    ``memory`` holds the function's sections: a line for each, and one more per thread.
+    ``memory`` holds sections: a line for each, and one more per thread; the function's own begin with ``first``.
     """
 
-    def __init__(self, module: ll.Module, entry: ll.Builder, b: ll.Builder, args: Any) -> None:
+    def __init__(self, module: ll.Module, entry: ll.Builder, b: ll.Builder, args: Any, first: int = 0) -> None:
         self.module, self.entry, self.b = module, entry, b
         self.thread, self.threads, self.epoch, self.memory = args
-        self.count = 0
+        self.count = first
         self._pending: list[tuple[Any, Any]] = []
         self._work: Any = None
 

@@ -35,7 +35,7 @@ from graphtorch.ir.expr import (
 from graphtorch.ir.fusible import is_reduction, rows_in
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
-from graphtorch.ir.passes.alias import root
+from graphtorch.ir.in_place import root
 from graphtorch.ir.rows import rows_of
 from graphtorch.ir.types import int64
 

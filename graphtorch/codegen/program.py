@@ -11,12 +11,13 @@ from typing import Any
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.loops import Nest
-from graphtorch.codegen.lower import LoweredKernel, lower_node
+from graphtorch.codegen.lower import LoweredKernel, is_frozen, lower_node, single_node_graph
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import Target
 from graphtorch.ir.fusible import is_reduction
-from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.text import strip_locations
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,17 @@ class Launch:
 
 
 def lower_graph(graph: Graph) -> list[LoweredKernel]:
-    """A nest for every node that computes (reshapes do not)."""
-    out: list[LoweredKernel] = []
+    """A nest for every node that computes."""
+    return [lower_node(node, name) for node, name in _computing(graph)]
+
+
+def _computing(graph: Graph) -> Iterator[tuple[Node, str]]:
+    """Nodes with a kernel, and what that is called. Reshapes have none, nor has what is empty."""
+    number = 0
     for node in graph.nodes:
-        if node.op is reshape or all(r.type.numel == 0 for r in node.results):
-            continue
-        out.append(lower_node(node, f"k{len(out)}_{_describe(node)}"))
-    return out
+        if node.op is not reshape and any(r.type.numel for r in node.results):
+            yield node, f"k{number}_{_describe(node)}"
+            number += 1
 
 
 def _describe(node: Any) -> str:
@@ -46,15 +51,25 @@ def _describe(node: Any) -> str:
 
 
 def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] = lambda _: 0) -> list[Launch]:
-    """Scheduled kernels in order; a kernel whose text was seen before stands for it. ``choose`` gives the way."""
+    """Scheduled kernels in order; ``choose`` gives the way. Equal nodes are lowered and scheduled once, and a kernel
+    whose text was seen before stands for it: what a layer costs that is repeated is its launches."""
     seen: dict[str, Kernel] = {}
+    made: dict[object, Kernel] = {}
     launches = []
-    for lowered in lower_graph(graph):
-        kernel = schedule_cpu(lowered.nest, target, choose(lowered.nest))
-        text = str(replace(kernel, name="k"))
-        kernel = seen.setdefault(text, kernel)
-        launches.append(Launch(kernel, (*lowered.operands, *lowered.results)))
+    for node, name in _computing(graph):
+        key = _kind(node)
+        if key not in made:
+            nest = lower_node(node, name).nest
+            kernel = schedule_cpu(nest, target, choose(nest))
+            made[key] = seen.setdefault(str(replace(kernel, name="k")), kernel)
+        launches.append(Launch(made[key], (*node.operands, *node.results)))
     return launches
+
+
+def _kind(node: Node) -> object:
+    """All of a node that its kernel depends on."""
+    text = strip_locations(str(node.body or single_node_graph(node)))
+    return text, tuple(map(is_frozen, node.operands))
 
 
 def program_text(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]]) -> str:
@@ -132,41 +147,93 @@ def _emit_entry(
     where: Callable[[Value], tuple[str, int]],
     scratch: int,
 ) -> None:
-    """``program`` and ``sections``; ``functions`` gives each kernel's function and how many sections it has."""
+    """``program`` and ``sections``; ``functions`` gives each kernel's function and how many sections it has.
+
+    Many launches are several functions, one after the other: LLVM takes quadratic time for registers of a long one.
+    """
     from graphtorch.codegen import llvm_text as ll
-    from graphtorch.codegen.llvm_parallel import Team, const
+    from graphtorch.codegen.llvm_parallel import const
     from graphtorch.codegen.llvm_tables import I64, PTR
 
-    program = ll.Function(module, "program", ll.VOID, [ll.pointer(PTR), I64, I64, I64])
-    table, *who = program.args
-    entry, b = (ll.Builder(program, program.block(name)) for name in ("entry", "body"))
+    types = [ll.pointer(PTR), I64, I64, I64]
+    batches = _batches(launches, functions)
+    names = ["program"] if len(batches) < 2 else [f"part{i}" for i in range(len(batches))]
+    parts, sections = [ll.Function(module, name, ll.VOID, types) for name in names], 0
+    for part, batch in zip(parts, batches or [[]], strict=True):
+        sections = _emit_batch(module, part, batch, functions, where, scratch, sections)
+    if len(parts) > 1:
+        program = ll.Function(module, "program", ll.VOID, types)
+        b = ll.Builder(program, program.block("entry"))
+        for part in parts:
+            part.linkage = "internal"
+            b.call(part, program.args)
+        b.give()
+    count = ll.Function(module, "sections", I64, [])
+    ll.Builder(count, count.block("entry")).give(const(sections))
+
+
+#: launches that follow each other on one thread, or on all
+Batch = list[tuple[bool, Sequence[Launch]]]
+
+
+def _batches(launches: Sequence[Launch], functions: Mapping[Kernel, tuple[Any, int]]) -> list[Batch]:
+    """Neighbours that one thread runs are one section, a parallel kernel has its own; so many of them to a function."""
+    batches: list[Batch] = []
+    room = 0
+    for parallel, group in groupby(launches, lambda launch: functions[launch.kernel][1] > 0):
+        each = list(group)
+        for start in range(0, len(each), MOST_LAUNCHES):
+            now = each[start : start + MOST_LAUNCHES]
+            if len(now) > room:
+                batches.append([])
+                room = MOST_LAUNCHES
+            batches[-1].append((parallel, now))
+            room -= len(now)
+    return batches
+
+
+def _emit_batch(
+    module: Any,
+    function: Any,
+    batch: Batch,
+    functions: Mapping[Kernel, tuple[Any, int]],
+    where: Callable[[Value], tuple[str, int]],
+    scratch: int,
+    first_section: int,
+) -> int:
+    """The body of ``function``, whose sections are numbered from ``first_section``; the number after them."""
+    from graphtorch.codegen import llvm_text as ll
+    from graphtorch.codegen.llvm_parallel import Team, const
+
+    table, *who = function.args
+    entry, b = (ll.Builder(function, function.block(name)) for name in ("entry", "body"))
 
     def slot(index: int) -> Any:
         return b.load(b.gep(table, const(index)))
 
     arena, scratch_base, workspace, memory, kept = (slot(i) for i in range(HEADER))
     own = b.gep(scratch_base, b.binary("mul", who[0], const(scratch)))
-    team = Team(module, entry, b, (*who, memory))
+    team = Team(module, entry, b, (*who, memory), first_section)
 
     def call(launch: Launch) -> None:
-        (function, sections), args = functions[launch.kernel], []
-        for value, wanted in zip(launch.values, function.args, strict=False):
+        (kernel, sections), args = functions[launch.kernel], []
+        for value, wanted in zip(launch.values, kernel.args, strict=False):
             kind, at = where(value)
             raw = slot(HEADER + at) if kind == "slot" else b.gep(kept if kind == "kept" else arena, const(at))
             args.append(b.convert("bitcast", raw, wanted.type))
-        b.call(function, [*args, own, workspace, *who, team.reserve(sections)])
+        b.call(kernel, [*args, own, workspace, *who, team.reserve(sections)])
 
-    for parallel, group in groupby(launches, lambda launch: functions[launch.kernel][1] > 0):
-        # neighbours that one thread runs are one section; a parallel kernel has its own, and waits at its end
+    for parallel, group in batch:
         with nullcontext() if parallel else team.section(const(1)):
             for launch in group:
                 call(launch)
         team.meet()
     b.give()
-    entry.branch(program.blocks[1])
-    count = ll.Function(module, "sections", I64, [])
-    ll.Builder(count, count.block("entry")).give(const(team.count))
+    entry.branch(function.blocks[1])
+    return team.count
 
 
+#: launches in one function
+MOST_LAUNCHES = 64
 #: entries of the pointer table before those of parameters and outputs: arena, scratch, workspace, sections, kept
 HEADER = 5

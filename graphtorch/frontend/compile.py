@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
-import os
 import sys
 import threading
 import types
@@ -13,8 +12,11 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphtorch.frontend.changes import changes, too_many
+from graphtorch.frontend.inspection import Inspection
+from graphtorch.frontend.kept import Kept
 from graphtorch.frontend.nn.module import Module
-from graphtorch.frontend.program import Program, Stats
+from graphtorch.frontend.program import Program
 from graphtorch.frontend.quick import NOT_MINE, Quick, quick_call
 from graphtorch.frontend.signature import key_of, leaf_key
 from graphtorch.frontend.tensor import Tensor
@@ -22,24 +24,26 @@ from graphtorch.frontend.trace import name_of, run_trace
 from graphtorch.frontend.tree import leaves, structure
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, RecompileWarning, TraceError
-from graphtorch.ir.graph import Graph
 from graphtorch.runtime.threads import fork_safe
 
 #: programs kept for one signature before a function counts as unstable
 _MAX_PROGRAMS = 16
+#: programs kept for one function. Each has an arena and machine code of its own
+MOST_PROGRAMS = 64
 #: programs for arguments that differ in Python values alone, before a warning
 _MANY_ALIKE = 16
+#: kinds of arguments that are counted at a time
+_MANY_KINDS = 1024
 #: programs that a call tries before it looks for its own by key
 _RECENT = 4
 
 
-class Compiled:
+class Compiled(Inspection):
     """A function with the signature of the one it was made from, run as compiled programs."""
 
     def __init__(self, target: Callable[..., Any], **options: bool) -> None:
         self._target, self._options = target, options
-        self._programs: dict[Any, list[Program]] = {}
-        self._order: list[Program] = []
+        self._kept = Kept(MOST_PROGRAMS)
         #: how many programs there are for arguments of the same types and shapes
         self._alike: dict[Any, int] = {}
         #: for each program what answers its calls; programs that were looked up last, newest first
@@ -63,6 +67,14 @@ class Compiled:
         return self._target(*args, **kwargs) if bind.current().tracing else self._look_up(args, kwargs)
 
     def _look_up(self, args: Any, kwargs: Any) -> Any:
+        program, tensors, owners = self._matching(args, kwargs)
+        return program.run(tensors, owners)
+
+    def _program_of(self, args: Any, kwargs: Any) -> Program:
+        return self._matching(args, kwargs)[0]
+
+    def _matching(self, args: Any, kwargs: Any) -> tuple[Program, list[Tensor], list[Any]]:
+        """The program of a call, made if need be, its tensors, and what the program's bindings hold."""
         tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
         key = key_of(args, kwargs, tensors)
         with self._lock:
@@ -72,11 +84,12 @@ class Compiled:
                 owners = program.match(tensors)
             if owners is None:
                 raise self._unstable(program, "in vain")
-            self._remember(program, args, kwargs)
-        return program.run(tensors, owners)
+            self._remember(key, args, kwargs, program)
+        return program, tensors, owners
 
-    def _remember(self, program: Program, args: Any, kwargs: Any) -> None:
+    def _remember(self, key: Any, args: Any, kwargs: Any, program: Program) -> None:
         """Calls like this one try ``program`` before they are looked up."""
+        self._kept.use(program, key)
         if program not in self._quick:
             self._quick[program] = quick_call(args, kwargs, program)
         quick = self._quick[program]
@@ -86,18 +99,26 @@ class Compiled:
 
     def _find(self, key: Any, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
         """The program for this call, and what its bindings hold."""
-        for program in self._programs.get(key, ()):
+        for program in self._kept.of(key):
             owners = program.match(tensors)
             if owners is not None:
                 return program, owners
         return None, None
+
+    @property
+    def _order(self) -> list[Program]:
+        return self._kept.order
+
+    @property
+    def _gone(self) -> int:
+        return self._kept.dropped
 
     def __get__(self, owner: Any, _: type | None = None) -> Any:
         """In a class: a method. Its programs are those of the object that it is called on."""
         return self if owner is None else types.MethodType(self, owner)
 
     def _compile(self, key: Any, args: Any, kwargs: Any) -> Program:
-        have = self._programs.setdefault(key, [])
+        have = self._kept.of(key)
         if len(have) >= _MAX_PROGRAMS:
             raise self._unstable(have[-1], f"{len(have)} times for one signature")
         self._warn_of_numbers(args, kwargs)
@@ -108,9 +129,18 @@ class Compiled:
         except BaseException:
             traced.undo()
             raise
-        have.insert(0, program)
-        self._order.append(program)
+        self._make_room(key)
+        self._kept.add(program, key)
         return program
+
+    def _make_room(self, key: Any) -> None:
+        """Drop programs that were not used for long where there are too many, and say so the first time."""
+        before = self._kept.dropped
+        for gone in self._kept.make_room([program for program, _ in self._recent]):
+            self._quick.pop(gone, None)
+        if self._kept.dropped and not before:
+            text = too_many(name_of(self._target), self._kept.most, self._changes(key))
+            warnings.warn(text, RecompileWarning, stacklevel=6)
 
     def _unstable(self, program: Program, when: str) -> TraceError:
         """Python state changes faster than programs can be made for it."""
@@ -124,6 +154,8 @@ class Compiled:
     def _warn_of_numbers(self, args: Any, kwargs: Any) -> None:
         """Once, when calls differ again and again in nothing but Python numbers and the like."""
         alike = structure((args, kwargs), lambda x: leaf_key(x) if isinstance(x, Tensor) else type(x))
+        if len(self._alike) > _MANY_KINDS:
+            self._alike.clear()
         self._alike[alike] = count = self._alike.get(alike, 0) + 1
         if count == _MANY_ALIKE:
             warnings.warn(
@@ -136,10 +168,15 @@ class Compiled:
     def _reason(self, key: Any) -> str:
         if not self._order:
             return "first call"
-        have = self._programs.get(key)
+        have = self._kept.of(key)
         if have:
             return f"changed Python state: {', '.join(have[0].broken())}"
-        return "new shapes, dtypes or arguments"
+        return f"new arguments: {'; '.join(self._changes(key))}"
+
+    def _changes(self, key: Any) -> list[str]:
+        """What a call with ``key`` has that the one looked up before had not."""
+        have = self._kept.of(key)
+        return have[0].broken() if have else changes(self._kept.last_key, key)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the function or module, yet to be compiled: programs hold this one's tensors."""
@@ -153,56 +190,6 @@ class Compiled:
             return path
         freeze, tune = self._options.get("freeze", False), self._options.get("tune", False)
         return functools.partial(compile, freeze=freeze, tune=tune), (self._target,)
-
-    # ---- looking inside ----
-
-    @property
-    def graphs(self) -> list[Graph]:
-        """The traced graph of each program."""
-        return [p.traced.graph for p in self._order]
-
-    @property
-    def stats(self) -> list[Stats]:
-        """Figures of each program."""
-        return [p.stats for p in self._order]
-
-    @property
-    def stages(self) -> list[dict[str, str]]:
-        """For each program the text of every stage, from the trace to LLVM IR, in order."""
-        return [_texts(p) for p in self._order]
-
-    def explain(self) -> str:
-        """What was compiled, and why each program was needed."""
-        lines = [f"{name_of(self._target)}: {len(self._order)} programs"]
-        for i, s in enumerate(self.stats):
-            source = "from cache" if s.from_cache else "cold"
-            lines.append(
-                f"  {i}: {s.nodes} nodes -> {s.kernels} kernels in {s.compile_seconds:.2f} s ({source}); {s.reason}"
-            )
-        return "\n".join(lines)
-
-    def dump(self, directory: str) -> list[str]:
-        """Write every stage of every program into ``directory``; the paths of the files."""
-        os.makedirs(directory, exist_ok=True)
-        paths = []
-        for number, texts in enumerate(self.stages):
-            for index, (name, text) in enumerate(texts.items()):
-                suffix = {"kernels": "gtk", "llvm": "ll"}.get(name.split()[-1], "gt")
-                path = os.path.join(directory, f"{number}-{index:02d}-{name.replace(' ', '-')}.{suffix}")
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(text)
-                paths.append(path)
-        return paths
-
-
-def _texts(program: Program) -> dict[str, str]:
-    texts = {name: str(graph) for name, graph in program.stats.stages}
-    for prefix, executable in (("", program.forward), ("backward ", program.backward), ("once ", program.once)):
-        if executable is not None:
-            kernels = dict.fromkeys(launch.kernel for launch in executable.launches)
-            texts[prefix + "kernels"] = "\n".join(map(str, kernels))
-            texts[prefix + "llvm"] = executable.llvm_text()
-    return texts
 
 
 _NO_RESULT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
@@ -252,8 +239,8 @@ class CompiledModule(Compiled, Module):
 
 
 #: what a compiled module has itself
-_OWN = frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
-_OWN |= {"_target", "_options", "_programs", "_order", "_alike", "_quick", "_recent", "_lock"}
+_OWN = frozenset(vars(Inspection)) | frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
+_OWN |= {"_target", "_options", "_kept", "_alike", "_quick", "_recent", "_lock"}
 
 
 def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, tune: bool = False) -> Any:

@@ -236,10 +236,9 @@ class Program:
         once: Sequence[Array] = ()
         if self.frozen is not None:
             once = self.frozen.results(self.forward, [owners[i] for i in self._frozen])
-        if self._own == len(arrays) and not once:
-            outputs = self.forward.attempt(arrays)
-        else:
-            outputs = self.forward.attempt([*arrays[: self._own], *once], arrays[self._own :])
+        plain = self._own == len(arrays) and not once
+        params, beside = (arrays, ()) if plain else ([*arrays[: self._own], *once], arrays[self._own :])
+        outputs = self.forward.attempt(params, beside, reuse=self.results.reuse)
         if outputs is None:
             arrays, outputs = self._run_closely(tensors, owners, once)
         for i in self.written:

@@ -59,10 +59,12 @@ def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[
     for output, kind in zip(outputs, program.forward.graph.outputs, strict=True):
         shape, dtype = source.constant(kind.type.shape), source.constant(kind.type.dtype.np)
         body.append(f"{output} = empty({shape}, {dtype})")
-    arrays = [*(f"{owner}._data" for owner in owners), *outputs]
+    params = "".join(f"{owner}._data, " for owner in owners)
     body += [
-        f"arrays = ({''.join(f'{array}, ' for array in arrays)})",
+        f"made = [{', '.join(outputs)}]",
         "with lock:",
+        *(["    results.reuse(made)"] if program.results.reuses else []),
+        f"    arrays = ({params}*made,)",
         "    if threads._threads != entry.ready_for or threads._pool is not entry.pool: entry.prepare()",
         "    done = not entry.pool.launch(id(arrays), entry.call_address)",
         "    entry.calls += done",
@@ -89,6 +91,5 @@ def _results(source: Source, program: Program, owners: Sequence[str], outputs: S
     else:
         single = f"results.result(tensors, ({''.join(f'{name}, ' for name in made)}))"
     if results.changes:
-        everything = ", ".join(outputs)
-        lines.append(f"results.store(({everything},), tensors, ({''.join(f'{name}, ' for name in made)}))")
+        lines.append(f"results.store(made, tensors, ({''.join(f'{name}, ' for name in made)}))")
     return [*lines, f"return {single}"]

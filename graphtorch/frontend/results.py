@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,11 +13,14 @@ from graphtorch.frontend.gradients import NewGrad
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import Traced
 from graphtorch.frontend.tree import map_leaves
+from graphtorch.ir.types import TensorType, float32
 
 Array = np.ndarray[Any, Any]
 _made = Tensor._made
 #: (arguments, tensors that the call made) -> a part of a result
 Part = Callable[[Sequence[Tensor], Sequence[Tensor]], Any]
+#: bytes of a gradient from which on it is worth a look whether the last one's memory can be used again
+WORTH_REUSING = 1 << 14
 
 
 class Results:
@@ -32,6 +36,7 @@ class Results:
         self.result = self._part(traced.result)
         #: the number of the output that is all of the result
         self.only = self._numbers.get(id(traced.result))
+        self._reusable = self._plan_reuse()
         self._assignments = [(a, self._part(a.after)) for a in traced.assignments]
         #: whether a call changes anything beside the memory that its program writes
         self.changes = bool(self._grads or self._assignments)
@@ -39,6 +44,42 @@ class Results:
     def tensors(self, arrays: Sequence[Array]) -> list[Tensor]:
         """A tensor over each of the arrays that are outputs."""
         return list(map(_made, arrays, self.avals))  # further arrays are left
+
+    def reuse(self, arrays: list[Array]) -> None:
+        """Put the memory of gradients that a call replaces, and that nobody else can see, into the place of new memory.
+
+        So there are never two gradients of a parameter at once, as there are none where `zero_grad` frees the old ones
+        first. To be called in turn with other calls of the program.
+        """
+        for number, leaf, aval in self._reusable:
+            grad = leaf._grad
+            if grad is None or grad.aval != aval or _references(leaf) != _ALONE:
+                continue
+            memory = grad._array
+            if memory.flags.c_contiguous and memory.flags.owndata and memory.flags.writeable:
+                arrays[number] = memory
+
+    @property
+    def reuses(self) -> bool:
+        """Whether there may be memory for `reuse`."""
+        return bool(self._reusable)
+
+    @property
+    def replaced_bytes(self) -> int:
+        """Of gradients whose new value has other memory than the last one."""
+        made: int = sum(aval.nbytes for _, _, aval, _, _ in self._grads if aval is not None)
+        return made - sum(aval.nbytes for _, _, aval in self._reusable)
+
+    def _plan_reuse(self) -> list[tuple[int, Tensor, TensorType]]:
+        """(number of the array, leaf, type) of large gradients that are set, and are nothing but a gradient."""
+        found, number = [], len(self.avals)
+        for leaf, part, aval, key, adds in self._grads:
+            if aval is None:
+                continue
+            if part is None and key is None and not adds and aval.nbytes >= WORTH_REUSING:
+                found.append((number, leaf, aval))
+            number += 1
+        return found
 
     def store(self, arrays: Sequence[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
         """Set `.grad`, or add to it, and repeat the assignments."""
@@ -83,3 +124,25 @@ class Results:
         if number is not None:
             return lambda _, made: made[number]
         return lambda tensors, _: self._traced.actual(t, tensors)
+
+
+def _references(leaf: Tensor) -> tuple[int, int, int]:
+    """How many there are to the gradient of ``leaf``, its storage and its array, those of this function included."""
+    grad = leaf._grad
+    assert grad is not None  # the caller has looked
+    storage, array = grad._storage, grad._data
+    return sys.getrefcount(grad), sys.getrefcount(storage), sys.getrefcount(array)
+
+
+def _alone() -> tuple[int, int, int]:
+    """What `_references` gives where nobody but the leaf has the gradient, and nobody but that its memory; and one
+    more of the gradient, which is the caller's."""
+    type_ = TensorType((1,), float32)
+    leaf = _made(np.empty(1, np.float32), type_)
+    leaf._grad = _made(np.empty(1, np.float32), type_)
+    grad = leaf._grad
+    assert grad is not None  # it is the caller's reference
+    return _references(leaf)
+
+
+_ALONE = _alone()

@@ -57,6 +57,15 @@ class Entry:
         self._plan = plan_of(needs, pairs)
         self.ready_for = 0
 
+    @property
+    def workspace_bytes(self) -> int:
+        return self._facts.workspace
+
+    @property
+    def scratch_bytes(self) -> int:
+        """For each thread."""
+        return self._facts.scratch
+
     def _compile(self) -> list[bytes]:
         """What the entry is to know of its kernels, and their object code."""
         launches = self._launches()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +71,26 @@ class Executable:
     def calls(self) -> int:
         return self.entry.calls + (self._once.calls if self._once else 0)
 
+    @property
+    def kept_bytes(self) -> int:
+        """What the second entry makes, and every call reads."""
+        return self._parts.kept_bytes if self._once else 0
+
+    @property
+    def workspace_bytes(self) -> int:
+        """What the threads of a kernel share."""
+        return sum(e.workspace_bytes for e in (self.entry, self._once) if e is not None)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """What each thread has for itself."""
+        return sum(e.scratch_bytes for e in (self.entry, self._once) if e is not None)
+
+    @cached_property
+    def made_at(self) -> dict[Value, int]:
+        """The node, by number, that makes each value."""
+        return {r: i for i, n in enumerate(self.graph.nodes) for r in n.results}
+
     def llvm_text(self) -> str:
         """The LLVM IR before LLVM's own passes."""
         once = f"; once\n{self._once.llvm_text()}\n" if self._once else ""
@@ -92,12 +112,21 @@ class Executable:
         self.entry.expect(needs, pairs)
 
     def attempt(
-        self, params: Sequence[Array], beside: Sequence[Array] = (), anyway: bool = False
+        self,
+        params: Sequence[Array],
+        beside: Sequence[Array] = (),
+        anyway: bool = False,
+        reuse: Callable[[list[Array]], None] | None = None,
     ) -> list[Array] | None:
-        """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not."""
+        """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not.
+
+        ``reuse`` may put other memory into the list of outputs; calls of this program take turns while it looks.
+        """
         outputs = list(map(_empty, self._shapes, self._dtypes))
-        arrays = (*params, *outputs, *beside)
         with self.lock:
+            if reuse is not None:
+                reuse(outputs)
+            arrays = (*params, *outputs, *beside)
             if self._stale and self._once is not None:
                 if not self._once.run(arrays[: self._slots], anyway):
                     return None

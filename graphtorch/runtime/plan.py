@@ -1,14 +1,19 @@
-"""Where every value of a program lives: caller's memory, state, or one arena laid out by liveness."""
+"""Where every value of a program lives: caller's memory, state, or one arena laid out by liveness.
+
+A value may be written over one that dies where it is made, if the kernel allows it (ir/in_place.py): such values, one
+after the other, are one block of memory. A block whose last value is an output lies in that output's memory.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from graphtorch.ir.graph import Graph, Param, Value
+from graphtorch.ir.graph import Graph, Node, Param, Value
+from graphtorch.ir.in_place import may_overwrite, root
 from graphtorch.ir.ops.movement import reshape
-from graphtorch.ir.passes.alias import root
+from graphtorch.runtime.packing import Span, most_at_once, pack
 
-_ALIGN = 64
+ALIGN = 64
 
 
 @dataclass(frozen=True)
@@ -19,58 +24,105 @@ class Place:
     at: int
 
 
+@dataclass(eq=False)
+class Block:
+    """Memory of ``values``, one after the other, from node ``begin`` to node ``end``."""
+
+    values: list[Value]
+    begin: int
+    end: int
+
+    @property
+    def nbytes(self) -> int:
+        """A whole number of cache lines: what threads write at the same time shares none."""
+        return max(ALIGN, -(-self.values[0].type.nbytes // ALIGN) * ALIGN)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.nbytes, self.begin, self.end)
+
+
 @dataclass(frozen=True)
 class Plan:
-    """The place of each value that is the root of memory, and the size of the arena in bytes."""
+    """The place of each value that is the root of memory, and the size of the arena in bytes.
+
+    ``least_bytes`` is the most that is live at once: no arena can be smaller. ``blocks`` are those of the arena.
+    """
 
     places: dict[Value, Place]
     arena_bytes: int
+    least_bytes: int
+    blocks: list[Block] = field(default_factory=list)
 
     def place(self, value: Value) -> Place:
         return self.places[root(value)]
 
+    def live_at_peak(self) -> tuple[int, list[Block]]:
+        """The node at which most of the arena is live, and the blocks that are; -1 and none for an empty arena."""
+        _, position = most_at_once([b.span for b in self.blocks])
+        return position, [b for b in self.blocks if b.begin <= position <= b.end]
+
 
 def plan_memory(graph: Graph) -> Plan:
-    """Places for an aliased graph (see the alias pass): updates in place, outputs in their own memory.
-
-    Offsets are first-fit in order of decreasing size over live ranges, a greedy scheme for dynamic
-    storage allocation (Y. Pisarchyk, J. Lee, "Efficient memory management for deep neural net
-    inference", 2020).
-    """
+    """Places for an aliased graph (see the alias pass): updates in place, outputs in their own memory."""
     places: dict[Value, Place] = {p: Place("param", i) for i, p in enumerate(graph.params)}
     for param, value in graph.updates.items():
         places[root(value)] = places[param]
     for index, value in enumerate(graph.outputs):
         places[root(value)] = Place("output", index)
-    ranges = {v: r for v, r in _live_ranges(graph).items() if v not in places}
-    taken: list[tuple[int, int, int, int]] = []
-    total = 0
-    for value, (begin, end) in sorted(ranges.items(), key=lambda item: -item[0].type.nbytes):
-        size = max(_ALIGN, -(-value.type.nbytes // _ALIGN) * _ALIGN)
-        offset = _first_fit(size, sorted((o, o + s) for o, s, b, e in taken if b <= end and begin <= e))
-        taken.append((offset, size, begin, end))
-        places[value] = Place("arena", offset)
-        total = max(total, offset + size)
-    return Plan(places, total)
+    in_arena: list[Block] = []
+    for block in _blocks(graph, places):
+        taken = places.get(block.values[-1])
+        if taken is None:
+            in_arena.append(block)
+        else:
+            places.update(dict.fromkeys(block.values, taken))
+    spans = [b.span for b in in_arena]
+    offsets, total = pack(spans)
+    for block, offset in zip(in_arena, offsets, strict=True):
+        places.update(dict.fromkeys(block.values, Place("arena", offset)))
+    return Plan(places, total, most_at_once(spans)[0], in_arena)
 
 
-def _first_fit(size: int, busy: list[tuple[int, int]]) -> int:
-    at = 0
-    for low, high in busy:
-        if low - at >= size:
-            return at
-        at = max(at, high)
-    return at
+def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
+    """Values that are no parameters, in blocks. State is written over by updates alone, so those are no part of one."""
+    last = _last_touches(graph)
+    found: list[Block] = []
+    of: dict[Value, Block] = {}
+    for position, node in enumerate(graph.nodes):
+        if node.op is reshape:
+            continue
+        for result in node.results:
+            place = places.get(result)
+            if place is not None and place.kind == "param":
+                continue
+            block = _dying(node, position, result, of, last) if result.type.nbytes else None
+            if block is None:
+                found.append(Block([], position, position))
+                block = found[-1]
+            block.values.append(result)
+            block.end = last[result]
+            of[result] = block
+    return found
 
 
-def _live_ranges(graph: Graph) -> dict[Value, tuple[int, int]]:
-    """First and last node that touch the memory of each root, by position."""
-    ranges: dict[Value, tuple[int, int]] = {}
-    for index, node in enumerate(graph.nodes):
-        touched = [r for r in node.results if node.op is not reshape]
-        touched += [root(o) for o in node.operands]
-        for value in touched:
+def _dying(node: Node, position: int, result: Value, of: dict[Value, Block], last: dict[Value, int]) -> Block | None:
+    """The block of an operand that nobody reads after ``node``, and over which it may store ``result``."""
+    for memory in dict.fromkeys(map(root, node.operands)):
+        block = of.get(memory)
+        if block is None or block.values[-1] is not memory or last[memory] != position:
+            continue
+        if memory.type.nbytes == result.type.nbytes and may_overwrite(node, memory, result):
+            return block
+    return None
+
+
+def _last_touches(graph: Graph) -> dict[Value, int]:
+    """For each root of memory the last node that touches it; what is there at the end outlives all nodes."""
+    last: dict[Value, int] = {}
+    for position, node in enumerate(graph.nodes):
+        for value in (*(() if node.op is reshape else node.results), *map(root, node.operands)):
             if not isinstance(value, Param):
-                begin, _ = ranges.get(value, (index, index))
-                ranges[value] = begin, index
-    return ranges
+                last[value] = position
+    last.update({root(v): len(graph.nodes) for v in graph.results() if not isinstance(root(v), Param)})
+    return last

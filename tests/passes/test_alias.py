@@ -13,8 +13,8 @@ import pytest
 
 import graphtorch as gt
 from graphtorch.ir.graph import Graph, Param, Value
+from graphtorch.ir.in_place import root
 from graphtorch.ir.ops.movement import reshape
-from graphtorch.ir.passes.alias import root
 from graphtorch.runtime.plan import plan_memory
 
 State = list[gt.Tensor]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from graphtorch.ir.fusible import CHEAP
 from graphtorch.ir.graph import Node, Param, Value
+from graphtorch.ir.in_place import root
 from graphtorch.ir.passes._groups import Group, Groups
-from graphtorch.ir.passes.alias import root
 from graphtorch.ir.rows import rows_of
 
 #: what has so many times fewer elements may have to be stored for it

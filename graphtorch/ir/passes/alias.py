@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphtorch.ir.fusible import rows_in
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
+from graphtorch.ir.in_place import may_overwrite, root
 from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.movement import reshape
-from graphtorch.ir.rows import rows_of, stays_in_row
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,6 @@ class Alias:
             for param in _unsafe_updates(out):
                 out.updates[param] = _copy(builder, out.updates[param])
         return out
-
-
-def root(value: Value) -> Value:
-    """The value whose memory this one is: reshapes share their operand's."""
-    while value.node is not None and value.node.op is reshape:
-        value = value.node.operands[0]
-    return value
 
 
 def _is_safe(graph: Graph) -> bool:
@@ -100,29 +92,8 @@ def _may_overwrite(param: Param, value: Value, readers: Sequence[Node], position
     assert writer is not None  # the caller saw to it
     for node in readers:
         if node is writer:
-            if not _reads_in_place(writer, param):
+            if not may_overwrite(writer, param, value):
                 return False
         elif node.op is not reshape and position[node] >= position[writer]:
             return False
-    return True
-
-
-def _reads_in_place(node: Node, param: Param) -> bool:
-    """Whether the kernel of ``node`` reads the parameter only at the index that it writes."""
-    if any(root(o) is param and o is not param for o in node.operands):
-        return False
-    if node.body is None:
-        return node.op.elementwise
-    rows = rows_in(node.body)
-    # a row's elements are read again after some were stored; what is one for each row is stored at its end
-    alike = rows.has_each(param.type.shape) if rows else all(r.type.shape == param.type.shape for r in node.results)
-    if not alike:
-        return False
-    inside: set[Value] = {p for p, o in zip(node.body.params, node.operands, strict=True) if o is param}
-    for inner in node.body.nodes:
-        if not any(o in inside for o in inner.operands):
-            continue
-        if not (inner.op.elementwise or (rows and (rows_of(inner) == rows or stays_in_row(inner, rows)))):
-            return False
-        inside.update(inner.results)
     return True

@@ -11,10 +11,14 @@ from graphtorch.ir.loc import Loc
 from graphtorch.ir.ops.gradient import has_gradients
 from graphtorch.ir.text import attr_text, strip_locations
 
+#: locations that one node collects. A zero that all layers of a deep net share is in the kernel of each of them, and
+#: would bring the lines of all
+MOST_LOCS = 16
+
 
 @dataclass(frozen=True)
 class Cse:
-    """Value numbering over op, operands, attributes and body; the survivor collects the locations.
+    """Value numbering over op, operands, attributes and body; the survivor collects the locations, the first of them.
 
     Every op of the Graph IR is pure. A random draw too: its state is an operand, so that two draws
     from one state are one draw. A graph that autodiff has yet to expand is left alone: there it matters
@@ -41,7 +45,7 @@ class Cse:
 
         out = rewrite(graph, rule)
         for node, locs in merged.items():
-            node.locs = tuple(dict.fromkeys((*node.locs, *locs)))
+            node.locs = tuple(dict.fromkeys((*node.locs, *locs)))[:MOST_LOCS]
         return out if merged else graph
 
 

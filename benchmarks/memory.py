@@ -1,0 +1,128 @@
+"""What `compiled.memory()` predicts, what a step really takes at its peak, and what torch takes for the same step.
+
+    python -m benchmarks.memory [--workloads A,B] [--threads N] [--markdown FILE]
+
+Each measurement is a process of its own. It takes a step of a tiny net, so that libraries are loaded and threads
+run, and builds the net and its inputs; graphtorch then gets its program out of the cache on disk, which another
+process has filled. What is resident now is the base: inputs and state, and all that is not a step's. The most that
+three steps have resident more (VmHWM, set back at the base), pages of files left out, is the measured peak.
+
+malloc takes every block above 64 kB from the system and gives it back (MALLOC_MMAP_THRESHOLD_), and numpy asks for no
+huge pages, so that what is resident is what is in use; both for torch as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import gc
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.machine import environment, forget_peak_memory
+
+STEPS = 3
+NETS = ("seed-train-64", "seed-train-1", "lenet-train", "resnet18-train", "seed-infer", "vgg16-infer", "resnet18-infer")
+EXACT = {"MALLOC_MMAP_THRESHOLD_": "65536", "NUMPY_MADVISE_HUGEPAGE": "0"}
+
+
+def resident() -> dict[str, int]:
+    """Bytes: the most so far, now, and of these the pages of files."""
+    text = Path("/proc/self/status").read_text(encoding="utf-8")
+    keys = {"most": "VmHWM", "now": "VmRSS", "files": "RssFile"}
+    return {k: 1024 * int(re.search(rf"{name}:\s+(\d+)", text)[1]) for k, name in keys.items()}  # type: ignore[index]
+
+
+def measure(name: str, peer: str, threads: int) -> dict[str, Any]:
+    """In a process of its own: bytes that steps take at most, and what was predicted."""
+    from benchmarks import peers, workloads
+
+    work = workloads.BY_NAME[name]
+    tiny = workloads.BY_NAME["tiny-train" if work.kind == "train" else "tiny-infer"]
+    peers.BY_NAME[peer].build(tiny, threads, "")()
+    found: dict[str, Any] = {}
+    if peer == "graphtorch":
+        step, found = _predicted(work)
+    else:
+        step = peers.BY_NAME[peer].build(work, threads, "")
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    forget_peak_memory()
+    before = resident()
+    for _ in range(STEPS):
+        step()
+    after = resident()
+    return {**found, "bytes": after["most"] - before["now"] - (after["files"] - before["files"])}
+
+
+def _predicted(work: Any) -> tuple[Any, dict[str, Any]]:
+    """A step whose program is made and has not run, and what it is to take."""
+    import contextlib
+
+    import graphtorch as gt
+    from benchmarks.peers.graphtorch import parts
+
+    mode: Any = contextlib.nullcontext if work.kind == "train" else gt.no_grad
+    call, inputs = parts(work)
+    with mode():
+        report = call.memory(*inputs)
+
+    def step() -> None:
+        with mode():
+            call(*inputs)
+
+    there = report.inputs + report.state + report.constants
+    return step, {"predicted": report.added, "there": there, "text": str(report)}
+
+
+def child(name: str, peer: str, threads: int, cache: str) -> dict[str, Any]:
+    """The answer of `measure`, from another process."""
+    command = [sys.executable, "-m", "benchmarks.memory", "--measure", json.dumps([name, peer, threads])]
+    env = environment(threads, cache) | EXACT
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, check=True, text=True)
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def row(name: str, threads: int, cache: str) -> str:
+    child(name, "graphtorch", threads, cache)  # it fills the cache
+    ours, torch = child(name, "graphtorch", threads, cache), child(name, "torch", threads, cache)
+    print(ours["text"], flush=True)
+    off = 100 * (ours["predicted"] / ours["bytes"] - 1)
+    sizes = [f"{n / 1e6:.2f}" for n in (ours["there"], ours["predicted"], ours["bytes"])]
+    ratio = (ours["there"] + ours["bytes"]) / (ours["there"] + torch["bytes"])
+    return f"| {name} | {' | '.join(sizes)} | {off:+.1f} % | {torch['bytes'] / 1e6:.2f} | {ratio:.2f} |"
+
+
+HEAD = """\
+| step | inputs and state MB | predicted beside them | measured | off | torch | whole peak, of torch's |
+|---|---|---|---|---|---|---|"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--workloads", default=",".join(NETS))
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--markdown")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.measure:
+        print(json.dumps(measure(*json.loads(args.measure))))
+        return
+    lines = [HEAD]
+    with tempfile.TemporaryDirectory() as cache:
+        for name in args.workloads.split(","):
+            lines.append(row(name, args.threads, cache))
+            print(f"{HEAD}\n{lines[-1]}\n", flush=True)
+    print("\n".join(lines))
+    if args.markdown:
+        Path(args.markdown).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Which memory a kernel may write a result over while it reads it: only elements that it reads where it writes.
+
+What a kernel promises depends on its loops (codegen/loops.py):
+
+- a loop over elements, fused or of one elementwise op, computes all results of an index before it stores one,
+- a reduction or contraction reads what only its epilogue reads at the index that the epilogue writes, once, when
+  the sum of that index is done; so an operand of the reduction itself may not be written over,
+- rows gone through several times read elements again in later passes: they may be written over by what the last
+  pass stores, and what is one number for each row by another such number, which is stored when the row is done,
+- a reduction of a contraction's results (a chain) stores results of two sizes in an order of its own: never.
+"""
+
+from __future__ import annotations
+
+from graphtorch.ir.fusible import is_reduction, rows_in
+from graphtorch.ir.graph import Graph, Node, Value
+from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.rows import Rows, passes_before, rows_of, stays_in_row
+
+
+def root(value: Value) -> Value:
+    """The value whose memory this one is: reshapes share their operand's."""
+    while value.node is not None and value.node.op is reshape:
+        value = value.node.operands[0]
+    return value
+
+
+def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
+    """Whether the kernel of ``node`` may store ``result``, one of its results, over ``memory``, the root of operands.
+
+    Elements have to be as wide: then an element of the one is where that of the other is.
+    """
+    shape = result.type.shape
+    operands = [i for i, o in enumerate(node.operands) if root(o) is memory]
+    alike = all(node.operands[i].type.shape == shape for i in operands)
+    if not alike or memory.type.dtype.itemsize != result.type.dtype.itemsize:
+        return False
+    if node.body is None:
+        return node.op.elementwise
+    rows = rows_in(node.body)
+    inside: set[Value] = {node.body.params[i] for i in operands}
+    if rows is None:
+        single = sum(map(is_reduction, node.body.nodes)) <= 1 or rows_side_by_side(node.body)
+        return single and all(r.type.shape == shape for r in node.results) and _reads_own(node.body, inside, None)
+    if not rows.has_each(shape) and not _stored_last(node.body, rows, node.body.outputs[result.index]):
+        return False
+    return _reads_own(node.body, inside, rows)
+
+
+def rows_side_by_side(body: Graph) -> bool:
+    """Whether its reductions are plain ones over the same rows: they are computed together, not in a chain."""
+    found = {rows_of(n) for n in body.nodes if is_reduction(n)}
+    return len(found) == 1 and None not in found
+
+
+def _stored_last(body: Graph, rows: Rows, output: Value) -> bool:
+    """Whether elements are stored in the last pass, in which all else of that element has been read."""
+    after = passes_before(body.nodes, rows)
+    if after is None or output.node is None or output.type.shape != rows.shape:
+        return False
+    last = max(
+        after[n] - is_reduction(n) for n in body.nodes if is_reduction(n) or n.results[0].type.shape == rows.shape
+    )
+    return after[output.node] >= last
+
+
+def _reads_own(body: Graph, inside: set[Value], rows: Rows | None) -> bool:
+    """Whether what is computed of the values ``inside``, at any index, reads them at that index alone."""
+    reached: set[Value] = set(inside)
+    for node in body.nodes:
+        if reached.isdisjoint(node.operands):
+            continue
+        in_row = rows is not None and (rows_of(node) == rows or stays_in_row(node, rows))
+        if not node.op.elementwise and not in_row:
+            return False
+        reached.update(node.results)
+    return True

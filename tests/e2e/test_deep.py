@@ -1,0 +1,63 @@
+"""Nets of very many layers: no recursion, a kernel for each kind of layer, and the numbers of eager mode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import graphtorch as gt
+from graphtorch import nn, optim
+
+LAYERS, WIDTH, CLASSES = 300, 32, 10
+
+
+def deep(layers: int) -> tuple[nn.Module, Any]:
+    """A net whose signals neither die nor grow, and its training step."""
+    gt.manual_seed(0)
+    net = nn.Sequential(
+        *(make() for _ in range(layers) for make in (lambda: nn.Linear(WIDTH, WIDTH), nn.ReLU)),
+        nn.Linear(WIDTH, CLASSES),
+    )
+    with gt.no_grad():
+        for p in net.parameters():
+            p.copy_(gt.randn(p.shape) * (2 / WIDTH) ** 0.5 if p.ndim > 1 else gt.zeros(p.shape))
+    optimizer, loss_fn = optim.SGD(net.parameters(), lr=1e-3), nn.CrossEntropyLoss()
+
+    def step(x: gt.Tensor, y: gt.Tensor) -> gt.Tensor:
+        optimizer.zero_grad()
+        loss = loss_fn(net(x), y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return net, step
+
+
+def test_a_deep_net_trains_as_in_eager_mode() -> None:
+    x, y = gt.randn(16, WIDTH), gt.tensor([i % CLASSES for i in range(16)])
+    (net, step), (other, eager) = deep(LAYERS), deep(LAYERS)
+    compiled = gt.compile(step)
+    for _ in range(2):
+        np.testing.assert_allclose(compiled(x, y).item(), eager(x, y).item(), rtol=1e-4)
+    for (name, p), q in zip(net.named_parameters(), other.parameters(), strict=True):
+        assert p.grad is not None and q.grad is not None
+        size = float(np.abs(q.grad.numpy()).max())
+        assert size > 1e-9, f"{name} gets no gradient, so that this test shows nothing"
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), atol=1e-3 * size, err_msg=name)
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=1e-4, atol=1e-5, err_msg=name)
+    launches = compiled._order[0].forward.launches
+    assert len(launches) > 4 * LAYERS and len({launch.kernel for launch in launches}) < 16
+
+
+def test_a_chain_of_very_many_operations() -> None:
+    def chain(x: gt.Tensor) -> gt.Tensor:
+        for i in range(3000):
+            x = x * 0.999 + (i % 3 - 1)
+        return x
+
+    x = gt.randn(7)
+    want = x.numpy().astype(np.float64)
+    for i in range(3000):
+        want = want * 0.999 + (i % 3 - 1)
+    np.testing.assert_allclose(gt.compile(chain)(x).numpy(), want, rtol=1e-3, atol=1e-3)
