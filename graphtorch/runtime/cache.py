@@ -4,7 +4,7 @@ A cached file is machine code that will run, so it is taken only from a director
 user and that nobody else can write; it carries a checksum, and is written to a temporary name and
 renamed. A cache that is damaged, unwritable or foreign is ignored with a CacheWarning: the program
 is compiled, and runs. Location: $GRAPHTORCH_CACHE_DIR, else $XDG_CACHE_HOME/graphtorch, else
-~/.cache/graphtorch. GRAPHTORCH_CACHE=0 turns it off.
+~/.cache/graphtorch. GRAPHTORCH_CACHE=0 turns it off. It is bounded (cache_size.py).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import CacheWarning
+from graphtorch.runtime.cache_size import trim, used
 
 _MAGIC = b"graphtorch-objects-2\n"
 
@@ -62,9 +63,11 @@ def objects_for(text: str, kind: str, compile: Callable[[], list[bytes]]) -> tup
     path = folder / (key_of(text, kind) + ".o")
     found = _read(path)
     if found is not None:
+        used(path)
         return found, True
     code = compile()
     _write(path, code)
+    trim(folder)
     return code, False
 
 
