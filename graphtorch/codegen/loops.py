@@ -99,4 +99,26 @@ class RowsNest:
     scratch: tuple[Buffer, ...]
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest
+@dataclass(frozen=True, eq=False)
+class ScatterNest:
+    """``output[vars] = init``; then for every index of ``domain``, in order, ``term`` is added in row ``row``.
+
+    Rows lie along dimension ``dim``: there is a ``term`` for all indices of the other ``vars``. Where ``row`` is out of
+    range, ``unknown`` is added to every element.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    dim: int
+    domain: tuple[int, ...]
+    red_vars: tuple[Var, ...]
+    output: Buffer
+    init: Expr
+    row: Expr
+    term: Expr
+    unknown: Const
+
+
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest

@@ -12,7 +12,7 @@ from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, Kernel, Stmt, store
-from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest, RowsNest
+from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest, RowsNest, ScatterNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
@@ -22,6 +22,7 @@ from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential, str
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.rows import rows_body
+from graphtorch.codegen.schedule.scatter import scatter_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
     Expr,
@@ -56,6 +57,8 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
             return _one_after_the_other(nest, flat, target, way) if together is None else together
         case RowsNest():
             return rows_body(nest, flat, target)
+        case ScatterNest():
+            return scatter_body(nest, flat, target)
 
 
 def _one_after_the_other(chain: ChainNest, flat: Flatten, target: Target, way: int) -> Body:
