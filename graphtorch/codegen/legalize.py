@@ -47,7 +47,7 @@ from graphtorch.ir.types import int64
 def legalize(kernel: Kernel) -> Kernel:
     """The kernel in the form that emit_llvm.py takes."""
     flat = Flatten()
-    return Kernel(kernel.name, flat.params(kernel.params), _expand(flat.body(kernel.body)))
+    return Kernel(kernel.name, flat.params(kernel.params), _expand(flat.body(kernel.body)), kernel.waits)
 
 
 def _expand(stmts: Sequence[Stmt]) -> Body:

@@ -121,4 +121,17 @@ class ScatterNest:
     unknown: Const
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest
+@dataclass(frozen=True, eq=False)
+class BundleNest:
+    """``nests`` that do not depend on each other, over loops of their own; parameters are theirs, results last."""
+
+    name: str
+    nests: tuple[LoopNest | ReduceNest, ...]
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        every = [p for n in self.nests for p in n.params]
+        return (*(p for p in every if p.mode == "in"), *(p for p in every if p.mode != "in"))
+
+
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | BundleNest

@@ -20,11 +20,11 @@ from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.norm import GroupNorm, LayerNorm, RMSNorm
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.pooling import MaxPool2d
-from graphtorch.nn import functional, init
+from graphtorch.nn import functional, init, utils
 
 __all__ = [
     "GELU", "BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
     "ConvTranspose3d", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GroupNorm", "Identity", "LayerNorm",
     "Linear", "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter",
-    "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Tanh", "functional", "init",
+    "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Tanh", "functional", "init", "utils",
 ]  # fmt: skip

@@ -7,11 +7,12 @@ tiled by cuda_contract.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate as accumulate_counts
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import LoopNest, ReduceNest, ScatterNest
+from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScatterNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
@@ -33,9 +34,11 @@ LEAST_SHARED_DOMAIN = 64
 MANY_OUTPUTS = 4096
 
 
-def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest) -> Kernel:
+def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | BundleNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
+    if isinstance(nest, BundleNest):
+        return Kernel(nest.name, flat.params(nest.params), _bundle_body(nest, flat))
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return Kernel(nest.name, flat.params(nest.params), (loop("b", 0, lambda b: (), "block.x"),))
     if isinstance(nest, LoopNest):
@@ -56,6 +59,11 @@ def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest) -> Kernel:
 
 
 def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
+    return guarded_threads(math.prod(nest.shape), _element_of(nest, flat))
+
+
+def _element_of(nest: LoopNest, flat: Flatten) -> Callable[[Expr], list[Stmt]]:
+    """The statements for the element at a position."""
     position = flat_index(nest.shape, nest.vars)
     values = [flat.expr(e) for _, e in nest.outputs]
     outs = [flat.buffer(b) for b, _ in nest.outputs]
@@ -69,7 +77,28 @@ def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
         lets, bound = bind_results([substitute(e, env, memo) for e in values])
         return [*indices, *lets, *(store(b, (p,), e) for b, e in zip(outs, bound, strict=True))]
 
-    return guarded_threads(math.prod(nest.shape), element)
+    return element
+
+
+def _bundle_body(bundle: BundleNest, flat: Flatten) -> Body:
+    """One grid for all loops: each has some blocks for itself."""
+    elements = [_element_of(n, flat) for n in bundle.nests if isinstance(n, LoopNest)]
+    if len(elements) < len(bundle.nests):
+        raise ValueError(f"a reduction in a bundle for CUDA: {bundle.name}")
+    counts = [math.prod(n.shape) for n in bundle.nests]
+    ends = list(accumulate_counts(-(-n // THREADS) for n in counts))
+
+    def thread(block: Expr, t: Expr) -> list[Stmt]:
+        out: list[Stmt] = []
+        for element, count, start, end in zip(elements, counts, [0, *ends], ends, strict=False):
+            p = Var("p", int64, count)
+            position = (block - start) * THREADS + t
+            inside = (block >= start) & (block < end) & (position < count)
+            out += guarded(inside, [Let(p, position), *element(p)])
+        return out
+
+    blocks = ends[-1]
+    return tuple(repeat("b", blocks, lambda b: repeat("t", THREADS, lambda t: thread(b, t), "thread.x"), "block.x"))
 
 
 # ---- scatters -------------------------------------------------------------------------------------

@@ -100,19 +100,21 @@ def _may_overwrite(param: Param, value: Value, readers: Sequence[Node], position
     assert writer is not None  # the caller saw to it
     for node in readers:
         if node is writer:
-            if not _reads_in_place(writer, param):
+            if not _reads_in_place(writer, param, value):
                 return False
         elif node.op is not reshape and position[node] >= position[writer]:
             return False
     return True
 
 
-def _reads_in_place(node: Node, param: Param) -> bool:
-    """Whether the kernel of ``node`` reads the parameter only at the index that it writes."""
+def _reads_in_place(node: Node, param: Value, value: Value) -> bool:
+    """Whether the kernel of ``node``, which makes ``value``, reads the parameter only at the index that it writes."""
     if any(root(o) is param and o is not param for o in node.operands):
         return False
     if node.body is None:
         return node.op.elementwise
+    if node.attrs["kind"] == "bundle":
+        return _alone_in_bundle(node.body, node.body.params[node.operands.index(param)], value.index)
     rows = rows_in(node.body)
     # a row's elements are read again after some were stored; what is one for each row is stored at its end
     alike = rows.has_each(param.type.shape) if rows else all(r.type.shape == param.type.shape for r in node.results)
@@ -126,3 +128,10 @@ def _reads_in_place(node: Node, param: Param) -> bool:
             return False
         inside.update(inner.results)
     return True
+
+
+def _alone_in_bundle(bundle: Graph, param: Param, output: int) -> bool:
+    """Whether the loop that makes the output reads the parameter in place, and no other loop reads it at all."""
+    value = bundle.outputs[output]
+    readers = [n for n in bundle.nodes if param in n.operands]
+    return all(n is value.node and _reads_in_place(n, param, value) for n in readers)
