@@ -12,6 +12,7 @@ wait before a phase that touches what an earlier one wrote, and at the end of th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.codegen import llvm_text as ll
@@ -69,6 +70,14 @@ def workspace_bytes(kernel: Kernel) -> int:
     return sum(aligned(s.buffer.nbytes) for s in walk(kernel.body) if isinstance(s, Alloc) and s.space == "global")
 
 
+@dataclass(frozen=True)
+class Sections:
+    """How many a kernel has, none where one thread runs it, and which are open at its end: numbers and iterations."""
+
+    count: int
+    open: tuple[tuple[int, int], ...] = ()
+
+
 def section_count(kernel: Kernel) -> int:
     """Sections of a legalized kernel; none where one thread runs it."""
     phases = _phases(kernel.body)
@@ -87,14 +96,15 @@ def declare_kernel(module: ll.Module, kernel: Kernel) -> ll.Function:
 
 def emit_kernel(
     module: ll.Module, kernel: Kernel, aliased: bool = False, target: Target | None = None
-) -> tuple[ll.Function, int]:
-    """Add a legalized kernel to ``module``: (its function, its sections). ``aliased``: parameters may overlap."""
+) -> tuple[ll.Function, Sections]:
+    """Add a legalized kernel to ``module``: its function, and its sections. ``aliased``: parameters may overlap."""
     function = declare_kernel(module, kernel)
     function.attributes = " nounwind"
     if not aliased:
         function.argument_attributes[: len(kernel.params)] = [" noalias"] * len(kernel.params)
-    _Emitter(module, function, kernel, (target or host_target()).fused).run()
-    return function, section_count(kernel)
+    emitter = _Emitter(module, function, kernel, (target or host_target()).fused)
+    emitter.run()
+    return function, Sections(section_count(kernel), tuple(emitter.team.open))
 
 
 class _Emitter:
@@ -132,7 +142,8 @@ class _Emitter:
             read |= reads
             written |= writes
             self._phase(parallel, phase)
-        self.team.meet()
+        if self.kernel.waits:
+            self.team.meet()
 
     def _phase(self, parallel: bool, phase: list[Stmt]) -> None:
         if not parallel:

@@ -7,7 +7,7 @@ writes only workspace of the kernel. That workspace is then kept from call to ca
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from graphtorch.codegen.kernel_ir import (
     Alloc,
@@ -58,7 +58,7 @@ def hoist(launches: Sequence[Launch]) -> Hoisted:
             continue
         kept = tuple(map(out.keep, found.kept))
         out.once.append(Launch(found.once, (*(launch.values[i] for i in frozen), *kept)))
-        out.program.append(Launch(found.rest, (*launch.values, *kept)))
+        out.program.append(replace(launch, kernel=found.rest, values=(*launch.values, *kept)))
     return out
 
 

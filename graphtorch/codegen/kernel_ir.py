@@ -103,11 +103,16 @@ class Param:
 
 @dataclass(frozen=True, eq=False)
 class Kernel:
-    """``params`` in call order; ``body`` runs once per launch."""
+    """``params`` in call order; ``body`` runs once per launch.
+
+    ``waits`` says whether CPU threads meet at its end. If not, whoever launches it has them meet before they need
+    its results.
+    """
 
     name: str
     params: tuple[Param, ...]
     body: Body
+    waits: bool = True
 
     def __str__(self) -> str:
         from graphtorch.codegen.kernel_text import print_kernel

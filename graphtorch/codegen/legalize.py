@@ -36,7 +36,7 @@ def legalize(kernel: Kernel) -> Kernel:
     """The kernel in the form that emit_llvm.py takes."""
     flat = Flatten()
     params, body = flat.params(kernel.params), flat.body(kernel.body)
-    return Kernel(kernel.name, params, _Expand(body).stmts(body))
+    return Kernel(kernel.name, params, _Expand(body).stmts(body), kernel.waits)
 
 
 class _Expand:

@@ -8,7 +8,7 @@ holds back holds nobody up unless it is within an iteration.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,6 +33,8 @@ class Team:
         self.thread, self.threads, self.epoch, self.memory = args
         self.count = first
         self._pending: list[tuple[Any, Any]] = []
+        #: numbers of the sections that nobody has waited for, and how many iterations each has
+        self.open: list[tuple[int, int]] = []
         self._work: Any = None
 
     def reserve(self, count: int) -> Any:
@@ -61,13 +63,20 @@ class Team:
         b.branch(claim)
         b.block = done
         self._pending.append((place, extent))
+        self.open.append((self.count - 1, int(extent.ref) if isinstance(extent, ll.Constant) else 0))
+
+    def joins(self, place: Any, sections: Sequence[tuple[int, int]]) -> None:
+        """Threads have been through a function that left these sections of its own open, which begin at ``place``."""
+        for number, extent in sections:
+            lines = self.b.binary("mul", self.b.binary("add", self.threads, const(1)), const(number * _LINE))
+            self._pending.append((self.b.gep(place, lines), const(extent)))
 
     def meet(self) -> None:
         """Wait for the sections since the last meeting."""
         wait = self.module.declare("gt_await", ll.VOID, [PTR, I64, I64, I64])
         for place, extent in self._pending:
             self.b.call(wait, [place, self.threads, self.epoch, extent])
-        self._pending = []
+        self._pending, self.open = [], []
 
     def _field(self, index: int) -> Any:
         return self.b.gep(self._work, const(0), const(index), inbounds=True)

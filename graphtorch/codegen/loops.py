@@ -99,4 +99,39 @@ class RowsNest:
     scratch: tuple[Buffer, ...]
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest
+@dataclass(frozen=True, eq=False)
+class ScatterNest:
+    """``output[vars] = init``; then for every index of ``domain``, in order, ``term`` is added in row ``row``.
+
+    Rows lie along dimension ``dim``: there is a ``term`` for all indices of the other ``vars``. Where ``row`` is out of
+    range, ``unknown`` is added to every element.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    dim: int
+    domain: tuple[int, ...]
+    red_vars: tuple[Var, ...]
+    output: Buffer
+    init: Expr
+    row: Expr
+    term: Expr
+    unknown: Const
+
+
+@dataclass(frozen=True, eq=False)
+class BundleNest:
+    """``nests`` that do not depend on each other, over loops of their own; parameters are theirs, results last."""
+
+    name: str
+    nests: tuple[LoopNest | ReduceNest, ...]
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        every = [p for n in self.nests for p in n.params]
+        return (*(p for p in every if p.mode == "in"), *(p for p in every if p.mode != "in"))
+
+
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | BundleNest

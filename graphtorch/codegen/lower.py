@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest
+from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, ScatterNest
 from graphtorch.codegen.lower_rows import lower_rows
 from graphtorch.ir.expr import (
     Binary,
@@ -20,6 +20,7 @@ from graphtorch.ir.expr import (
     Expr,
     Load,
     Reduce,
+    Scatter,
     Source,
     Unary,
     Values,
@@ -42,15 +43,18 @@ from graphtorch.ir.types import int64
 
 @dataclass(frozen=True)
 class LoweredKernel:
-    """A nest, and the graph values behind its parameters, in order."""
+    """A nest, and the graph values behind its parameters, in order. A bundle has ``parts``, which are kernels too."""
 
     nest: Nest
     operands: tuple[Value, ...]
     results: tuple[Value, ...]
+    parts: tuple[LoweredKernel, ...] = ()
 
 
 def lower_node(node: Node, name: str) -> LoweredKernel:
     """The kernel of a fusion, or of a single op that was not fused."""
+    if node.body is not None and node.attrs["kind"] == "bundle":
+        return _lower_bundle(node, node.body, name)
     nest = _lower_body(node.body or single_node_graph(node), name)
     frozen = frozenset(p.buffer for p, o in zip(nest.params, node.operands, strict=False) if is_frozen(o))
     match nest:
@@ -59,6 +63,22 @@ def lower_node(node: Node, name: str) -> LoweredKernel:
         case ChainNest():
             nest = replace(nest, first=replace(nest.first, frozen=frozen))
     return LoweredKernel(nest, node.operands, node.results)
+
+
+def _lower_bundle(node: Node, body: Graph, name: str) -> LoweredKernel:
+    values: dict[Value, Value] = dict(zip(body.params, node.operands, strict=True))
+    values.update(zip(body.outputs, node.results, strict=True))
+    parts: list[LoweredKernel] = []
+    for inner in body.nodes:
+        if all(r.type.numel == 0 for r in inner.results):
+            continue
+        operands, results = (tuple(values[v] for v in vs) for vs in (inner.operands, inner.results))
+        parts.append(replace(lower_node(inner, f"{name}_{len(parts)}"), operands=operands, results=results))
+    nests = [p.nest for p in parts if isinstance(p.nest, LoopNest | ReduceNest)]
+    if len(nests) < len(parts):
+        raise ValueError(f"neither a loop nor a reduction is in the bundle {name}")
+    operands, results = tuple(v for p in parts for v in p.operands), tuple(v for p in parts for v in p.results)
+    return LoweredKernel(BundleNest(name, tuple(nests)), operands, results, tuple(parts))
 
 
 def is_frozen(value: Value) -> bool:
@@ -112,9 +132,13 @@ class _Lowering:
         #: what the second reduction reads, and where
         self.linked: Value | None = None
         self.link: Buffer | None = None
+        self.scatter: Scatter | None = None
 
     def add(self, node: Node) -> None:
         lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
+        if isinstance(lowered, Scatter):  # alone in its kernel, but for what it reads
+            self.scatter = lowered
+            return
         if isinstance(lowered, Reduce):
             if self.roots and not (self.rows and rows_of(node) == self.rows):
                 lowered = self._second(node)
@@ -138,6 +162,8 @@ class _Lowering:
         return f"out{self.body.outputs.index(value)}" if value in self.body.outputs else "link"
 
     def nest(self, name: str) -> Nest:
+        if self.scatter is not None:
+            return _scatter_nest(name, self.inputs, self.scatter)
         outputs = {o: self._output(o) for o in self.body.outputs}
         params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
         if not self.roots:
@@ -189,6 +215,15 @@ def _loop_nest(name: str, params: tuple[Param, ...], stored: Sequence[tuple[Buff
     shape = stored[0][0].shape
     i = _variables("i", shape)
     return LoopNest(name, params, shape, i, tuple((b, source[i]) for b, source in stored))
+
+
+def _scatter_nest(name: str, inputs: Sequence[Buffer], s: Scatter) -> ScatterNest:
+    i, k = _variables("i", s.shape), _variables("k", s.domain)
+    output = Buffer("out0", s.shape, s.dtype)
+    params = (*(Param(b, "in") for b in inputs), Param(output, "out"))
+    return ScatterNest(
+        name, params, s.shape, i, s.dim, s.domain, k, output, s.init(i), s.row(k), s.term(i, k), s.unknown
+    )
 
 
 def _reduce_nest(

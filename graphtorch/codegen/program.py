@@ -5,27 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
-from graphtorch.codegen.loops import Nest
+from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.lower import LoweredKernel, is_frozen, lower_node, single_node_graph
-from graphtorch.codegen.schedule.cpu import schedule_cpu
+from graphtorch.codegen.schedule.cpu import schedule_cpu, schedule_part
 from graphtorch.codegen.target import Target
+from graphtorch.ir.expr import Buffer
 from graphtorch.ir.fusible import is_reduction
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.text import strip_locations
+from graphtorch.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from graphtorch.codegen.emit_llvm import Sections
+
+#: bytes of a line of the cache
+_LINE = 64
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A kernel and the values behind its parameters, in order. Equal kernels share one ``kernel``."""
+    """A kernel and the values behind its parameters, in order. Equal kernels share one ``kernel``.
+
+    ``meets`` says whether the next launch may need its results, or those of launches before that did not meet.
+    """
 
     kernel: Kernel
     values: tuple[Value, ...]
+    meets: bool = True
+
+
+class Workspace(Value):
+    """What launches of a bundle leave for each other, ``at`` an offset in the workspace that they share."""
+
+    __slots__ = ("at",)
+
+    def __init__(self, buffer: Buffer, at: int) -> None:
+        super().__init__(TensorType(buffer.shape, buffer.dtype))
+        self.at = at
 
 
 def lower_graph(graph: Graph) -> list[LoweredKernel]:
@@ -47,7 +68,7 @@ def _describe(node: Any) -> str:
     if node.body is None:
         return str(node.op.name)
     named = [n for n in node.body.nodes if is_reduction(n)] or node.body.nodes[-1:]
-    return str(named[0].op.name)
+    return _describe(named[0])
 
 
 def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] = lambda _: 0) -> list[Launch]:
@@ -55,13 +76,19 @@ def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] =
     whose text was seen before stands for it: what a layer costs that is repeated is its launches."""
     seen: dict[str, Kernel] = {}
     made: dict[object, Kernel] = {}
-    launches = []
+    launches: list[Launch] = []
+
+    def once(kernel: Kernel) -> Kernel:
+        return seen.setdefault(f"{kernel.waits} {replace(kernel, name='k')}", kernel)
+
     for node, name in _computing(graph):
+        if node.body is not None and node.attrs["kind"] == "bundle":
+            launches += _launch_bundle(lower_node(node, name).parts, target, once)
+            continue
         key = _kind(node)
         if key not in made:
             nest = lower_node(node, name).nest
-            kernel = schedule_cpu(nest, target, choose(nest))
-            made[key] = seen.setdefault(str(replace(kernel, name="k")), kernel)
+            made[key] = once(schedule_cpu(nest, target, choose(nest)))
         launches.append(Launch(made[key], (*node.operands, *node.results)))
     return launches
 
@@ -72,15 +99,39 @@ def _kind(node: Node) -> object:
     return text, tuple(map(is_frozen, node.operands))
 
 
+def _launch_bundle(
+    parts: Sequence[LoweredKernel], target: Target, once: Callable[[Kernel], Kernel]
+) -> Iterator[Launch]:
+    """All parts, with no meeting but one before those that put together what others have left."""
+    first, then, used = list[Launch](), list[Launch](), 0
+    for part in parts:
+        assert isinstance(part.nest, LoopNest | ReduceNest)  # `lower_node` saw to it
+        one, two = schedule_part(part.nest, target)
+        left = []
+        for buffer in one.memory:
+            left.append(Workspace(buffer, used))
+            used += -(-buffer.nbytes // _LINE) * _LINE
+        values = (*part.operands, *part.results, *left)
+        first.append(Launch(once(one.kernel), values, meets=False))
+        then += [Launch(once(two.kernel), values, meets=False)] if two else []
+    for stage in filter(None, (first, then)):
+        yield from stage[:-1]
+        yield replace(stage[-1], meets=True)
+
+
 def program_text(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]]) -> str:
     """What identifies the program's machine code: its kernels, and where each argument lies."""
     parts: dict[str, str] = {}
     calls = []
     for launch in launches:
         parts.setdefault(launch.kernel.name, str(launch.kernel))
-        places = ",".join(f"{kind}{at}" for kind, at in map(where, launch.values))
-        calls.append(f"call @{launch.kernel.name}({places})")
+        places = ",".join(f"{kind}{at}" for kind, at in (_place(v, where) for v in launch.values))
+        calls.append(f"call @{launch.kernel.name}({places}){'' if launch.meets else ' and go on'}")
     return "\n".join((*parts.values(), *calls))
+
+
+def _place(value: Value, where: Callable[[Value], tuple[str, int]]) -> tuple[str, int]:
+    return ("workspace", value.at) if isinstance(value, Workspace) else where(value)
 
 
 @dataclass(frozen=True)
@@ -95,7 +146,9 @@ def memory_sizes(launches: Sequence[Launch]) -> Sizes:
     from graphtorch.codegen.emit_llvm import scratch_bytes, workspace_bytes
 
     kernels = [launch.kernel for launch in launches]
-    return Sizes(max(map(scratch_bytes, kernels), default=0), max(map(workspace_bytes, kernels), default=0))
+    left = [v.at + v.type.nbytes for launch in launches for v in launch.values if isinstance(v, Workspace)]
+    workspace = max([*map(workspace_bytes, kernels), *left], default=0)
+    return Sizes(max(map(scratch_bytes, kernels), default=0), workspace)
 
 
 def emit_program(
@@ -125,7 +178,7 @@ def emit_parts(launches: Sequence[Launch], where: Callable[[Value], tuple[str, i
     from graphtorch.codegen.emit_llvm import declare_kernel, emit_kernel
 
     entry = ll.Module("program")
-    functions: dict[Kernel, tuple[ll.Function, int]] = {}
+    functions: dict[Kernel, tuple[ll.Function, Sections]] = {}
     for kernel, legal in _legalized(launches):
         module = ll.Module(kernel.name)
         _, sections = emit_kernel(module, legal, aliased=True)
@@ -143,11 +196,11 @@ def _legalized(launches: Sequence[Launch]) -> Iterator[tuple[Kernel, Kernel]]:
 def _emit_entry(
     module: Any,
     launches: Sequence[Launch],
-    functions: Mapping[Kernel, tuple[Any, int]],
+    functions: Mapping[Kernel, tuple[Any, Sections]],
     where: Callable[[Value], tuple[str, int]],
     scratch: int,
 ) -> None:
-    """``program`` and ``sections``; ``functions`` gives each kernel's function and how many sections it has.
+    """``program`` and ``sections``; ``functions`` gives each kernel's function and its sections.
 
     Many launches are several functions, one after the other: LLVM takes quadratic time for registers of a long one.
     """
@@ -159,7 +212,7 @@ def _emit_entry(
     batches = _batches(launches, functions)
     names = ["program"] if len(batches) < 2 else [f"part{i}" for i in range(len(batches))]
     parts, sections = [ll.Function(module, name, ll.VOID, types) for name in names], 0
-    for part, batch in zip(parts, batches or [[]], strict=True):
+    for part, batch in zip(parts, batches, strict=True):
         sections = _emit_batch(module, part, batch, functions, where, scratch, sections)
     if len(parts) > 1:
         program = ll.Function(module, "program", ll.VOID, types)
@@ -172,31 +225,50 @@ def _emit_entry(
     ll.Builder(count, count.block("entry")).give(const(sections))
 
 
-#: launches that follow each other on one thread, or on all
-Batch = list[tuple[bool, Sequence[Launch]]]
+#: launches that follow each other on one thread, or one that all threads share
+Run = tuple[bool, list[Launch]]
 
 
-def _batches(launches: Sequence[Launch], functions: Mapping[Kernel, tuple[Any, int]]) -> list[Batch]:
-    """Neighbours that one thread runs are one section, a parallel kernel has its own; so many of them to a function."""
-    batches: list[Batch] = []
-    room = 0
-    for parallel, group in groupby(launches, lambda launch: functions[launch.kernel][1] > 0):
-        each = list(group)
-        for start in range(0, len(each), MOST_LAUNCHES):
-            now = each[start : start + MOST_LAUNCHES]
-            if len(now) > room:
-                batches.append([])
-                room = MOST_LAUNCHES
-            batches[-1].append((parallel, now))
-            room -= len(now)
+def _batches(launches: Sequence[Launch], functions: Mapping[Kernel, tuple[Any, Sections]]) -> list[list[Run]]:
+    """So many of them to a function; threads meet before another one begins."""
+    batches: list[list[Run]] = [[]]
+    count = 0
+    for parallel, run in _runs(launches, lambda launch: functions[launch.kernel][1].count > 0):
+        if count and count + len(run) > MOST_LAUNCHES and batches[-1][-1][1][-1].meets:
+            batches.append([])
+            count = 0
+        batches[-1].append((parallel, run))
+        count += len(run)
     return batches
+
+
+def _runs(launches: Sequence[Launch], is_parallel: Callable[[Launch], bool]) -> Iterator[Run]:
+    """Launches by themselves if they have sections of their own; neighbours that one thread runs are one section.
+
+    That thread goes on after a meeting, since it has all that it ran, but not where others have run something too.
+    """
+    run: list[Launch] = []
+    others = False  # have not met
+    for launch in launches:
+        parallel = is_parallel(launch)
+        full = len(run) >= MOST_LAUNCHES and run[-1].meets
+        if run and (parallel or full or (others and run[-1].meets)):
+            yield False, run
+            others, run = not run[-1].meets, []
+        if parallel:
+            yield True, [launch]
+            others = not launch.meets
+        else:
+            run.append(launch)
+    if run:
+        yield False, run
 
 
 def _emit_batch(
     module: Any,
     function: Any,
-    batch: Batch,
-    functions: Mapping[Kernel, tuple[Any, int]],
+    batch: Sequence[Run],
+    functions: Mapping[Kernel, tuple[Any, Sections]],
     where: Callable[[Value], tuple[str, int]],
     scratch: int,
     first_section: int,
@@ -215,19 +287,24 @@ def _emit_batch(
     own = b.gep(scratch_base, b.binary("mul", who[0], const(scratch)))
     team = Team(module, entry, b, (*who, memory), first_section)
 
+    memories = {"kept": kept, "workspace": workspace}
+
     def call(launch: Launch) -> None:
         (kernel, sections), args = functions[launch.kernel], []
         for value, wanted in zip(launch.values, kernel.args, strict=False):
-            kind, at = where(value)
-            raw = slot(HEADER + at) if kind == "slot" else b.gep(kept if kind == "kept" else arena, const(at))
+            kind, at = _place(value, where)
+            raw = slot(HEADER + at) if kind == "slot" else b.gep(memories.get(kind, arena), const(at))
             args.append(b.convert("bitcast", raw, wanted.type))
-        b.call(kernel, [*args, own, workspace, *who, team.reserve(sections)])
+        place = team.reserve(sections.count)
+        b.call(kernel, [*args, own, workspace, *who, place])
+        team.joins(place, sections.open)
 
-    for parallel, group in batch:
+    for parallel, run in batch:
         with nullcontext() if parallel else team.section(const(1)):
-            for launch in group:
+            for launch in run:
                 call(launch)
-        team.meet()
+        if run[-1].meets:
+            team.meet()
     b.give()
     entry.branch(function.blocks[1])
     return team.count

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
-from graphtorch.codegen.loops import LoopNest, ReduceNest
+from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScatterNest
 from graphtorch.codegen.program import emit_program, lower_graph, memory_sizes, schedule_graph
-from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph
@@ -26,14 +26,19 @@ def _scheduled(graph: Graph, passes: Sequence[Pass] = OPTIMIZE) -> Graph:
     return graph
 
 
+def _kernels(graph: Graph) -> Iterable[Kernel]:
+    """Scheduled for this CPU, each once."""
+    return dict.fromkeys(launch.kernel for launch in schedule_graph(_scheduled(graph), host_target()))
+
+
 def kernels_text(graph: Graph) -> str:
     """Kernel IR as scheduled for this CPU."""
-    return "\n".join(str(schedule_cpu(k.nest, host_target())) for k in lower_graph(_scheduled(graph)))
+    return "\n".join(map(str, _kernels(graph)))
 
 
 def scheduled_text(graph: Graph) -> str:
     """Kernel IR after legalization: flat buffers, vectors spelled out."""
-    return "\n".join(str(legalize(schedule_cpu(k.nest, host_target()))) for k in lower_graph(_scheduled(graph)))
+    return "\n".join(str(legalize(k)) for k in _kernels(graph))
 
 
 def llvm_text(graph: Graph) -> str:
@@ -50,7 +55,7 @@ def cuda_text(graph: Graph) -> str:
     from graphtorch.codegen.schedule.cuda import schedule_cuda
 
     nests = [k.nest for k in lower_graph(_scheduled(graph, OPTIMIZE_CUDA))]
-    single = [n for n in nests if isinstance(n, LoopNest | ReduceNest)]
+    single = [n for n in nests if isinstance(n, LoopNest | ReduceNest | ScatterNest | BundleNest)]
     if len(single) < len(nests):
         raise IRError(
             "GT812", "the graph was fused for the CPU", ["for CUDA the pass is fuse{chains=False, rows=False}"]

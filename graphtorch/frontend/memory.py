@@ -160,9 +160,9 @@ class Memory:
 
 def _repeats(array: Array) -> bool:
     """Whether elements share memory, as those of an expanded tensor do."""
-    return 0 in array.strides and any(
-        stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape, strict=True)
-    )
+    if 0 not in array.strides or not array.size:  # numpy gives arrays of no elements strides of 0
+        return False
+    return any(stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape, strict=True))
 
 
 def _shared(text: str) -> TraceError:

@@ -9,11 +9,13 @@ from graphtorch.ir.rows import PLAIN, Rows, keeps_order, passes_before, rows_of
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(
-    ["broadcast_to", "permute", "slice", "pad", "cat", "iota", "one_hot", "random_uniform", "max_pool2d_gather"]
+    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index_select".split()
 )
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
+#: kernels that nothing joins but what is free
+ALONE = frozenset(["index_add"])
 #: little enough to compute for each time that a contraction stages its operand
 CHEAP = frozenset(
     "add sub mul div neg abs relu where maximum minimum cast".split()

@@ -7,13 +7,16 @@ What a kernel promises depends on its loops (codegen/loops.py):
   the sum of that index is done; so an operand of the reduction itself may not be written over,
 - rows gone through several times read elements again in later passes: they may be written over by what the last
   pass stores, and what is one number for each row by another such number, which is stored when the row is done,
+- kernels of a bundle run side by side: each may write over what it alone reads, as it may by itself,
 - a reduction of a contraction's results (a chain) stores results of two sizes in an order of its own: never.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphtorch.ir.fusible import is_reduction, rows_in
-from graphtorch.ir.graph import Graph, Node, Value
+from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.rows import Rows, passes_before, rows_of, stays_in_row
 
@@ -37,6 +40,8 @@ def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
         return False
     if node.body is None:
         return node.op.elementwise
+    if node.attrs["kind"] == "bundle":
+        return _alone_in_bundle(node.body, [node.body.params[i] for i in operands], node.body.outputs[result.index])
     rows = rows_in(node.body)
     inside: set[Value] = {node.body.params[i] for i in operands}
     if rows is None:
@@ -45,6 +50,15 @@ def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
     if not rows.has_each(shape) and not _stored_last(node.body, rows, node.body.outputs[result.index]):
         return False
     return _reads_own(node.body, inside, rows)
+
+
+def _alone_in_bundle(bundle: Graph, params: Sequence[Param], output: Value) -> bool:
+    """Whether the kernel that makes ``output`` alone reads the memory, and may write over it."""
+    readers = {n for n in bundle.nodes if not set(params).isdisjoint(n.operands)}
+    maker = output.node
+    if maker is None or readers - {maker}:
+        return False
+    return not readers or (len(params) == 1 and may_overwrite(maker, params[0], output))
 
 
 def rows_side_by_side(body: Graph) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.passes.alias import Alias
 from graphtorch.ir.passes.autodiff import Autodiff
+from graphtorch.ir.passes.bundle import Bundle
 from graphtorch.ir.passes.canonicalize import Canonicalize
 from graphtorch.ir.passes.cse import Cse
 from graphtorch.ir.passes.dce import Dce
@@ -15,18 +16,26 @@ from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
 
 #: the graph as the program that it is: gradients expanded, nothing computed twice or in vain
 SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Dce())
-#: groups that become kernels, and where state is written
-SCHEDULE: tuple[Pass, ...] = (Fuse(), Alias())
+#: groups that become kernels, what of them is one kernel for many arrays, and where state is written
+SCHEDULE: tuple[Pass, ...] = (Fuse(), Bundle(), Alias())
 #: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
 FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
-#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, and plain reads
-OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY, Fuse(prologues=False, chains=False, rows=False), Alias())
+#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, and plain reads. A kernel has
+#: 4 KiB for its parameters
+OPTIMIZE_CUDA: tuple[Pass, ...] = (
+    *SIMPLIFY,
+    Fuse(prologues=False, chains=False, rows=False),
+    Bundle(most=48, reductions=False),
+    Alias(),
+)
 
 #: name -> pass, for `python -m graphtorch.opt -p`
-PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Fuse, Alias)}
+PASSES: dict[str, type[Pass]] = {
+    p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Fuse, Bundle, Alias)
+}
 
 
 def run_pipeline(graph: Graph, text: str) -> Graph:

@@ -120,7 +120,10 @@ class Entry:
 
 @dataclass(frozen=True)
 class Facts:
-    """Bytes of scratch memory for each thread and of workspace for all; if threads share a loop; kernels launched."""
+    """Bytes of scratch memory for each thread and of workspace for all; if threads share a loop; kernels launched.
+
+    What threads go through without meeting counts as one kernel.
+    """
 
     scratch: int
     workspace: int
@@ -131,7 +134,7 @@ class Facts:
 def _facts(launches: Sequence[Launch]) -> Facts:
     sizes = memory_sizes(launches)
     parallel = any(has_parallel_loop(launch.kernel.body) for launch in launches)
-    return Facts(-(-sizes.scratch // _ALIGN) * _ALIGN, sizes.workspace, parallel, len(launches))
+    return Facts(-(-sizes.scratch // _ALIGN) * _ALIGN, sizes.workspace, parallel, sum(x.meets for x in launches))
 
 
 def aligned(nbytes: int) -> Array:

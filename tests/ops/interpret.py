@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import expr
-from graphtorch.ir.expr import Buffer, BufferSource, Compute, Expr, Reduce, Var
+from graphtorch.ir.expr import Buffer, BufferSource, Compute, Expr, Reduce, Scatter, Var
 from graphtorch.ir.types import dtype_from_name, int64
 
 Env = dict[Var, Any]
@@ -96,6 +96,8 @@ def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]
     found, memory = lowered(op, arrays, attrs)
     if isinstance(found, Reduce):
         return _reduce(found, memory)
+    if isinstance(found, Scatter):
+        return [_scatter(found, memory)]
     return [_compute(part, memory) for part in (found if isinstance(found, tuple) else (found,))]
 
 
@@ -112,6 +114,21 @@ def _compute(c: Compute, memory: Memory) -> np.ndarray[Any, Any]:
     assert body.dtype == c.dtype, f"declared {c.dtype}, the body is {body.dtype}"
     for point in itertools.product(*map(range, c.shape)):
         out[point] = evaluate_expr(body, dict(zip(index, point, strict=True)), memory)
+    return out
+
+
+def _scatter(s: Scatter, memory: Memory) -> np.ndarray[Any, Any]:
+    out = _compute(Compute(s.shape, s.dtype, lambda *i: s.init(i)), memory)
+    index, inner = _variables("i", s.shape), _variables("k", s.domain)
+    if not out.size or 0 in s.domain:
+        return out
+    row, term = s.row(inner), s.term(index, inner)
+    for point in itertools.product(*map(range, s.domain)):
+        env: Env = dict(zip(inner, point, strict=True))
+        at = int(evaluate_expr(row, env, memory))
+        assert 0 <= at < s.shape[s.dim]
+        for i in itertools.product(*(range(n) if d != s.dim else (at,) for d, n in enumerate(s.shape))):
+            out[i] += evaluate_expr(term, env | dict(zip(index, i, strict=True)), memory)
     return out
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from graphtorch.codegen.kernel_text import parse_kernel
-from graphtorch.codegen.program import HEADER, Launch, emit_program
+from graphtorch.codegen.program import HEADER, Launch, _runs, emit_program
 from graphtorch.runtime import cpu, threads
 from graphtorch.runtime.section_ir import CHUNKS
 
@@ -125,16 +126,21 @@ kernel @next(%x: f32[97]) {
 def program(*texts: str) -> Callable[[threads.Pool, int, np.ndarray], None]:
     """A program of kernels over one buffer, and how to run it."""
     kernels = {text: parse_kernel(text) for text in texts}
-    launches: list[Any] = [Launch(kernels[text], ("x",)) for text in texts]  # type: ignore[arg-type]
-    machine = cpu.Machine(cpu.compile_object(emit_program(launches, lambda _: ("slot", 0), 0)))
+    return run_of([Launch(kernels[text], (0,)) for text in texts])  # type: ignore[arg-type]
+
+
+def run_of(launches: list[Any]) -> Callable[..., None]:
+    """Launches whose values are numbers of buffers, and how to run them."""
+    machine = cpu.Machine(cpu.compile_object(emit_program(launches, lambda v: ("slot", v), 0)))  # type: ignore[arg-type, return-value]
     count = ctypes.CFUNCTYPE(WORD)(machine.address("sections"))()
     memory: dict[int, int] = {}
 
-    def run(pool: threads.Pool, n: int, x: np.ndarray) -> None:
+    def run(pool: threads.Pool, n: int, *arrays: np.ndarray) -> None:
         if n not in memory:
             memory[n] = aligned(LINE * (1 + count * (1 + n)))
-        table = (POINTER * (HEADER + 1))()
-        table[3], table[HEADER] = memory[n] + LINE, x.ctypes.data
+        table = (POINTER * (HEADER + len(arrays)))()
+        table[3] = memory[n] + LINE
+        table[HEADER:] = [a.ctypes.data for a in arrays]
         pool.start(pool.address, machine.address("program"), ctypes.addressof(table), n, memory[n])
 
     return run
@@ -162,3 +168,47 @@ def test_ragged_iterations_on_a_pool(n: int) -> None:
         x = np.full(97, np.nan, np.float32)
         run(pool, n, x)
         np.testing.assert_array_equal(x, expected())
+
+
+ONE = """\
+kernel @one(%x: f32[97] out) {
+  for %i in 97 {
+    store %x[%i], 0.0
+    for %j in (%i * 50) {
+      store %x[%i], (load %x[%i] + 1.0)
+    }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+@pytest.mark.parametrize("kinds", ["psps", "ssss", "spss", "pppp", "ssp", "pps"])
+def test_launches_without_meetings(kinds: str, n: int) -> None:
+    """Loops over buffers of their own, shared (p) or by one thread (s), and then sums that need all of them."""
+    pool = threads.pool()
+    pool.grow(n)
+    fill = {"p": replace(parse_kernel(RAGGED), waits=False), "s": replace(parse_kernel(ONE), waits=False)}
+    launches = [Launch(fill[kind], (i,), meets=False) for i, kind in enumerate(kinds)]  # type: ignore[arg-type]
+    launches[-1] = replace(launches[-1], meets=True)
+    sums = parse_kernel(SERIAL)
+    launches += [Launch(sums, (i,)) for i in range(len(kinds))]  # type: ignore[arg-type]
+    run = run_of(launches)
+    for _ in range(100):
+        arrays = [np.full(97, np.nan, np.float32) for _ in kinds]
+        run(pool, n, *arrays)
+        for x in arrays:
+            np.testing.assert_array_equal(x, expected())
+
+
+def test_one_thread_runs_neighbours_but_not_past_a_meeting_with_others() -> None:
+    def runs(text: str) -> list[str]:
+        """p and s are launches that do not meet, P and S ones that do."""
+        launches: list[Any] = [Launch(c, (), meets=c.isupper()) for c in text]  # type: ignore[arg-type]
+        return ["".join(x.kernel for x in run) for _, run in _runs(launches, lambda x: x.kernel in "pP")]  # type: ignore[misc, operator]
+
+    assert runs("SSPSS") == ["SS", "P", "SS"]
+    assert runs("ssSSS") == ["ssSSS"]
+    assert runs("psSSS") == ["p", "sS", "SS"]
+    assert runs("spSS") == ["s", "p", "S", "S"]
+    assert runs("ppPSsP") == ["p", "p", "P", "Ss", "P"]

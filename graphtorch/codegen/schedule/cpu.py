@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Alloc, Body, Kernel, Stmt, store
-from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest, RowsNest
+from graphtorch.codegen.kernel_ir import Alloc, Body, Kernel, Param, Stmt, store
+from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, RowsNest, ScatterNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
@@ -22,8 +23,10 @@ from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential, str
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.rows import rows_body
+from graphtorch.codegen.schedule.scatter import scatter_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
+    Buffer,
     Expr,
     Memo,
     Var,
@@ -36,6 +39,10 @@ SPLIT_WORK, FEW_OUTPUTS, MOST_PARTS = 131_072, 16, 64
 #: columns of so many elements are reduced side by side; accumulators of so many stay in the first cache, and a row
 #: of so many is worth a task
 LONG_COLUMN, STRIP, NARROW_STRIP = 32, 1024, 64
+
+
+#: what a loop of a bundle has to take for threads to share it
+SHARED_WORK = 8192
 
 
 def schedule_cpu(nest: Nest, target: Target, way: int = 0) -> Kernel:
@@ -56,6 +63,10 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
             return _one_after_the_other(nest, flat, target, way) if together is None else together
         case RowsNest():
             return rows_body(nest, flat, target)
+        case ScatterNest():
+            return scatter_body(nest, flat, target)
+        case BundleNest():
+            raise ValueError(f"a bundle is scheduled part by part: {nest.name}")
 
 
 def _one_after_the_other(chain: ChainNest, flat: Flatten, target: Target, way: int) -> Body:
@@ -65,10 +76,45 @@ def _one_after_the_other(chain: ChainNest, flat: Flatten, target: Target, way: i
     return (*link, *_body(chain.first, flat, target, way), *_body(chain.then, flat, target, way))
 
 
+# ---- bundles --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A kernel of a bundle. ``memory`` is what one part's kernels leave for the other: parameters after the nest's."""
+
+    kernel: Kernel
+    memory: tuple[Buffer, ...] = ()
+
+
+def schedule_part(nest: LoopNest | ReduceNest, target: Target) -> tuple[Part, Part | None]:
+    """A nest of a bundle, whose threads do not wait at its end: they go on with the next one. What a loop costs then is
+    a place in line, which is less than waking a thread.
+
+    A reduction that is cut in parts is two kernels: for the second, threads have to have met.
+    """
+    flat = Flatten()
+    if isinstance(nest, LoopNest):
+        return Part(_part(nest.name, flat.params(nest.params), _loop_body(nest, flat, target, SHARED_WORK))), None
+    memory, first, then = _reduce_parts(nest, flat, target, SHARED_WORK)
+    params = flat.params(nest.params)
+    if not then:
+        return Part(_part(nest.name, params, first)), None
+    reads = tuple(p if p.mode == "in" else Param(p.buffer, "in") for p in params)
+    one = _part(nest.name, (*reads, *(Param(b, "out") for b in memory)), first)
+    two = _part(f"{nest.name}_all", (*params, *(Param(b, "in") for b in memory)), then)
+    return Part(one, memory), Part(two, memory)
+
+
+def _part(name: str, params: tuple[Param, ...], body: Body) -> Kernel:
+    return Kernel(name, params, body, waits=False)
+
+
 # ---- elementwise ----------------------------------------------------------------------------------
 
 
-def _loop_body(nest: LoopNest, flat: Flatten, target: Target) -> Body:
+def _loop_body(nest: LoopNest, flat: Flatten, target: Target, least: int = PARALLEL_WORK) -> Body:
+    """Threads share what takes at least ``least`` operations."""
     position = flat_index(nest.shape, nest.vars)
     values = [flat.expr(e) for _, e in nest.outputs]
     vars, env = join_loops(nest.vars, [*values, position])
@@ -77,7 +123,7 @@ def _loop_body(nest: LoopNest, flat: Flatten, target: Target) -> Body:
     position = substitute(position, env, memo)
     outs = [flat.buffer(b) for b, _ in nest.outputs]
     lanes = lanes_of(values, outs, target)
-    parallel = math.prod(nest.shape) * cost_of(values) >= PARALLEL_WORK
+    parallel = math.prod(nest.shape) * cost_of(values) >= least
 
     def elements(*at: Index) -> list[Stmt]:
         """Those at each of these indices: first what they are, and then the stores, output by output."""
@@ -103,6 +149,17 @@ def _rows(vars: Sequence[Var], exprs: Sequence[Expr], elements: Elements, lanes:
 
 
 def _reduce_body(nest: ReduceNest, flat: Flatten, target: Target) -> Body:
+    memory, first, then = _reduce_parts(nest, flat, target)
+    return (*(Alloc(b, "global") for b in memory), *first, *then)
+
+
+def _reduce_parts(
+    nest: ReduceNest, flat: Flatten, target: Target, least: int = PARALLEL_WORK
+) -> tuple[tuple[Buffer, ...], Body, Body]:
+    """Memory for the results of parts, the reductions of those, and that of their results, if it is cut in parts.
+
+    Threads share what takes at least ``least`` operations.
+    """
     plan = plan_reduction(nest, flat)
     work = plan.outputs * plan.domain * cost_of(plan.body)
     lanes = lanes_of(plan.body, [], target)
@@ -110,10 +167,9 @@ def _reduce_body(nest: ReduceNest, flat: Flatten, target: Target) -> Body:
     few = plan.outputs < (FEW_OUTPUTS * STRIP if columns else FEW_OUTPUTS)
     halves = split(plan, FEW_OUTPUTS if columns else MOST_PARTS) if few and work >= SPLIT_WORK else None
     if halves is None:
-        return _reduce(plan, lanes, work >= PARALLEL_WORK)
+        return (), _reduce(plan, lanes, work >= least), ()
     each, all_of_them = halves
-    partial = [Alloc(b, "global") for b, _ in each.finals]
-    return (*partial, *_reduce(each, lanes, True), *_reduce(all_of_them, lanes, False))
+    return tuple(b for b, _ in each.finals), _reduce(each, lanes, True), _reduce(all_of_them, lanes, False)
 
 
 def _reduce(plan: Reduction, lanes: int, parallel: bool) -> Body:

@@ -7,11 +7,12 @@ tiled by cuda_contract.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import accumulate as accumulate_counts
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import LoopNest, ReduceNest
+from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScatterNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
@@ -22,7 +23,8 @@ from graphtorch.codegen.schedule.cuda_base import (
     split_index,
 )
 from graphtorch.codegen.schedule.cuda_contract import contraction_body
-from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of
+from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
 from graphtorch.ir.types import int64
 
@@ -32,13 +34,17 @@ LEAST_SHARED_DOMAIN = 64
 MANY_OUTPUTS = 4096
 
 
-def schedule_cuda(nest: LoopNest | ReduceNest) -> Kernel:
+def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | BundleNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
+    if isinstance(nest, BundleNest):
+        return Kernel(nest.name, flat.params(nest.params), _bundle_body(nest, flat))
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return Kernel(nest.name, flat.params(nest.params), (loop("b", 0, lambda b: (), "block.x"),))
     if isinstance(nest, LoopNest):
         return Kernel(nest.name, flat.params(nest.params), _loop_body(nest, flat))
+    if isinstance(nest, ScatterNest):
+        return Kernel(nest.name, flat.params(nest.params), _scatter_body(plan_scatter(nest, flat)))
     plan = plan_reduction(nest, flat)
     tiled = contraction_body(plan) if nest.contraction else None
     if tiled is not None:
@@ -53,6 +59,11 @@ def schedule_cuda(nest: LoopNest | ReduceNest) -> Kernel:
 
 
 def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
+    return guarded_threads(math.prod(nest.shape), _element_of(nest, flat))
+
+
+def _element_of(nest: LoopNest, flat: Flatten) -> Callable[[Expr], list[Stmt]]:
+    """The statements for the element at a position."""
     position = flat_index(nest.shape, nest.vars)
     values = [flat.expr(e) for _, e in nest.outputs]
     outs = [flat.buffer(b) for b, _ in nest.outputs]
@@ -66,7 +77,45 @@ def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
         lets, bound = bind_results([substitute(e, env, memo) for e in values])
         return [*indices, *lets, *(store(b, (p,), e) for b, e in zip(outs, bound, strict=True))]
 
-    return guarded_threads(math.prod(nest.shape), element)
+    return element
+
+
+def _bundle_body(bundle: BundleNest, flat: Flatten) -> Body:
+    """One grid for all loops: each has some blocks for itself."""
+    elements = [_element_of(n, flat) for n in bundle.nests if isinstance(n, LoopNest)]
+    if len(elements) < len(bundle.nests):
+        raise ValueError(f"a reduction in a bundle for CUDA: {bundle.name}")
+    counts = [math.prod(n.shape) for n in bundle.nests]
+    ends = list(accumulate_counts(-(-n // THREADS) for n in counts))
+
+    def thread(block: Expr, t: Expr) -> list[Stmt]:
+        out: list[Stmt] = []
+        for element, count, start, end in zip(elements, counts, [0, *ends], ends, strict=False):
+            p = Var("p", int64, count)
+            position = (block - start) * THREADS + t
+            inside = (block >= start) & (block < end) & (position < count)
+            out += guarded(inside, [Let(p, position), *element(p)])
+        return out
+
+    blocks = ends[-1]
+    return tuple(repeat("b", blocks, lambda b: repeat("t", THREADS, lambda t: thread(b, t), "thread.x"), "block.x"))
+
+
+# ---- scatters -------------------------------------------------------------------------------------
+
+
+def _scatter_body(plan: ScatterPlan) -> Body:
+    """A thread for each column of each block of rows: all threads read the same index at a time, few of them a term."""
+    each = size_of((*plan.outer, *plan.columns))
+    blocks = min(plan.rows, -(-MANY_OUTPUTS * 4 // each))
+    block = Var("rows", int64, blocks)
+
+    def column(p: Expr) -> list[Stmt]:
+        lets, env = split_index((block, *plan.outer, *plan.columns), p)
+        start, size = plan.block(blocks, env[block])
+        return [*lets, *plan.task(env, start, size, lambda body: list(body({})))]
+
+    return guarded_threads(blocks * each, column)
 
 
 # ---- reductions -----------------------------------------------------------------------------------

@@ -38,6 +38,13 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return input.copy_(out) if flag(inplace, "inplace") else out
 
 
+@composite()
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * sigmoid(x) of each element. ``inplace`` writes the result into ``input``."""
+    out = PUBLIC["F"]["silu"](input)
+    return input.copy_(out) if flag(inplace, "inplace") else out
+
+
 def __getattr__(name: str) -> Any:
     if name not in PUBLIC["F"]:
         raise AttributeError(f"module 'graphtorch.nn.functional' has no attribute {name!r}")
@@ -46,4 +53,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*PUBLIC["F"], "dropout", "relu"})
+    return sorted({*PUBLIC["F"], "dropout", "relu", "silu"})

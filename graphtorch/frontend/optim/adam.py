@@ -6,7 +6,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from graphtorch.frontend.nn.arguments import flag
-from graphtorch.frontend.optim.optimizer import Group, Optimizer, at_least, in_range, number_unless_zero, numbers
+from graphtorch.frontend.optim.optimizer import (
+    Group,
+    Optimizer,
+    at_least,
+    choices,
+    in_range,
+    number_unless_zero,
+    numbers,
+)
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.op import PUBLIC
@@ -19,7 +27,7 @@ class Adam(Optimizer):
     With t steps taken: m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, and
     p - lr * m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps). ``amsgrad`` takes the greatest v so far;
     ``weight_decay`` adds its multiple of p to g, or (``decoupled_weight_decay``) shrinks p itself;
-    ``maximize`` climbs. ArgumentError GT304 for options out of range.
+    ``maximize`` climbs. ArgumentError GT304 for options out of range. Of ``foreach`` and the like see `choices`.
     """
 
     _switches = ("weight_decay", "amsgrad", "maximize", "decoupled_weight_decay")
@@ -33,7 +41,11 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
         options = {
@@ -43,6 +55,7 @@ class Adam(Optimizer):
             "weight_decay": weight_decay,
             "amsgrad": amsgrad,
             "maximize": maximize,
+            **choices(foreach=foreach, fused=fused, differentiable=differentiable, capturable=capturable),
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, options)
@@ -99,8 +112,14 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+        how = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
+        options: Any = {"maximize": maximize, **how, "decoupled_weight_decay": True}
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
 
 
 #: the greatest float below 1

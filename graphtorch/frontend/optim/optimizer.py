@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.autograd import enable_grad, no_grad
+from graphtorch.frontend.nn.arguments import flag
 from graphtorch.frontend.optim import state_dict as _state
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
@@ -145,6 +146,32 @@ def numbers(group: Group, *keys: Any) -> tuple[Any, ...]:
 def number_unless_zero(group: Group, key: str) -> Any:
     """`numbers` of one option, or None where it is 0: its ops are then left out of the step."""
     return None if group[key] == 0 else numbers(group, key)[0]
+
+
+def choices(*, foreach: bool | None, fused: bool | None, differentiable: bool, **others: bool) -> Group:
+    """torch's options of how a step is computed, which change nothing here: a compiled step is fused anyway.
+
+    ArgumentError GT304 for ``foreach`` with ``fused``, and for ``differentiable``; ArgumentTypeError GT301 for no bool.
+    """
+    for name, value in {"foreach": foreach, "fused": fused}.items():
+        flag(value is not None and value, name)
+    check(
+        not (foreach and fused),
+        "GT304",
+        "foreach=True and fused=True are not allowed together",
+        "expected one of them at most",
+        kind=ArgumentError,
+    )
+    check(
+        not flag(differentiable, "differentiable"),
+        "GT304",
+        "differentiable=True is not supported",
+        "expected differentiable=False",
+        kind=ArgumentError,
+    )
+    for name, value in others.items():
+        flag(value, name)
+    return {"foreach": foreach, **others, "differentiable": differentiable, "fused": fused}
 
 
 def at_least(group: Group, name: str, low: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from graphtorch.frontend.nn.arguments import flag
-from graphtorch.frontend.optim.optimizer import Group, Optimizer, at_least, number_unless_zero, numbers
+from graphtorch.frontend.optim.optimizer import Group, Optimizer, at_least, choices, number_unless_zero, numbers
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
@@ -18,7 +18,8 @@ class SGD(Optimizer):
     """p - lr * g, with momentum: b = momentum * b + (1 - dampening) * g takes the place of g.
 
     ``nesterov`` uses g + momentum * b (I. Sutskever et al., ICML 2013); ``weight_decay`` adds its multiple of
-    p to g; ``maximize`` climbs. The first step's b is g, undamped. ArgumentError GT304 for options out of range.
+    p to g; ``maximize`` climbs. The first step's b is g, undamped. Of ``foreach`` and the like see `choices`.
+    ArgumentError GT304 for options out of range.
     """
 
     _switches = ("momentum", "dampening", "weight_decay", "nesterov", "maximize")
@@ -33,6 +34,9 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         self._first: dict[Tensor, Tensor] = {}
         options = {
@@ -42,6 +46,7 @@ class SGD(Optimizer):
             "weight_decay": weight_decay,
             "nesterov": nesterov,
             "maximize": maximize,
+            **choices(foreach=foreach, fused=fused, differentiable=differentiable),
         }
         super().__init__(params, options)
 

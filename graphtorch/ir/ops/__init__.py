@@ -1,6 +1,7 @@
 """Every op, by family; importing this package fills the registry."""
 
 from graphtorch.ir.ops import (
+    activation,
     arithmetic,
     casts,
     contract,
@@ -10,6 +11,7 @@ from graphtorch.ir.ops import (
     functions,
     fusion,
     gradient,
+    index,
     logic,
     loss,
     movement,
@@ -20,6 +22,7 @@ from graphtorch.ir.ops import (
 )
 
 __all__ = [
+    "activation",
     "arithmetic",
     "casts",
     "contract",
@@ -29,6 +32,7 @@ __all__ = [
     "functions",
     "fusion",
     "gradient",
+    "index",
     "logic",
     "loss",
     "movement",

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphtorch.ir.fusible import CHEAP, CONTRACTIONS, is_injective, is_local, is_reduction
+from graphtorch.ir.fusible import ALONE, CHEAP, CONTRACTIONS, is_injective, is_local, is_reduction
 from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.passes._groups import Group, Groups, fused
 from graphtorch.ir.passes._recompute import worth_recomputing
@@ -153,7 +153,7 @@ class _Fuser:
     # ---- who may join ----
 
     def _may_join(self, node: Node, group: Group) -> bool:
-        if len(group.nodes) >= self.options.max_ops:
+        if len(group.nodes) >= self.options.max_ops or group.nodes[0].op.name in ALONE or node.op.name in ALONE:
             return False
         rows = group.rows or (self._rows(node) if group.root is None else None)
         if rows and (is_reduction(node) or is_of(node.results[0], rows)) and self._are_rows([*group.nodes, node], rows):

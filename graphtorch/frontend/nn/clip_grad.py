@@ -1,0 +1,110 @@
+"""Gradients within bounds, before an optimizer takes its step.
+
+They are changed in place. A compiled step that has no other use for them does not write them: the coefficient
+is a factor in the kernel of the update.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from graphtorch.frontend.autograd import no_grad
+from graphtorch.frontend.nn.arguments import flag, number
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir.errors import ArgumentTypeError, AutogradError, check
+from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.ops.common import to_dtype
+
+
+@no_grad()
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """Scale the gradients of ``parameters`` so that their norm, as of one vector, is ``max_norm`` at most.
+
+    Returns the norm that they had: see `get_total_norm` for its arguments. ArgumentError GT304 for max_norm < 0.
+    """
+    given = _tensors(parameters, "parameters")
+    number(max_norm, "max_norm", 0)
+    total = get_total_norm([p.grad for p in given if p.grad is not None], norm_type, error_if_nonfinite, foreach)
+    clip_grads_with_norm_(given, max_norm, total, foreach)
+    return total
+
+
+@no_grad()
+def get_total_norm(
+    tensors: Tensor | Iterable[Tensor],
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+    foreach: bool | None = None,
+) -> Tensor:
+    """(sum |x|^norm_type)^(1 / norm_type) over all elements of all tensors; their maximum for inf, 0 of no elements.
+
+    With ``error_if_nonfinite`` it is an AutogradError GT511 if that is nan or infinite; a compiled program cannot
+    raise, so there it is a TraceError GT601. ``foreach`` changes nothing. ArgumentError GT304 for norm_type < 1.
+    """
+    given = [t for t in _tensors(tensors, "tensors") if t.aval.numel]
+    number(norm_type, "norm_type", 1)
+    flag(error_if_nonfinite, "error_if_nonfinite")
+    if not given:
+        return PUBLIC["gt"]["zeros"](())  # type: ignore[no-any-return]
+    parts = [to_dtype(_power(t, norm_type), given[0].dtype) for t in given]
+    stacked = PUBLIC["gt"]["stack"](parts)
+    total: Tensor = stacked.amax() if norm_type == math.inf else _root(stacked.sum(), norm_type)
+    if error_if_nonfinite:
+        check(
+            bool(total - total == 0),
+            "GT511",
+            f"the norm of order {norm_type} of the gradients is not finite",
+            f"got {total.item()}; error_if_nonfinite=False scales by it nevertheless",
+            kind=AutogradError,
+        )
+    return total
+
+
+@no_grad()
+def clip_grads_with_norm_(
+    parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
+) -> None:
+    """Scale the gradients of ``parameters`` by max_norm / (total_norm + 1e-6), if that is less than 1."""
+    scale = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
+    for p in _tensors(parameters, "parameters"):
+        if p.grad is not None:
+            p.grad.mul_(to_dtype(scale, p.grad.dtype))
+
+
+@no_grad()
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
+    """Limit each element of the gradients of ``parameters`` to [-clip_value, clip_value]."""
+    bound = float(clip_value)
+    for p in _tensors(parameters, "parameters"):
+        if p.grad is not None:
+            p.grad.copy_(p.grad.clamp(-bound, bound))
+
+
+def _power(x: Tensor, order: float) -> Any:
+    if order == 2:
+        return (x * x).sum()
+    size = x.abs()
+    if order == math.inf:
+        return size.amax()
+    return size.sum() if order == 1 else (size**order).sum()
+
+
+def _root(total: Tensor, order: float) -> Any:
+    return total if order == 1 else total.sqrt() if order == 2 else total ** (1 / order)
+
+
+def _tensors(given: Any, name: str) -> list[Tensor]:
+    """One tensor, or any iterable of them, as a list; ArgumentTypeError GT301 for anything else."""
+    found = [given] if isinstance(given, Tensor) else list(given) if isinstance(given, Iterable) else [given]
+    for position, t in enumerate(found):
+        if not isinstance(t, Tensor):
+            raise ArgumentTypeError("GT301", f"{name}[{position}] must be a tensor, got {type(t).__name__}")
+    return found
