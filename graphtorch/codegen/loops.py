@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.ir.expr import Buffer, Const, Expr, Values, Var
+from graphtorch.ir.expr import Attention, AttentionGrad, Buffer, Const, Expr, Values, Var
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,4 +99,14 @@ class RowsNest:
     scratch: tuple[Buffer, ...]
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest
+@dataclass(frozen=True, eq=False)
+class AttentionNest:
+    """Attention, or its gradient, over ``params``; ``outputs`` has None for a result that nobody reads."""
+
+    name: str
+    params: tuple[Param, ...]
+    body: Attention | AttentionGrad
+    outputs: tuple[Buffer | None, ...]
+
+
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | AttentionNest

@@ -14,6 +14,8 @@ INJECTIVE = frozenset(
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
+#: kernels that nothing follows; they read operands where these lie
+ATTENTION = frozenset(["attention", "attention_grad"])
 #: little enough to compute for each time that a contraction stages its operand
 CHEAP = frozenset(
     "add sub mul div neg abs relu where maximum minimum cast".split()

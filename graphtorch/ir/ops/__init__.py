@@ -2,6 +2,7 @@
 
 from graphtorch.ir.ops import (
     arithmetic,
+    attention,
     casts,
     contract,
     conv,
@@ -21,6 +22,7 @@ from graphtorch.ir.ops import (
 
 __all__ = [
     "arithmetic",
+    "attention",
     "casts",
     "contract",
     "conv",

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphtorch.ir.fusible import CHEAP, CONTRACTIONS, is_injective, is_local, is_reduction
+from graphtorch.ir.fusible import ATTENTION, CHEAP, CONTRACTIONS, INJECTIVE, is_injective, is_local, is_reduction
 from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.passes._groups import Group, Groups, fused
 from graphtorch.ir.passes._recompute import worth_recomputing
@@ -122,6 +122,8 @@ class _Fuser:
         """Whether two producers of one node become one kernel."""
         if len(own.nodes) + len(other.nodes) > self.options.max_ops or not self.units.may_merge(own.unit, other.unit):
             return False
+        if own.is_closed or other.is_closed:
+            return own.is_closed and self._moves_alone(other, own.nodes[-1])
         if own.rows and (other.root is None or (other.rows == own.rows and self._share(own, other))):
             return self._are_rows([*own.nodes, *other.nodes], own.rows)
         if other.root:
@@ -153,8 +155,10 @@ class _Fuser:
     # ---- who may join ----
 
     def _may_join(self, node: Node, group: Group) -> bool:
-        if len(group.nodes) >= self.options.max_ops:
+        if len(group.nodes) >= self.options.max_ops or group.is_closed:
             return False
+        if node.op.name in ATTENTION:
+            return self._moves_alone(group, node)
         rows = group.rows or (self._rows(node) if group.root is None else None)
         if rows and (is_reduction(node) or is_of(node.results[0], rows)) and self._are_rows([*group.nodes, node], rows):
             return True  # also by way of free nodes: `passes_before` has seen what they read
@@ -199,6 +203,11 @@ class _Fuser:
         if not self.options.prologues or group.root or not all(n.op.name in CHEAP for n in group.nodes):
             return False
         return all(n.results[0].type.shape == group.shape for n in group.nodes) and self._private(group, node)
+
+    def _moves_alone(self, group: Group, node: Node) -> bool:
+        """Whether the group only moves elements, and for ``node`` alone: attention reads operands where these lie."""
+        moves = all(n.op.name in INJECTIVE for n in group.nodes)
+        return self.options.prologues and moves and self._private(group, node)
 
     def _may_be_second(self, node: Node, group: Group, root: Node) -> bool:
         """A pooling reads results of a contraction while they are in the cache, and may find them as they are, or cheap
