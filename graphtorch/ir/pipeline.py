@@ -8,6 +8,7 @@ from graphtorch.ir.passes.autodiff import Autodiff
 from graphtorch.ir.passes.canonicalize import Canonicalize
 from graphtorch.ir.passes.cse import Cse
 from graphtorch.ir.passes.dce import Dce
+from graphtorch.ir.passes.decompose import Decompose
 from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passes.transposes import Transposes
@@ -22,11 +23,15 @@ FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
-#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, and plain reads
-OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY, Fuse(prologues=False, chains=False, rows=False), Alias())
+#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, plain reads, parts of attention
+OPTIMIZE_CUDA: tuple[Pass, ...] = (
+    Autodiff(), Decompose(), *SIMPLIFY[1:], Fuse(prologues=False, chains=False, rows=False), Alias(),
+)  # fmt: skip
 
 #: name -> pass, for `python -m graphtorch.opt -p`
-PASSES: dict[str, type[Pass]] = {p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Fuse, Alias)}
+PASSES: dict[str, type[Pass]] = {
+    p.name: p for p in (Autodiff, Decompose, Canonicalize, Transposes, Cse, Dce, Fold, Fuse, Alias)
+}
 
 
 def run_pipeline(graph: Graph, text: str) -> Graph:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from graphtorch.codegen.kernel_ir import Alloc, Stmt, loop, store
 from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, round_up, tiles
@@ -20,6 +21,14 @@ SIDE = 64
 VECTORS = 2
 
 
+@dataclass(frozen=True, eq=False)
+class Span:
+    """``size`` indices from ``first``."""
+
+    first: Expr
+    size: int
+
+
 @dataclass(frozen=True)
 class Cut:
     """``count`` blocks of ``size``, from index ``first``."""
@@ -28,11 +37,20 @@ class Cut:
     count: int
     size: int
 
-    def loop(self, name: str, body: Callable[[Expr, int], list[Stmt]]) -> list[Stmt]:
-        """``body(first index of a block, size)`` for each."""
-        if self.count == 1:
-            return body(const(self.first, int64), self.size)
-        return [loop(name, self.count, lambda b: body(b * self.size + self.first, self.size))]
+    def block(self, number: Expr) -> Span:
+        return Span(number * self.size + self.first, self.size)
+
+
+def each_block(cuts: Sequence[Cut], name: str, body: Callable[[Span], list[Stmt]]) -> list[Stmt]:
+    """``body`` of every block, one after the other."""
+    out: list[Stmt] = []
+    for cut in cuts:
+        out += body(cut.block(ZERO)) if cut.count == 1 else [loop(name, cut.count, _of_block(cut, body))]
+    return out
+
+
+def _of_block(cut: Cut, body: Callable[[Span], list[Stmt]]) -> Callable[[Expr], list[Stmt]]:
+    return lambda number: body(cut.block(number))
 
 
 @dataclass(frozen=True)
@@ -104,18 +122,17 @@ def _pad(buffer: Buffer, columns: int) -> list[Stmt]:
 
 def fill(buffer: Buffer, value: Expr, lanes: int) -> list[Stmt]:
     """``value`` everywhere."""
-    *outer, last = (Var(f"f{d}", int64, n) for d, n in enumerate(buffer.shape))
-    stmts = vector_loop(last, lanes, lambda c: [store(buffer, (*outer, c), value)])
-    return [loop(v.name, v.extent or 0, lambda r: _with_row(buffer, value, lanes, r)) for v in outer] or stmts
+    *outer, last = buffer.shape
+
+    def row(*at: Expr) -> list[Stmt]:
+        return in_vectors(last, lanes, lambda c: store(buffer, (*at, c), value))
+
+    return [loop("r", outer[0], row)] if outer else row()
 
 
-def _with_row(buffer: Buffer, value: Expr, lanes: int, r: Expr) -> list[Stmt]:
-    return vector_loop(Var("c", int64, buffer.shape[1]), lanes, lambda c: [store(buffer, (r, c), value)])
-
-
-def columns_loop(count: int, lanes: int, put: Callable[[Expr], Stmt]) -> list[Stmt]:
-    """``put(column)`` for all of them, in vectors."""
-    return vector_loop(Var("c", int64, count), lanes, lambda c: [put(c)])
+def in_vectors(count: int, lanes: int, body: Callable[[Expr], Stmt]) -> list[Stmt]:
+    """``body(index)`` for so many indices."""
+    return vector_loop(Var("c", int64, count), lanes, lambda c: [body(c)])
 
 
 def product(
@@ -130,15 +147,20 @@ def product(
     Columns are in whole vectors: `right` is read, and results are kept, up to the next multiple of lanes.
     """
     rows, columns, depth = shape
-    vectors = ceil_div(columns, blocks.lanes)
     out: list[Stmt] = []
-    for first, count, width in _panels(vectors):
-
-        def panel(n: Expr, first: int = first, width: int = width) -> list[Stmt]:
-            return _panel(blocks, (rows, width, depth), (n * width + first) * blocks.lanes, left, right, keep)
-
-        out += panel(ZERO) if count == 1 else [loop("n", count, panel)]
+    for first, count, width in _panels(ceil_div(columns, blocks.lanes)):
+        panel = _Panel(blocks, (rows, width, depth), left, right, keep)
+        start = partial(_start, first * blocks.lanes, width * blocks.lanes)
+        out += panel.body(start(ZERO)) if count == 1 else [loop("n", count, _of_panel(panel, start))]
     return out
+
+
+def _start(first: int, width: int, number: Expr) -> Expr:
+    return number * width + first
+
+
+def _of_panel(panel: _Panel, start: Callable[[Expr], Expr]) -> Callable[[Expr], list[Stmt]]:
+    return lambda number: panel.body(start(number))
 
 
 def _panels(vectors: int) -> list[tuple[int, int, int]]:
@@ -148,30 +170,32 @@ def _panels(vectors: int) -> list[tuple[int, int, int]]:
     return [(first, n, width) for first, n, width in found if n and width]
 
 
-def _panel(
-    blocks: Blocks,
-    shape: tuple[int, int, int],
-    start: Expr,
-    left: Callable[[Expr, Expr], Expr],
-    right: Callable[[Expr, Expr], Expr],
-    keep: Callable[[Expr, Expr, Expr], Stmt],
-) -> list[Stmt]:
-    """All rows of so many vectors of columns, from column ``start``."""
-    rows, vectors, depth = shape
-    row_var, k = Var("m", int64, rows), Var("k", int64, depth)
-    cut = tiles(Box((row_var,), (rows,)), most_rows(blocks.target, vectors), lambda high: tile_cycles(high, vectors))
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """All rows of so many vectors of columns; ``shape`` is (rows, vectors, depth)."""
 
-    def tile(row: Callable[[Expr], Index], height: int) -> list[Stmt]:
-        def over_k(step: Callable[[Index], list[Stmt]]) -> list[Stmt]:
-            return unrolled(depth, UNROLLED // (height * vectors), lambda at: step({k: at}))
+    blocks: Blocks
+    shape: tuple[int, int, int]
+    left: Callable[[Expr, Expr], Expr]
+    right: Callable[[Expr, Expr], Expr]
+    keep: Callable[[Expr, Expr, Expr], Stmt]
 
-        return register_tile(
-            (height, vectors, blocks.lanes), blocks.dtype, over_k,
-            lambda i, at: left(row(i)[row_var], at[k]), lambda j, at: right(at[k], start + j),
-            lambda i, j, x: keep(row(i)[row_var], start + j, x),
-        )  # fmt: skip
+    def body(self, start: Expr) -> list[Stmt]:
+        """Those from column ``start``."""
+        rows, vectors, depth = self.shape
+        b, m, k = self.blocks, Var("m", int64, rows), Var("k", int64, depth)
+        cut = tiles(Box((m,), (rows,)), most_rows(b.target, vectors), lambda height: tile_cycles(height, vectors))
 
-    return cut.run(tile)
+        def tile(row: Callable[[Expr], Index], height: int) -> list[Stmt]:
+            return register_tile(
+                (height, vectors, b.lanes), b.dtype,
+                lambda step: unrolled(depth, UNROLLED // (height * vectors), lambda at: step({k: at})),
+                lambda i, at: self.left(row(i)[m], at[k]),
+                lambda j, at: self.right(at[k], start + j),
+                lambda i, j, x: self.keep(row(i)[m], start + j, x),
+            )  # fmt: skip
+
+        return cut.run(tile)
 
 
 def unrolled(extent: int, most: int, body: Callable[[Expr], Sequence[Stmt]]) -> list[Stmt]:

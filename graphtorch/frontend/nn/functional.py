@@ -53,8 +53,8 @@ def scaled_dot_product_attention(
     """softmax(query @ key.T * scale + mask) @ value, of shape [..., L, Ev].
 
     ``query`` is [..., L, E], ``key`` [..., S, E], ``value`` [..., S, Ev]; leading dimensions broadcast. ``attn_mask``
-    broadcasts to [..., L, S]: bools say which keys a query sees, other numbers are added to its scores. With ``is_causal``
-    query i sees keys 0 .. i. ``scale`` is 1 / sqrt(E) unless given. With ``enable_gqa`` there may be
+    broadcasts to [..., L, S]: bools say which keys a query sees, other numbers are added to its scores. With
+    ``is_causal`` query i sees keys 0 .. i. ``scale`` is 1 / sqrt(E) unless given. With ``enable_gqa`` there may be
     fewer heads (dimension -3) of ``key`` and ``value`` than of ``query``, each for as many neighbours.
     A query that sees no key has zeros.
 
@@ -66,9 +66,10 @@ def scaled_dot_product_attention(
     number(dropout_p, "dropout_p", 0, 1)
     (q, k, v, *bias), attrs = attention.operands(query, key, value, attn_mask, is_causal, scale, enable_gqa)
     if not dropout_p:
-        return attention.attention(q, k, v, *bias, **attrs)
-    weights = attention.weights(q, k, tuple(bias), **attrs)
-    return dropout(weights, dropout_p) @ v
+        out: Tensor = attention.attention(q, k, v, *bias, **attrs)
+    else:
+        out = dropout(attention.weights(q, k, tuple(bias), **attrs), dropout_p) @ v
+    return out
 
 
 def __getattr__(name: str) -> Any:

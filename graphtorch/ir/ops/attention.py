@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.ir import bind, expr
+from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Attention, AttentionGrad, Source
 from graphtorch.ir.op import Op, composite, register
@@ -31,7 +31,7 @@ from graphtorch.ir.ops.common import (
     shape_of,
 )
 from graphtorch.ir.ops.contract import dot
-from graphtorch.ir.ops.functions import exp
+from graphtorch.ir.ops.functions import exp, log
 from graphtorch.ir.ops.logic import eq, ge, where
 from graphtorch.ir.ops.movement import broadcast_to, iota, reshape, transpose
 from graphtorch.ir.ops.reduce import amax
@@ -47,16 +47,15 @@ def _check(query: TensorType, key: TensorType, value: TensorType, bias: tuple[Te
     require_float(query, "query")
     same_dtype(query, key)
     same_dtype(query, value)
-    lead, (rows, depth) = query.shape[:-2], query.shape[-2:]
+    lead, rows, depth = query.shape[:-2], query.shape[-2:-1], query.shape[-1:]
+    fits = (*lead, *depth) == (*key.shape[:-2], *key.shape[-1:]) and key.shape[:-1] == value.shape[:-1]
     check(
-        query.ndim >= 2
-        and (*lead, depth) == (*key.shape[:-2], key.shape[-1])
-        and key.shape[:-1] == value.shape[:-1],
+        query.ndim >= 2 and fits and key.ndim == value.ndim == query.ndim,
         "GT103",
         f"query {list(query.shape)}, key {list(key.shape)} and value {list(value.shape)} do not fit",
         "expected [..., rows, depth], [..., columns, depth] and [..., columns, width]",
     )
-    scores = (*lead, rows, key.shape[-2])
+    scores = (*lead, *rows, key.shape[-2])
     for t in bias:
         check(t.shape == scores, "GT103", "the mask does not fit", f"expected {list(scores)}, got {list(t.shape)}")
         check(
@@ -66,7 +65,7 @@ def _check(query: TensorType, key: TensorType, value: TensorType, bias: tuple[Te
             f"expected graphtorch.bool or {query.dtype!r}, got {t.dtype!r}",
             kind=DTypeError,
         )
-    return query.with_shape((*lead, rows, value.shape[-1]))
+    return query.with_shape((*lead, *rows, value.shape[-1]))
 
 
 class ScaledDotProductAttention(Op):
@@ -106,6 +105,12 @@ class ScaledDotProductAttention(Op):
         if dtype_of(bias[0]) == bool_:
             return *found, None
         return *found, _Backward(*operands, scale=scale, causal=causal).scores
+
+    def decompose(self, query: Any, key: Any, value: Any, *bias: Any, scale: float, causal: bool) -> tuple[Any, Any]:
+        """The results by way of all scores in memory."""
+        e, highest, total = _exponentials(_masked(query, key, bias, scale, causal))
+        out = dot(e, value) / where(eq(total, 0), 1, total)
+        return out, reshape(highest + log(total), shape_of(query)[:-1])
 
     def lower(self, query: Source, key: Source, value: Source, *bias: Source, scale: float, causal: bool) -> Attention:
         return Attention(query, key, value, bias[0] if bias else None, scale, causal)
@@ -163,6 +168,14 @@ class AttentionGradient(Op):
             *(None if dtype_of(t) == bool_ else inner for t in bias),
         )
 
+    def decompose(
+        self, grad: Any, query: Any, key: Any, value: Any, logsumexp: Any, delta: Any, *bias: Any,
+        scale: float, causal: bool,
+    ) -> tuple[Any, Any, Any]:  # fmt: skip
+        """The results by way of all scores in memory."""
+        b = _Backward(grad, query, key, value, logsumexp, delta, *bias, scale=scale, causal=causal)
+        return dot(b.scores, key) * scale, dot(_t(b.scores), query) * scale, dot(_t(b.weights), grad)
+
     def lower(
         self, grad: Source, query: Source, key: Source, value: Source, logsumexp: Source, delta: Source, *bias: Source,
         scale: float, causal: bool,
@@ -181,7 +194,7 @@ def _scores(query: Array, key: Array, bias: tuple[Array, ...], scale: float, cau
     for b in bias:
         s = np.where(b, s, low) if b.dtype == np.bool_ else s + b
     if causal:
-        s = np.where(np.tri(*s.shape[-2:], dtype=bool), s, low)
+        s = np.where(np.tri(*s.shape[-2:]) > 0, s, low)
     return s
 
 
@@ -216,21 +229,27 @@ class _Backward:
         self, grad: Any, query: Any, key: Any, value: Any, logsumexp: Any, delta: Any, *bias: Any,
         scale: float, causal: bool,
     ) -> None:  # fmt: skip
-        log = _column(logsumexp)
-        found = exp(_masked(query, key, bias, scale, causal) - log)
-        self.weights = where(broadcast(eq(log, -math.inf), shape_of(found)), 0, found)
+        whole = _column(logsumexp)
+        found = exp(_masked(query, key, bias, scale, causal) - whole)
+        self.weights = where(broadcast(eq(whole, -math.inf), shape_of(found)), 0, found)
         self.products = dot(grad, _t(value))
         self.scores = self.weights * (self.products - _column(delta))
 
 
+def _exponentials(scores: Any) -> tuple[Any, Any, Any]:
+    """exp(score - the row's greatest), that greatest, 0 where it is -inf, and the row's sum; those as columns."""
+    if not shape_of(scores)[-1]:
+        none = sum_(scores, -1, keepdim=True)
+        return scores, none, none
+    found = detach(amax(scores, -1, keepdim=True))
+    highest = where(eq(found, -math.inf), 0, found)
+    e = exp(scores - highest)
+    return e, highest, sum_(e, -1, keepdim=True)
+
+
 def weights(query: Any, key: Any, bias: tuple[Any, ...], scale: float, causal: bool) -> Any:
     """softmax(query @ key.T * scale + bias), [..., rows, columns]."""
-    s = _masked(query, key, bias, scale, causal)
-    if not shape_of(s)[-1]:
-        return s
-    highest = detach(amax(s, -1, keepdim=True))
-    e = exp(s - where(eq(highest, -math.inf), 0, highest))
-    total = sum_(e, -1, keepdim=True)
+    e, _, total = _exponentials(_masked(query, key, bias, scale, causal))
     return e / where(eq(total, 0), 1, total)
 
 

@@ -10,7 +10,7 @@ from graphtorch.ir.types import TensorType
 
 
 class Fusion(Op):
-    """Several nodes that become one kernel. ``kind`` is "loop", "reduce" or "contract".
+    """Several nodes that become one kernel. ``kind`` is "loop", "reduce", "contract" or "attention".
 
     Made by the fuse pass alone: its types are those of its body's outputs, and it is differentiated
     and interpreted by way of its body.
