@@ -218,6 +218,18 @@ def pads(outer: Call, inner: Call) -> Mapping[str, Attr] | None:
     return {"low": low, "high": high, "interior": inner.ints("interior")}
 
 
+def add_of_reshapes(call: Call) -> Found:
+    """A sum of reshapes of one shape is a reshape of the sum: pieces of a gradient are summed where they are found."""
+    a, b = (o.node for o in call.operands)
+    if a is None or b is None or a.op.name != "reshape" or b.op.name != "reshape":
+        return None
+    x, y = a.operands[0], b.operands[0]
+    if x.type != y.type:
+        return None
+    whole = bound(Call(call.op, (x, y), {}, x.type))
+    return Call(OPS["reshape"], (whole,), {"shape": call.type.shape}, call.type)
+
+
 def reshape_of_slice(call: Call) -> Found:
     """Part of the last dimension, cut in pieces, is some of the pieces of the whole: the reshape comes first, where it
     moves nothing, and the slice can be read where it lies."""
@@ -278,7 +290,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "detach": (identity,),
     "overwrite": (identity,),
     "clone": (identity,),
-    "add": (neutral(-0.0, 0, both_sides=True),),
+    "add": (neutral(-0.0, 0, both_sides=True), add_of_reshapes),
     "sub": (neutral(0.0, 0, both_sides=False),),
     "mul": (neutral(1.0, 1, both_sides=True), mul_zero, mul_minus_one),
     "div": (neutral(1.0, 1, both_sides=False),),

@@ -129,7 +129,12 @@ class _Fuser:
         if other.root:
             return False
         also = own.root and own.root.op.name in CONTRACTIONS and self._may_be_prologue(other, own.root)
-        return bool(also) or self._stands_beside(own, other)
+        return bool(also) or self._stands_beside(own, other) or self._is_inlined(own, other)
+
+    def _is_inlined(self, own: Group, other: Group) -> bool:
+        """Whether loops alone read what ``other`` moves or computes, and have it where they read it."""
+        members = {*own.nodes, *other.nodes}
+        return own.root is None and not any(self.groups.is_read(r, members) for n in other.nodes for r in n.results)
 
     def _share(self, own: Group, other: Group) -> bool:
         """Whether one kernel would read something once that two read twice. If not, let others join either."""
