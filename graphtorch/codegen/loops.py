@@ -109,4 +109,26 @@ class AttentionNest:
     outputs: tuple[Buffer | None, ...]
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest | AttentionNest
+@dataclass(frozen=True, eq=False)
+class ScatterNest:
+    """``output[vars] = init``; then for every index of ``domain``, in order, ``term`` is added in row ``row``.
+
+    Rows lie along dimension ``dim``: there is a ``term`` for all indices of the other ``vars``. Where ``row`` is out of
+    range, ``unknown`` is added to every element.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    dim: int
+    domain: tuple[int, ...]
+    red_vars: tuple[Var, ...]
+    output: Buffer
+    init: Expr
+    row: Expr
+    term: Expr
+    unknown: Const
+
+
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | AttentionNest

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest
+from graphtorch.codegen.loops import ChainNest, LoopNest, Nest, ReduceNest, ScatterNest
 from graphtorch.codegen.lower_attention import lower_attention
 from graphtorch.codegen.lower_rows import lower_rows
 from graphtorch.ir.expr import (
@@ -21,6 +21,7 @@ from graphtorch.ir.expr import (
     Expr,
     Load,
     Reduce,
+    Scatter,
     Source,
     Unary,
     Values,
@@ -115,9 +116,13 @@ class _Lowering:
         #: what the second reduction reads, and where
         self.linked: Value | None = None
         self.link: Buffer | None = None
+        self.scatter: Scatter | None = None
 
     def add(self, node: Node) -> None:
         lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
+        if isinstance(lowered, Scatter):  # alone in its kernel, but for what it reads
+            self.scatter = lowered
+            return
         if isinstance(lowered, Reduce):
             if self.roots and not (self.rows and rows_of(node) == self.rows):
                 lowered = self._second(node)
@@ -141,6 +146,8 @@ class _Lowering:
         return f"out{self.body.outputs.index(value)}" if value in self.body.outputs else "link"
 
     def nest(self, name: str) -> Nest:
+        if self.scatter is not None:
+            return _scatter_nest(name, self.inputs, self.scatter)
         outputs = {o: self._output(o) for o in self.body.outputs}
         params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
         if not self.roots:
@@ -192,6 +199,15 @@ def _loop_nest(name: str, params: tuple[Param, ...], stored: Sequence[tuple[Buff
     shape = stored[0][0].shape
     i = _variables("i", shape)
     return LoopNest(name, params, shape, i, tuple((b, source[i]) for b, source in stored))
+
+
+def _scatter_nest(name: str, inputs: Sequence[Buffer], s: Scatter) -> ScatterNest:
+    i, k = _variables("i", s.shape), _variables("k", s.domain)
+    output = Buffer("out0", s.shape, s.dtype)
+    params = (*(Param(b, "in") for b in inputs), Param(output, "out"))
+    return ScatterNest(
+        name, params, s.shape, i, s.dim, s.domain, k, output, s.init(i), s.row(k), s.term(i, k), s.unknown
+    )
 
 
 def _reduce_nest(

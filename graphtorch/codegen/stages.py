@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphtorch.codegen.legalize import legalize
-from graphtorch.codegen.loops import LoopNest, ReduceNest
+from graphtorch.codegen.loops import LoopNest, ReduceNest, ScatterNest
 from graphtorch.codegen.program import emit_program, lower_graph, memory_sizes, schedule_graph
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
@@ -50,7 +50,7 @@ def cuda_text(graph: Graph) -> str:
     from graphtorch.codegen.schedule.cuda import schedule_cuda
 
     nests = [k.nest for k in lower_graph(_scheduled(graph, OPTIMIZE_CUDA))]
-    single = [n for n in nests if isinstance(n, LoopNest | ReduceNest)]
+    single = [n for n in nests if isinstance(n, LoopNest | ReduceNest | ScatterNest)]
     if len(single) < len(nests):
         raise IRError(
             "GT812", "the graph was fused for the CPU", ["for CUDA the pass is fuse{chains=False, rows=False}"]

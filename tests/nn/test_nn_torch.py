@@ -37,6 +37,20 @@ LAYERS = [
     "BatchNorm2d(4)",
     "BatchNorm2d(4, eps=0.01, momentum=None, bias=False)",
     "BatchNorm1d(4, affine=False, track_running_stats=False)",
+    "Embedding(7, 3)",
+    "Embedding(7, 3, padding_idx=-2)",
+    "LayerNorm(5)",
+    "LayerNorm((3, 5), eps=0.001, bias=False)",
+    "LayerNorm([5], elementwise_affine=False)",
+    "RMSNorm(5)",
+    "RMSNorm((3, 5), eps=0.01, elementwise_affine=False)",
+    "GroupNorm(2, 6)",
+    "GroupNorm(3, 6, eps=0.1, bias=False)",
+    "GroupNorm(1, 6, affine=False)",
+    "GELU()",
+    "GELU('tanh')",
+    "SiLU()",
+    "SiLU(inplace=True)",
     "Flatten()",
     "Flatten(0, 2)",
     "Identity(3)",
@@ -85,8 +99,27 @@ def test_repr_of_a_user_module() -> None:
 
 SHAPES = {"Linear": (7, 5), "Conv1d": (2, 4, 9), "ConvTranspose1d": (2, 4, 9)}
 SHAPES |= dict.fromkeys(("Conv3d", "ConvTranspose3d"), (2, 4, 3, 5, 6))
-RUNS = [(text, SHAPES.get(text.partition("(")[0], (2, 4, 9, 7))) for text in LAYERS[:25] if "Norm1d" not in text]
+RUNS = [
+    (text, SHAPES.get(text.partition("(")[0], (2, 4, 9, 7)))
+    for text in LAYERS[:25]
+    if not text.startswith(("BatchNorm1d", "Embedding"))
+]
 RUNS.append(("BatchNorm1d(4)", (3, 4, 5)))
+RUNS += [
+    ("LayerNorm(5)", (2, 7, 5)),
+    ("LayerNorm((3, 5), eps=0.001, bias=False)", (2, 7, 3, 5)),
+    ("LayerNorm([5], elementwise_affine=False)", (17, 5)),
+    ("LayerNorm(5)", (0, 5)),
+    ("RMSNorm(5)", (2, 7, 5)),
+    ("RMSNorm((3, 5), eps=0.01, elementwise_affine=False)", (2, 3, 5)),
+    ("GroupNorm(2, 6)", (3, 6, 5, 7)),
+    ("GroupNorm(3, 6, eps=0.1, bias=False)", (5, 6)),
+    ("GroupNorm(1, 6, affine=False)", (2, 6, 7)),
+    ("GELU()", (3, 17)),
+    ("GELU('tanh')", (3, 17)),
+    ("SiLU()", (3, 17)),
+    ("SiLU(inplace=True)", (3, 17)),
+]
 
 
 @pytest.mark.parametrize(("text", "shape"), RUNS)
@@ -106,6 +139,20 @@ def test_results_and_gradients(text: str, shape: tuple[int, ...]) -> None:
         np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), err_msg=name, **close)  # type: ignore[union-attr]
     for name, value in ours.state_dict().items():
         np.testing.assert_allclose(value.numpy(), theirs.state_dict()[name].numpy(), err_msg=name, **close)
+
+
+@pytest.mark.parametrize("padding", [None, 3, -5])
+@pytest.mark.parametrize("shape", [(), (4,), (3, 5), (2, 0)])
+def test_embedding(padding: int | None, shape: tuple[int, ...]) -> None:
+    ours, theirs = _both(f"Embedding(7, 9, padding_idx={padding})")
+    index = np.random.default_rng(5).integers(0, 7, shape)
+    for layer, at, lib in ((ours, gt.tensor(index), gt), (theirs, torch.tensor(index), torch)):
+        y = layer(at)
+        (y * y * lib.arange(9)).sum().backward()
+    np.testing.assert_array_equal(ours(gt.tensor(index)).detach().numpy(), theirs(torch.tensor(index)).detach().numpy())
+    np.testing.assert_allclose(ours.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-5, atol=1e-6)
+    if padding is not None:
+        assert not ours.weight.grad.numpy()[padding % 7].any()
 
 
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"reduction": "none"}, {"ignore_index": 2}])

@@ -332,6 +332,21 @@ def one_hot(index: Array, *, dim: int, size: int, ignore: int) -> Array:
     return out
 
 
+def index_select(x: Array, index: Array, *, dim: int) -> Array:
+    out = np.zeros((*x.shape[:dim], *index.shape, *x.shape[dim + 1 :]), x.dtype)
+    for at in np.ndindex(index.shape):
+        out[(*(slice(None),) * dim, *at)] = x[(*(slice(None),) * dim, index[at])]
+    return out
+
+
+def index_add(x: Array, index: Array, source: Array, *, dim: int) -> Array:
+    out = np.array(x)
+    before = (slice(None),) * dim
+    for at in np.ndindex(index.shape):
+        out[(*before, index[at])] += source[(*before, *at)]
+    return out
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "constant": constant,
     "cast": cast,
@@ -340,6 +355,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "overwrite": per_element(lambda value, history: value),
     "check_index": lambda index, *, size, ignore, dtype: np.ones(index.shape),
     "one_hot": one_hot,
+    "index_select": index_select,
+    "index_add": index_add,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),
     "sign": per_element(lambda x: (x > 0) - (x < 0)),

@@ -24,6 +24,7 @@ from graphtorch.ir.expr import (
     Compute,
     Expr,
     Reduce,
+    Scatter,
     Source,
     Var,
     compute,
@@ -111,6 +112,8 @@ def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]
         return _attention(found, memory)
     if isinstance(found, AttentionGrad):
         return _attention_grad(found, memory)
+    if isinstance(found, Scatter):
+        return [_scatter(found, memory)]
     return [_compute(part, memory) for part in (found if isinstance(found, tuple) else (found,))]
 
 
@@ -162,6 +165,21 @@ def _attention_grad(d: AttentionGrad, memory: Memory) -> list[np.ndarray[Any, An
         ds = p * (g @ value.swapaxes(-1, -2) - delta[..., None])
         found = (a.scale * ds @ key, a.scale * ds.swapaxes(-1, -2) @ query, p.swapaxes(-1, -2) @ g)
         return [x.astype(a.dtype.np) for x in found]
+
+
+def _scatter(s: Scatter, memory: Memory) -> np.ndarray[Any, Any]:
+    out = _compute(Compute(s.shape, s.dtype, lambda *i: s.init(i)), memory)
+    index, inner = _variables("i", s.shape), _variables("k", s.domain)
+    if not out.size or 0 in s.domain:
+        return out
+    row, term = s.row(inner), s.term(index, inner)
+    for point in itertools.product(*map(range, s.domain)):
+        env: Env = dict(zip(inner, point, strict=True))
+        at = int(evaluate_expr(row, env, memory))
+        assert 0 <= at < s.shape[s.dim]
+        for i in itertools.product(*(range(n) if d != s.dim else (at,) for d, n in enumerate(s.shape))):
+            out[i] += evaluate_expr(term, env | dict(zip(index, i, strict=True)), memory)
+    return out
 
 
 def _reduce(r: Reduce, memory: Memory) -> list[np.ndarray[Any, Any]]:

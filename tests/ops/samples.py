@@ -215,6 +215,41 @@ def one_hots() -> Iterator[Sample]:
     yield Sample((np.zeros((0, 3), np.int64),), {"dim": 1, "size": 5, "ignore": 2})
 
 
+#: (table, dimension, index): repeated, of any shape, a table of one row, no index, no row
+_ROWS: tuple[tuple[tuple[int, ...], int, Any], ...] = (
+    ((5, 3), 0, [4, 0, 4, 4]),
+    ((7, 2, 3), 0, [[0, 6, 3, 6, 1]] * 4),
+    ((2, 7, 3), 1, [[6, 0, 6, 1, 5]]),
+    ((3, 5), 1, 4),
+    ((1, 17), 0, [0, 0]),
+    ((5, 3), 0, np.zeros((2, 0))),
+    ((0, 3), 0, np.zeros(0)),
+    ((4, 0), 0, [1, 3]),
+)
+
+
+def selects() -> Iterator[Sample]:
+    for shape, dim, index in _ROWS:
+        at = np.array(index).astype(np.int64)
+        yield Sample((array(*shape), at), {"dim": dim}, smooth=True)
+        yield Sample((strided(*shape, dtype=float64), np.asfortranarray(at)), {"dim": dim}, smooth=True)
+    yield from (Sample((array(5, 3, dtype=d), np.array([4, 0, 4])), {"dim": 0}) for d in TENSOR_DTYPES)
+    yield Sample((special().reshape(5, 2), np.array([4, 0, 1, 2, 3])), {"dim": 0})
+
+
+def index_adds() -> Iterator[Sample]:
+    for shape, dim, index in _ROWS:
+        at = np.array(index).astype(np.int64)
+        rows = (*shape[:dim], *at.shape, *shape[dim + 1 :])
+        # finite differences want shapes without repeated sizes, which those of rows may have
+        smooth = len(set(rows)) == len(rows)
+        yield Sample((array(*shape), at, strided(*rows)), {"dim": dim}, smooth=smooth)
+        yield Sample((strided(*shape, dtype=float64), at, array(*rows, dtype=float64)), {"dim": dim}, smooth=smooth)
+    for d in INTS:
+        yield Sample((array(5, 3, dtype=d), np.array([4, 0, 4]), array(3, 3, dtype=d)), {"dim": 0})
+    yield Sample((array(5, 2), np.array([4, 0, 0, 2, 3]), special().reshape(5, 2)), {"dim": 0})
+
+
 def dots() -> Iterator[Sample]:
     yield Sample((array(7, 5), strided(5, 3)), smooth=True)
     yield Sample((strided(2, 3, 5), array(2, 5, 7)), smooth=True)
@@ -347,6 +382,8 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "where": wheres,
     "check_index": indices,
     "one_hot": one_hots,
+    "index_select": selects,
+    "index_add": index_adds,
     "broadcast_to": moving(
         ((3, 1), {"shape": (2, 3, 5)}), ((), {"shape": (7,)}), ((1, 5), {"shape": (0, 5)}), ((1,), {"shape": (1,)}),
         ((0, 1), {"shape": (2, 0, 3)}),
@@ -448,6 +485,16 @@ REFUSED: dict[str, list[Refused]] = {
     "one_hot": [
         ([t(2)], {"dim": 1, "size": 2, "ignore": -100}), ([t(2, dtype=int64)], {"dim": 2, "size": 2, "ignore": -100}),
         ([t(2, dtype=int64)], {"dim": 1, "size": -2, "ignore": -100}),
+    ],
+    "index_select": [
+        ([t(5, 3), t(2)], {"dim": 0}), ([t(5, 3), t(2, dtype=int32)], {"dim": 0}),
+        ([t(5, 3), t(2, dtype=int64)], {"dim": 2}),
+    ],
+    "index_add": [
+        ([t(5, 3), t(2), t(2, 3)], {"dim": 0}), ([t(5, 3), t(2, dtype=int64), t(2, 3)], {"dim": 2}),
+        ([t(5, 3), t(2, dtype=int64), t(2, 3, dtype=float64)], {"dim": 0}),
+        ([t(5, 3, dtype=bool_), t(2, dtype=int64), t(2, 3, dtype=bool_)], {"dim": 0}),
+        ([t(5, 3), t(2, dtype=int64), t(2, 5)], {"dim": 0}),
     ],
     "broadcast_to": [([t(2, 3)], {"shape": (3, 2)}), ([t(2, 3)], {"shape": (3,)}), ([t(1)], {"shape": (-1,)})],
     "reshape": [([t(2, 3)], {"shape": (5,)}), ([t(2, 3)], {"shape": (-2, -3)})],

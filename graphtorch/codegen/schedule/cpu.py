@@ -12,7 +12,7 @@ from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, Kernel, Stmt, store
-from graphtorch.codegen.loops import AttentionNest, ChainNest, LoopNest, Nest, ReduceNest, RowsNest
+from graphtorch.codegen.loops import AttentionNest, ChainNest, LoopNest, Nest, ReduceNest, RowsNest, ScatterNest
 from graphtorch.codegen.schedule.attention import attention_body
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
@@ -23,6 +23,7 @@ from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential, str
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.rows import rows_body
+from graphtorch.codegen.schedule.scatter import scatter_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
     Expr,
@@ -59,6 +60,8 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
             return rows_body(nest, flat, target)
         case AttentionNest():
             return attention_body(nest, target, flat)
+        case ScatterNest():
+            return scatter_body(nest, flat, target)
 
 
 def _one_after_the_other(chain: ChainNest, flat: Flatten, target: Target, way: int) -> Body:

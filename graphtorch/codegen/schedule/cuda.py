@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import LoopNest, ReduceNest
+from graphtorch.codegen.loops import LoopNest, ReduceNest, ScatterNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
@@ -22,7 +22,8 @@ from graphtorch.codegen.schedule.cuda_base import (
     split_index,
 )
 from graphtorch.codegen.schedule.cuda_contract import contraction_body
-from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of
+from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
 from graphtorch.ir.types import int64
 
@@ -32,13 +33,15 @@ LEAST_SHARED_DOMAIN = 64
 MANY_OUTPUTS = 4096
 
 
-def schedule_cuda(nest: LoopNest | ReduceNest) -> Kernel:
+def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return Kernel(nest.name, flat.params(nest.params), (loop("b", 0, lambda b: (), "block.x"),))
     if isinstance(nest, LoopNest):
         return Kernel(nest.name, flat.params(nest.params), _loop_body(nest, flat))
+    if isinstance(nest, ScatterNest):
+        return Kernel(nest.name, flat.params(nest.params), _scatter_body(plan_scatter(nest, flat)))
     plan = plan_reduction(nest, flat)
     tiled = contraction_body(plan) if nest.contraction else None
     if tiled is not None:
@@ -67,6 +70,23 @@ def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
         return [*indices, *lets, *(store(b, (p,), e) for b, e in zip(outs, bound, strict=True))]
 
     return guarded_threads(math.prod(nest.shape), element)
+
+
+# ---- scatters -------------------------------------------------------------------------------------
+
+
+def _scatter_body(plan: ScatterPlan) -> Body:
+    """A thread for each column of each block of rows: all threads read the same index at a time, few of them a term."""
+    each = size_of((*plan.outer, *plan.columns))
+    blocks = min(plan.rows, -(-MANY_OUTPUTS * 4 // each))
+    block = Var("rows", int64, blocks)
+
+    def column(p: Expr) -> list[Stmt]:
+        lets, env = split_index((block, *plan.outer, *plan.columns), p)
+        start, size = plan.block(blocks, env[block])
+        return [*lets, *plan.task(env, start, size, lambda body: list(body({})))]
+
+    return guarded_threads(blocks * each, column)
 
 
 # ---- reductions -----------------------------------------------------------------------------------

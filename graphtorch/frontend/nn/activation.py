@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from graphtorch.frontend.nn import functional as F
-from graphtorch.frontend.nn.arguments import flag
+from graphtorch.frontend.nn.arguments import flag, one_of
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.ops.common import as_int, aval_of
@@ -37,6 +37,34 @@ class Tanh(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.tanh(input)  # type: ignore[no-any-return]
+
+
+class GELU(Module):
+    """x times the normal distribution's cumulative function at x; ``approximate`` is "none" or "tanh"."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        self.approximate = one_of(approximate, "approximate", "none", "tanh")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.gelu(input, approximate=self.approximate)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class SiLU(Module):
+    """x * sigmoid(x) of each element; ``inplace`` writes the result into the input."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = flag(inplace, "inplace")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.silu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
 
 
 class _AlongDim(Module):

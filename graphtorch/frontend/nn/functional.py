@@ -72,6 +72,13 @@ def scaled_dot_product_attention(
     return out
 
 
+@composite()
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x * sigmoid(x) of each element. ``inplace`` writes the result into ``input``."""
+    out = PUBLIC["F"]["silu"](input)
+    return input.copy_(out) if flag(inplace, "inplace") else out
+
+
 def __getattr__(name: str) -> Any:
     if name not in PUBLIC["F"]:
         raise AttributeError(f"module 'graphtorch.nn.functional' has no attribute {name!r}")
@@ -80,4 +87,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*PUBLIC["F"], "dropout", "relu", "scaled_dot_product_attention"})
+    return sorted({*PUBLIC["F"], "dropout", "relu", "scaled_dot_product_attention", "silu"})

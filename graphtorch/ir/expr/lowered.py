@@ -134,7 +134,23 @@ class Reduce:
         return tuple(e.dtype for e in self.post(self.init))
 
 
-Lowered = Compute | Reduce | tuple[Compute, ...]
+@dataclass(frozen=True, eq=False)
+class Scatter:
+    """``init(i)`` at every index i of ``shape``; then, for every k of ``domain`` in order, ``term(i, k)`` is added at
+    all i whose index along ``dim`` is ``row(k)``. Where ``row(k)`` is out of range, ``unknown`` is added everywhere.
+    """
+
+    shape: tuple[int, ...]
+    dim: int
+    domain: tuple[int, ...]
+    dtype: DType
+    init: Callable[[Values], Expr]
+    row: Callable[[Values], Expr]
+    term: Callable[[Values, Values], Expr]
+    unknown: Const
+
+
+Lowered = Compute | Reduce | Scatter | tuple[Compute, ...]
 
 _PLAIN: dict[str, Callable[[Expr, Expr], Expr]] = {
     "add": lambda a, b: a + b,

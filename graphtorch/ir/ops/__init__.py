@@ -1,6 +1,7 @@
 """Every op, by family; importing this package fills the registry."""
 
 from graphtorch.ir.ops import (
+    activation,
     arithmetic,
     attention,
     casts,
@@ -11,6 +12,7 @@ from graphtorch.ir.ops import (
     functions,
     fusion,
     gradient,
+    index,
     logic,
     loss,
     movement,
@@ -21,6 +23,7 @@ from graphtorch.ir.ops import (
 )
 
 __all__ = [
+    "activation",
     "arithmetic",
     "attention",
     "casts",
@@ -31,6 +34,7 @@ __all__ = [
     "functions",
     "fusion",
     "gradient",
+    "index",
     "logic",
     "loss",
     "movement",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from graphtorch.ir.fusible import ATTENTION, CONTRACTIONS, is_free, is_reduction
+from graphtorch.ir.fusible import ATTENTION, CLOSED, CONTRACTIONS, is_free, is_reduction
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Loc
 from graphtorch.ir.ops.fusion import fusion
@@ -37,11 +37,11 @@ class Group:
     @property
     def is_closed(self) -> bool:
         """Whether nothing that reads its results joins."""
-        return self.nodes[-1].op.name in ATTENTION
+        return self.nodes[-1].op.name in CLOSED
 
     @property
     def kind(self) -> str:
-        if self.is_closed:
+        if self.nodes[-1].op.name in ATTENTION:
             return "attention"
         if self.root is None:
             return "loop"

@@ -16,7 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphtorch.ir.fusible import ATTENTION, CHEAP, CONTRACTIONS, INJECTIVE, is_injective, is_local, is_reduction
+from graphtorch.ir.fusible import (
+    ATTENTION,
+    CHEAP,
+    CLOSED,
+    CONTRACTIONS,
+    INJECTIVE,
+    is_injective,
+    is_local,
+    is_reduction,
+)
 from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.passes._groups import Group, Groups, fused
 from graphtorch.ir.passes._recompute import worth_recomputing
@@ -123,7 +132,7 @@ class _Fuser:
         if len(own.nodes) + len(other.nodes) > self.options.max_ops or not self.units.may_merge(own.unit, other.unit):
             return False
         if own.is_closed or other.is_closed:
-            return own.is_closed and self._moves_alone(other, own.nodes[-1])
+            return own.nodes[-1].op.name in ATTENTION and self._moves_alone(other, own.nodes[-1])
         if own.rows and (other.root is None or (other.rows == own.rows and self._share(own, other))):
             return self._are_rows([*own.nodes, *other.nodes], own.rows)
         if other.root:
@@ -162,8 +171,8 @@ class _Fuser:
     def _may_join(self, node: Node, group: Group) -> bool:
         if len(group.nodes) >= self.options.max_ops or group.is_closed:
             return False
-        if node.op.name in ATTENTION:
-            return self._moves_alone(group, node)
+        if node.op.name in CLOSED:
+            return node.op.name in ATTENTION and self._moves_alone(group, node)
         rows = group.rows or (self._rows(node) if group.root is None else None)
         if rows and (is_reduction(node) or is_of(node.results[0], rows)) and self._are_rows([*group.nodes, node], rows):
             return True  # also by way of free nodes: `passes_before` has seen what they read
