@@ -30,7 +30,7 @@ OPTIMIZE_CUDA: tuple[Pass, ...] = (
 
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {
-    p.name: p for p in (Autodiff, Decompose, Canonicalize, Transposes, Cse, Dce, Fold, Fuse, Alias)
+    p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Fuse, Alias)
 }
 
 
