@@ -1,8 +1,8 @@
 """An ``nn`` for libraries that have none: a net of nets.py over a table of plain functions.
 
 ``namespace(table)`` gives Module, Sequential and the layers; a layer's call is ``table[kind](layer, x)``, that of
-attention ``table["attention"](q, k, v, is_causal)``. A kind that a table lacks is None: no net of its
-library has it. What the layers read stands in ``layer.values``, by torch's names, so that the same weights fit every library.
+attention ``table["attention"](q, k, v, is_causal)``. A kind that a table lacks is None: no net of its library has it.
+What the layers read stands in ``layer.values``, by torch's names, so that the same weights fit every library.
 """
 
 from __future__ import annotations
