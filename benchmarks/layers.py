@@ -1,16 +1,22 @@
 """An ``nn`` for libraries that have none: a net of nets.py over a table of plain functions.
 
-``namespace(table)`` gives Module, Sequential and the layers; a layer's call is ``table[kind](layer, x)``. What the
-layers read stands in ``layer.values``, by torch's names, so that the same weights fit every library.
+``namespace(table)`` gives Module, Sequential and the layers; a layer's call is ``table[kind](layer, x)``, that of
+attention ``table["attention"](q, k, v, is_causal)``. A kind that a table lacks is None: no net of its library has it.
+What the layers read stands in ``layer.values``, by torch's names, so that the same weights fit every library.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 Shape = tuple[int, ...]
+
+
+#: layers without parameters
+PLAIN = {"ReLU": "relu", "Sigmoid": "sigmoid", "GELU": "gelu", "Flatten": "flatten"}
 
 
 class Module:
@@ -45,6 +51,10 @@ class Layer(Module):
         self.apply, self.shapes, self.options = apply, dict(shapes), options
         self.values: dict[str, Any] = {}
 
+    @property
+    def weight(self) -> Any:
+        return self.values["weight"]
+
     def forward(self, x: Any) -> Any:
         return self.apply(self, x)
 
@@ -62,16 +72,24 @@ def namespace(table: Mapping[str, Callable[[Layer, Any], Any]]) -> Any:
     def MaxPool2d(kernel: int, stride: int | None = None, padding: int = 0) -> Layer:
         return Layer(table["max_pool2d"], {}, kernel=kernel, stride=stride or kernel, padding=padding)
 
-    def Linear(cin: int, cout: int) -> Layer:
-        return Layer(table["linear"], {"weight": (cout, cin), "bias": (cout,)})
+    def Linear(cin: int, cout: int, bias: bool = True) -> Layer:
+        return Layer(table["linear"], {"weight": (cout, cin), **({"bias": (cout,)} if bias else {})})
+
+    def Embedding(count: int, width: int) -> Layer:
+        return Layer(table["embedding"], {"weight": (count, width)})
+
+    def LayerNorm(width: int) -> Layer:
+        return Layer(table["layer_norm"], {"weight": (width,), "bias": (width,)})
 
     def BatchNorm2d(count: int) -> Layer:
         names = ("weight", "bias", "running_mean", "running_var")
         return Layer(table["batch_norm"], dict.fromkeys(names, (count,)))
 
+    plain = {name: partial(Layer, table.get(kind), {}) for name, kind in PLAIN.items()}
     return SimpleNamespace(
         Module=Module, Sequential=Sequential, Conv2d=Conv2d, MaxPool2d=MaxPool2d, Linear=Linear,
-        BatchNorm2d=BatchNorm2d, ReLU=lambda: Layer(table["relu"], {}), Flatten=lambda: Layer(table["flatten"], {}),
+        BatchNorm2d=BatchNorm2d, Embedding=Embedding, LayerNorm=LayerNorm, **plain,
+        functional=SimpleNamespace(scaled_dot_product_attention=table.get("attention")),
     )  # fmt: skip
 
 

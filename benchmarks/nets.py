@@ -72,9 +72,62 @@ def resnet18(nn: Any) -> Any:
     return ResNet18()
 
 
+def mlp_small(nn: Any) -> Any:
+    return nn.Sequential(nn.Linear(10, 32), nn.Sigmoid(), nn.Linear(32, 1))
+
+
+def mlp(nn: Any) -> Any:
+    return nn.Sequential(
+        nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10)
+    )  # fmt: skip
+
+
+def gpt(nn: Any, layers: int = 4, width: int = 256, heads: int = 4, length: int = 128, tokens: int = 256) -> Any:
+    """A GPT-2 of tokens [batch, length]: logits [batch * length, tokens]. No dropout."""
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.ln_1, self.ln_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.c_attn, self.c_proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+        def forward(self, x: Any) -> Any:
+            x = x + self.c_proj(self.attend(self.c_attn(self.ln_1(x))))
+            return x + self.mlp(self.ln_2(x))
+
+        def attend(self, qkv: Any) -> Any:
+            batch, long, _ = qkv.shape
+            parts = (qkv[..., i * width : (i + 1) * width] for i in range(3))
+            q, k, v = (part.reshape(batch, long, heads, width // heads).swapaxes(1, 2) for part in parts)
+            out = nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            return out.swapaxes(1, 2).reshape(batch, long, width)
+
+    class Gpt(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.wte, self.wpe = nn.Embedding(tokens, width), nn.Embedding(length, width)
+            self.h = nn.Sequential(*(Block() for _ in range(layers)))
+            self.ln_f = nn.LayerNorm(width)
+            self.lm_head = nn.Linear(width, tokens, bias=False)
+
+        def forward(self, x: Any) -> Any:
+            out = self.lm_head(self.ln_f(self.h(self.wte(x) + self.wpe.weight)))
+            return out.reshape(-1, tokens)
+
+    return Gpt()
+
+
 def tiny(nn: Any) -> Any:
     """For the smoke test: compiles in no time."""
     return nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
+
+
+def trainer(work: Any, model: Any, nn: Any, optim: Any, rate: float) -> Any:
+    """The step of a training workload, with torch's API or graphtorch's."""
+    losses = {"cross_entropy": nn.CrossEntropyLoss, "mse": nn.MSELoss}
+    optimizers = {"sgd": optim.SGD, "adamw": optim.AdamW}
+    return train_step(model, losses[work.loss](), optimizers[work.optimizer](model.parameters(), lr=rate))
 
 
 def train_step(model: Any, loss_fn: Any, optimizer: Any) -> Any:

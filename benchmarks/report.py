@@ -27,13 +27,13 @@ def ratio(ours: Rounds, theirs: Rounds) -> float:
     return median(a / b for a, b in zip(medians(ours), medians(theirs), strict=True))
 
 
-def fraction(flops: int, times: Rounds, rates: Rounds) -> float:
-    """The median over the rounds of the rate (flops per ms) over that round's peak in GFLOP/s.
+def fraction(amount: int, times: Rounds, rates: Rounds) -> float:
+    """The median over the rounds of the rate (operations, or bytes, per ms) over that round's peak in G/s.
 
     A round's peak is the best of its burst: what disturbs a measure of the peak only ever makes it less.
     """
     pairs = zip(medians(times), map(max, rates), strict=True)
-    return median(flops / (ms * 1e6) / peak for ms, peak in pairs)
+    return median(amount / (ms * 1e6) / peak for ms, peak in pairs)
 
 
 def workload(
@@ -48,20 +48,27 @@ def workload(
             "median_ms": median(medians(times)),
             "min_ms": min(map(min, times)),
             "rounds_ms": medians(times),
-            "peak_fraction": fraction(work.flops, times, rates),
+            "peak_fraction": fraction(work.bytes or work.flops, times, rates),
             "ratio": ratio(rounds[OURS], times) if OURS in rounds else None,
         }
     others = [name for name in rows if not name.startswith(OURS)]
     best = min(others, key=lambda name: rows[name]["median_ms"]) if others else None
     reached = rows[best]["ratio"] if best else None
+    peaks = [max(burst) for burst in rates]
     return {
-        "name": work.name, "title": work.title, "flops": work.flops, "reference": reference, "peers": rows,
-        "left_out": left_out, "peak_gflops": [max(burst) for burst in rates], "best": best, "ratio": reached,
-        "reach": work.reach, "met": None if None in (reached, work.reach) else reached <= work.reach,
+        "name": work.name, "title": work.title, "flops": work.flops, "bytes": work.bytes, "reference": reference,
+        "peers": rows, "left_out": left_out, "best": best, "ratio": reached, "reach": work.reach,
+        "met": None if None in (reached, work.reach) else reached <= work.reach,
+        "peak_gflops": [] if work.bytes else peaks, "copy_gb_s": peaks if work.bytes else [],
     }  # fmt: skip
 
 
 COLUMNS = ("", "median ms", "min ms", "ratio", "reach", "of peak", "first call s", "memory MB")
+
+
+def columns(found: dict[str, Any]) -> list[str]:
+    """The heads; what only moves bytes is compared with the copy bandwidth."""
+    return ["of copy" if head == "of peak" and found["bytes"] else head for head in COLUMNS]
 
 
 def cells(found: dict[str, Any]) -> list[list[str]]:
@@ -83,7 +90,7 @@ def _ms(value: float) -> str:
 
 def table(found: dict[str, Any]) -> str:
     """As printed: columns under each other."""
-    rows = [list(COLUMNS), *cells(found)]
+    rows = [columns(found), *cells(found)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
     lines = [row[0].ljust(widths[0]) + "".join(map(_right, row[1:], widths[1:])) for row in rows]
     return "\n".join([found["title"], *(line.rstrip() for line in lines), *notes(found)])
@@ -117,7 +124,7 @@ def markdown(result: dict[str, Any]) -> str:
     """For RESULTS.md: the machine, the versions, and one table with a row per workload and peer."""
     lines = [*(f"{line}.  " for line in heading(result).splitlines()), f"{', '.join(versions(result))}.", ""]
     for found in result["workloads"]:
-        header = [found["title"], *COLUMNS[1:]]
+        header = [found["title"], *columns(found)[1:]]
         lines += ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
         lines += ["| " + " | ".join(row) + " |" for row in cells(found)]
         lines += ["", *(f"{note}  " for note in notes(found)), *([""] if found["left_out"] else [])]

@@ -60,13 +60,13 @@ class Run:
                 self.say(f"{work.name}: {peer.name} starts")
                 group.start(peer.name, lambda p=peer: self.start(p.name, work, model_file))
             reference = self._check(work, group)
-            peak = self.start("peak")
+            peak = self.start("copy" if work.bytes else "peak")
             group.running.append(peak)
             rounds = self._rounds(work, group)
             used = group.each(lambda process: process.close())
         finally:
             group.kill()
-        rates = rounds.pop("peak")
+        rates = rounds.pop(peak.name)
         facts = {p.name: {**p.facts, **used[p.name]} for p in group.running if p is not peak}
         return report.workload(work, reference, facts, {n: rounds[n] for n in facts}, rates, group.left_out)
 
@@ -106,7 +106,9 @@ class Run:
         """What each process answered in each round; every other round goes backwards."""
         times: dict[str, report.Rounds] = {p.name: [] for p in group.running}
         for index in range(self.rounds):
-            found = group.each(lambda p: p.burst(self.burst if p.name != "peak" else PEAK_BURST), backwards=index % 2)
+            found = group.each(
+                lambda p: p.burst(self.burst if p.name not in ("peak", "copy") else PEAK_BURST), backwards=index % 2
+            )
             for name, values in found.items():
                 times[name].append(values)
             self.say(f"{work.name}: round {index + 1} of {self.rounds}")

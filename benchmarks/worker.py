@@ -61,11 +61,12 @@ def prepare(task: dict[str, Any]) -> tuple[Callable[[], Any], dict[str, Any]]:
 
 
 def prepare_machine(task: dict[str, Any]) -> tuple[Callable[[], Any], dict[str, Any]]:
-    """The measure of the machine: once and all of it, or ("peak") again in every round."""
+    """The measure of the machine: once and all of it, or ("peak", "copy") one of them again in every round."""
     from benchmarks import peak
 
     facts = peak.measure_all(task["threads"]) if task["peer"] == "machine" else {}
-    return peak.fma_rate(task["threads"]), facts
+    rate = peak.copy_rate if task["peer"] == "copy" else peak.fma_rate
+    return rate(task["threads"]), facts
 
 
 def serve(task: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> None:
@@ -74,7 +75,7 @@ def serve(task: dict[str, Any], answer: Callable[[dict[str, Any]], None]) -> Non
     answer({"ready": facts})
     for line in sys.stdin:
         seconds = float(line)
-        answer({"gflops": rates(step, seconds)} if of_machine else {"ms": burst(step, seconds)})
+        answer({"rates": rates(step, seconds)} if of_machine else {"ms": burst(step, seconds)})
     answer({"peak_mb": peak_memory() / 2**20})
 
 

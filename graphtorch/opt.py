@@ -24,6 +24,7 @@ from graphtorch.ir.text import parse_graph, print_graph
 
 #: stage -> "module:function", a function from Graph to text; imported when asked for
 STAGES = {
+    "fusion": "graphtorch.codegen.stages:fusion_text",
     "kernels": "graphtorch.codegen.stages:kernels_text",
     "scheduled": "graphtorch.codegen.stages:scheduled_text",
     "llvm": "graphtorch.codegen.stages:llvm_text",

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-from benchmarks.workloads import Workload
+from benchmarks.workloads import OPS, Workload
 
 Step = Callable[[], Any]
-ALL = ("train", "infer", "matmul", "conv")
+ALL = ("train", "infer", *OPS)
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,28 @@ def _batch_norm(layer: Layer, x: Any) -> Any:
     return x * scale[:, None, None] + (v["bias"] - mean * scale)[:, None, None]
 
 
+def _normal(x: Any) -> Any:
+    """Rows less their means, over their deviations."""
+    return (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + EPS)
+
+
+def _attention(query: Any, key: Any, value: Any, is_causal: bool) -> Any:
+    scores = query @ key.swapaxes(-1, -2) * query.shape[-1] ** -0.5
+    seen = jnp.tril(jnp.ones(scores.shape[-2:], bool)) if is_causal else True
+    return jax.nn.softmax(jnp.where(seen, scores, -jnp.inf)) @ value
+
+
 TABLE = {
     "conv2d": _conv2d,
     "max_pool2d": _max_pool2d,
     "batch_norm": _batch_norm,
-    "linear": lambda layer, x: x @ layer.values["weight"].T + layer.values["bias"],
+    "linear": lambda layer, x: x @ layer.values["weight"].T + layer.values.get("bias", 0),
+    "embedding": lambda layer, x: layer.values["weight"][x],
+    "layer_norm": lambda layer, x: _normal(x) * layer.values["weight"] + layer.values["bias"],
+    "attention": _attention,
     "relu": lambda layer, x: jnp.maximum(x, 0),
+    "sigmoid": lambda layer, x: jax.nn.sigmoid(x),
+    "gelu": lambda layer, x: jax.nn.gelu(x, approximate=False),
     "flatten": lambda layer, x: x.reshape(x.shape[0], -1),
 }
 
@@ -64,7 +80,7 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
     layers, model = _model(work)
     state = _state(layers)
     if work.kind == "train":
-        return _training(layers, model, state, inputs)
+        return _training(work, layers, model, state, inputs)
 
     @jax.jit
     def infer(state: State, x: Any) -> Any:
@@ -74,29 +90,65 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
     return lambda: np.asarray(infer(state, *inputs))
 
 
-def _training(layers: dict[str, Layer], model: Any, state: State, inputs: list[Any]) -> Step:
+def _training(work: Workload, layers: dict[str, Layer], model: Any, state: State, inputs: list[Any]) -> Step:
+    start, update = {"sgd": (_no_moments, _sgd), "adamw": (_moments, _adamw)}[work.optimizer]
     running = {name: value for name, value in state.items() if "running" in name}
     params = {name: value for name, value in state.items() if name not in running}
+    moments = start(params)
 
     def loss(params: State, running: State, x: Any, y: Any) -> Any:
         _bind(layers, params | running)
-        logs = jax.nn.log_softmax(model(x))
+        value = _LOSSES[work.loss](model(x), y)
         after = {name: layers[name.rpartition(".")[0] + "."].values[name.rpartition(".")[2]] for name in running}
-        return -logs[jnp.arange(len(y)), y].mean(), after
+        return value, after
 
-    def step(params: State, running: State, x: Any, y: Any) -> Any:
+    def step(params: State, running: State, moments: Any, x: Any, y: Any) -> Any:
         (value, after), grads = jax.value_and_grad(loss, has_aux=True)(params, running, x, y)
-        return {name: p - LEARNING_RATE * grads[name] for name, p in params.items()}, after, value
+        return *update(params, grads, moments), after, value
 
-    compiled = jax.jit(step, donate_argnums=(0, 1))
+    compiled = jax.jit(step, donate_argnums=(0, 1, 2))
 
     def run() -> Any:
-        nonlocal params, running
-        params, running, value = compiled(params, running, *inputs)
+        nonlocal params, running, moments
+        params, moments, running, value = compiled(params, running, moments, *inputs)
         jax.block_until_ready((params, running))
         return np.asarray(value)
 
     return run
+
+
+def _cross_entropy(scores: Any, y: Any) -> Any:
+    return -jax.nn.log_softmax(scores)[jnp.arange(len(y)), y].mean()
+
+
+_LOSSES: dict[str, Any] = {"cross_entropy": _cross_entropy, "mse": lambda out, y: ((out - y) ** 2).mean()}
+
+
+def _no_moments(params: State) -> Any:
+    return ()
+
+
+def _sgd(params: State, grads: State, moments: Any) -> Any:
+    return {name: p - LEARNING_RATE * grads[name] for name, p in params.items()}, moments
+
+
+def _moments(params: State) -> Any:
+    first, second = ({name: jnp.zeros_like(p) for name, p in params.items()} for _ in range(2))
+    return jnp.zeros(()), first, second
+
+
+def _adamw(params: State, grads: State, moments: Any, decay: float = 0.01) -> Any:
+    """torch's, with its defaults."""
+    steps, first, second = moments
+    steps = steps + 1
+    first = {name: 0.9 * m + 0.1 * grads[name] for name, m in first.items()}
+    second = {name: 0.999 * v + 0.001 * grads[name] ** 2 for name, v in second.items()}
+    a, b = 1 - 0.9**steps, jnp.sqrt(1 - 0.999**steps)
+    after = {
+        name: p * (1 - LEARNING_RATE * decay) - LEARNING_RATE / a * first[name] / (jnp.sqrt(second[name]) / b + 1e-8)
+        for name, p in params.items()
+    }
+    return after, (steps, first, second)
 
 
 def _model(work: Workload) -> tuple[dict[str, Layer], Any]:
@@ -123,4 +175,11 @@ def _bind(layers: dict[str, Layer], state: State) -> None:
         layer.values = {name: state[prefix + name] for name in layer.shapes}
 
 
-_OPS: dict[str, Any] = {"matmul": lambda a, b: a @ b, "conv": lambda x, w: _product(x, w, 1, 1)}
+_OPS: dict[str, Any] = {
+    "matmul": lambda a, b: a @ b,
+    "conv": lambda x, w: _product(x, w, 1, 1),
+    "elementwise": lambda x, y: jnp.tanh(x * 1.5 + y) * jax.nn.sigmoid(y) - jnp.exp(-x * x),
+    "softmax": jax.nn.softmax,
+    "layer_norm": _normal,
+    "column_sum": lambda x: x.sum(0),
+}

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.nets import train_step
+from benchmarks.nets import trainer
 from benchmarks.peers import Step
 from benchmarks.workloads import LEARNING_RATE, Workload, fill
 
@@ -25,8 +25,7 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
             fill(name, tensor.detach().numpy())
         model = model.to(memory_format=layout)
         if work.kind == "train":
-            optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
-            call = wrap(train_step(model, torch.nn.CrossEntropyLoss(), optimizer))
+            call = wrap(trainer(work, model, torch.nn, torch.optim, LEARNING_RATE))
             return lambda: call(*inputs).detach().numpy()
         call = wrap(model.eval())
     # torch.compile has more to guard under inference_mode; eager torch is faster there.
@@ -43,4 +42,15 @@ def _conv(x: Any, w: Any) -> Any:
     return torch.nn.functional.conv2d(x, w, padding=1)
 
 
-_OPS: dict[str, Any] = {"matmul": lambda a, b: a @ b, "conv": _conv}
+def _elementwise(x: Any, y: Any) -> Any:
+    return torch.tanh(x * 1.5 + y) * torch.sigmoid(y) - torch.exp(-x * x)
+
+
+_OPS: dict[str, Any] = {
+    "matmul": lambda a, b: a @ b,
+    "conv": _conv,
+    "elementwise": _elementwise,
+    "softmax": lambda x: torch.nn.functional.softmax(x, -1),
+    "layer_norm": lambda x: torch.nn.functional.layer_norm(x, x.shape[-1:]),
+    "column_sum": lambda x: x.sum(0),
+}

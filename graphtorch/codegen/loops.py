@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.ir.expr import Buffer, Const, Expr, Values, Var
+from graphtorch.ir.expr import Attention, AttentionGrad, Buffer, Const, Expr, Values, Var
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +100,16 @@ class RowsNest:
 
 
 @dataclass(frozen=True, eq=False)
+class AttentionNest:
+    """Attention, or its gradient, over ``params``; ``outputs`` has None for a result that nobody reads."""
+
+    name: str
+    params: tuple[Param, ...]
+    body: Attention | AttentionGrad
+    outputs: tuple[Buffer | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class ScatterNest:
     """``output[vars] = init``; then for every index of ``domain``, in order, ``term`` is added in row ``row``.
 
@@ -134,4 +144,4 @@ class BundleNest:
         return (*(p for p in every if p.mode == "in"), *(p for p in every if p.mode != "in"))
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | BundleNest
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | AttentionNest | BundleNest

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
 from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, ScatterNest
+from graphtorch.codegen.lower_attention import lower_attention
 from graphtorch.codegen.lower_rows import lower_rows
 from graphtorch.ir.expr import (
     Binary,
@@ -33,7 +34,7 @@ from graphtorch.ir.expr import (
     unflatten_index,
     walk,
 )
-from graphtorch.ir.fusible import is_reduction, rows_in
+from graphtorch.ir.fusible import ATTENTION, is_reduction, rows_in
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.in_place import root
@@ -97,6 +98,8 @@ def single_node_graph(node: Node) -> Graph:
 
 
 def _lower_body(body: Graph, name: str) -> Nest:
+    if any(n.op.name in ATTENTION for n in body.nodes):
+        return lower_attention(body, name)
     rows = rows_in(body)
     if rows is not None:
         return lower_rows(body, rows, name)

@@ -12,8 +12,9 @@ from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.ops.gradient import has_gradients
+from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passmanager import Pass, run_passes
-from graphtorch.ir.pipeline import OPTIMIZE, OPTIMIZE_CUDA
+from graphtorch.ir.pipeline import OPTIMIZE, OPTIMIZE_CUDA, SIMPLIFY
 
 
 def _scheduled(graph: Graph, passes: Sequence[Pass] = OPTIMIZE) -> Graph:
@@ -29,6 +30,13 @@ def _scheduled(graph: Graph, passes: Sequence[Pass] = OPTIMIZE) -> Graph:
 def _kernels(graph: Graph) -> Iterable[Kernel]:
     """Scheduled for this CPU, each once."""
     return dict.fromkeys(launch.kernel for launch in schedule_graph(_scheduled(graph), host_target()))
+
+
+def fusion_text(graph: Graph) -> str:
+    """What becomes one kernel, the bytes that it moves, and why the rest stays apart."""
+    if any(n.op.name == "fusion" for n in graph.nodes):
+        raise IRError("GT812", "the graph was fused already", ["leave out fuse: the report is of what it would do"])
+    return Fuse().explain(run_passes(graph, SIMPLIFY))
 
 
 def kernels_text(graph: Graph) -> str:

@@ -10,6 +10,7 @@ from graphtorch.frontend.program import Program, Stats
 from graphtorch.frontend.trace import name_of
 from graphtorch.frontend.usage import MemoryReport, memory_of
 from graphtorch.ir.graph import Graph
+from graphtorch.ir.passes.fuse import Fuse
 
 
 class Inspection:
@@ -42,7 +43,10 @@ class Inspection:
 
     @property
     def stages(self) -> list[dict[str, str]]:
-        """For each program the text of every stage, from the trace to LLVM IR, in order."""
+        """For each program the text of every stage, from the trace to LLVM IR, in order.
+
+        "fusion" is no stage of its own: it says what `fuse` made one kernel, the bytes that this saves, and why.
+        """
         return [_texts(p) for p in self._order]
 
     def explain(self) -> str:
@@ -72,7 +76,7 @@ class Inspection:
         paths = []
         for number, texts in enumerate(self.stages):
             for index, (name, text) in enumerate(texts.items()):
-                suffix = {"kernels": "gtk", "llvm": "ll"}.get(name.split()[-1], "gt")
+                suffix = {"kernels": "gtk", "llvm": "ll", "fusion": "txt"}.get(name.split()[-1], "gt")
                 path = os.path.join(directory, f"{number}-{index:02d}-{name.replace(' ', '-')}.{suffix}")
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(text)
@@ -81,7 +85,13 @@ class Inspection:
 
 
 def _texts(program: Program) -> dict[str, str]:
-    texts = {name: str(graph) for name, graph in program.stats.stages}
+    texts: dict[str, str] = {}
+    before: Graph | None = None
+    for name, graph in program.stats.stages:
+        if before is not None and name.split()[-1] == Fuse.name:
+            texts[f"{name.removesuffix(Fuse.name)}fusion"] = Fuse().explain(before)
+        texts[name] = str(graph)
+        before = graph
     for prefix, executable in (("", program.forward), ("backward ", program.backward), ("once ", program.once)):
         if executable is not None:
             kernels = dict.fromkeys(launch.kernel for launch in executable.launches)

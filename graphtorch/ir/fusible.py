@@ -14,8 +14,10 @@ INJECTIVE = frozenset(
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
-#: kernels that nothing joins but what is free
-ALONE = frozenset(["index_add"])
+#: kernels that nothing follows; they read operands where these lie
+ATTENTION = frozenset(["attention", "attention_grad"])
+#: kernels that nothing joins but what is free; attention takes what moves its operands as well
+CLOSED = ATTENTION | {"index_add"}
 #: little enough to compute for each time that a contraction stages its operand
 CHEAP = frozenset(
     "add sub mul div neg abs relu where maximum minimum cast".split()

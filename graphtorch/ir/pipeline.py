@@ -9,6 +9,7 @@ from graphtorch.ir.passes.bundle import Bundle
 from graphtorch.ir.passes.canonicalize import Canonicalize
 from graphtorch.ir.passes.cse import Cse
 from graphtorch.ir.passes.dce import Dce
+from graphtorch.ir.passes.decompose import Decompose
 from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passes.transposes import Transposes
@@ -23,10 +24,12 @@ FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
-#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, and plain reads. A kernel has
-#: 4 KiB for its parameters
+#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, plain reads, and attention in
+#: parts. A kernel has 4 KiB for its parameters
 OPTIMIZE_CUDA: tuple[Pass, ...] = (
-    *SIMPLIFY,
+    Autodiff(),
+    Decompose(),
+    *SIMPLIFY[1:],
     Fuse(prologues=False, chains=False, rows=False),
     Bundle(most=48, reductions=False),
     Alias(),
@@ -34,7 +37,7 @@ OPTIMIZE_CUDA: tuple[Pass, ...] = (
 
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {
-    p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Fuse, Bundle, Alias)
+    p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Fuse, Bundle, Alias)
 }
 
 

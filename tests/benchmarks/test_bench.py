@@ -120,7 +120,12 @@ def test_operations():
     for name, flops in expected.items():
         assert BY_NAME[name].flops == pytest.approx(flops, rel=1e-3)
     assert BY_NAME["conv-64"].flops == 2 * (8 * 64 * 56 * 56) * (64 * 3 * 3)
+    tokens, width = 8 * 128, 256
+    layer = 2 * tokens * width * (3 + 1 + 4 + 4) * width + 2 * tokens * 128 * width  # half of the scores are seen
+    assert BY_NAME["gpt-train"].flops == 3 * (4 * layer + 2 * tokens * width * 256)
     first, rest = 2 * 4 * 8 * 6, 2 * 4 * 6 * 3
+    assert BY_NAME["softmax"].bytes == 2 * 4 * 4096 * 1024 and BY_NAME["elementwise"].bytes == 3 * 4 * 4096 * 1024
+    assert BY_NAME["column-sum"].bytes == 4 * (4096 * 1024 + 1024) and BY_NAME["matmul-512"].bytes == 0
     assert BY_NAME["tiny-train"].flops == 3 * (first + rest) - first
 
 
@@ -128,9 +133,9 @@ def test_the_nets_have_the_same_parameters_in_every_library():
     from benchmarks.layers import namespace
     from graphtorch import nn
 
-    kinds = ("conv2d", "max_pool2d", "linear", "batch_norm", "relu", "flatten")
+    kinds = ("conv2d", "max_pool2d", "linear", "batch_norm", "relu", "flatten", "embedding", "layer_norm")
     table = dict.fromkeys(kinds, lambda layer, x: x)
-    for net in (nets.seed, nets.lenet5, nets.resnet18):
+    for net in (nets.seed, nets.lenet5, nets.resnet18, nets.mlp_small, nets.gpt):
         ours = {name: tuple(t.shape) for name, t in net(nn).state_dict().items() if t.ndim}
         plain = net(namespace(table)).layers()
         assert ours == {prefix + name: shape for prefix, layer in plain for name, shape in layer.shapes.items()}

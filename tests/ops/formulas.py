@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -135,6 +135,45 @@ def dot(a: Array, b: Array) -> Array:
     wide = "float64" if a.dtype.kind == "f" else a.dtype
     with np.errstate(all="ignore"):
         return (a.astype(wide)[..., :, :, None] * b.astype(wide)[..., None, :, :]).sum(-2)
+
+
+def attended(q: Array, k: Array, bias: Any, scale: float, causal: bool, at: Any) -> Iterator[tuple[Any, int, float]]:
+    """(row, column, score) of what the rows of ``at`` see."""
+    for t, s in itertools.product(range(q.shape[-2]), range(k.shape[-2])):
+        if causal and s > t:
+            continue
+        score = scale * sum(float(a) * float(b) for a, b in zip(q[(*at, t)], k[(*at, s)], strict=True))
+        for b in bias:
+            if b.dtype == bool and not b[(*at, t, s)]:
+                break
+            score += 0.0 if b.dtype == bool else float(b[(*at, t, s)])
+        else:
+            yield (*at, t), s, score
+
+
+def attention(q: Array, k: Array, v: Array, *bias: Array, scale: float, causal: bool) -> tuple[Array, Array]:
+    """By the definition of softmax, with no care for overflow."""
+    out, total = np.zeros((*q.shape[:-1], v.shape[-1])), np.zeros(q.shape[:-1])
+    for at in np.ndindex(q.shape[:-2]):
+        for row, s, score in attended(q, k, bias, scale, causal, at):
+            total[row] += math.exp(score)
+            out[row] += math.exp(score) * v[(*at, s)].astype(float)
+    with np.errstate(all="ignore"):
+        return np.where(total[..., None] == 0, 0, out / total[..., None]), np.log(total)
+
+
+def attention_grad(
+    g: Array, q: Array, k: Array, v: Array, whole: Array, delta: Array, *bias: Array, scale: float, causal: bool
+) -> tuple[Array, Array, Array]:
+    dq, dk, dv = (np.zeros(x.shape) for x in (q, k, v))
+    for at in np.ndindex(q.shape[:-2]):
+        for row, s, score in attended(q, k, bias, scale, causal, at):
+            column, weight = (*at, s), math.exp(score - whole[row])
+            ds = weight * (float(g[row].astype(float) @ v[column].astype(float)) - float(delta[row]))
+            dq[row] += scale * ds * k[column].astype(float)
+            dk[column] += scale * ds * q[row].astype(float)
+            dv[column] += weight * g[row].astype(float)
+    return dq, dk, dv
 
 
 def taps(size: Any, kernel: Any, out: Any, *, stride: Any, padding: Any, dilation: Any, **_: Any) -> Any:
@@ -357,6 +396,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cat": cat,
     "iota": iota,
     "dot": dot,
+    "attention": attention,
+    "attention_grad": attention_grad,
     "conv": conv,
     "conv_input_grad": conv_input_grad,
     "conv_weight_grad": conv_weight_grad,

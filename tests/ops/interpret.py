@@ -16,7 +16,19 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import expr
-from graphtorch.ir.expr import Buffer, BufferSource, Compute, Expr, Reduce, Scatter, Var
+from graphtorch.ir.expr import (
+    Attention,
+    AttentionGrad,
+    Buffer,
+    BufferSource,
+    Compute,
+    Expr,
+    Reduce,
+    Scatter,
+    Source,
+    Var,
+    compute,
+)
 from graphtorch.ir.types import dtype_from_name, int64
 
 Env = dict[Var, Any]
@@ -96,6 +108,10 @@ def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]
     found, memory = lowered(op, arrays, attrs)
     if isinstance(found, Reduce):
         return _reduce(found, memory)
+    if isinstance(found, Attention):
+        return _attention(found, memory)
+    if isinstance(found, AttentionGrad):
+        return _attention_grad(found, memory)
     if isinstance(found, Scatter):
         return [_scatter(found, memory)]
     return [_compute(part, memory) for part in (found if isinstance(found, tuple) else (found,))]
@@ -115,6 +131,40 @@ def _compute(c: Compute, memory: Memory) -> np.ndarray[Any, Any]:
     for point in itertools.product(*map(range, c.shape)):
         out[point] = evaluate_expr(body, dict(zip(index, point, strict=True)), memory)
     return out
+
+
+def _array(source: Source, memory: Memory) -> np.ndarray[Any, Any]:
+    return _compute(compute(source.shape, source.dtype, lambda *i: source[i]), memory)
+
+
+def _scores(a: Attention, memory: Memory) -> np.ndarray[Any, Any]:
+    """Every score, in float64."""
+    query, key = (_array(x, memory).astype(float) for x in (a.query, a.key))
+    product, index = Var("product", a.dtype), _variables("i", (*a.lead, a.rows, a.columns))
+    score = a.score(index[:-2], index[-2], index[-1], product)
+    out = query @ key.swapaxes(-1, -2)
+    for point in np.ndindex(out.shape):
+        env = {**dict(zip(index, point, strict=True)), product: a.dtype.np.type(out[point])}
+        out[point] = evaluate_expr(score, env, memory)
+    return out
+
+
+def _attention(a: Attention, memory: Memory) -> list[np.ndarray[Any, Any]]:
+    s, value = _scores(a, memory), _array(a.value, memory).astype(float)
+    with np.errstate(all="ignore"):
+        whole = np.log(np.exp(s).sum(-1))
+        p = np.where((whole == -np.inf)[..., None], 0, np.exp(s - whole[..., None]))
+        return [x.astype(a.dtype.np) for x in (p @ value, whole)]
+
+
+def _attention_grad(d: AttentionGrad, memory: Memory) -> list[np.ndarray[Any, Any]]:
+    a, sources = d.forward, (d.grad, d.forward.query, d.forward.key, d.forward.value, d.logsumexp, d.delta)
+    g, query, key, value, whole, delta = (_array(x, memory).astype(float) for x in sources)
+    with np.errstate(all="ignore"):
+        p = np.where((whole == -np.inf)[..., None], 0, np.exp(_scores(a, memory) - whole[..., None]))
+        ds = p * (g @ value.swapaxes(-1, -2) - delta[..., None])
+        found = (a.scale * ds @ key, a.scale * ds.swapaxes(-1, -2) @ query, p.swapaxes(-1, -2) @ g)
+        return [x.astype(a.dtype.np) for x in found]
 
 
 def _scatter(s: Scatter, memory: Memory) -> np.ndarray[Any, Any]:

@@ -18,6 +18,7 @@ from graphtorch.ir.types import (
     DType,
     TensorType,
     bool_,
+    dtype_from_name,
     float32,
     float64,
     int8,
@@ -259,6 +260,33 @@ def dots() -> Iterator[Sample]:
     yield Sample((np.array([[np.nan, 1.0], [np.inf, 0.0]], np.float32), np.array([[1.0], [2.0]], np.float32)))
 
 
+def attentions() -> Iterator[Sample]:
+    free, causal = {"scale": 0.4, "causal": False}, {"scale": 0.3, "causal": True}
+    yield Sample((array(5, 3), array(4, 3), array(4, 2)), free, smooth=True)
+    yield Sample((strided(2, 5, 3), array(2, 4, 3), strided(2, 4, 6)), causal, smooth=True)
+    yield Sample((array(2, 3, 5), array(2, 7, 5), array(2, 7, 4), array(2, 3, 7)), free, smooth=True)
+    yield Sample((array(2, 3, 5), array(2, 7, 5), array(2, 7, 4), ~array(2, 3, 7, dtype=bool_)), free, smooth=True)
+    yield Sample((array(3, 5, dtype=float64), array(7, 5, dtype=float64), array(7, 2, dtype=float64)), causal)
+    yield Sample((array(3, 5), array(7, 5), array(7, 4), np.zeros((3, 7), bool)), free)
+    yield Sample((array(0, 5), array(7, 5), array(7, 4)), free, smooth=True)
+    yield Sample((array(3, 5), array(0, 5), array(0, 4)), causal)
+    yield Sample((np.array([[np.nan, 1.0], [1.0, 2.0]], np.float32), array(3, 2), array(3, 4)), free)
+
+
+def attention_grads() -> Iterator[Sample]:
+    for s in attentions():
+        query, key, value, *bias = s.operands
+        rows, dtype = query.shape[:-1], query.dtype
+        grad = array(*rows, value.shape[-1], dtype=dtype_from_name(dtype.name))
+        whole = np.asarray(array(*rows, low=1, high=3), dtype)
+        delta = np.asarray(array(*rows, low=-1, high=1), dtype)
+        yield Sample((grad, query, key, value, whole, delta, *bias), s.attrs, s.smooth)
+    low = np.full(3, -np.inf, np.float32)
+    seen = np.zeros((3, 7), bool)
+    operands = (array(3, 4), array(3, 5), array(7, 5), array(7, 4), low, array(3), seen)
+    yield Sample(operands, {"scale": 0.4, "causal": False})
+
+
 #: (input, weight, output) sizes and attributes
 _CONVOLUTIONS = (
     ((1, 5, 6, 8), (2, 5, 3, 4), (1, 2, 4, 5), {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}),
@@ -381,6 +409,8 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "cat": cats,
     "iota": iotas,
     "dot": dots,
+    "attention": attentions,
+    "attention_grad": attention_grads,
     "conv": convolutions,
     "conv_input_grad": input_grads,
     "conv_weight_grad": weight_grads,
@@ -424,6 +454,7 @@ def alike(names: tuple[str, ...], refused: list[Refused]) -> dict[str, list[Refu
 
 _SHAPES: Refused = ([t(2, 3), t(3, 2)], {})
 _DTYPES: Refused = ([t(2, 3), t(2, 3, dtype=int64)], {})
+_ATTENTION = {"scale": 0.5, "causal": False}
 _CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 _POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}
 
@@ -481,6 +512,18 @@ REFUSED: dict[str, list[Refused]] = {
     "dot": [
         ([t(2, 3), t(2, 5)], {}), ([t(3), t(3, 2)], {}), ([t(2, 3, 5), t(7, 5, 3)], {}),
         ([t(2, 3), t(3, 5, dtype=float64)], {}),
+    ],
+    "attention": [
+        ([t(5, 3, dtype=int64), t(7, 3, dtype=int64), t(7, 2, dtype=int64)], _ATTENTION),
+        ([t(5, 3), t(7, 3, dtype=float64), t(7, 2)], _ATTENTION), ([t(5, 3), t(7, 3), t(7, 2, dtype=float64)], _ATTENTION),
+        ([t(5, 3), t(7, 4), t(7, 2)], _ATTENTION), ([t(2, 5, 3), t(7, 3), t(7, 2)], _ATTENTION),
+        ([t(5, 3), t(7, 3), t(6, 2)], _ATTENTION), ([t(3), t(3), t(3)], _ATTENTION),
+        ([t(5, 3), t(7, 3), t(7, 2), t(7)], _ATTENTION), ([t(5, 3), t(7, 3), t(7, 2), t(5, 7, dtype=int64)], _ATTENTION),
+    ],
+    "attention_grad": [
+        ([t(5, 3), t(5, 3), t(7, 3), t(7, 2), t(5), t(5)], _ATTENTION),
+        ([t(5, 2), t(5, 3), t(7, 3), t(7, 2), t(7), t(5)], _ATTENTION),
+        ([t(5, 2), t(5, 3), t(7, 3), t(7, 2), t(5), t(5, dtype=float64)], _ATTENTION),
     ],
     "conv": [
         ([t(1, 3, 5, 4), t(2, 4, 3, 2)], _CONV), ([t(1, 4, 5, 7), t(3, 2, 1, 1)], {**_CONV, "groups": 2}),

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from graphtorch.ir.expr import Reduce
+from graphtorch.ir.expr import Attention, AttentionGrad, Reduce
 from graphtorch.ir.op import OPS
 from tests.ops.interpret import lowered, run_lower
 from tests.ops.samples import SAMPLES, cases
@@ -19,6 +19,10 @@ BUDGET = 6000
 def cost(op, sample):
     """How many elements are computed, times those of the domain."""
     found, _ = lowered(op, list(sample.operands), sample.attrs)
+    if isinstance(found, AttentionGrad):
+        found = found.forward
+    if isinstance(found, Attention):
+        return math.prod(found.lead) * found.rows * found.columns
     domain = math.prod(found.domain) if isinstance(found, Reduce) else 1
     shape = found.shape if not isinstance(found, tuple) else found[0].shape
     return math.prod(shape) * max(domain, 1)

@@ -13,7 +13,17 @@ from functools import partial
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body, Kernel, Param, Stmt, store
-from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, RowsNest, ScatterNest
+from graphtorch.codegen.loops import (
+    AttentionNest,
+    BundleNest,
+    ChainNest,
+    LoopNest,
+    Nest,
+    ReduceNest,
+    RowsNest,
+    ScatterNest,
+)
+from graphtorch.codegen.schedule.attention import attention_body
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
@@ -63,6 +73,8 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
             return _one_after_the_other(nest, flat, target, way) if together is None else together
         case RowsNest():
             return rows_body(nest, flat, target)
+        case AttentionNest():
+            return attention_body(nest, target, flat)
         case ScatterNest():
             return scatter_body(nest, flat, target)
         case BundleNest():

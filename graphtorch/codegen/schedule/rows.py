@@ -80,6 +80,13 @@ def rows_body(nest: RowsNest, flat: Flatten, target: Target) -> Body:
     return nested(outer, lambda: rows("for"), parallel)
 
 
+def rows_loops(nest: RowsNest, flat: Flatten, target: Target) -> list[Stmt]:
+    """The same inside of a task, over what it has in scratch memory, in vectors along the rows."""
+    plan = _plan(nest, flat)
+    lanes = lanes_of(plan.exprs, [b for s in plan.sweeps for b, _, _ in s.stores], target)
+    return list(nested(plan.vars, lambda: _row(plan, {}, lanes), parallel=False))
+
+
 def _over_rows(plan: _Plan) -> bool:
     """Whether vectors run over rows: there are several side by side, and most reads are dense there."""
     if not plan.vars:

@@ -8,6 +8,7 @@ from graphtorch.frontend.nn.arguments import flag, number
 from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.op import PUBLIC, composite
+from graphtorch.ir.ops import attention
 from graphtorch.ir.ops.common import aval_of, require_float
 from graphtorch.ir.types import float32
 
@@ -39,6 +40,39 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite()
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(query @ key.T * scale + mask) @ value, of shape [..., L, Ev].
+
+    ``query`` is [..., L, E], ``key`` [..., S, E], ``value`` [..., S, Ev]; leading dimensions broadcast. ``attn_mask``
+    broadcasts to [..., L, S]: bools say which keys a query sees, other numbers are added to its scores. With
+    ``is_causal`` query i sees keys 0 .. i. ``scale`` is 1 / sqrt(E) unless given. With ``enable_gqa`` there may be
+    fewer heads (dimension -3) of ``key`` and ``value`` than of ``query``, each for as many neighbours.
+    A query that sees no key has zeros.
+
+    Without dropout a compiled program holds no [L, S] matrix, forward or backward: scores are computed block by block
+    (T. Dao, "FlashAttention-2", arXiv:2307.08691 (2023)). Dropout zeroes weights after the softmax; ``dropout_p`` is
+    taken as it is, in training or not, as in torch. ShapeError GT101, GT103 or GT107 for shapes that do not fit,
+    ArgumentError GT304 for a mask together with ``is_causal``, or ``dropout_p`` outside of [0, 1].
+    """
+    number(dropout_p, "dropout_p", 0, 1)
+    (q, k, v, *bias), attrs = attention.operands(query, key, value, attn_mask, is_causal, scale, enable_gqa)
+    if not dropout_p:
+        out: Tensor = attention.attention(q, k, v, *bias, **attrs)
+    else:
+        out = dropout(attention.weights(q, k, tuple(bias), **attrs), dropout_p) @ v
+    return out
+
+
+@composite()
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x * sigmoid(x) of each element. ``inplace`` writes the result into ``input``."""
     out = PUBLIC["F"]["silu"](input)
@@ -53,4 +87,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*PUBLIC["F"], "dropout", "relu", "silu"})
+    return sorted({*PUBLIC["F"], "dropout", "relu", "scaled_dot_product_attention", "silu"})

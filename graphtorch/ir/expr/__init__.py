@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from graphtorch.ir.expr import simplify as _simplify  # noqa: F401  # fills the tables of rules
 from graphtorch.ir.expr.analysis import bounds, flat_index, linear, reshape_index, slopes, unflatten_index
+from graphtorch.ir.expr.attention import Attention, AttentionGrad
 from graphtorch.ir.expr.core import (
     BINARY,
     COMPARE,
@@ -58,6 +59,8 @@ __all__ = [
     "BINARY",
     "COMPARE",
     "UNARY",
+    "Attention",
+    "AttentionGrad",
     "Binary",
     "Buffer",
     "BufferSource",

@@ -3,6 +3,7 @@
 from graphtorch.ir.ops import (
     activation,
     arithmetic,
+    attention,
     casts,
     contract,
     conv,
@@ -24,6 +25,7 @@ from graphtorch.ir.ops import (
 __all__ = [
     "activation",
     "arithmetic",
+    "attention",
     "casts",
     "contract",
     "conv",

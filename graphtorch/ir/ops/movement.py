@@ -433,6 +433,18 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
 
 
 @composite("gt", "Tensor")
+def swapdims(input: Any, dim0: int, dim1: int) -> Any:
+    """Two dimensions swapped; as `transpose`."""
+    return transpose(input, dim0, dim1)
+
+
+@composite("gt", "Tensor")
+def swapaxes(input: Any, axis0: int, axis1: int) -> Any:
+    """Two dimensions swapped; as `transpose`."""
+    return transpose(input, axis0, axis1)
+
+
+@composite("gt", "Tensor")
 def t(input: Any) -> Any:
     """A matrix transposed; 1-d and 0-d tensors as they are."""
     shape = shape_of(input)

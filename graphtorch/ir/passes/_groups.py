@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from graphtorch.ir.fusible import CONTRACTIONS, is_free, is_reduction
+from graphtorch.ir.fusible import ATTENTION, CLOSED, CONTRACTIONS, is_free, is_reduction
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Loc
 from graphtorch.ir.ops.fusion import fusion
@@ -35,7 +35,14 @@ class Group:
         return (self.shape,) if self.second is None else (self.shape, self.second.results[0].type.shape)
 
     @property
+    def is_closed(self) -> bool:
+        """Whether nothing that reads its results joins."""
+        return self.nodes[-1].op.name in CLOSED
+
+    @property
     def kind(self) -> str:
+        if self.nodes[-1].op.name in ATTENTION:
+            return "attention"
         if self.root is None:
             return "loop"
         return "contract" if self.root.op.name in CONTRACTIONS else "reduce"

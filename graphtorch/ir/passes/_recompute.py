@@ -15,6 +15,8 @@ from graphtorch.ir.rows import rows_of
 
 #: what has so many times fewer elements may have to be stored for it
 SMALL = 16
+#: what a reader may compute: attention reads slices where these lie
+RECOMPUTED = CHEAP | {"slice"}
 
 
 def worth_recomputing(groups: Groups) -> frozenset[Node]:
@@ -26,25 +28,32 @@ def worth_recomputing(groups: Groups) -> frozenset[Node]:
         sources = _sources(node, groups, found) if others else None
         if sources is None:
             continue
-        missing = sum(v.type.nbytes for v in sources if not _stays(v, groups))
+        missing = sum(_bytes(v, node) for v in sources if not _stays(v, groups))
         for other in others:
             if other not in read:
                 read[other] = groups.inputs(other.nodes)
-            missing += sum(v.type.nbytes for v in sources - read[other])
+            missing += sum(_bytes(v, node) for v in sources - read[other])
         if missing < node.result.type.nbytes * (1 + len(others)):
             found.add(node)
     return frozenset(found)
 
 
+def _bytes(source: Value, node: Node) -> int:
+    """What is read of a source: of a slice's no more than the slice."""
+    if node.op.name != "slice":
+        return source.type.nbytes
+    return min(source.type.numel, node.result.type.numel) * source.type.dtype.itemsize
+
+
 def _readers(node: Node, groups: Groups) -> set[Group]:
     """The other kernels that read it; none where it is dear, or where one of them would compute it several times."""
     own = groups.of.get(node)
-    if own is None or node.op.name not in CHEAP or node.result in groups.kept:
+    if own is None or node.op.name not in RECOMPUTED or node.result in groups.kept:
         return set()
     others: set[Group] = set()
     for user in groups.users(node.result):
         group = groups.of.get(user)
-        if group is None or not (group is own or user.op.elementwise or rows_of(user)):
+        if group is None or not (group is own or user.op.elementwise or rows_of(user) or group.is_closed):
             return set()
         others.add(group)
     return others - {own}

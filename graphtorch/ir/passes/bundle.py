@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphtorch.ir.fusible import ALONE, rows_in
+from graphtorch.ir.fusible import CLOSED, rows_in
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.ops.fusion import fusion
 from graphtorch.ir.ops.movement import reshape
@@ -73,7 +73,7 @@ def _readers(graph: Graph) -> dict[Node, set[Node]]:
 
 def _is_loop(node: Node) -> bool:
     return (
-        node.body is not None and node.attrs["kind"] == "loop" and not any(n.op.name in ALONE for n in node.body.nodes)
+        node.body is not None and node.attrs["kind"] == "loop" and not any(n.op.name in CLOSED for n in node.body.nodes)
     )
 
 

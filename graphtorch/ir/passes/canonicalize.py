@@ -9,12 +9,14 @@ is looked at again, or None. One sweep in order of execution therefore reaches t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
+from graphtorch.ir import bind
 from graphtorch.ir.graph import Attr, Builder, Graph, Node, Value, rewrite
 from graphtorch.ir.op import OPS
 from graphtorch.ir.ops.gradient import has_gradients
@@ -63,6 +65,12 @@ def simplify(call: Call) -> Value | Call:
             return found
         call, found = found, _step(found)
     return call
+
+
+def bound(call: Call) -> Value:
+    """The value of a call, or of the simpler one that it is, in the graph that is being built."""
+    found = simplify(call)
+    return found if isinstance(found, Value) else bind.bind(found.op, *found.operands, **found.attrs)
 
 
 def _step(call: Call) -> Found:
@@ -210,6 +218,66 @@ def pads(outer: Call, inner: Call) -> Mapping[str, Attr] | None:
     return {"low": low, "high": high, "interior": inner.ints("interior")}
 
 
+def add_of_reshapes(call: Call) -> Found:
+    """A sum of reshapes of one shape is a reshape of the sum: pieces of a gradient are summed where they are found."""
+    a, b = (o.node for o in call.operands)
+    if a is None or b is None or a.op.name != "reshape" or b.op.name != "reshape":
+        return None
+    x, y = a.operands[0], b.operands[0]
+    if x.type != y.type:
+        return None
+    whole = bound(Call(call.op, (x, y), {}, x.type))
+    return Call(OPS["reshape"], (whole,), {"shape": call.type.shape}, call.type)
+
+
+def reshape_of_slice(call: Call) -> Found:
+    """Part of the last dimension, cut in pieces, is some of the pieces of the whole: the reshape comes first, where it
+    moves nothing, and the slice can be read where it lies."""
+    inner = call.first.node
+    if inner is None or inner.op.name != "slice":
+        return None
+    taken = Call(inner.op, inner.operands, inner.attrs, inner.result.type)
+    whole, start, cut = taken.first.type.shape, taken.ints("start"), _cut_of_last(taken.type.shape, call.type.shape)
+    *lead, last = range(len(whole))
+    untouched = all(whole[d] == taken.type.shape[d] for d in lead) and taken.ints("step")[last] == 1
+    if cut is None or not untouched or whole[last] % cut or start[last] % cut:
+        return None
+    pieces = (*whole[:-1], whole[last] // cut, cut)
+    apart = bound(Call(OPS["reshape"], taken.operands, {"shape": pieces}, taken.first.type.with_shape(pieces)))
+    first = start[last] // cut
+    attrs = {
+        "start": (*(0 for _ in lead), first, 0),
+        "stop": (*whole[:-1], first + call.type.shape[-2], cut),
+        "step": (1,) * len(pieces),
+    }
+    return Call(OPS["slice"], (apart,), attrs, call.type)
+
+
+def pad_of_reshape(call: Call) -> Found:
+    """Zeros beside pieces that are joined, in whole pieces: they are put beside the pieces, and then all are joined."""
+    inner = call.first.node
+    if inner is None or inner.op.name != "reshape" or any(call.ints("interior")):
+        return None
+    joined, pieces = inner.result.type.shape, inner.operands[0].type.shape
+    cut, (low, high) = _cut_of_last(joined, pieces), (call.ints("low"), call.ints("high"))
+    if cut is None or any((*low[:-1], *high[:-1])) or low[-1] % cut or high[-1] % cut:
+        return None
+    around = {
+        "low": (*low[:-1], low[-1] // cut, 0),
+        "high": (*high[:-1], high[-1] // cut, 0),
+        "interior": (0,) * len(pieces),
+    }
+    shape = (*call.type.shape[:-1], call.type.shape[-1] // cut, cut)
+    padded = bound(Call(call.op, inner.operands, around, call.type.with_shape(shape)))
+    return Call(OPS["reshape"], (padded,), {"shape": call.type.shape}, call.type)
+
+
+def _cut_of_last(whole: tuple[int, ...], pieces: tuple[int, ...]) -> int | None:
+    """The last size of ``pieces``, if they are ``whole`` with its last dimension in pieces of that size."""
+    fits = len(pieces) == len(whole) + 1 >= 2 and pieces[:-2] == whole[:-1] and pieces[-1] > 1
+    return pieces[-1] if fits and math.prod(pieces[-2:]) == whole[-1] > 0 else None
+
+
 def reduce_of_one(call: Call) -> Found:
     """A reduction over dimensions of size 1 moves elements only."""
     if any(call.first.type.shape[d] != 1 for d in call.ints("dims")):
@@ -222,7 +290,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "detach": (identity,),
     "overwrite": (identity,),
     "clone": (identity,),
-    "add": (neutral(-0.0, 0, both_sides=True),),
+    "add": (neutral(-0.0, 0, both_sides=True), add_of_reshapes),
     "sub": (neutral(0.0, 0, both_sides=False),),
     "mul": (neutral(1.0, 1, both_sides=True), mul_zero, mul_minus_one),
     "div": (neutral(1.0, 1, both_sides=False),),
@@ -231,10 +299,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "where": (where_known,),
     "cast": (cast_same, cast_cast),
     "broadcast_to": (same_shape, absorb),
-    "reshape": (same_shape, of_filled, absorb),
+    "reshape": (same_shape, of_filled, absorb, reshape_of_slice),
     "permute": (permute_identity, of_filled, compose(permutes)),
     "slice": (same_shape, of_filled, compose(slices)),
-    "pad": (same_shape, compose(pads)),
+    "pad": (same_shape, compose(pads), pad_of_reshape),
     "reduce_sum": (reduce_of_one,),
     "reduce_max": (reduce_of_one,),
     "reduce_min": (reduce_of_one,),

@@ -12,7 +12,7 @@ from typing import ClassVar
 from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
 from graphtorch.ir.op import OPS
 from graphtorch.ir.passes._calls import Call
-from graphtorch.ir.passes.canonicalize import simplify
+from graphtorch.ir.passes.canonicalize import bound
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Transposes:
             if len(uses[node.operands[0]]) > 1 or node.operands[0] in kept:
                 return None
             changed = True
-            a, b = (_transposed(x, builder) for x in product.operands)
+            a, b = map(_transposed, product.operands)
             return builder.bind(product.op, (b, a), {})
 
         out = rewrite(graph, rule)
@@ -54,9 +54,8 @@ def _is_plain_product(node: Node) -> bool:
     return node.op.name == "dot" and len({o.type.ndim for o in node.operands}) == 1
 
 
-def _transposed(value: Value, builder: Builder) -> Value:
+def _transposed(value: Value) -> Value:
     *lead, i, j = range(value.type.ndim)
     op, attrs = OPS["permute"], {"dims": (*lead, j, i)}
     shape = (*value.type.shape[:-2], *value.type.shape[:-3:-1])
-    found = simplify(Call(op, (value,), attrs, value.type.with_shape(shape)))
-    return found if isinstance(found, Value) else builder.bind(found.op, found.operands, dict(found.attrs))[0]
+    return bound(Call(op, (value,), attrs, value.type.with_shape(shape)))
