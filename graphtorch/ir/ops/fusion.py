@@ -10,7 +10,7 @@ from graphtorch.ir.types import TensorType
 
 
 class Fusion(Op):
-    """Several nodes that become one kernel. ``kind`` is "loop", "reduce", "contract" or "attention"; "bundle" of fusions.
+    """Several nodes that become one kernel. ``kind`` is "loop", "reduce", "contract", "attention"; "bundle" of others.
 
     Made by the fuse and bundle passes alone: its types are those of its body's outputs, and it is differentiated
     and interpreted by way of its body.
