@@ -4,16 +4,19 @@
 
 The program is a training step (forward, loss, backward, SGD) of layers Linear(32, 32) and ReLU, batch 16. Each column
 is one process; times are CPU seconds of all its threads and of the processes that it starts, without the cache on
-disk. The last column is what the last step multiplies: linear is the ratio of layers.
+disk, and with Python's garbage collector off but for all together and the step. The last column is what the last step
+multiplies: linear is the ratio of layers.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,6 +73,7 @@ def measure(layers: int) -> dict[str, float]:
 
     step, inputs = training_step(layers)
     phases = Phases()
+    gc.disable()
     with phases.of("trace"):
         traced = run_trace(step, tuple(inputs), {})
     graph = traced.graph
@@ -88,8 +92,9 @@ def measure(layers: int) -> dict[str, float]:
         parts = list(emit_parts(launches, lambda v: ("slot", numbers[v]), sizes.scratch))
     with phases.of("LLVM"):
         machine.compile_objects(iter(parts))
+    gc.enable()
     with phases.of("all, as gt.compile does it"):
-        program = Program(run_trace(step, tuple(inputs), {}), "", __import__("threading").RLock())
+        program = Program(run_trace(step, tuple(inputs), {}), "", threading.RLock())
     with phases.of("one step"):
         program.run(inputs, program.match(inputs))  # type: ignore[arg-type]
     counts = {"kernels": len(launches), "different kernels": len(parts) - 1, "arena bytes": plan.arena_bytes}
