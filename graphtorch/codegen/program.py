@@ -11,12 +11,13 @@ from typing import Any
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.loops import Nest
-from graphtorch.codegen.lower import LoweredKernel, lower_node
+from graphtorch.codegen.lower import LoweredKernel, is_frozen, lower_node, single_node_graph
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import Target
 from graphtorch.ir.fusible import is_reduction
-from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.text import strip_locations
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,16 @@ class Launch:
 
 def lower_graph(graph: Graph) -> list[LoweredKernel]:
     """A nest for every node that computes (reshapes do not)."""
-    out: list[LoweredKernel] = []
-    for node in graph.nodes:
-        if node.op is reshape or all(r.type.numel == 0 for r in node.results):
-            continue
-        out.append(lower_node(node, f"k{len(out)}_{_describe(node)}"))
-    return out
+    return [lower_node(node, name) for name, node in _named(graph)]
 
 
-def _describe(node: Any) -> str:
+def _named(graph: Graph) -> list[tuple[str, Node]]:
+    """Nodes that become kernels, and their names."""
+    computing = [n for n in graph.nodes if n.op is not reshape and any(r.type.numel for r in n.results)]
+    return [(f"k{number}_{_describe(node)}", node) for number, node in enumerate(computing)]
+
+
+def _describe(node: Node) -> str:
     """The op a kernel is best known by: its first reduction, else the last one."""
     if node.body is None:
         return str(node.op.name)
@@ -46,15 +48,27 @@ def _describe(node: Any) -> str:
 
 
 def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] = lambda _: 0) -> list[Launch]:
-    """Scheduled kernels in order; a kernel whose text was seen before stands for it. ``choose`` gives the way."""
+    """Scheduled kernels in order; a kernel whose text was seen before stands for it. ``choose`` gives the way.
+
+    Nodes that read the same are scheduled once.
+    """
+    of_nodes: dict[tuple[object, ...], Kernel] = {}
     seen: dict[str, Kernel] = {}
     launches = []
-    for lowered in lower_graph(graph):
-        kernel = schedule_cpu(lowered.nest, target, choose(lowered.nest))
-        text = str(replace(kernel, name="k"))
-        kernel = seen.setdefault(text, kernel)
-        launches.append(Launch(kernel, (*lowered.operands, *lowered.results)))
+    for name, node in _named(graph):
+        key = _identity(node)
+        if key not in of_nodes:
+            nest = lower_node(node, name).nest
+            kernel = schedule_cpu(nest, target, choose(nest))
+            of_nodes[key] = seen.setdefault(str(replace(kernel, name="k")), kernel)
+        launches.append(Launch(of_nodes[key], (*node.operands, *node.results)))
     return launches
+
+
+def _identity(node: Node) -> tuple[object, ...]:
+    """All that the kernel of a node depends on: what it computes, and which operands stay as they are."""
+    body = node.body or single_node_graph(node)
+    return strip_locations(str(body)), *map(is_frozen, node.operands)
 
 
 def program_text(launches: Sequence[Launch], where: Callable[[Value], tuple[str, int]]) -> str:
