@@ -63,7 +63,7 @@ def _computing(graph: Graph) -> Iterator[tuple[Node, str]]:
             number += 1
 
 
-def _describe(node: Any) -> str:
+def _describe(node: Node) -> str:
     """The op a kernel is best known by: its first reduction, else the last one."""
     if node.body is None:
         return str(node.op.name)
