@@ -28,7 +28,7 @@ OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 OPTIMIZE_CUDA: tuple[Pass, ...] = (
     *SIMPLIFY,
     Fuse(prologues=False, chains=False, rows=False),
-    Bundle(most=48, reductions=False),
+    Bundle(most=500, reductions=False),
     Alias(),
 )
 
