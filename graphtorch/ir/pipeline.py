@@ -31,7 +31,7 @@ OPTIMIZE_CUDA: tuple[Pass, ...] = (
     Decompose(),
     *SIMPLIFY[1:],
     Fuse(prologues=False, chains=False, rows=False),
-    Bundle(most=48, reductions=False),
+    Bundle(most=500, reductions=False),
     Alias(),
 )
 

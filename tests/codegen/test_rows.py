@@ -20,6 +20,7 @@ from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE
 from graphtorch.ir.rows import Rows
+from graphtorch.ir.text import parse_graph
 from graphtorch.runtime import entry, executable
 from graphtorch.runtime.interp import run_kernel
 from tests.codegen.test_contract import HOST, poisoned, threads
@@ -349,3 +350,34 @@ def test_random_programs(seed: int, threads: None) -> None:
     for got, want in zip(gt.compile(program)(x, w), program(x, w), strict=True):
         scale = np.abs(want.numpy()).max(initial=1.0)
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-9, atol=1e-10 * scale)
+
+
+def test_backward_of_a_norm_between_products_reads_what_is_there_already() -> None:
+    """The product before it stores its gradient and one factor of the weight's: products with the weight, which the rows'
+    kernel needs twice, are computed there, a step away from what is in memory."""
+    norm, layer = nn.LayerNorm(40), nn.Linear(40, 24)
+
+    @gt.compile
+    def step(x: Any) -> Any:
+        (leaf := x.detach()).requires_grad_()
+        y = layer(norm(leaf * 2))
+        (y * y).sum().backward()
+        grads = leaf.grad, norm.weight.grad, norm.bias.grad, layer.weight.grad
+        for p in (*norm.parameters(), *layer.parameters()):
+            p.grad = None
+        return grads
+
+    x = gt.randn(64, 40)
+    got = [t.detach().numpy() for t in step(x)]
+    graph = run_passes(parse_graph(step.stages[0]["trace"]), OPTIMIZE)
+    stored = [r for n in graph.nodes if n.attrs.get("kind") == "contract" for r in n.results]
+    assert [r.type.shape for r in stored].count((64, 40)) == 2
+    (leaf := gt.tensor(x.numpy().astype(np.float64))).requires_grad_()
+    w, b, v, c = (
+        gt.tensor(p.detach().numpy().astype(np.float64)).requires_grad_()
+        for p in (*norm.parameters(), *layer.parameters())
+    )
+    y = F.linear(F.layer_norm(leaf * 2, (40,), w, b), v, c)
+    (y * y).sum().backward()
+    for a, wanted in zip(got, (leaf, w, b, v), strict=True):
+        np.testing.assert_allclose(a, wanted.grad.numpy(), rtol=1e-4, atol=1e-4)

@@ -49,7 +49,8 @@ REGISTRY = {"cse": Cse, "dce": Dce, "tuned": Tuned}
 
 
 def test_pipelines():
-    assert [p.name for p in OPTIMIZE] == ["autodiff", "canonicalize", "transposes", "cse", "dce", "fuse", "alias"]
+    schedule = ["fuse", "bundle", "alias"]
+    assert [p.name for p in OPTIMIZE] == ["autodiff", "canonicalize", "transposes", "cse", "dce", *schedule]
     assert (*SIMPLIFY, *SCHEDULE) == OPTIMIZE
     assert set(PASSES) == {p.name for p in (*OPTIMIZE, *FREEZE)}
 

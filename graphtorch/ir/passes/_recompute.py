@@ -17,6 +17,8 @@ from graphtorch.ir.rows import rows_of
 SMALL = 16
 #: what a reader may compute: attention reads slices where these lie
 RECOMPUTED = CHEAP | {"slice"}
+#: cheap steps that a value may be away from what is in memory
+MOST_BETWEEN = 4
 
 
 def worth_recomputing(groups: Groups) -> frozenset[Node]:
@@ -25,16 +27,17 @@ def worth_recomputing(groups: Groups) -> frozenset[Node]:
     read: dict[Group, set[Value]] = {}
     for node in groups.graph.nodes:
         others = _readers(node, groups)
-        sources = _sources(node, groups, found) if others else None
-        if sources is None:
+        made_of = _sources(node, groups, found) if others else None
+        if made_of is None:
             continue
+        sources, between = made_of
         missing = sum(_bytes(v, node) for v in sources if not _stays(v, groups))
         for other in others:
             if other not in read:
                 read[other] = groups.inputs(other.nodes)
             missing += sum(_bytes(v, node) for v in sources - read[other])
         if missing < node.result.type.nbytes * (1 + len(others)):
-            found.add(node)
+            found |= {node, *between}
     return frozenset(found)
 
 
@@ -59,20 +62,34 @@ def _readers(node: Node, groups: Groups) -> set[Group]:
     return others - {own}
 
 
-def _sources(node: Node, groups: Groups, recomputed: set[Node]) -> set[Value] | None:
-    """What it is made of; None where that is neither in memory nor small, or is about to be overwritten."""
+def _sources(node: Node, groups: Groups, recomputed: set[Node]) -> tuple[set[Value], set[Node]] | None:
+    """What in memory it is made of, and a few nodes between that are in none.
+
+    None where that is neither in memory nor small, or is large and about to be overwritten.
+    """
     found: set[Value] = set()
+    between: set[Node] = set()
     pending = list(node.operands)
     while pending:
         value = pending.pop()
         source = value.node
         if source is not None and (source in recomputed or (source not in groups.of and groups.is_free(source))):
             pending += source.operands
-        elif _stays(value, groups) or (source and value.type.nbytes * SMALL <= node.result.type.nbytes):
+        elif _stays(value, groups) or value.type.nbytes * SMALL <= node.result.type.nbytes:
             found.add(value)
+        elif source is not None and len(between) < MOST_BETWEEN and _is_passing(source, groups.of[node], groups):
+            between.add(source)
+            pending += source.operands
         else:
             return None
-    return found
+    return found, between
+
+
+def _is_passing(node: Node, group: Group, groups: Groups) -> bool:
+    """Whether it is a cheap step within the group, for elementwise steps and reductions of rows."""
+    if groups.of.get(node) is not group or node.op.name not in CHEAP:
+        return False
+    return all(u.op.elementwise or rows_of(u) for u in groups.users(node.result))
 
 
 def _stays(value: Value, groups: Groups) -> bool:

@@ -27,9 +27,9 @@ FEW_ELEMENTS = 1024
 
 @dataclass(frozen=True)
 class Bundle:
-    """``most`` bounds the kernels of a bundle; ``reductions`` are bundled as well."""
+    """``most`` bounds the parameters of a bundle's kernels, all together; ``reductions`` are bundled as well."""
 
-    most: int = 256
+    most: int = 16_384
     reductions: bool = True
     name: ClassVar[str] = "bundle"
 
@@ -37,8 +37,7 @@ class Bundle:
         places: dict[Node, list[Node]] = {}
         position = {node: i for i, node in enumerate(graph.nodes)}
         for early, nodes in _alike(graph, self.reductions):
-            for start in range(0, len(nodes), self.most):
-                part = nodes[start : start + self.most]
+            for part in _pieces(nodes, self.most):
                 if len(part) > 1:
                     places[(min if early else max)(part, key=position.__getitem__)] = part
         return _bundled(graph, places) if places else graph
@@ -58,6 +57,20 @@ def _alike(graph: Graph, reductions: bool) -> Iterator[tuple[bool, list[Node]]]:
             sums.setdefault(next(iter(readers[node])), []).append(node)
     kept = set(graph.results())
     yield from ((False, [n for n in nodes if kept.isdisjoint(n.results)]) for nodes in sums.values())
+
+
+def _pieces(nodes: Sequence[Node], most: int) -> Iterator[list[Node]]:
+    """``nodes`` in runs of up to ``most`` operands and results."""
+    piece: list[Node] = []
+    count = 0
+    for node in nodes:
+        own = len(node.operands) + len(node.results)
+        if piece and count + own > most:
+            yield piece
+            piece, count = [], 0
+        piece.append(node)
+        count += own
+    yield piece
 
 
 def _readers(graph: Graph) -> dict[Node, set[Node]]:
