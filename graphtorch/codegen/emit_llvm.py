@@ -111,7 +111,8 @@ class _Emitter:
     def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel, fused: bool) -> None:
         self.module, self.function, self.kernel = module, function, kernel
         self.entry, self.b = (ll.Builder(function, function.block(name)) for name in ("entry", "body"))
-        self.values = Values(module, self.b, self.entry, fused)
+        numbers = {p.buffer for p in kernel.params if p.mode == "in" and p.buffer.numel == 1}
+        self.values = Values(module, self.b, self.entry, fused, frozenset(numbers - buffers_written(kernel.body)))
         count = len(kernel.params)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
         self.scratch, self.workspace = function.args[count : count + 2]

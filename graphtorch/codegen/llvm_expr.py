@@ -59,11 +59,17 @@ class _Scope:
 
 
 class Values(Instructions):
-    """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie."""
+    """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie.
 
-    def __init__(self, module: ll.Module, b: ll.Builder, entry: ll.Builder, fused: bool) -> None:
+    ``settled`` are buffers of one number that the kernel does not write. LLVM does not see that: results may lie
+    anywhere.
+    """
+
+    def __init__(
+        self, module: ll.Module, b: ll.Builder, entry: ll.Builder, fused: bool, settled: frozenset[Buffer] = frozenset()
+    ) -> None:
         super().__init__(module, b, fused)
-        self.entry = entry
+        self.entry, self.settled = entry, settled
         self.memory: dict[Buffer, Any] = {}
         self._fixed: dict[tuple[Buffer, Any, int], Any] = {}
         self.vars: dict[E.Var, Any] = {}
@@ -112,7 +118,7 @@ class Values(Instructions):
         return found
 
     def hoist(self, body: Sequence[Stmt]) -> None:
-        """Compute what indices and conditions in a loop's ``body`` do not owe to it, before it: wholes, not parts."""
+        """Compute what a loop's ``body`` has of `_wholes` that do not depend on it, before it: wholes, not parts."""
         bound = self.vars.keys()
         seen: set[int] = set()
         pending = [e for s in body for e in self._wholes(s)]
@@ -127,7 +133,8 @@ class Values(Instructions):
                 pending += E.children(e)
 
     def _wholes(self, s: Stmt) -> list[Expr]:
-        """The whole numbers and the conditions in a statement, and in those within it, that load nothing."""
+        """The whole numbers and the conditions in a statement, and in those within it, that load nothing; and what is
+        made of settled numbers alone."""
         known = self._found.get(id(s))
         if known is not None:
             return known[1]
@@ -139,7 +146,8 @@ class Values(Instructions):
             if id(e) in seen or type(e) in _LEAVES:
                 continue
             seen.add(id(e))
-            if _is_scalar(e) and not self._buffers(e):
+            buffers = self._buffers(e)
+            if (_is_scalar(e) and not buffers) or (e.lanes == 1 and buffers and buffers <= self.settled):
                 out[id(e)] = e
             else:
                 pending += E.children(e)

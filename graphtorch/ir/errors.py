@@ -110,7 +110,7 @@ class CacheWarning(UserWarning):
 
 
 class RecompileWarning(UserWarning):
-    """A function is compiled again and again: Python values differ, or there are more kinds of calls than are kept."""
+    """A function is compiled again and again: for Python values, or more kinds of calls than are kept."""
 
 
 def check(ok: bool, code: str, message: str, *facts: str, kind: type[GraphTorchError] = ShapeError) -> None:
