@@ -90,7 +90,7 @@ def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] =
         key = _kind(node)
         if key not in made:
             nest = lower_node(node, name).nest
-            made[key] = once(schedule_cpu(nest, target, choose(nest)))
+            made[key] = once(schedule_cpu(nest, target, choose(nest)), node.operands)
         launches.append(Launch(made[key], (*node.operands, *node.results)))
     return launches
 
@@ -102,7 +102,7 @@ def _kind(node: Node) -> object:
 
 
 def _launch_bundle(
-    parts: Sequence[LoweredKernel], target: Target, once: Callable[[Kernel], Kernel]
+    parts: Sequence[LoweredKernel], target: Target, once: Callable[[Kernel, Sequence[Value]], Kernel]
 ) -> Iterator[Launch]:
     """All parts, with no meeting but one before those that put together what others have left."""
     first, then, used = list[Launch](), list[Launch](), 0
@@ -114,8 +114,8 @@ def _launch_bundle(
             left.append(Workspace(buffer, used))
             used += -(-buffer.nbytes // _LINE) * _LINE
         values = (*part.operands, *part.results, *left)
-        first.append(Launch(once(one.kernel), values, meets=False))
-        then += [Launch(once(two.kernel), values, meets=False)] if two else []
+        first.append(Launch(once(one.kernel, values), values, meets=False))
+        then += [Launch(once(two.kernel, values), values, meets=False)] if two else []
     for stage in filter(None, (first, then)):
         yield from stage[:-1]
         yield replace(stage[-1], meets=True)
