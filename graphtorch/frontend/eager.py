@@ -22,6 +22,8 @@ class Eager(Interpreter):
     """What runs outside of every trace. One instance serves all threads: it holds no state."""
 
     def bind(self, op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
+        if op is DETACH:
+            return (_detached(operands[0]),)
         types = op.result_types(operands, attrs)
         found = op.ref(*[o._array for o in operands], **attrs)
         arrays = found if isinstance(found, tuple) else (found,)
@@ -43,8 +45,6 @@ class Eager(Interpreter):
         if op.is_view and np.may_share_memory(array, operands[0]._array):
             view = Tensor._from_array(array, operands[0]._storage)
             view._aval = type_
-            if op is DETACH:
-                view._rebased = math.inf
             return view
         return Tensor._made(array, type_)
 
@@ -122,6 +122,13 @@ class Eager(Interpreter):
 
     def data(self, t: Tensor, what: str) -> Any:
         return t._data
+
+
+def _detached(t: Tensor) -> Tensor:
+    """The same data with no history: what is done most often to a result, and cannot fail."""
+    view = Tensor._from_array(t._array.view(), t._storage)
+    view._aval, view._rebased, view._origin = t.aval, math.inf, (DETACH.name, state.scope)
+    return view
 
 
 def _outdated(view: Tensor) -> AutogradError:

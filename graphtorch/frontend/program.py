@@ -27,6 +27,8 @@ from graphtorch.runtime.executable import Executable
 from graphtorch.runtime.gather import CONTIGUOUS
 
 Array = np.ndarray[Any, Any]
+#: what a binding holds at a call with these arguments
+Fetch = Callable[[Sequence[Tensor]], Any]
 
 
 @dataclass
@@ -122,14 +124,16 @@ class Program:
 
     @property
     def simple(self) -> bool:
-        """Whether a call fetches nothing by name, joins no tape, and freezes nothing (quick.py)."""
-        special = self._volatile or self._fetched or self._argument_grads or self.frozen or self.derivative
+        """Whether a call joins no tape, freezes nothing, and has only tensors that guards tell of (quick.py)."""
+        special = self._volatile or self._argument_grads or self.frozen or self.derivative
         return not special and self._own == len(self.bindings)
 
-    def simple_owners(self) -> list[tuple[Tensor | None, int]]:
-        """For each binding of a simple program the tensor that it always holds, or None and the argument's number."""
-        positions = dict(self._given)
-        return [(tensor, positions.get(i, -1)) for i, tensor in enumerate(self._owners)]
+    def simple_owners(self) -> list[Tensor | int | Fetch]:
+        """For each binding of a simple program the tensor that it always holds, the argument's number, or how to get
+        the number (or tensor) that it has at a call."""
+        found: dict[int, Tensor | int | Fetch] = {i: t for i, t in enumerate(self._owners) if t is not None}
+        found |= dict(self._given) | dict(self._fetched)
+        return [found[i] for i in range(len(self._owners))]
 
     def guards(self, constant: Callable[[Any], str]) -> list[str]:
         """Conditions in Python, over ``tensors``, under which `match` says no while the epoch stands."""

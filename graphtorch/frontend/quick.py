@@ -49,18 +49,20 @@ def quick_call(args: tuple[Any, ...], kwargs: dict[str, Any], program: Program) 
 
 def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[str]:
     """What `match` and `run` do, where the epoch stands and the arrays can be used as they are."""
-    owners = [names[at] if held is None else source.constant(held) for held, at in program.simple_owners()]
+    owners, data, fetched = _owners(source, program, names)
     outputs = [f"o{i}" for i in range(len(program.forward.graph.outputs))]
     source.constants |= {
         "epoch": epoch, "threads": threads, "new": object.__new__, "Tensor": Tensor, "Storage": Storage,
-        "empty": np.empty, "lock": program.forward.lock, "entry": program.forward.entry, "results": program.results,
+        "empty": np.empty, "array": np.array, "lock": program.forward.lock, "entry": program.forward.entry,
+        "results": program.results,
     }  # fmt: skip
     body = [f"if {reason}: return NO" for reason in program.guards(source.constant)]
     for output, kind in zip(outputs, program.forward.graph.outputs, strict=True):
         shape, dtype = source.constant(kind.type.shape), source.constant(kind.type.dtype.np)
         body.append(f"{output} = empty({shape}, {dtype})")
-    params = "".join(f"{owner}._data, " for owner in owners)
+    params = "".join(f"{array}, " for array in data)
     body += [
+        *fetched,
         f"made = [{', '.join(outputs)}]",
         "with lock:",
         *(["    results.reuse(made)"] if program.results.reuses else []),
@@ -72,6 +74,23 @@ def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[
         *(f"    {line}" for line in _results(source, program, owners, outputs)),
     ]
     return ["if program.epoch == epoch._current:", *(f"    {line}" for line in body)]
+
+
+def _owners(source: Source, program: Program, names: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """For each binding an expression of the tensor (or number) that it holds, and of its array; lines before those."""
+    owners, data, lines = list[str](), list[str](), list[str]()
+    for i, owner in enumerate(program.simple_owners()):
+        if isinstance(owner, int):
+            owners.append(names[owner])
+        elif isinstance(owner, Tensor):
+            owners.append(source.constant(owner))
+        else:
+            owners.append(f"f{i}")
+            lines.append(f"f{i} = {source.constant(owner)}(tensors)")
+            data.append(f"array(f{i}) if type(f{i}) is float else f{i}._data")
+            continue
+        data.append(f"{owners[-1]}._data")
+    return owners, data, lines
 
 
 def _results(source: Source, program: Program, owners: Sequence[str], outputs: Sequence[str]) -> list[str]:

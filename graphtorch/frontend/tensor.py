@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
@@ -381,7 +382,7 @@ class Tensor(Operators):
             raise AutogradError(
                 "GT507", "numpy() of a tensor that requires gradients", ["use x.detach().numpy() instead"]
             )
-        _share(self._storage)
+        _given.add(self._storage)
         return self._array
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
@@ -676,10 +677,19 @@ def as_tensor_of(array: np.ndarray[Any, Any]) -> Tensor:
 
 #: the storage over an array that Python holds too, by where it lies: two tensors over one array share it
 _shared: WeakValueDictionary[Any, Storage] = WeakValueDictionary()
+#: storages whose arrays Python was given, and that are not in `_shared` yet: `numpy()` is called more than `from_numpy`
+_given: WeakSet[Storage] = WeakSet()
 
 
 def _share(storage: Storage) -> Storage:
     """The storage that tensors over this memory have already, or this one."""
+    with suppress(KeyError):
+        while _given:
+            _enter(_given.pop())
+    return _enter(storage)
+
+
+def _enter(storage: Storage) -> Storage:
     array = storage.array
     if array is None or not array.size:
         return storage

@@ -89,9 +89,9 @@ def test_the_arena_stays() -> None:
     with gt.no_grad():
         compiled(gt.randn(5, 33))
         program = compiled._order[0].forward
-        before = [a.__array_interface__["data"][0] for a in program._program._memory]
+        before = [a.__array_interface__["data"][0] for a in program.entry._memory]
         for i in range(200):
             compiled(gt.full((5, 33), float(i)))
-        after = [a.__array_interface__["data"][0] for a in program._program._memory]
+        after = [a.__array_interface__["data"][0] for a in program.entry._memory]
     assert before == after and len(compiled._order) == 1
     assert np.isfinite(compiled(gt.randn(5, 33)).detach().numpy()).all()

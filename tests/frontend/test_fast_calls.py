@@ -648,3 +648,30 @@ def test_gather_declines_what_it_does_not_know() -> None:
     assert not ask(a, a)
     assert not ask(a, a[1:])
     assert not ask(a, b.view(np.recarray))
+
+
+def test_a_number_that_is_read_at_every_call_is_part_of_the_quick_call() -> None:
+    """A training step with a learning rate: no call but the first is looked up, and each has the rate of its time."""
+    weight = gt.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([weight], lr=0.5)
+
+    @gt.compile
+    def step(x: gt.Tensor) -> gt.Tensor:
+        optimizer.zero_grad()
+        loss = (weight * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = gt.tensor([3.0, 4.0])
+    step(x)
+    step(x)
+    (program,) = step._order
+    assert program.simple
+    looked_up = []
+    program.match = lambda tensors: looked_up.append(tensors)  # type: ignore[assignment, method-assign, func-returns-value]
+    before = weight.tolist()
+    optimizer.param_groups[0]["lr"] = 0.25
+    assert step(x).item() == pytest.approx(before[0] * 3 + before[1] * 4)
+    assert weight.tolist() == pytest.approx([before[0] - 0.75, before[1] - 1.0])
+    assert not looked_up

@@ -48,7 +48,7 @@ def test_those_used_least_recently_go_with_one_warning(few: None) -> None:
     assert len(sizes(twice)) == 6 and sizes(twice)[-4:] == [26, 27, 28, 29]
     assert twice(gt.ones(2)).tolist() == [2.0, 2.0]  # compiled again
     assert twice.explain().startswith("twice: 6 programs (24 more were dropped)")
-    assert len(twice._kinds) <= 6
+    assert len(twice._quick) <= 6
 
 
 def test_what_calls_use_without_being_looked_up_stays(few: None) -> None:

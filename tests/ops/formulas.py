@@ -131,6 +131,16 @@ def cast(x: Array, *, dtype: Any) -> Array:
     return np.array(wrapped, dtype.np).reshape(x.shape)
 
 
+def gelu(x: Array, *, approximate: str) -> Array:
+    def exact(v: float) -> float:
+        return v / 2 * (1 + guarded(math.erf)(v / math.sqrt(2)))
+
+    def approximated(v: float) -> float:
+        return v / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v * v * v)))
+
+    return per_element(exact if approximate == "none" else approximated)(x)
+
+
 def dot(a: Array, b: Array) -> Array:
     wide = "float64" if a.dtype.kind == "f" else a.dtype
     with np.errstate(all="ignore"):
@@ -370,6 +380,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "tanh": per_element(guarded(math.tanh)),
     "sigmoid": per_element(lambda x: 1 / (1 + guarded(math.exp)(-x))),
     "erf": per_element(guarded(math.erf)),
+    "silu": per_element(lambda x: x / (1 + guarded(math.exp)(-x)) if x != -math.inf else math.nan),
+    "gelu": gelu,
     "relu": per_element(lambda x: x if x > 0 or x != x else 0),
     "logical_not": logical(lambda x: not x),
     "add": per_element(lambda a, b: a or b if isinstance(a, bool) else a + b),

@@ -8,7 +8,7 @@ Shapes never repeat a size, since a repeated size hides a transposed dimension.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,11 @@ def unary(low: float = -2.0, high: float = 2.0, kinds: str = "f") -> Callable[[]
         yield from (Sample((array(33, dtype=d),)) for d in TENSOR_DTYPES if d.kind != "f" and d.kind in kinds)
 
     return make
+
+
+def gelus() -> Iterator[Sample]:
+    for approximate in ("none", "tanh"):
+        yield from (replace(s, attrs={"approximate": approximate}) for s in unary()())
 
 
 def binary(low: float = -2.0, high: float = 2.0, kinds: str = "fiub") -> Callable[[], Iterator[Sample]]:
@@ -368,6 +373,8 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "abs": unary(low=0.1, kinds="fiu"),
     "sign": unary(low=0.1, kinds="fiub"),
     **dict.fromkeys(("exp", "sin", "cos", "tanh", "sigmoid", "erf"), unary()),
+    "silu": unary(),
+    "gelu": gelus,
     **dict.fromkeys(("log", "sqrt", "rsqrt"), unary(low=0.3, high=3)),
     "log1p": unary(low=-0.6),
     "relu": unary(low=-2, high=2.1, kinds="fiu"),
@@ -452,6 +459,7 @@ def alike(names: tuple[str, ...], refused: list[Refused]) -> dict[str, list[Refu
     return dict.fromkeys(names, refused)
 
 
+_GELU = {"approximate": "none"}
 _SHAPES: Refused = ([t(2, 3), t(3, 2)], {})
 _DTYPES: Refused = ([t(2, 3), t(2, 3, dtype=int64)], {})
 _ATTENTION = {"scale": 0.5, "causal": False}
@@ -543,6 +551,8 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(1, 2, 3, 4), t(1, 3, 5, 4)], {**_CONV, "kernel": (3, 2)}),
         ([t(1, 2, 3, 3), t(1, 3, 5, 4, dtype=float64)], {**_CONV, "kernel": (3, 2)}),
     ],
+    "silu": [([t(2, dtype=int64)], {})],
+    "gelu": [([t(2, dtype=int64)], _GELU), ([t(2)], {"approximate": "erf"})],
     "reduce_sum": [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})],
     **alike(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),
     "reduce_argmax": [

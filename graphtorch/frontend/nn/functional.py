@@ -60,7 +60,7 @@ def scaled_dot_product_attention(
 
     Without dropout a compiled program holds no [L, S] matrix, forward or backward: scores are computed block by block
     (T. Dao, "FlashAttention-2", arXiv:2307.08691 (2023)). Dropout zeroes weights after the softmax; ``dropout_p`` is
-    taken as it is, in training or not, as in torch. ShapeError GT101, GT103 or GT107 for shapes that do not fit,
+    taken as it is, in training or not, as in torch. ShapeError GT101, GT103, GT104 or GT107 for shapes that do not fit,
     ArgumentError GT304 for a mask together with ``is_causal``, or ``dropout_p`` outside of [0, 1].
     """
     number(dropout_p, "dropout_p", 0, 1)
