@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.codegen.emit_program import emit_program
 from graphtorch.codegen.kernel_text import parse_kernel
-from graphtorch.codegen.program import HEADER, Launch, emit_program
+from graphtorch.codegen.program import HEADER, Launch
 from graphtorch.runtime import cpu, threads
 
 KERNEL = """kernel @k(%x: f32[4096] inout) { par %i in THREADS { for %j in WORK {

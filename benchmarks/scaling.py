@@ -62,7 +62,8 @@ def cpu() -> float:
 
 def measure(layers: int) -> dict[str, float]:
     """Seconds of every phase of one compilation, and the kernels that it came to."""
-    from graphtorch.codegen.program import emit_parts, memory_sizes, schedule_graph
+    from graphtorch.codegen.emit_program import emit_parts
+    from graphtorch.codegen.program import memory_sizes, schedule_graph
     from graphtorch.codegen.target import host_target
     from graphtorch.frontend.program import Program
     from graphtorch.frontend.trace import run_trace

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScatterNest
-from graphtorch.codegen.program import emit_program, lower_graph, memory_sizes, schedule_graph
+from graphtorch.codegen.program import lower_graph, memory_sizes, schedule_graph
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph
@@ -51,6 +51,8 @@ def scheduled_text(graph: Graph) -> str:
 
 def llvm_text(graph: Graph) -> str:
     """The LLVM IR of the whole program, before LLVM's passes."""
+    from graphtorch.codegen.emit_program import emit_program
+
     scheduled = _scheduled(graph)
     launches = schedule_graph(scheduled, host_target())
     values = {v: i for i, v in enumerate(dict.fromkeys(v for launch in launches for v in launch.values))}

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from graphtorch.ir.loc import _PACKAGE, Loc, _short
+from graphtorch.ir.loc import OWN_FILES, Loc, _short
 
 #: what looks attributes up by names that no code mentions
 _DYNAMIC = frozenset("getattr setattr delattr vars __dict__ attrgetter asdict astuple fields __getattribute__".split())
@@ -96,7 +96,7 @@ def _identifiers(consts: Any) -> Iterator[str]:
 
 def is_library_file(file: str) -> bool:
     """Of this package, of the standard library, or of no file at all that a user wrote."""
-    return file.startswith((_PACKAGE, "<frozen")) or (file.startswith(_LIBRARY) and "site-packages" not in file)
+    return file.startswith((*OWN_FILES, "<frozen")) or (file.startswith(_LIBRARY) and "site-packages" not in file)
 
 
 def is_library_name(module: str | None) -> bool:

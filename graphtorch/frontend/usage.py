@@ -120,8 +120,12 @@ def memory_of(name: str, program: Program) -> MemoryReport:
 
 
 def _held(tensors: Iterable[Any]) -> int:
-    """Bytes of tensors; memory that several share counts once."""
-    return sum({id(t._storage): t.aval.nbytes for t in tensors}.values())
+    """Bytes of the memory that tensors view, once where several share it; those of a trace have none, but a type."""
+    found: dict[int, int] = {}
+    for t in tensors:
+        memory = t._storage.array
+        found[id(t._storage)] = t.aval.nbytes if memory is None else memory.nbytes
+    return sum(found.values())
 
 
 def _bytes(values: Iterable[Value]) -> int:

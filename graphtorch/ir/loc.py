@@ -13,6 +13,8 @@ from types import CodeType, FrameType
 from typing import Protocol
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+#: what the name of a file that this package has written or made begins with (frontend/signature.py makes some)
+OWN_FILES = (_PACKAGE, "<graphtorch ")
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ state = _State()
 def user_frame() -> FrameType | None:
     """The innermost frame outside of the package."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(OWN_FILES):
         frame = frame.f_back
     return frame
 
@@ -91,7 +93,7 @@ def made_here(made: object) -> Loc:
     frame = user_frame()
     while frame is not None and _initialises(frame, made):
         frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(OWN_FILES):
         frame = frame.f_back
     return of_frame(frame)
 

@@ -11,16 +11,13 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.kernel_ir import has_parallel_loop
-from graphtorch.codegen.program import HEADER, Launch, emit_parts, emit_program, memory_sizes
-from graphtorch.ir.graph import Value
+from graphtorch.codegen.program import HEADER, Launch, Where, memory_sizes
 from graphtorch.runtime import cache, cpu, threads
 from graphtorch.runtime.compiling import compile_objects
 from graphtorch.runtime.gather import CONTIGUOUS, plan_of
 
 Array = np.ndarray[Any, Any]
 _ALIGN = 64
-#: what a value lies in ("arena", "kept" or "slot"), and where in it
-Where = Callable[[Value], tuple[str, int]]
 
 
 class Entry:
@@ -68,6 +65,8 @@ class Entry:
 
     def _compile(self) -> list[bytes]:
         """What the entry is to know of its kernels, and their object code."""
+        from graphtorch.codegen.emit_program import emit_parts  # not loaded where the code is in the cache
+
         launches = self._launches()
         facts = _facts(launches)
         code = compile_objects(emit_parts(launches, self._where, facts.scratch))
@@ -75,6 +74,8 @@ class Entry:
 
     def llvm_text(self) -> str:
         """The LLVM IR before LLVM's own passes."""
+        from graphtorch.codegen.emit_program import emit_program
+
         launches = self._launches()
         return emit_program(launches, self._where, _facts(launches).scratch)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.loops import Nest
-from graphtorch.codegen.program import Launch, program_text
+from graphtorch.codegen.program import Launch, Where, program_text
 from graphtorch.codegen.schedule.contract import count_ways
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.target import host_target
@@ -22,7 +22,7 @@ from graphtorch.ir.errors import CacheWarning
 from graphtorch.ir.graph import Value
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime import cache, threads
-from graphtorch.runtime.entry import Entry, Where, aligned
+from graphtorch.runtime.entry import Entry, aligned
 
 Array = np.ndarray[Any, Any]
 #: rounds in which each way runs once, and seconds after which there are no more

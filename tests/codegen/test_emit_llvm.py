@@ -9,10 +9,11 @@ import pytest
 
 from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.emit_llvm import emit_kernel
+from graphtorch.codegen.emit_program import emit_program
 from graphtorch.codegen.kernel_ir import For, Kernel, Param, loop, store
 from graphtorch.codegen.kernel_text import parse_kernel
 from graphtorch.codegen.legalize import legalize
-from graphtorch.codegen.program import HEADER, Launch, emit_program
+from graphtorch.codegen.program import HEADER, Launch
 from graphtorch.ir.expr import Buffer, Load, Var, const
 from graphtorch.ir.types import float32, int64
 from graphtorch.runtime import threads

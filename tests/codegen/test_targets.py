@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from graphtorch.codegen.program import emit_program, memory_sizes, schedule_graph
+from graphtorch.codegen.emit_program import emit_program
+from graphtorch.codegen.program import memory_sizes, schedule_graph
 from graphtorch.codegen.target import Target, target_for
 from graphtorch.ir.graph import Builder, Graph, Param
 from graphtorch.ir.op import PUBLIC

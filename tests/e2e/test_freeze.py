@@ -103,6 +103,19 @@ def test_weights_are_packed_once() -> None:
         assert "%wp" not in str(launch.kernel)
 
 
+def test_one_kernel_over_frozen_and_other_operands() -> None:
+    """Products that read the same, of which one packs its weight once and the other at every call."""
+    rng = np.random.default_rng(3)
+    w, x = (rng.standard_normal((300, 300)).astype(np.float32) for _ in range(2))
+    weight = gt.from_numpy(w)
+    compiled = gt.compile(lambda x: (x @ weight, weight @ x), freeze=True)
+    with gt.no_grad():
+        for _ in range(2):
+            left, right = compiled(gt.from_numpy(x))
+            np.testing.assert_allclose(left.numpy(), x.astype(np.float64) @ w, rtol=1e-3, atol=1e-3)
+            np.testing.assert_allclose(right.numpy(), w.astype(np.float64) @ x, rtol=1e-3, atol=1e-3)
+
+
 def test_gradients_are_refused() -> None:
     model, x = net(), gt.randn(2, 3, 16, 16)
     compiled = gt.compile(model, freeze=True)

@@ -87,6 +87,13 @@ def test_frozen_weights_count() -> None:
     assert report.frozen == compiled._order[0].forward.kept_bytes
 
 
+def test_memory_that_tensors_share_counts_once_and_whole() -> None:
+    table = gt.randn(40, 5)
+    first, last, wide = table[:30], table[35:], gt.ones(7, 1).expand(7, 100)
+    report = gt.compile(lambda x: x * first.sum() + last.sum() + wide.sum()).memory(gt.ones(3))
+    assert report.constants == 40 * 5 * 4 + 7 * 4
+
+
 def test_without_arguments_a_function_of_none_is_compiled() -> None:
     compiled = gt.compile(lambda: gt.zeros(3) + 1)
     assert compiled.memory().results == 12

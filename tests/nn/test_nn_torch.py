@@ -143,9 +143,10 @@ def test_results_and_gradients(text: str, shape: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("padding", [None, 3, -5])
 @pytest.mark.parametrize("shape", [(), (4,), (3, 5), (2, 0)])
-def test_embedding(padding: int | None, shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("dtype", [np.int64, np.int32])
+def test_embedding(padding: int | None, shape: tuple[int, ...], dtype: Any) -> None:
     ours, theirs = _both(f"Embedding(7, 9, padding_idx={padding})")
-    index = np.random.default_rng(5).integers(0, 7, shape)
+    index = np.asarray(np.random.default_rng(5).integers(0, 7, shape), dtype)
     for layer, at, lib in ((ours, gt.tensor(index), gt), (theirs, torch.tensor(index), torch)):
         y = layer(at)
         (y * y * lib.arange(9)).sum().backward()

@@ -34,6 +34,8 @@ SHAPES: dict[str, tuple[Callable[[Any, Any], Any], tuple[int, ...]]] = {
     "batch norm of nothing": (lambda l, x: l.nn.BatchNorm1d(3)(x[:0]), (0, 3)),
     "view of a part": (lambda l, x: x[1:].view(3), (3,)),
     "view that splits": (lambda l, x: x.t().view(3, 1, 2), (3, 1, 2)),
+    "index_select by int32": (lambda l, x: l.index_select(x, 1, l.tensor([2, 0], dtype=l.int32)), (2, 2)),
+    "index_add by int32": (lambda l, x: x.index_add(0, l.tensor([1, 1], dtype=l.int32), x), (2, 3)),
     "view of nothing": (lambda l, x: x[:, :0].t().view(2, 0), (2, 0)),
 }
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 import pytest
 
+from graphtorch.codegen.emit_program import _runs, emit_program
 from graphtorch.codegen.kernel_text import parse_kernel
-from graphtorch.codegen.program import HEADER, Launch, _runs, emit_program
+from graphtorch.codegen.program import HEADER, Launch
 from graphtorch.runtime import cpu, threads
 from graphtorch.runtime.section_ir import CHUNKS
 
@@ -205,10 +207,52 @@ def test_one_thread_runs_neighbours_but_not_past_a_meeting_with_others() -> None
     def runs(text: str) -> list[str]:
         """p and s are launches that do not meet, P and S ones that do."""
         launches: list[Any] = [Launch(c, (), meets=c.isupper()) for c in text]  # type: ignore[arg-type]
-        return ["".join(x.kernel for x in run) for _, run in _runs(launches, lambda x: x.kernel in "pP")]  # type: ignore[misc, operator]
+        return ["".join(x.kernel for x in run.launches) for run in _runs(launches, lambda x: x.kernel in "pP")]  # type: ignore[misc, operator]
 
     assert runs("SSPSS") == ["SS", "P", "SS"]
     assert runs("ssSSS") == ["ssSSS"]
     assert runs("psSSS") == ["p", "sS", "SS"]
     assert runs("spSS") == ["s", "p", "S", "S"]
     assert runs("ppPSsP") == ["p", "p", "P", "Ss", "P"]
+
+
+def test_threads_meet_after_all_that_may_be_needed() -> None:
+    """Whatever launches a meeting follows are done before those that come after it: also where the thread that ran
+    them went on with some that nobody waits for."""
+    for text in map("".join, product("psPS", repeat=6)):
+        launches: list[Any] = [Launch(c, (i,), meets=c.isupper()) for i, c in enumerate(f"{text}S")]  # type: ignore[arg-type]
+        meetings, place = 0, dict[int, tuple[int, int]]()
+        for number, run in enumerate(_runs(launches, lambda x: x.kernel in "pP")):  # type: ignore[operator]
+            place |= {x.values[0]: (number, meetings) for x in run.launches}  # type: ignore[misc]
+            meetings += run.meets
+        for early, late in combinations(range(len(launches)), 2):
+            if any(x.meets for x in launches[early:late]) and place[early][0] != place[late][0]:
+                assert place[early][1] < place[late][1], f"{late} does not wait for {early} in {text}S"
+
+
+COPY = """\
+kernel @copy(%x: f32[97], %y: f32[97] out) {
+  par %i in 97 {
+    store %y[%i], load %x[%i]
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("n", [2, 3, 8])
+def test_a_result_is_waited_for_though_its_thread_goes_on(n: int) -> None:
+    """Such as the factor of clipping, which all updates of a bundle read, the first of them on the same thread."""
+    pool = threads.pool()
+    pool.grow(n)
+    slow, copy = parse_kernel(ONE), replace(parse_kernel(COPY), waits=False)
+    launches = [
+        Launch(slow, (0,)),  # type: ignore[arg-type]
+        Launch(replace(slow, name="other", waits=False), (1,), meets=False),  # type: ignore[arg-type]
+        Launch(copy, (0, 2)),  # type: ignore[arg-type]
+    ]
+    run = run_of(launches)
+    for _ in range(100):
+        arrays = [np.full(97, np.nan, np.float32) for _ in range(3)]
+        run(pool, n, *arrays)
+        for x in arrays:
+            np.testing.assert_array_equal(x, np.arange(97) * 50)

@@ -20,7 +20,7 @@ from graphtorch.ir.types import DType
 
 
 class Embedding(Module):
-    """Row ``input`` of ``weight`` [num_embeddings, embedding_dim], for int64 indices of any shape.
+    """Row ``input`` of ``weight`` [num_embeddings, embedding_dim], for indices, int64 or int32, of any shape.
 
     The weight starts normal, with zeros in the row ``padding_idx``, which gets no gradient. ``_weight`` is used as
     the weight, and ``_freeze`` takes it out of training. ArgumentError GT304 for sizes below 1, and for

@@ -8,7 +8,7 @@ from graphtorch.frontend.nn.arguments import flag, number
 from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.op import PUBLIC, composite
-from graphtorch.ir.ops import attention
+from graphtorch.ir.ops import attention, attention_scores
 from graphtorch.ir.ops.common import aval_of, require_float
 from graphtorch.ir.types import float32
 
@@ -68,7 +68,7 @@ def scaled_dot_product_attention(
     if not dropout_p:
         out: Tensor = attention.attention(q, k, v, *bias, **attrs)
     else:
-        out = dropout(attention.weights(q, k, tuple(bias), **attrs), dropout_p) @ v
+        out = dropout(attention_scores.weights(q, k, tuple(bias), **attrs), dropout_p) @ v
     return out
 
 

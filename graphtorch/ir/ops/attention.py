@@ -19,7 +19,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Attention, AttentionGrad, Source
 from graphtorch.ir.op import Op, composite, register
-from graphtorch.ir.ops.casts import detach
+from graphtorch.ir.ops.attention_scores import Backward, column, exponentials, masked, transposed
 from graphtorch.ir.ops.common import (
     Shape,
     aval_of,
@@ -31,12 +31,11 @@ from graphtorch.ir.ops.common import (
     shape_of,
 )
 from graphtorch.ir.ops.contract import dot
-from graphtorch.ir.ops.functions import exp, log
-from graphtorch.ir.ops.logic import eq, ge, where
-from graphtorch.ir.ops.movement import broadcast_to, iota, reshape, transpose
-from graphtorch.ir.ops.reduce import amax
+from graphtorch.ir.ops.functions import log
+from graphtorch.ir.ops.logic import eq, where
+from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.ops.reduce import sum as sum_
-from graphtorch.ir.types import TensorType, bool_, int64
+from graphtorch.ir.types import TensorType, bool_
 
 Array = Any
 
@@ -104,11 +103,11 @@ class ScaledDotProductAttention(Op):
             return found
         if dtype_of(bias[0]) == bool_:
             return *found, None
-        return *found, _Backward(*operands, scale=scale, causal=causal).scores
+        return *found, Backward(*operands, scale=scale, causal=causal).scores
 
     def decompose(self, query: Any, key: Any, value: Any, *bias: Any, scale: float, causal: bool) -> tuple[Any, Any]:
         """The results by way of all scores in memory."""
-        e, highest, total = _exponentials(_masked(query, key, bias, scale, causal))
+        e, highest, total = exponentials(masked(query, key, bias, scale, causal))
         out = dot(e, value) / where(eq(total, 0), 1, total)
         return out, reshape(highest + log(total), shape_of(query)[:-1])
 
@@ -152,17 +151,18 @@ class AttentionGradient(Op):
         self, g: Any, _y: Any, grad: Any, query: Any, key: Any, value: Any, logsumexp: Any, delta: Any, *bias: Any,
         scale: float, causal: bool,
     ) -> Any:  # fmt: skip
-        b = _Backward(grad, query, key, value, logsumexp, delta, *bias, scale=scale, causal=causal)
+        b = Backward(grad, query, key, value, logsumexp, delta, *bias, scale=scale, causal=causal)
         g_query, g_key, g_value = g
-        g_scores = (dot(g_query, _t(key)) + dot(query, _t(g_key))) * scale  # of `scores`, the gradient of scores
+        # of `scores`, the gradient of scores
+        g_scores = (dot(g_query, transposed(key)) + dot(query, transposed(g_key))) * scale
         g_products = g_scores * b.weights
-        g_weights = dot(grad, _t(g_value)) + g_scores * (b.products - _column(delta))
+        g_weights = dot(grad, transposed(g_value)) + g_scores * (b.products - column(delta))
         inner = g_weights * b.weights  # of scores, as they are computed again
         return (
             dot(b.weights, g_value) + dot(g_products, value),
             (dot(inner, key) + dot(b.scores, g_key)) * scale,
-            (dot(_t(inner), query) + dot(_t(b.scores), g_query)) * scale,
-            dot(_t(g_products), grad),
+            (dot(transposed(inner), query) + dot(transposed(b.scores), g_query)) * scale,
+            dot(transposed(g_products), grad),
             -sum_(inner, -1),
             -sum_(g_products, -1),
             *(None if dtype_of(t) == bool_ else inner for t in bias),
@@ -173,8 +173,8 @@ class AttentionGradient(Op):
         scale: float, causal: bool,
     ) -> tuple[Any, Any, Any]:  # fmt: skip
         """The results by way of all scores in memory."""
-        b = _Backward(grad, query, key, value, logsumexp, delta, *bias, scale=scale, causal=causal)
-        return dot(b.scores, key) * scale, dot(_t(b.scores), query) * scale, dot(_t(b.weights), grad)
+        b = Backward(grad, query, key, value, logsumexp, delta, *bias, scale=scale, causal=causal)
+        return dot(b.scores, key) * scale, dot(transposed(b.scores), query) * scale, dot(transposed(b.weights), grad)
 
     def lower(
         self, grad: Source, query: Source, key: Source, value: Source, logsumexp: Source, delta: Source, *bias: Source,
@@ -196,61 +196,6 @@ def _scores(query: Array, key: Array, bias: tuple[Array, ...], scale: float, cau
     if causal:
         s = np.where(np.tri(*s.shape[-2:]) > 0, s, low)
     return s
-
-
-# ---- the same in ops, with all scores in memory ---------------------------------------------------
-
-
-def _t(x: Any) -> Any:
-    return transpose(x, -1, -2)
-
-
-def _column(x: Any) -> Any:
-    """A number for each row, as a column."""
-    return reshape(x, (*shape_of(x), 1))
-
-
-def _masked(query: Any, key: Any, bias: tuple[Any, ...], scale: float, causal: bool) -> Any:
-    """The scores."""
-    s = dot(query, _t(key)) * scale
-    for b in bias:
-        s = where(b, s, -math.inf) if dtype_of(b) == bool_ else s + b
-    if not causal:
-        return s
-    shape = shape_of(s)[-2:]
-    row, column = (bind.bind(iota, shape=shape, dim=d, dtype=int64) for d in (0, 1))
-    return where(broadcast_to(ge(row, column), shape_of(s)), s, -math.inf)
-
-
-class _Backward:
-    """What backward computes again: ``weights``, the softmax; ``products``, their gradients; those of ``scores``."""
-
-    def __init__(
-        self, grad: Any, query: Any, key: Any, value: Any, logsumexp: Any, delta: Any, *bias: Any,
-        scale: float, causal: bool,
-    ) -> None:  # fmt: skip
-        whole = _column(logsumexp)
-        found = exp(_masked(query, key, bias, scale, causal) - whole)
-        self.weights = where(broadcast(eq(whole, -math.inf), shape_of(found)), 0, found)
-        self.products = dot(grad, _t(value))
-        self.scores = self.weights * (self.products - _column(delta))
-
-
-def _exponentials(scores: Any) -> tuple[Any, Any, Any]:
-    """exp(score - the row's greatest), that greatest, 0 where it is -inf, and the row's sum; those as columns."""
-    if not shape_of(scores)[-1]:
-        none = sum_(scores, -1, keepdim=True)
-        return scores, none, none
-    found = detach(amax(scores, -1, keepdim=True))
-    highest = where(eq(found, -math.inf), 0, found)
-    e = exp(scores - highest)
-    return e, highest, sum_(e, -1, keepdim=True)
-
-
-def weights(query: Any, key: Any, bias: tuple[Any, ...], scale: float, causal: bool) -> Any:
-    """softmax(query @ key.T * scale + bias), [..., rows, columns]."""
-    e, _, total = _exponentials(_masked(query, key, bias, scale, causal))
-    return e / where(eq(total, 0), 1, total)
 
 
 # ---- the public function's contract ---------------------------------------------------------------

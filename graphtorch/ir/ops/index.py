@@ -21,11 +21,12 @@ from graphtorch.ir.ops.common import (
     normalize_dim,
     same_dtype,
     shape_of,
+    to_dtype,
 )
 from graphtorch.ir.ops.elementwise import EVERYWHERE, Array
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import reshape
-from graphtorch.ir.types import DType, TensorType, int64
+from graphtorch.ir.types import DType, TensorType, int32, int64
 
 
 class IndexSelect(Op):
@@ -148,7 +149,7 @@ def _check_range(index: Array, size: int) -> None:
 
 @composite(*EVERYWHERE)
 def index_select(input: Any, dim: int, index: Any) -> Any:
-    """The rows of ``input`` along ``dim`` at the int64 indices ``index`` [n], in that order.
+    """The rows of ``input`` along ``dim`` at the indices ``index`` [n], int64 or int32, in that order.
 
     ShapeError GT107 for an index of several dimensions, DTypeError GT203 for another dtype. An index outside of
     [0, input.shape[dim]) is an IndexRangeError GT302 in eager mode, and a row of nan in a compiled program.
@@ -160,9 +161,9 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
 def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1) -> Any:
     """``input`` with ``alpha`` times row k of ``source`` added to its row ``index[k]`` along ``dim``, for every k.
 
-    ``index`` is int64 [n], and may name a row several times: terms are added in order, so the result does not depend on
-    the number of threads. Errors are those of `index_select`; a compiled program makes everything nan where an
-    index is out of range.
+    ``index`` is int64 or int32 [n], and may name a row several times: terms are added in order, so the result does
+    not depend on the number of threads. Errors are those of `index_select`; a compiled program makes everything nan
+    where an index is out of range.
     """
     scaled = source if alpha == 1 else source * alpha
     return bind.bind(index_add_op, input, _line(index), scaled, dim=normalize_dim(dim, aval_of(input).ndim))
@@ -171,7 +172,12 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
 def _line(index: Any) -> Any:
     ndim = aval_of(index).ndim
     check(ndim <= 1, "GT107", "index must be [n]", f"expected at most 1 dimension, got {ndim}")
-    return index if ndim else reshape(index, (1,))
+    return _wide(index if ndim else reshape(index, (1,)))
+
+
+def _wide(index: Any) -> Any:
+    """Indices as the ops take them, which refuse what is neither int64 nor int32."""
+    return to_dtype(index, int64) if dtype_of(index) == int32 else index
 
 
 @composite("F")
@@ -184,7 +190,7 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Any:
-    """The rows of ``weight`` [rows, size] at the int64 indices ``input`` of any shape: [*input.shape, size].
+    """The rows of ``weight`` [rows, size] at the indices ``input``, int64 or int32 of any shape: [*input.shape, size].
 
     The row ``padding_idx`` gets no gradient. ``max_norm``, ``scale_grad_by_freq`` and ``sparse`` are refused:
     ArgumentError GT304. An index out of range is an IndexRangeError GT302 in eager mode, and a row of nan in a
@@ -198,6 +204,7 @@ def embedding(
         "weight must be [rows, size]",
         f"expected 2 dimensions, got {len(shape)}",
     )
+    input = _wide(input)
     rows = bind.bind(index_select_op, weight, input, dim=0)
     if padding_idx is None:
         return rows

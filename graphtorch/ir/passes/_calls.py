@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,11 @@ class Call:
         value = self.attrs[name]
         assert isinstance(value, tuple)  # by the op's infer
         return value
+
+
+#: what a rule makes of a call: a value, a simpler call, or nothing
+Found = Value | Call | None
+Rule = Callable[[Call], Found]
 
 
 def scalar_of(value: Value) -> Value | None:
