@@ -52,10 +52,10 @@ class Instructions:
     def __init__(self, module: ll.Module, b: ll.Builder, fused: bool) -> None:
         self.module, self.b, self.fused = module, b, fused
 
-    def intrinsic(self, name: str, e: Expr, *args: Any) -> Any:
+    def intrinsic(self, name: str, e: Expr, *args: Any, flags: str = "") -> Any:
         kind = llvm_type(e.dtype, e.lanes)
         function = self.module.declare(f"llvm.{name}.{suffix(e.dtype, e.lanes)}", kind, [kind] * len(args))
-        return self.b.call(function, args)
+        return self.b.call(function, args, flags=flags)
 
 
 # ---- functions of one operand -----------------------------------------------------------------------
@@ -114,8 +114,8 @@ def _extremum(to: Instructions, e: E.Binary, a: Any, b: Any, order: str) -> Any:
     constant = e.b.x if isinstance(e.b, E.Splat) else e.b
     if isinstance(constant, E.Const) and constant.value == constant.value:
         return to.b.select(compare(f"fcmp o{order}", b, a), b, a)  # nan in a is kept
-    kept = to.b.select(compare(f"fcmp o{order}", a, b), a, b)  # b, if either is nan
-    return to.b.select(compare("fcmp une", a, a), a, kept)
+    # written with comparisons it would be two more instructions; which zero is greater nobody asks
+    return to.intrinsic("maximum" if order == "gt" else "minimum", e, a, b, flags="nsz ")
 
 
 def _floordiv(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:

@@ -220,13 +220,15 @@ class Builder:
 
     # ---- control
 
-    def call(self, function: Function, args: Sequence[Value], align: Mapping[int, int] | None = None) -> Value:
-        """``align``: how pointers among the arguments are aligned, by number."""
+    def call(
+        self, function: Function, args: Sequence[Value], align: Mapping[int, int] | None = None, flags: str = ""
+    ) -> Value:
+        """``align``: how pointers among the arguments are aligned, by number; ``flags`` of fast math, and a space."""
         align = align or {}
         given = ", ".join(
             f"{x.type.text}{f' align {align[i]}' if i in align else ''} {x.ref}" for i, x in enumerate(args)
         )
-        text = f"call {function.result.text} @{function.name}({given})"
+        text = f"call {flags}{function.result.text} @{function.name}({given})"
         if function.result is not VOID:
             return self._made(function.result, text)
         self.block.lines.append(f"  {text}")

@@ -13,7 +13,7 @@ from graphtorch.ir.passes.cse import Cse
 from graphtorch.ir.passes.dce import Dce
 from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passmanager import parse_pipeline, pipeline_text, run_passes
-from graphtorch.ir.pipeline import FREEZE, OPTIMIZE, PASSES, SCHEDULE, SIMPLIFY, run_pipeline
+from graphtorch.ir.pipeline import FREEZE, OPTIMIZE, OPTIMIZE_CUDA, PASSES, SCHEDULE, SIMPLIFY, run_pipeline
 from graphtorch.ir.text import parse_graph
 from tests.ir.graphs import SAMPLE
 
@@ -52,7 +52,7 @@ def test_pipelines():
     schedule = ["fuse", "bundle", "alias"]
     assert [p.name for p in OPTIMIZE] == ["autodiff", "canonicalize", "transposes", "cse", "dce", *schedule]
     assert (*SIMPLIFY, *SCHEDULE) == OPTIMIZE
-    assert set(PASSES) == {p.name for p in (*OPTIMIZE, *FREEZE)}
+    assert set(PASSES) == {p.name for p in (*OPTIMIZE, *FREEZE, *OPTIMIZE_CUDA)}
 
 
 def test_stages_are_reported_in_order():
