@@ -123,6 +123,19 @@ def tiny(nn: Any) -> Any:
     return nn.Sequential(nn.Linear(8, 6), nn.ReLU(), nn.Linear(6, 3))
 
 
+def ops(lib: Any) -> dict[str, Any]:
+    """The ops of workloads.OPS, with torch's API or graphtorch's."""
+    F = lib.nn.functional
+    return {
+        "matmul": lambda a, b: a @ b,
+        "conv": lambda x, w: F.conv2d(x, w, padding=1),
+        "elementwise": lambda x, y: lib.tanh(x * 1.5 + y) * lib.sigmoid(y) - lib.exp(-x * x),
+        "softmax": lambda x: F.softmax(x, -1),
+        "layer_norm": lambda x: F.layer_norm(x, x.shape[-1:]),
+        "column_sum": lambda x: x.sum(0),
+    }
+
+
 def trainer(work: Any, model: Any, nn: Any, optim: Any, rate: float) -> Any:
     """The step of a training workload, with torch's API or graphtorch's."""
     losses = {"cross_entropy": nn.CrossEntropyLoss, "mse": nn.MSELoss}

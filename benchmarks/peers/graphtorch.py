@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 import graphtorch as gt
-from benchmarks.nets import trainer
+from benchmarks.nets import ops, trainer
 from benchmarks.peers import Step
 from benchmarks.workloads import LEARNING_RATE, Workload, fill
 from graphtorch import nn, optim
@@ -35,7 +35,7 @@ def parts(work: Workload, compiled: bool = True) -> tuple[Any, list[Any]]:
     inputs = [gt.from_numpy(array) for array in work.inputs()]
     wrap: Any = gt.compile if compiled else lambda f: f
     if work.net is None:
-        return wrap(_OPS[work.kind]), inputs
+        return wrap(ops(gt)[work.kind]), inputs
     model = work.net(nn)
     for name, tensor in model.state_dict().items():
         fill(name, tensor.detach().numpy())
@@ -43,21 +43,3 @@ def parts(work: Workload, compiled: bool = True) -> tuple[Any, list[Any]]:
         return wrap(trainer(work, model, nn, optim, LEARNING_RATE)), inputs
     model.eval()
     return (gt.compile(model, freeze=True) if compiled else model), inputs
-
-
-def _conv(x: Any, w: Any) -> Any:
-    return nn.functional.conv2d(x, w, padding=1)
-
-
-def _elementwise(x: Any, y: Any) -> Any:
-    return gt.tanh(x * 1.5 + y) * gt.sigmoid(y) - gt.exp(-x * x)
-
-
-_OPS: dict[str, Any] = {
-    "matmul": lambda a, b: a @ b,
-    "conv": _conv,
-    "elementwise": _elementwise,
-    "softmax": lambda x: nn.functional.softmax(x, -1),
-    "layer_norm": lambda x: nn.functional.layer_norm(x, x.shape[-1:]),
-    "column_sum": lambda x: x.sum(0),
-}

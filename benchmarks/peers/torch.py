@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.nets import trainer
+from benchmarks.nets import ops, trainer
 from benchmarks.peers import Step
 from benchmarks.workloads import LEARNING_RATE, Workload, fill
 
@@ -18,7 +18,7 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
     inputs = [x.to(memory_format=layout) if x.ndim == 4 else x for x in inputs]
     wrap: Any = torch.compile if variant == "torch.compile" else lambda f: f
     if work.net is None:
-        call = wrap(_OPS[work.kind])
+        call = wrap(ops(torch)[work.kind])
     else:
         model = work.net(torch.nn)
         for name, tensor in model.state_dict().items():
@@ -36,21 +36,3 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
             return call(*inputs).numpy()
 
     return infer
-
-
-def _conv(x: Any, w: Any) -> Any:
-    return torch.nn.functional.conv2d(x, w, padding=1)
-
-
-def _elementwise(x: Any, y: Any) -> Any:
-    return torch.tanh(x * 1.5 + y) * torch.sigmoid(y) - torch.exp(-x * x)
-
-
-_OPS: dict[str, Any] = {
-    "matmul": lambda a, b: a @ b,
-    "conv": _conv,
-    "elementwise": _elementwise,
-    "softmax": lambda x: torch.nn.functional.softmax(x, -1),
-    "layer_norm": lambda x: torch.nn.functional.layer_norm(x, x.shape[-1:]),
-    "column_sum": lambda x: x.sum(0),
-}

@@ -3,7 +3,6 @@ in memory."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +16,6 @@ from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE, OPTIMIZE_CUDA, SIMPLIFY
-from graphtorch.ir.types import dtype_from_name
 from graphtorch.runtime import entry, executable
 from graphtorch.runtime.interp import run_kernel
 from tests.codegen.nests import f32, nest_of, random_array, reference
@@ -232,7 +230,6 @@ def test_scale() -> None:
     q, k, v = t(5, 4), t(7, 4), t(7, 6)
     found = F.scaled_dot_product_attention(q, k, v, scale=0.25)
     np.testing.assert_allclose(found.numpy(), F.scaled_dot_product_attention(q / 2, k, v).numpy(), rtol=1e-5)
-    assert math.isclose(0.5, 1 / math.sqrt(4))
 
 
 @pytest.mark.parametrize(
@@ -268,4 +265,3 @@ def test_as_torch(case: Any) -> None:
     found = results(gt.compile(step(causal)), arrays, masks)
     for a, b in zip(found, (out, *(leaf.grad for leaf in leaves)), strict=True):
         np.testing.assert_allclose(a, b.detach().numpy(), rtol=1e-9, atol=1e-11)
-    assert dtype_from_name("float64") == gt.float64

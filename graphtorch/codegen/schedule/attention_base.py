@@ -13,7 +13,7 @@ from graphtorch.codegen.loops import AttentionNest
 from graphtorch.codegen.schedule.attention_blocks import Blocks, Cut, Span
 from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Attention, Buffer, Expr, Values, const, unflatten_index
+from graphtorch.ir.expr import Attention, Buffer, Const, Expr, Values, const, unflatten_index
 from graphtorch.ir.types import DType
 
 #: leading indices that are tasks enough for the threads; with fewer of them tasks are blocks, and backward computes
@@ -33,11 +33,11 @@ class Schedule:
         return self.a.dtype
 
     @property
-    def low(self) -> Expr:
+    def low(self) -> Const:
         return const(-math.inf, self.dtype)
 
     @property
-    def zero(self) -> Expr:
+    def zero(self) -> Const:
         return const(0, self.dtype)
 
     @cached_property

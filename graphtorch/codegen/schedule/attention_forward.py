@@ -111,8 +111,8 @@ class Forward(Schedule):
         )
         e = unary("exp", Load(s, (r, c)) - shift)
         passes = (
-            Pass(((s, (r, c), score),), (self.low,), (score,), _greater, "max", (found,), lets),  # type: ignore[arg-type]
-            Pass(((s, (r, c), e),), (self.zero,), (e,), _sum, "add", (added,), ()),  # type: ignore[arg-type]
+            Pass(((s, (r, c), score),), (self.low,), (score,), _greater, "max", (found,), lets),
+            Pass(((s, (r, c), e),), (self.zero,), (e,), _sum, "add", (added,), ()),
         )
         total = Load(state.total, (r,)) * factor + added
         outputs = ((state.high, high), (state.total, total), (state.factor, factor))

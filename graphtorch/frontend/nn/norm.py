@@ -83,10 +83,7 @@ class RMSNorm(_Norm):
         self.normalized_shape = _sizes(normalized_shape)
         self.eps = None if eps is None else number(eps, "eps", 0)
         self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
-        self.bias = None
-        made = Parameter(PUBLIC["gt"]["empty"](*self.normalized_shape, dtype=dtype)) if elementwise_affine else None
-        self.register_parameter("weight", made)
-        self.reset_parameters()
+        self._make(self.normalized_shape, elementwise_affine, False, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)  # type: ignore[no-any-return]
