@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from graphtorch.codegen.cuda_expr import CudaExprs, bare, c_type, type_of
 from graphtorch.codegen.cuda_tables import PREAMBLE, RESERVED, TABLES
 from graphtorch.codegen.kernel_grammar import Names
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, walk
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, walk
 from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Buffer, Const
@@ -96,6 +96,8 @@ class _Emitter:
                 return self.alloc(s)
             case If():
                 return [f"if ({bare(self.expr(s.cond))}) {{", *_indent(self.body(s.body)), "}"]
+            case Prefetch():
+                return []  # other warps run while one waits for memory
             case Barrier():
                 return ["__syncthreads();"]
 

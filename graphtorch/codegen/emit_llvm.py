@@ -24,6 +24,7 @@ from graphtorch.codegen.kernel_ir import (
     If,
     Kernel,
     Let,
+    Prefetch,
     Stmt,
     Store,
     buffers_read,
@@ -33,12 +34,15 @@ from graphtorch.codegen.kernel_ir import (
 from graphtorch.codegen.llvm_expr import Values
 from graphtorch.codegen.llvm_parallel import Team
 from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
+from graphtorch.codegen.streams import STREAM_BYTES, is_aligned
 from graphtorch.codegen.target import Target, host_target
 from graphtorch.ir.expr import Buffer, Const, Ramp
 
 _ALIGN = 64
 #: bigger `local` arrays go to scratch memory: registers cannot hold them
 STACK_LIMIT = 16_384
+#: what LLVM asks of a prefetch: a read, to be kept near, of data
+_TO_BE_READ_SOON = 0, 3, 1
 
 
 def aligned(n: int) -> int:
@@ -115,12 +119,15 @@ class _Emitter:
         self.values = Values(module, self.b, self.entry, fused, frozenset(numbers - buffers_written(kernel.body)))
         count = len(kernel.params)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
+        self.streams = {p.buffer for p in kernel.params if p.mode == "stream"}
         self.scratch, self.workspace = function.args[count : count + 2]
         self.team = Team(module, self.entry, self.b, function.args[count + 2 :])
         self.scratch_at = self.workspace_at = 0
 
     def run(self) -> None:
         self._top(self.kernel.body)
+        if self.streams:
+            self.b.fence()
         self.b.give()
         self.entry.branch(self.function.blocks[1])
 
@@ -202,6 +209,7 @@ class _Emitter:
         loop, done = self.function.block("loop"), self.function.block("done")
         self.b.branch_if(self.b.compare("icmp slt", start, stop), loop, done)
         self.b.block = loop
+        around, self.values.steady = self.values.steady, frozenset(self.values.vars)
         i = self.b.phi(I64)
         i.add(start, head)
         for buffer in buffers_written(s.body):
@@ -212,7 +220,7 @@ class _Emitter:
         following = self.b.binary("add nuw nsw", i, ll.Constant(I64, 1))
         i.add(following, self.b.block)
         self.b.branch_if(self.b.compare("icmp slt", following, stop), loop, done)
-        self.b.block = done
+        self.b.block, self.values.steady = done, around
 
     def _store(self, s: Store) -> None:
         value = self.values.of(s.value)
@@ -229,10 +237,25 @@ class _Emitter:
         lanes, index = s.value.lanes, s.indices[0]
         if lanes == 1:
             self.b.store(value, self.values.address(s.buffer, index))
+        elif isinstance(index, Ramp) and index.step == 1 and s.buffer in self.streams and is_aligned(s, index.base):
+            self._stream(s.buffer, index, value, lanes)
         elif isinstance(index, Ramp) and index.step == 1:
             self.b.store(value, self.values.address(s.buffer, index.base, lanes), align=s.buffer.dtype.itemsize)
         else:
             self._scatter(s.buffer, self.values.of(index), value, lanes)
+
+    def _stream(self, buffer: Buffer, index: Ramp, value: Any, lanes: int) -> None:
+        """Past the caches, by as much as is aligned: the cache line is filled by several stores in turn."""
+        each = STREAM_BYTES // buffer.dtype.itemsize
+        for start in range(0, lanes, each):
+            part = self.b.shuffle(value, value, range(start, start + each))
+            self.b.stream(part, self.values.address(buffer, index.base + start, each), STREAM_BYTES)
+
+    def _prefetch(self, s: Prefetch) -> None:
+        """Of an element that may lie outside of the buffer, so no address of the rest of the kernel."""
+        address = self.b.gep(self.values.memory[s.buffer], self.values.of(s.indices[0]))
+        function = self.module.declare("llvm.prefetch.p0", ll.VOID, [address.type, *[ll.integer(32)] * 3])
+        self.b.call(function, [address, *(ll.Constant(ll.integer(32), n) for n in _TO_BE_READ_SOON)])
 
     def _scatter(self, buffer: Buffer, positions: Any, value: Any, lanes: int) -> None:
         for lane in range(lanes):
@@ -246,6 +269,7 @@ _STATEMENTS: dict[type, Callable[[_Emitter, Any], None]] = {
     For: _Emitter._for,
     If: _Emitter._if,
     Let: _Emitter._let,
+    Prefetch: _Emitter._prefetch,
     Store: _Emitter._store,
 }
 

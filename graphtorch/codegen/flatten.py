@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, If, Let, Param, Stmt, Store
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, If, Let, Param, Prefetch, Stmt, Store
 from graphtorch.ir.expr import Buffer, Expr, Load, children, flat_index, with_children
 
 
@@ -55,4 +55,6 @@ class Flatten:
                 return Alloc(self.buffer(s.buffer), s.space)
             case If():
                 return If(self.expr(s.cond), self.body(s.body))
+            case Prefetch():
+                return Prefetch(self.buffer(s.buffer), self.index(s.buffer, s.indices))
         return s

@@ -1,12 +1,13 @@
 """The Kernel IR: one loop language for two targets.
 
     kernel  ::= "kernel" "@"name "(" param,* ")" "{" stmt* "}"
-    param   ::= "%"name ":" type ["out" | "inout"]                 a dense row-major array in memory
+    param   ::= "%"name ":" type ["out" | "stream" | "inout"]      a dense row-major array in memory
     stmt    ::= kind binder "in" expr "{" stmt* "}"                 the variable runs over 0 .. expr-1
               | "let" binder "=" expr
               | "store" element "," expr
               | "alloc" space "%"name ":" type                      lives until the end of its block
               | "if" expr "{" stmt* "}"
+              | "prefetch" element                                  brings it nearer, wherever it is; it may be none
               | "barrier"                                           of the threads of a block, or of all CPU threads
     binder  ::= "%"name [":" (int | "?")]                           the variable's known extent, "?" for none, where it
                                                                     is not a loop's constant or a let's none
@@ -30,7 +31,8 @@ A line end closes a statement, so that an `if` on the next line is a statement a
 graphtorch/ir/expr. `par` divides iterations among CPU threads, `vec` becomes vector instructions
 (legalize.py turns it into Ramp and Splat), `block` and `thread` are the CUDA grid. Spaces: `local` is
 registers or the stack, `thread` is scratch memory of one CPU thread, `shared` is a block's shared memory,
-`global` is a workspace that all threads see.
+`global` is a workspace that all threads see. A `stream` is an output that is written once and read by nobody soon:
+its stores may go past the caches.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ from graphtorch.ir.types import int64
 
 Kind = Literal["for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"]
 Space = Literal["local", "thread", "shared", "global"]
-Mode = Literal["in", "out", "inout"]
+Mode = Literal["in", "out", "stream", "inout"]
 KINDS: tuple[Kind, ...] = (
     "for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"
 )  # fmt: skip
@@ -87,11 +89,19 @@ class If:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Prefetch:
+    """A hint, which changes no result. The element may lie outside of the buffer."""
+
+    buffer: Buffer
+    indices: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Barrier:
     pass
 
 
-Stmt = For | Let | Store | Alloc | If | Barrier
+Stmt = For | Let | Store | Alloc | If | Prefetch | Barrier
 Body = tuple[Stmt, ...]
 
 
@@ -171,6 +181,8 @@ def exprs_of(stmt: Stmt) -> tuple[Expr, ...]:
             return (*stmt.indices, stmt.value, *where)
         case If():
             return (stmt.cond,)
+        case Prefetch():
+            return stmt.indices
     return ()
 
 
@@ -208,6 +220,8 @@ def map_exprs(body: Sequence[Stmt], f: Callable[[Expr], Expr]) -> Body:
                 out.append(Store(s.buffer, tuple(map(f, s.indices)), f(s.value), where))
             case If():
                 out.append(If(f(s.cond), map_exprs(s.body, f)))
+            case Prefetch():
+                out.append(Prefetch(s.buffer, tuple(map(f, s.indices))))
             case _:
                 out.append(s)
     return tuple(out)

@@ -17,6 +17,7 @@ from graphtorch.codegen.kernel_ir import (
     Let,
     Mode,
     Param,
+    Prefetch,
     Stmt,
     Store,
 )
@@ -40,7 +41,7 @@ from graphtorch.ir.types import BY_SHORT, DType, bool_, float32, int64
 
 _BY_SYMBOL = {symbol: fn for fn, symbol in INFIX.items()}
 _SPECIAL = {"inf": float("inf"), "nan": float("nan")}
-_MODES: tuple[Mode, ...] = ("in", "out", "inout")
+_MODES: tuple[Mode, ...] = ("in", "out", "stream", "inout")
 
 
 class Parser(Reader):
@@ -138,6 +139,12 @@ class Parser(Reader):
         self.expect(",")
         return Store(buffer, indices, self.expr(), where)
 
+    def prefetch(self) -> Prefetch:
+        buffer, indices, where = self.element()
+        if where is not None:
+            self.fail("an element without a condition")
+        return Prefetch(buffer, indices)
+
     def alloc(self) -> Alloc:
         space = self.one_of(SPACES, "a space")
         return Alloc(self.buffer(), space)
@@ -147,7 +154,8 @@ class Parser(Reader):
         return If(cond, self.block())
 
     _STATEMENTS: dict[str, Callable[[Parser], Stmt]] = {
-        "let": let, "store": store, "alloc": alloc, "if": branch, "barrier": lambda self: Barrier()
+        "let": let, "store": store, "alloc": alloc, "if": branch, "prefetch": prefetch,
+        "barrier": lambda self: Barrier()
     }  # fmt: skip
 
     def element(self) -> tuple[Buffer, tuple[Expr, ...], Expr | None]:

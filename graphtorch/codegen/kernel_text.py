@@ -6,7 +6,7 @@ The grammar is at the top of kernel_ir.py. Names are unique in a kernel: the pri
 from __future__ import annotations
 
 from graphtorch.codegen.kernel_grammar import INFIX, Names, load_lanes, obvious_extent
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, exprs_of
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, exprs_of
 from graphtorch.codegen.kernel_parser import Parser
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Binary, Buffer, Cast, Const, Expr, Load, Ramp, Select, Splat, Unary, Var, children
@@ -67,6 +67,8 @@ class _Printer:
                 return f"alloc {s.space} %{self.names.bind(s.buffer)}: {_type(s.buffer)}"
             case If():
                 return f"if {self.expr(s.cond)}"
+            case Prefetch():
+                return f"prefetch {self.element(s.buffer, s.indices, None)}"
             case Barrier():
                 return "barrier"
 

@@ -51,6 +51,8 @@ class Instructions:
 
     def __init__(self, module: ll.Module, b: ll.Builder, fused: bool) -> None:
         self.module, self.b, self.fused = module, b, fused
+        #: variables that are the same in all rounds of the loop that instructions are in
+        self.steady: frozenset[E.Var] = frozenset()
 
     def intrinsic(self, name: str, e: Expr, *args: Any, flags: str = "") -> Any:
         kind = llvm_type(e.dtype, e.lanes)
@@ -77,12 +79,12 @@ def _abs(to: Instructions, e: E.Unary, x: Any) -> Any:
     return to.b.select(to.b.compare("icmp slt", x, zero(x.type)), to.b.binary("sub", zero(x.type), x), x)
 
 
-def _formula(name: str) -> Callable[..., Any]:
+def _formula(formula: Callable[..., Any]) -> Callable[..., Any]:
     """A function of vector_math."""
 
     def emit(to: Instructions, e: E.Unary | E.Binary, *operands: Any) -> Any:
         place = vector_math.Place(to.module, to.b, e.lanes, to.fused)
-        return vector_math.emit(name, place, e.dtype.itemsize, *operands)
+        return vector_math.emit(formula, place, e.dtype.itemsize, *operands)
 
     return emit
 
@@ -93,7 +95,7 @@ UNARY: dict[str, Callable[[Instructions, Any, Any], Any]] = {
     "abs": _abs,
     "round": _intrinsic("rint"),
     **{n: _intrinsic(n) for n in "sqrt floor ceil trunc".split()},
-    **{n: _formula(n) for n in vector_math.FORMULAS.keys() & E.UNARY},
+    **{n: _formula(f) for n, f in vector_math.FORMULAS.items() if n in E.UNARY},
 }
 
 # ---- functions of two operands ----------------------------------------------------------------------
@@ -116,6 +118,12 @@ def _extremum(to: Instructions, e: E.Binary, a: Any, b: Any, order: str) -> Any:
         return to.b.select(compare(f"fcmp o{order}", b, a), b, a)  # nan in a is kept
     # written with comparisons it would be two more instructions; which zero is greater nobody asks
     return to.intrinsic("maximum" if order == "gt" else "minimum", e, a, b, flags="nsz ")
+
+
+def _divide(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
+    """By what is the same in all lanes and rounds, it is a product with the reciprocal, corrected."""
+    steady = isinstance(e.b, E.Splat) and e.b.x in to.steady
+    return _formula(vector_math.quotient)(to, e, a, b) if steady and to.fused else to.b.binary("fdiv", a, b)
 
 
 def _floordiv(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
@@ -152,8 +160,8 @@ def _instruction(name: str) -> Callable[[Instructions, Any, Any, Any], Any]:
 # contract: a product and the sum that takes it may become one fused multiply-add; nothing else may change
 BINARY: dict[tuple[str, str], Callable[[Instructions, Any, Any, Any], Any]] = {
     **{(n, "f"): _instruction(f"f{n} contract") for n in ("add", "sub", "mul")},
-    ("div", "f"): _instruction("fdiv"),
-    **{(n, "f"): _formula(n) for n in vector_math.FORMULAS.keys() & E.BINARY},
+    ("div", "f"): _divide,
+    **{(n, "f"): _formula(f) for n, f in vector_math.FORMULAS.items() if n in E.BINARY},
     **{(n, "i"): _instruction(n) for n in ("add", "sub", "mul")},
     ("floordiv", "i"): _floordiv,
     ("mod", "i"): _mod,

@@ -184,6 +184,15 @@ class Builder:
         end = f", align {align}" if align else ""
         self.block.lines.append(f"  store {value.type.text} {value.ref}, ptr {address.ref}{end}")
 
+    def stream(self, value: Value, address: Value, align: int) -> None:
+        """A store past the caches; `fence` before another thread reads it."""
+        end = f"align {align}, !nontemporal !{{i32 1}}"
+        self.block.lines.append(f"  store {value.type.text} {value.ref}, ptr {address.ref}, {end}")
+
+    def fence(self) -> None:
+        """All stores before it are seen before any after it."""
+        self.block.lines.append("  fence seq_cst")
+
     def gep(self, base: Value, *indices: Value, inbounds: bool = False) -> Value:
         """The address of an element: of what ``base`` points to the first, of an array in it the second index."""
         kind = to = base.type.element

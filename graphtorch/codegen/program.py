@@ -9,6 +9,7 @@ from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
 from graphtorch.codegen.lower import LoweredKernel, is_frozen, lower_node, single_node_graph
 from graphtorch.codegen.schedule.cpu import schedule_cpu, schedule_part
+from graphtorch.codegen.streams import streamed, with_streams
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import Buffer
 from graphtorch.ir.fusible import is_reduction
@@ -76,6 +77,7 @@ def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] =
     seen: dict[str, Kernel] = {}
     made: dict[object, Kernel] = {}
     launches: list[Launch] = []
+    streams = streamed(graph, target)
 
     def once(kernel: Kernel, operands: Sequence[Value]) -> Kernel:
         frozen = [
@@ -87,10 +89,11 @@ def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] =
         if node.body is not None and node.attrs["kind"] == "bundle":
             launches += _launch_bundle(lower_node(node, name).parts, target, once)
             continue
-        key = _kind(node)
+        past = [r in streams for r in node.results]
+        key = _kind(node), *past
         if key not in made:
             nest = lower_node(node, name).nest
-            made[key] = once(schedule_cpu(nest, target, choose(nest)), node.operands)
+            made[key] = once(with_streams(schedule_cpu(nest, target, choose(nest)), nest, past), node.operands)
         launches.append(Launch(made[key], (*node.operands, *node.results)))
     return launches
 

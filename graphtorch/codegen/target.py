@@ -15,7 +15,8 @@ Winograd = Literal["never", "frozen", "always"]
 
 @dataclass(frozen=True)
 class Target:
-    """An LLVM target, and what schedules ask of it: bytes per vector, vector registers, a core's caches in bytes."""
+    """An LLVM target, and what schedules ask of it: bytes per vector, vector registers, and caches
+    in bytes, the last of which cores share."""
 
     triple: str
     cpu: str
@@ -24,6 +25,7 @@ class Target:
     registers: int
     l1: int = 32 * 1024
     l2: int = 512 * 1024
+    l3: int = 32 * 1024 * 1024
     winograd: Winograd = "frozen"  # for which weights schedules may choose it (ADR 9)
 
     @property
@@ -49,7 +51,13 @@ def host_target() -> Target:
     found = target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
     choices: dict[str, Winograd] = {"0": "never", "1": "always"}
     winograd: Winograd = choices.get(os.environ.get("GRAPHTORCH_WINOGRAD", ""), "frozen")
-    return replace(found, l1=_cache_bytes(1, found.l1), l2=_cache_bytes(2, found.l2), winograd=winograd)
+    return replace(
+        found,
+        l1=_cache_bytes(1, found.l1),
+        l2=_cache_bytes(2, found.l2),
+        l3=_cache_bytes(3, found.l3),
+        winograd=winograd,
+    )
 
 
 def _changes(text: str) -> dict[str, bool]:

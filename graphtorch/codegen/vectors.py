@@ -15,6 +15,7 @@ from graphtorch.codegen.kernel_ir import (
     For,
     If,
     Let,
+    Prefetch,
     Stmt,
     Store,
     buffers_read,
@@ -164,8 +165,8 @@ class Vectorize:
                 return Alloc(wide, s.space)
             case Store():
                 return self._store(s)
-            case Barrier():
-                raise ValueError("a barrier inside of a vector loop")
+            case Barrier() | Prefetch():
+                raise ValueError(f"a {type(s).__name__.lower()} inside of a vector loop")
         return s
 
     def _store(self, s: Store) -> Store:

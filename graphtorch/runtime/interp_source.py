@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphtorch.codegen.kernel_grammar import Names
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Stmt, Store, walk
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, walk
 from graphtorch.codegen.kernel_text import statement_text
 from graphtorch.codegen.launch import is_mapped, launch_of
 from graphtorch.ir.errors import IRError
@@ -81,6 +81,8 @@ class _Translator:
                 return [] if s.space == "global" else [self.fresh(s)]
             case If():
                 return [f"if {self.exprs(s.cond)}:", *self.inside(s, s.body)]
+            case Prefetch():
+                return []
             case Barrier():
                 return self.barrier()
 

@@ -33,12 +33,13 @@ from graphtorch.ir.types import BY_SHORT, bool_, float32, float64, int64, uint32
 from tests.codegen.nests import f32, nest_of
 
 EVERYTHING = """\
-kernel @everything.0(%x: f32[4,8], %mask: bool[8], %n: i64[], %y: f32[4,8] out, %z: f64[32] inout) {
+kernel @everything.0(%x: f32[4,8], %mask: bool[8], %n: i64[], %y: f32[4,8] out, %z: f64[32] inout, %o: f32[8] stream) {
   alloc global %work: f32[4096]
   par %i in 4 {
     alloc thread %scratch: f64[]
     unroll %j:64 in min(load %n[], 64) {
       let %p = ((%i * 8) + %j)
+      prefetch %x[(%i + 1), %j]
       let %q:8 = (%p % 8)
       store %y[%i, %q] if (load %mask[%q] & (%p < 32)), max(load %x[%i, %q], 0.0)
     }

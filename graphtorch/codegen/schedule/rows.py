@@ -16,6 +16,7 @@ from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, dense_loads, lanes_of, nested
 from graphtorch.codegen.schedule.cpu_reduce import INDEPENDENT, is_cheap
+from graphtorch.codegen.schedule.prefetch import Read, next_rows, prefetches
 from graphtorch.codegen.schedule.reduction import Reduction, size_of
 from graphtorch.codegen.schedule.segments import segments, vector_loop
 from graphtorch.codegen.target import Target
@@ -34,6 +35,11 @@ class _Sweep:
     stores: Stores
     reduction: Reduction
     lets: tuple[tuple[Var, Expr], ...]
+
+    @property
+    def exprs(self) -> list[Expr]:
+        """What its elements are made of."""
+        return [*self.reduction.body, *(v for _, _, v in self.stores)]
 
     @property
     def reduces(self) -> bool:
@@ -61,7 +67,7 @@ class _Plan:
     @property
     def exprs(self) -> list[Expr]:
         """What elements are made of."""
-        return [e for s in self.sweeps for e in (*s.reduction.body, *(v for _, _, v in s.stores))]
+        return [e for s in self.sweeps for e in s.exprs]
 
 
 def rows_body(nest: RowsNest, flat: Flatten, target: Target) -> Body:
@@ -164,9 +170,11 @@ def _across(plan: _Plan, sweep: _Sweep, lanes: int) -> list[Stmt]:
     rows = list(segments(inner.extent or 0, _width(sweep, inner, lanes)))
     cells = [Cells(sweep.reduction, width, f"p{sweep.number}w{width}_") for _, _, width in rows]
 
+    ahead = next_rows(sweep.exprs, plan.vars, inner) if sweep is plan.sweeps[0] and len(plan.sweeps) > 1 else []
+
     def row(now: list[Cells], env: Env) -> list[Stmt]:
         parts = zip(rows, now, strict=True)
-        return [s for (start, count, _), own in parts for s in _segment(sweep, own, env, inner, start, count)]
+        return [s for (start, count, _), own in parts for s in _segment(sweep, own, env, inner, start, count, ahead)]
 
     steps = accumulate(sweep.reduction, cells, outer, max(count for _, count, _ in rows), row)
     out = [*(s for c in cells for s in c.start()), *steps, *(s for c in cells for s in c.fold())]
@@ -180,14 +188,17 @@ def _width(sweep: _Sweep, inner: Var, lanes: int) -> int:
     return several if simple and (inner.extent or 0) >= 4 * several else lanes
 
 
-def _segment(sweep: _Sweep, cells: Cells, env: Env, inner: Var, start: int, count: int) -> list[Stmt]:
-    """``count`` vectors from ``start`` of the innermost loop."""
+def _segment(
+    sweep: _Sweep, cells: Cells, env: Env, inner: Var, start: int, count: int, ahead: Sequence[Read]
+) -> list[Stmt]:
+    """``count`` vectors from ``start`` of the innermost loop; ``ahead`` is what the next row reads."""
     step = Var("k", int64, count)
 
     def vector(now: list[Cells], at: Env) -> list[Stmt]:
         base = at.get(step, step) * cells.width + start
         body: Callable[[Expr], list[Stmt]] = partial(_lane, sweep, now[0], env, inner, base)
-        return body(_ZERO) if cells.width == 1 else [loop("l", cells.width, body, "vec")]
+        lanes = body(_ZERO) if cells.width == 1 else [loop("l", cells.width, body, "vec")]
+        return [*prefetches(ahead, env, inner, base, cells.width), *lanes]
 
     return accumulate(sweep.reduction, [cells], [step], 1, vector)
 

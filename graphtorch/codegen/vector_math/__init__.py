@@ -15,9 +15,10 @@ from graphtorch.codegen.vector_math.hyperbolic import cosh, sinh, tanh
 from graphtorch.codegen.vector_math.inverse import acos, asin, atan, atan2
 from graphtorch.codegen.vector_math.logarithm import log, log1p, log2
 from graphtorch.codegen.vector_math.power import pow_
+from graphtorch.codegen.vector_math.quotient import quotient
 from graphtorch.codegen.vector_math.trigonometric import cos, sin, tan
 
-__all__ = ["FORMULAS", "Place", "emit"]
+__all__ = ["FORMULAS", "Place", "emit", "quotient"]
 
 FORMULAS: dict[str, Callable[..., Lanes]] = {
     "exp": exp, "exp2": exp2, "expm1": expm1, "log": log, "log2": log2, "log1p": log1p,
@@ -26,7 +27,7 @@ FORMULAS: dict[str, Callable[..., Lanes]] = {
 }  # fmt: skip
 
 
-def emit(name: str, place: Place, itemsize: int, *operands: Any) -> Any:
-    """The value of function ``name`` of ``operands``, floats of ``itemsize`` bytes."""
+def emit(formula: Callable[..., Lanes], place: Place, itemsize: int, *operands: Any) -> Any:
+    """The value of ``formula`` of ``operands``, floats of ``itemsize`` bytes."""
     format = F32 if itemsize == 4 else F64
-    return FORMULAS[name](*(Lanes(place, format.kind, x) for x in operands)).value
+    return formula(*(Lanes(place, format.kind, x) for x in operands)).value

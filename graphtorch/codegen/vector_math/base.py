@@ -192,6 +192,10 @@ class Lanes:
     def eq(self, other: Lanes | float) -> Lanes:
         return self._compare("eq", other)
 
+    def nonzero(self) -> Lanes:
+        """False where it is nan."""
+        return self._compare("ne", 0.0)
+
     def ne(self, other: Lanes | float) -> Lanes:
         """True where an operand is nan."""
         return self._made(self.place.b.compare("fcmp une", self.value, self.like(other).value), I1)
