@@ -9,6 +9,7 @@ from graphtorch.ir.ops import (
     conv,
     convolution,
     creation,
+    diagonals,
     functions,
     fusion,
     gradient,
@@ -22,7 +23,9 @@ from graphtorch.ir.ops import (
     padding,
     random,
     reduce,
+    repeating,
     shapes,
+    splitting,
     window,
 )
 
@@ -35,6 +38,7 @@ __all__ = [
     "conv",
     "convolution",
     "creation",
+    "diagonals",
     "functions",
     "fusion",
     "gradient",
@@ -48,6 +52,8 @@ __all__ = [
     "padding",
     "random",
     "reduce",
+    "repeating",
     "shapes",
+    "splitting",
     "window",
 ]
