@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphtorch.codegen.kernel_ir import Alloc, Body, For, If, Let, Param, Prefetch, Stmt, Store
-from graphtorch.ir.expr import Buffer, Expr, Load, children, flat_index, with_children
+from graphtorch.ir.expr import Buffer, Draw, Expr, Load, children, flat_index, with_children
 
 
 class Flatten:
@@ -14,6 +14,8 @@ class Flatten:
     def __init__(self) -> None:
         self.buffers: dict[Buffer, Buffer] = {}
         self.memo: dict[int, tuple[Expr, Expr]] = {}
+        #: whether any expression draws random numbers
+        self.draws = False
 
     def buffer(self, b: Buffer) -> Buffer:
         if b not in self.buffers:
@@ -33,6 +35,7 @@ class Flatten:
             where = None if e.where is None else self.expr(e.where)
             new: Expr = Load(self.buffer(e.buffer), self.index(e.buffer, e.indices), where)
         else:
+            self.draws = self.draws or isinstance(e, Draw)
             old = children(e)
             kids = [self.expr(c) for c in old]
             new = e if all(a is b for a, b in zip(kids, old, strict=True)) else with_children(e, kids)

@@ -1,7 +1,8 @@
 """Forward and backward as two programs, for a compiled call inside of an ordinary eager loop.
 
 The backward graph is made together with the forward one, optimized with it, and then cut off: what
-it needs of the forward graph, and nothing else, becomes a residual.
+it needs of the forward graph, and nothing else, becomes a residual. What is made of little, such as a constant for
+all elements, or a mask of dropout (from the generator's state, ADR 17), backward makes again.
 """
 
 from __future__ import annotations
@@ -9,8 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from graphtorch.ir.fusible import CHEAP, DRAWS, is_free
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.ops.gradient import gradient
+
+#: what has so many times fewer bytes may be kept for what is made again
+SMALL = 16
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,9 @@ def split(joint: Graph, outputs: int, seeds: int) -> Pair:
     """Cut an optimized joint graph: what the first ``outputs`` and the updates need runs forward."""
     count = len(joint.params) - seeds
     early = _ancestors([*joint.outputs[:outputs], *joint.updates.values()])
-    late = [n for n in joint.nodes if n not in early]
+    wanted = {o: None for n in joint.nodes if n not in early for o in n.operands if o.node in early}
+    again = set[Node]().union(*map(_made_of_little, wanted))
+    late = [n for n in joint.nodes if n not in early or n in again]
     made = {r for n in late for r in n.results}
     needed: dict[Value, None] = {}
     for value in [o for n in late for o in n.operands] + joint.outputs[outputs:]:
@@ -72,6 +79,21 @@ def _ancestors(values: Sequence[Value]) -> set[Node]:
         if node is not None and node not in found:
             found.add(node)
             stack += node.operands
+    return found
+
+
+def _made_of_little(value: Value) -> set[Node]:
+    """The nodes that make ``value`` of small arrays, by cheap steps and draws; none if it takes anything else."""
+    found: set[Node] = set()
+    pending = [value]
+    while pending:
+        source = pending.pop()
+        node = source.node
+        if node is not None and (node.op.name in CHEAP | DRAWS or is_free(node)):
+            found.add(node)
+            pending += node.operands
+        elif source.type.nbytes * SMALL > value.type.nbytes:
+            return set()
     return found
 
 

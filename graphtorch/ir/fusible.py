@@ -23,6 +23,8 @@ CHEAP = frozenset(
     "add sub mul div neg abs relu where maximum minimum cast".split()
     + "eq ne lt le gt ge logical_and logical_or logical_not".split()
 )
+#: words of a counter-based generator: made again from 16 bytes of state, but at dozens of operations each
+DRAWS = frozenset(["random_uniform"])
 #: results of a contraction that are reduced to one by the task that computes them, at most
 MOST_TOGETHER = 256
 REDUCTIONS = CONTRACTIONS | PLAIN | frozenset(["max_pool2d"])

@@ -85,6 +85,8 @@ class _Evaluator:
                 return np.asarray(self.value(e.x)).astype(e.dtype.np)[()]
             case expr.Load():
                 return self.load(e)
+            case expr.Draw():
+                return self.value(expr.draw_word(e))
         raise TypeError(f"not a scalar expression: {e!r}")
 
     def load(self, e: expr.Load) -> Any:

@@ -9,6 +9,7 @@ from graphtorch.ir.expr import (
     Binary,
     Cast,
     Const,
+    Draw,
     Expr,
     Load,
     Ramp,
@@ -78,6 +79,8 @@ def _rebuilt(e: Expr, new: Sequence[Expr]) -> Expr:
             return Select(new[0], new[1], new[2])
         case Cast():
             return Cast(new[0], e.dtype)
+        case Draw():
+            return Draw(new[0], new[1], new[2])
         case Ramp():
             return Ramp(new[0], e.lanes, e.step)
         case Splat():

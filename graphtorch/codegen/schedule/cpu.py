@@ -30,6 +30,7 @@ from graphtorch.codegen.schedule.boxes import Index
 from graphtorch.codegen.schedule.contract import chain_body, contraction_body
 from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, dense_loads, lanes_of, nested
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential, strips
+from graphtorch.codegen.schedule.draws import stage_draws
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.rows import rows_body
@@ -43,6 +44,7 @@ from graphtorch.ir.expr import (
     flat_index,
     substitute,
 )
+from graphtorch.ir.types import uint32
 
 #: reductions of this much work to fewer outputs than threads could share are split into parts
 SPLIT_WORK, FEW_OUTPUTS, MOST_PARTS = 131_072, 16, 64
@@ -58,7 +60,13 @@ SHARED_WORK = 8192
 def schedule_cpu(nest: Nest, target: Target, way: int = 0) -> Kernel:
     """Loops, threads and vectors for ``nest`` on ``target``; ``way`` numbers those of a contraction."""
     flat = Flatten()
-    return Kernel(nest.name, flat.params(nest.params), _body(nest, flat, target, way))
+    body = _drawn(_body(nest, flat, target, way), flat, target)
+    return Kernel(nest.name, flat.params(nest.params), body)
+
+
+def _drawn(body: Body, flat: Flatten, target: Target) -> Body:
+    """Random draws written out; few kernels have any."""
+    return stage_draws(body, target.lanes(uint32.itemsize)) if flat.draws else body
 
 
 def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
@@ -107,8 +115,10 @@ def schedule_part(nest: LoopNest | ReduceNest, target: Target) -> tuple[Part, Pa
     """
     flat = Flatten()
     if isinstance(nest, LoopNest):
-        return Part(_part(nest.name, flat.params(nest.params), _loop_body(nest, flat, target, SHARED_WORK))), None
+        body = _drawn(_loop_body(nest, flat, target, SHARED_WORK), flat, target)
+        return Part(_part(nest.name, flat.params(nest.params), body)), None
     memory, first, then = _reduce_parts(nest, flat, target, SHARED_WORK)
+    first, then = _drawn(first, flat, target), _drawn(then, flat, target)
     params = flat.params(nest.params)
     if not then:
         return Part(_part(nest.name, params, first)), None

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 
 from graphtorch.codegen.kernel_ir import Body, For, Stmt, replace_vars
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, linear, walk
+from graphtorch.ir.expr import Buffer, Draw, Expr, Load, Var, const, linear, walk
 from graphtorch.ir.types import int64
 
 #: below this many elementary operations a kernel runs on one thread: waking others costs more
 PARALLEL_WORK = 32_768
+#: operations of a random word, where four of a block are wanted
+DRAW_COST = 40
 
 
 def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bool) -> Body:
@@ -51,19 +53,20 @@ def lanes_of(exprs: Sequence[Expr], outs: Sequence[Buffer], target: Target) -> i
 def cost_of(values: Sequence[Expr]) -> int:
     """Operations per element, roughly."""
     seen: set[int] = set()
+    draws: list[Expr] = []
     for e in values:
-        walk(e, lambda _: None, seen)
-    return max(1, len(seen) // 4)
+        walk(e, lambda x: draws.append(x) if isinstance(x, Draw) else None, seen)
+    return max(1, len(seen) // 4 + DRAW_COST * len(draws))
 
 
 def dense_loads(body: Sequence[Expr], var: Var) -> int:
-    """How many loads are of neighbouring elements as ``var`` counts."""
+    """How many loads, and draws, are of neighbouring elements as ``var`` counts."""
     found = 0
 
     def visit(e: Expr) -> None:
         nonlocal found
-        if isinstance(e, Load):
-            form = linear(e.indices[0])
+        if isinstance(e, Load | Draw):
+            form = linear(e.indices[0] if isinstance(e, Load) else e.position)
             found += form is not None and form[0].get(var) == 1
 
     seen: set[int] = set()

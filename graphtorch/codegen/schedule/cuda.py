@@ -23,6 +23,7 @@ from graphtorch.codegen.schedule.cuda_base import (
     split_index,
 )
 from graphtorch.codegen.schedule.cuda_contract import contraction_body
+from graphtorch.codegen.schedule.draws import expand_draws
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of
 from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
@@ -37,22 +38,25 @@ MANY_OUTPUTS = 4096
 def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | BundleNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
+    body = _body(nest, flat)
+    return Kernel(nest.name, flat.params(nest.params), expand_draws(body) if flat.draws else body)
+
+
+def _body(nest: LoopNest | ReduceNest | ScatterNest | BundleNest, flat: Flatten) -> Body:
     if isinstance(nest, BundleNest):
-        return Kernel(nest.name, flat.params(nest.params), _bundle_body(nest, flat))
+        return _bundle_body(nest, flat)
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
-        return Kernel(nest.name, flat.params(nest.params), (loop("b", 0, lambda b: (), "block.x"),))
+        return (loop("b", 0, lambda b: (), "block.x"),)
     if isinstance(nest, LoopNest):
-        return Kernel(nest.name, flat.params(nest.params), _loop_body(nest, flat))
+        return _loop_body(nest, flat)
     if isinstance(nest, ScatterNest):
-        return Kernel(nest.name, flat.params(nest.params), _scatter_body(plan_scatter(nest, flat)))
+        return _scatter_body(plan_scatter(nest, flat))
     plan = plan_reduction(nest, flat)
     tiled = contraction_body(plan) if nest.contraction else None
     if tiled is not None:
-        return Kernel(nest.name, flat.params(nest.params), tiled)
+        return tiled
     by_thread = plan.domain < LEAST_SHARED_DOMAIN or (plan.outputs >= MANY_OUTPUTS and not _dense_reduction(plan))
-    return Kernel(
-        nest.name, flat.params(nest.params), _thread_per_output(plan) if by_thread else _block_per_output(plan)
-    )
+    return _thread_per_output(plan) if by_thread else _block_per_output(plan)
 
 
 # ---- elementwise ----------------------------------------------------------------------------------

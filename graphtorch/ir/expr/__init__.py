@@ -4,6 +4,7 @@
            | Load(buffer, indices, where)         an element; 0 where `where` is false
            | Unary(fn, x) | Binary(fn, a, b)      see UNARY and BINARY
            | Select(cond, a, b) | Cast(x)
+           | Draw(seed, stream, position)         a random word; schedules write it out, Kernel IR has none
            | Ramp(base, lanes, step) | Splat(x, lanes)  vectors: base, base+step, ...; x in every lane
 
 Index arithmetic is int64 and simplified on construction with the known extents of the variables:
@@ -38,6 +39,7 @@ from graphtorch.ir.expr.core import (
     select,
     unary,
 )
+from graphtorch.ir.expr.draw import WORDS, Draw, draw_word, philox_keys, philox_words
 from graphtorch.ir.expr.lowered import (
     BufferSource,
     Compute,
@@ -59,6 +61,7 @@ __all__ = [
     "BINARY",
     "COMPARE",
     "UNARY",
+    "WORDS",
     "Attention",
     "AttentionGrad",
     "Binary",
@@ -67,6 +70,7 @@ __all__ = [
     "Cast",
     "Compute",
     "Const",
+    "Draw",
     "Expr",
     "ExprLike",
     "Load",
@@ -88,12 +92,15 @@ __all__ = [
     "children",
     "compute",
     "const",
+    "draw_word",
     "first_alone",
     "flat_index",
     "free_vars",
     "linear",
     "maximum",
     "minimum",
+    "philox_keys",
+    "philox_words",
     "reduce",
     "reshape_index",
     "same",

@@ -22,6 +22,7 @@ from graphtorch.ir.expr.core import (
     select,
     unary,
 )
+from graphtorch.ir.expr.draw import Draw
 
 
 def children(e: Expr) -> tuple[Expr, ...]:
@@ -42,6 +43,7 @@ _CHILDREN: dict[type, Callable[[Any], tuple[Expr, ...]]] = {
     Binary: lambda e: (e.a, e.b),
     Select: lambda e: (e.cond, e.a, e.b),
     Cast: lambda e: (e.x,),
+    Draw: lambda e: (e.seed, e.stream, e.position),
     Ramp: lambda e: (e.base,),
     Splat: lambda e: (e.x,),
 }
@@ -70,6 +72,7 @@ _WITH_CHILDREN: dict[type, Callable[[Any, Sequence[Expr]], Expr]] = {
     Binary: lambda e, new: binary(e.fn, new[0], new[1]),
     Select: lambda e, new: select(new[0], new[1], new[2]),
     Cast: lambda e, new: cast(new[0], e.dtype),
+    Draw: lambda e, new: Draw(new[0], new[1], new[2]),
     Ramp: lambda e, new: Ramp(new[0], e.lanes, e.step),
     Splat: lambda e, new: Splat(new[0], e.lanes),
 }

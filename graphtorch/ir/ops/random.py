@@ -1,8 +1,7 @@
-"""Random numbers from Philox4x32-10, a counter-based generator: the same numbers on every target.
+"""Random numbers from Philox4x32-10, a counter-based generator: the same numbers on every target (ADR 17).
 
-J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
-SC 2011. The state is int64[2] = (seed, stream). Element i of a draw is word i % 4 of the block with
-counter (i // 4, stream) under the key seed; every draw moves on to the next stream.
+The state is int64[2] = (seed, stream). Element i of a draw is word i % 4 of the block with counter (i // 4, stream)
+under the key seed; every draw moves on to the next stream. The words of a block are made in graphtorch/ir/expr/draw.py.
 """
 
 from __future__ import annotations
@@ -13,15 +12,13 @@ import numpy as np
 
 from graphtorch.ir import expr
 from graphtorch.ir.errors import check
-from graphtorch.ir.expr import Compute, Expr, Source, compute
+from graphtorch.ir.expr import WORDS, Compute, Draw, Expr, Source, compute
+from graphtorch.ir.expr.draw import MULTIPLIERS, ROUNDS, WEYL
 from graphtorch.ir.op import Op, register
 from graphtorch.ir.ops.common import Shape, check_sizes, require_float
-from graphtorch.ir.types import DType, TensorType, float32, int64, uint32, uint64
+from graphtorch.ir.types import DType, TensorType, float32, int64
 
 Array = Any
-_M0, _M1 = 0xD2511F53, 0xCD9E8D57
-_W0, _W1 = 0x9E3779B9, 0xBB67AE85
-_ROUNDS = 10
 
 
 class Uniform(Op):
@@ -43,17 +40,17 @@ class Uniform(Op):
 
     def ref(self, state: Array, *, shape: Shape, dtype: DType) -> Array:
         count = int(np.prod(shape, dtype=np.int64))
-        words = philox(int(state[0]), int(state[1]), -(-count // 4)).reshape(-1)[:count].reshape(shape)
+        words = philox(int(state[0]), int(state[1]), -(-count // WORDS)).reshape(-1)[:count].reshape(shape)
         if dtype == float32:
             return (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
         return words.astype(np.float64) * 2.0**-32
 
     def lower(self, state: Source, *, shape: Shape, dtype: DType) -> Compute:
         def body(*i: Expr) -> Expr:
-            words = _philox_expr(state[0], state[1], expr.flat_index(shape, i))
+            word = Draw(state[0], state[1], expr.flat_index(shape, i))
             if dtype == float32:
-                return expr.cast(expr.binary("shr", words, 8), float32) * 2.0**-24
-            return expr.cast(words, dtype) * 2.0**-32
+                return expr.cast(expr.binary("shr", word, 8), float32) * 2.0**-24
+            return expr.cast(word, dtype) * 2.0**-32
 
         return compute(shape, dtype, body)
 
@@ -70,40 +67,13 @@ def philox(seed: int, stream: int, blocks: int) -> Array:
     c2 = np.full(blocks, stream & 0xFFFFFFFF, np.uint64)
     c3 = np.full(blocks, stream >> 32, np.uint64)
     k0, k1 = seed & 0xFFFFFFFF, seed >> 32
-    for _ in range(_ROUNDS):
-        p0, p1 = c0 * np.uint64(_M0), c2 * np.uint64(_M1)
+    for _ in range(ROUNDS):
+        p0, p1 = c0 * np.uint64(MULTIPLIERS[0]), c2 * np.uint64(MULTIPLIERS[1])
         c0, c1, c2, c3 = (
             (p1 >> np.uint64(32)) ^ c1 ^ np.uint64(k0),
             p1 & low,
             (p0 >> np.uint64(32)) ^ c3 ^ np.uint64(k1),
             p0 & low,
         )
-        k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
+        k0, k1 = (k0 + WEYL[0]) & 0xFFFFFFFF, (k1 + WEYL[1]) & 0xFFFFFFFF
     return np.stack([c0, c1, c2, c3], 1).astype(np.uint32)
-
-
-def _philox_expr(seed: Expr, stream: Expr, position: Expr) -> Expr:
-    """The word of element ``position``; 64-bit words hold 32-bit values, as in `philox`."""
-
-    def low(x: Expr) -> Expr:
-        return x & expr.const(0xFFFFFFFF, uint64)
-
-    def high(x: Expr) -> Expr:
-        return expr.binary("shr", x, 32)
-
-    block = expr.cast(position // 4, uint64)
-    seed, stream = expr.cast(seed, uint64), expr.cast(stream, uint64)
-    c0, c1, c2, c3 = low(block), high(block), low(stream), high(stream)
-    k0, k1 = low(seed), high(seed)
-    for _ in range(_ROUNDS):
-        p0, p1 = c0 * _M0, c2 * _M1
-        c0, c1, c2, c3 = (
-            expr.binary("xor", expr.binary("xor", high(p1), c1), k0),
-            low(p1),
-            expr.binary("xor", expr.binary("xor", high(p0), c3), k1),
-            low(p0),
-        )
-        k0, k1 = low(k0 + _W0), low(k1 + _W1)
-    word = position % 4
-    chosen = expr.select(word < 2, expr.select(word.eq(0), c0, c1), expr.select(word.eq(2), c2, c3))
-    return expr.cast(chosen, uint32)

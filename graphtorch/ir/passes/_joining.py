@@ -10,6 +10,7 @@ from graphtorch.ir.fusible import (
     CHEAP,
     CLOSED,
     CONTRACTIONS,
+    DRAWS,
     INJECTIVE,
     is_injective,
     is_local,
@@ -101,7 +102,9 @@ class Joining:
         if group.root:
             return TWO_REDUCTIONS
         cheap = all(n.op.name in CHEAP and n.results[0].type.shape == group.shape for n in group.nodes)
-        return self._private(group, node) if cheap else DEAR
+        if not cheap or any(n.op.name in DRAWS for n in self.groups.with_free(group.nodes)):
+            return DEAR
+        return self._private(group, node)
 
     def _moved(self, group: Group, node: Node) -> str:
         """Attention reads operands where these lie."""

@@ -2,21 +2,22 @@
 
 An epilogue that stores an array and, beside it, a cheap function of it makes memory traffic of what a reader has in
 registers anyway; and what only a backward kernel reads need not live until then (T. Chen et al., "Training deep nets
-with sublinear memory cost", 2016, where whole layers are computed again).
+with sublinear memory cost", 2016, where whole layers are computed again). So is what was drawn at random: who knows
+the state of the generator needs no mask, as long as it wants each of its elements once.
 """
 
 from __future__ import annotations
 
-from graphtorch.ir.fusible import CHEAP
+from graphtorch.ir.fusible import CHEAP, DRAWS
 from graphtorch.ir.graph import Node, Param, Value
 from graphtorch.ir.in_place import root
 from graphtorch.ir.passes._groups import Group, Groups
-from graphtorch.ir.rows import rows_of
+from graphtorch.ir.rows import keeps_order, rows_of
 
 #: what has so many times fewer elements may have to be stored for it
 SMALL = 16
 #: what a reader may compute: attention reads slices where these lie
-RECOMPUTED = CHEAP | {"slice"}
+RECOMPUTED = CHEAP | DRAWS | {"slice"}
 #: cheap steps that a value may be away from what is in memory
 MOST_BETWEEN = 4
 
@@ -31,6 +32,9 @@ def worth_recomputing(groups: Groups) -> frozenset[Node]:
         if made_of is None:
             continue
         sources, between = made_of
+        drawn = any(n.op.name in DRAWS for n in (node, *between))
+        if drawn and not _is_read_in_order(node.result, groups, node.result.type.numel):
+            continue
         missing = sum(_bytes(v, node) for v in sources if not _stays(v, groups))
         for other in others:
             if other not in read:
@@ -62,6 +66,21 @@ def _readers(node: Node, groups: Groups) -> set[Group]:
     return others - {own}
 
 
+def _is_read_in_order(value: Value, groups: Groups, count: int) -> bool:
+    """Whether elementwise work and reductions of rows, over as many elements, alone read it, and at their own index."""
+    for user in groups.uses[value]:
+        if user not in groups.of and groups.is_free(user):
+            stays = user.op.elementwise or keeps_order(user)
+            if not (stays and _is_read_in_order(user.result, groups, count)):
+                return False
+        elif user.op.elementwise:
+            if user.results[0].type.numel != count:
+                return False
+        elif not rows_of(user):
+            return False
+    return True
+
+
 def _sources(node: Node, groups: Groups, recomputed: set[Node]) -> tuple[set[Value], set[Node]] | None:
     """What in memory it is made of, and a few nodes between that are in none.
 
@@ -87,7 +106,7 @@ def _sources(node: Node, groups: Groups, recomputed: set[Node]) -> tuple[set[Val
 
 def _is_passing(node: Node, group: Group, groups: Groups) -> bool:
     """Whether it is a cheap step within the group, for elementwise steps and reductions of rows."""
-    if groups.of.get(node) is not group or node.op.name not in CHEAP:
+    if groups.of.get(node) is not group or node.op.name not in CHEAP | DRAWS:
         return False
     return all(u.op.elementwise or rows_of(u) for u in groups.users(node.result))
 
