@@ -16,6 +16,7 @@ from graphtorch.frontend.assignments import NOTHING
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import op as ops
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import DType
 
@@ -56,7 +57,7 @@ def install() -> None:
             Module.__getattribute__ = _getattribute  # type: ignore[assignment]
             Module.__getattr__ = _getattr  # type: ignore[method-assign, assignment]
             Tensor.__getattr__ = _of_tensor  # type: ignore[method-assign]
-            Op.__call__ = _call  # type: ignore[method-assign]
+            Op.__call__, ops.around = _call, _around  # type: ignore[method-assign]
             for name, fact in _facts.items():
                 setattr(Tensor, name, _watched(fact))
 
@@ -71,7 +72,7 @@ def uninstall() -> None:
             if "__getattr__" in _own:
                 Module.__getattr__ = _plain_getattr  # type: ignore[method-assign]
             del Tensor.__getattr__
-            Op.__call__ = _plain_call  # type: ignore[method-assign]
+            Op.__call__, ops.around = _plain_call, None  # type: ignore[method-assign]
             for name, fact in _facts.items():
                 setattr(Tensor, name, fact)
 
@@ -81,28 +82,44 @@ def unheard(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        recorder = active.recorder
-        if recorder is None or recorder.deaf:
-            return function(*args, **kwargs)
-        recorder.deaf = True
-        sys.setprofile(None)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            recorder.deaf = False
-            sys.setprofile(recorder.listener)
+        return _unheard(function, args, kwargs)
 
     return call
 
 
+def _unheard(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    recorder = active.recorder
+    if recorder is None or recorder.deaf:  # there is no trace, or a call around this one is not told of
+        return function(*args, **kwargs)
+    recorder.deaf = True
+    sys.setprofile(None)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        recorder.deaf = False
+        sys.setprofile(recorder.listener)
+
+
 _plain_call = Op.__call__
-_unheard_call = unheard(Op.__call__)
 
 
 def _call(self: Op, *args: Any, **kwargs: Any) -> Any:
     """A call of an op."""
-    unseen = _are_plain(args) and (not kwargs or _are_plain(kwargs.values()))
-    return (_unheard_call if unseen else _plain_call)(self, *args, **kwargs)
+    if _is_our_business(type(self), args, kwargs):
+        return _unheard(_plain_call, (self, *args), kwargs)
+    return _plain_call(self, *args, **kwargs)
+
+
+def _around(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of a function that is written with ops."""
+    if _is_our_business(function, args, kwargs):
+        return _unheard(function, args, kwargs)
+    return function(*args, **kwargs)
+
+
+def _is_our_business(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether nothing of the user's runs in the call of a function, or of an object of a class."""
+    return called.__module__[:11] == "graphtorch." and _are_plain(args) and (not kwargs or _are_plain(kwargs.values()))
 
 
 def _are_plain(values: Iterable[Any]) -> bool:
