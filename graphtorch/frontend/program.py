@@ -11,9 +11,8 @@ import numpy as np
 
 from graphtorch.frontend import autograd, epoch
 from graphtorch.frontend.build import Build, Stages
-from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous
+from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous, derivative_of
 from graphtorch.frontend.freeze import FrozenPart, check_freezable
-from graphtorch.frontend.gradients import history
 from graphtorch.frontend.guards import Checks
 from graphtorch.frontend.memory import Memory
 from graphtorch.frontend.results import Results
@@ -70,7 +69,7 @@ class Program:
         self._made = Build(traced.graph, outputs, [v for v, _ in traced.targets], tune)
         self.forward = self._made.forward
         if self._made.backward is not None:
-            self.derivative = _derivative(traced, outputs, self._made.backward, self._made.shared)
+            self.derivative = derivative_of(traced, outputs, self._made.backward, self._made.shared)
 
     @property
     def stages(self) -> Stages:
@@ -291,21 +290,3 @@ class Program:
         node = CompiledNode(derivative, targets, self.results.avals, saved, storages)
         for i in derivative.outputs:
             results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
-
-
-def _derivative(traced: Traced, outputs: Sequence[int], program: Executable, shared: tuple[str, ...]) -> Derivative:
-    paths = {i: history(traced.graph.outputs[i], traced.leaves) for i in outputs}
-    return Derivative(
-        program,
-        tuple(outputs),
-        tuple(t for _, t in traced.targets),
-        shared,
-        tuple(frozenset(i for i in outputs if v in paths[i][0]) for v, _ in traced.targets),
-        _conflicts({i: nodes for i, (_, nodes) in paths.items()}),
-    )
-
-
-def _conflicts(paths: dict[int, Any]) -> dict[int, frozenset[int]]:
-    """For each output those whose backward needs saved tensors that its own backward frees."""
-    saving = {i: {n for n in nodes if autograd.saves(n.op)} for i, nodes in paths.items()}
-    return {i: frozenset(j for j in saving if saving[i] & saving[j]) for i in saving}
