@@ -15,7 +15,7 @@ from graphtorch.ir.expr import Buffer
 from graphtorch.ir.fusible import is_reduction
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.ops.movement import reshape
-from graphtorch.ir.text import strip_locations
+from graphtorch.ir.text import print_graph
 from graphtorch.ir.types import TensorType
 
 #: bytes of a line of the cache
@@ -100,7 +100,7 @@ def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] =
 
 def _kind(node: Node) -> object:
     """All of a node that its kernel depends on."""
-    text = strip_locations(str(node.body or single_node_graph(node)))
+    text = print_graph(node.body or single_node_graph(node), locations=False)
     return text, tuple(map(is_frozen, node.operands))
 
 

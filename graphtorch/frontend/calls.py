@@ -50,14 +50,15 @@ class Calls:
     def called(self, frame: FrameType, function: Any) -> None:
         """A function of C."""
         owner = getattr(function, "__self__", None)
-        if isinstance(owner, random.Random):
+        if owner is builtins:  # most are of these: len, isinstance
+            if function is builtins.next and self.next is None:
+                self.next = of_frame(caller(frame))
+        elif isinstance(owner, random.Random):
             self._draws(f"random.{function.__name__}", frame)
         elif function in _ENTROPY:
             self._draws(f"os.{function.__name__}", frame)
         elif id(owner) in self._containers and function.__name__ in _CHANGES:
             self.changes.setdefault(id(owner), of_frame(caller(frame)))
-        elif function is builtins.next and self.next is None:
-            self.next = of_frame(caller(frame))
 
     def _draws(self, what: str, frame: FrameType) -> None:
         self.impure = self.impure or (what, of_frame(caller(frame)))

@@ -94,6 +94,7 @@ def _identifiers(consts: Any) -> Iterator[str]:
 # ---- whose code it is -------------------------------------------------------------------------------
 
 
+@functools.lru_cache(4096)
 def is_library_file(file: str) -> bool:
     """Of this package, of the standard library, or of no file at all that a user wrote."""
     return file.startswith((*OWN_FILES, "<frozen")) or (file.startswith(_LIBRARY) and "site-packages" not in file)

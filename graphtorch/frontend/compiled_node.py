@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from graphtorch.frontend import autograd
+from graphtorch.frontend.gradients import history
 from graphtorch.frontend.tensor import Storage, Tensor
+from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime.executable import Executable
@@ -33,6 +35,25 @@ class Derivative:
     shared: tuple[str, ...]
     reached_from: tuple[frozenset[int], ...]
     conflicts: dict[int, frozenset[int]]
+
+
+def derivative_of(traced: Traced, outputs: Sequence[int], program: Executable, shared: tuple[str, ...]) -> Derivative:
+    """What ``program`` is of a trace whose ``outputs`` are differentiable."""
+    paths = {i: history(traced.graph.outputs[i], traced.leaves) for i in outputs}
+    return Derivative(
+        program,
+        tuple(outputs),
+        tuple(t for _, t in traced.targets),
+        shared,
+        tuple(frozenset(i for i in outputs if v in paths[i][0]) for v, _ in traced.targets),
+        _conflicts({i: nodes for i, (_, nodes) in paths.items()}),
+    )
+
+
+def _conflicts(paths: dict[int, Any]) -> dict[int, frozenset[int]]:
+    """For each output those whose backward needs saved tensors that its own backward frees."""
+    saving = {i: {n for n in nodes if autograd.saves(n.op)} for i, nodes in paths.items()}
+    return {i: frozenset(j for j in saving if saving[i] & saving[j]) for i in saving}
 
 
 class CompiledNode(autograd.GradNode):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from graphtorch.frontend.build import Stages
 from graphtorch.frontend.compiled_node import contiguous
 from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import TraceError
@@ -32,17 +33,21 @@ def check_freezable(traced: Traced) -> None:
 class FrozenPart:
     """The program of what is computed once, and its results: the last parameters of the program of every call."""
 
-    def __init__(self, traced: Traced, record: Callable[[str, Graph], None]) -> None:
+    def __init__(self, traced: Traced) -> None:
+        self.stages: Stages = [("trace", traced.graph)]
         for binding in traced.tracer.captures:
             if binding.tensor is not None and not binding.volatile and binding.param.role == "const":
                 binding.param.role = "frozen"
-        parts = split_frozen(run_passes(traced.graph, (*SIMPLIFY, *FREEZE), on_stage=record))
-        scheduled = run_passes(parts.once, SCHEDULE, on_stage=lambda name, graph: record(f"once {name}", graph))
+        parts = split_frozen(run_passes(traced.graph, (*SIMPLIFY, *FREEZE), on_stage=self._record))
+        scheduled = run_passes(parts.once, SCHEDULE, on_stage=lambda name, graph: self._record(f"once {name}", graph))
         self.program = Executable(scheduled) if parts.once.outputs else None
         self.names = [parts.graph.params[i].name for i in parts.params]
-        self.graph = run_passes(parts.graph, SCHEDULE, on_stage=record)
+        self.graph = run_passes(parts.graph, SCHEDULE, on_stage=self._record)
         self._seen: list[tuple[Any, int, Array]] | None = None
         self._results: list[Array] = []
+
+    def _record(self, name: str, graph: Graph) -> None:
+        self.stages.append((name, graph))
 
     def results(self, forward: Executable, owners: Sequence[Any]) -> list[Array]:
         """What is computed once, anew where one of the tensors ``owners`` was changed."""

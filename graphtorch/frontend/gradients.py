@@ -12,9 +12,10 @@ from typing import Any, Protocol
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.watch import unheard
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Node, Value
-from graphtorch.ir.loc import here
+from graphtorch.ir.loc import Places
 from graphtorch.ir.op import OPS
 from graphtorch.ir.ops.gradient import gradient
 
@@ -23,6 +24,7 @@ class Recording(Protocol):
     """What is needed of the tracer."""
 
     builder: Builder
+    lines: Places
 
     def read(self, t: Tensor) -> Value: ...
     def wrap(self, value: Value) -> Tensor: ...
@@ -110,6 +112,7 @@ class Gradients:
 
     # ---- backward ----
 
+    @unheard
     def backward(self, root: Tensor, seed: Tensor, retain_graph: bool) -> None:
         """Add the gradients of ``root`` to those of the leaves that it depends on."""
         self.had_backward = True
@@ -118,7 +121,7 @@ class Gradients:
         self._check(targets, nodes, retain_graph)
         if not targets:
             return
-        self._tracer.builder.locs = (here(),)
+        self._tracer.builder.locs = (self._tracer.lines.here(),)
         with autograd.no_grad():
             found = self._tracer.builder.bind(gradient, (loss, start, *targets), {})
             for target, g in zip(targets, found, strict=True):

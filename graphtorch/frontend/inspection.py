@@ -87,7 +87,7 @@ class Inspection:
 def _texts(program: Program) -> dict[str, str]:
     texts: dict[str, str] = {}
     before: Graph | None = None
-    for name, graph in program.stats.stages:
+    for name, graph in program.stages:
         if before is not None and name.split()[-1] == Fuse.name:
             texts[f"{name.removesuffix(Fuse.name)}fusion"] = Fuse().explain(before)
         texts[name] = str(graph)

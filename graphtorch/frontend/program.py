@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphtorch.frontend import autograd, epoch
-from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous
+from graphtorch.frontend.build import Build, Stages
+from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous, derivative_of
 from graphtorch.frontend.freeze import FrozenPart, check_freezable
-from graphtorch.frontend.gradients import history
 from graphtorch.frontend.guards import Checks
-from graphtorch.frontend.joint import join, split
 from graphtorch.frontend.memory import Memory
 from graphtorch.frontend.results import Results
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import TraceError
-from graphtorch.ir.graph import Graph
-from graphtorch.ir.passmanager import run_passes
-from graphtorch.ir.pipeline import OPTIMIZE, SCHEDULE, SIMPLIFY
 from graphtorch.runtime.executable import Executable
 from graphtorch.runtime.gather import CONTIGUOUS
 
@@ -40,7 +36,6 @@ class Stats:
     compile_seconds: float
     from_cache: bool
     reason: str
-    stages: list[tuple[str, Graph]] = field(default_factory=list)
 
 
 class Program:
@@ -52,19 +47,13 @@ class Program:
         self.traced = traced
         self.derivative: Derivative | None = None
         self.frozen: FrozenPart | None = None
-        stages: list[tuple[str, Graph]] = [("trace", traced.graph)]
-        record = lambda name, graph: stages.append((name, graph))
-        differentiable = [] if traced.had_backward else [i for i, r in enumerate(traced.requires) if r]
         if freeze:
             check_freezable(traced)
-            self.frozen = FrozenPart(traced, record)
-            graph = self.frozen.graph
-        elif differentiable and traced.targets:
-            graph, self.derivative = _compile_pair(traced, differentiable, record, tune)
+            self.frozen = FrozenPart(traced)
+            self.forward = Executable(self.frozen.graph, tune)
         else:
-            graph = run_passes(traced.graph, OPTIMIZE, on_stage=record)
-        self.forward = Executable(graph, tune)
-        self._bind(traced, graph)
+            self._build(traced, tune)
+        self._bind(traced)
         self._guard(traced)
         executables = [e for e in (self.forward, self.backward, self.once) if e is not None]
         self.stats = Stats(
@@ -73,8 +62,19 @@ class Program:
             time.perf_counter() - started,
             all(e.from_cache for e in executables),
             reason,
-            stages,
         )
+
+    def _build(self, traced: Traced, tune: bool) -> None:
+        outputs = [] if traced.had_backward else [i for i, r in enumerate(traced.requires) if r]
+        self._made = Build(traced.graph, outputs, [v for v, _ in traced.targets], tune)
+        self.forward = self._made.forward
+        if self._made.backward is not None:
+            self.derivative = derivative_of(traced, outputs, self._made.backward, self._made.shared)
+
+    @property
+    def stages(self) -> Stages:
+        """What every pass made, in order. Of a program from the cache it is made when it is asked for."""
+        return self.frozen.stages if self.frozen else self._made.scheduled.stages
 
     @property
     def backward(self) -> Executable | None:
@@ -86,12 +86,12 @@ class Program:
         """The program of what frozen tensors determine."""
         return self.frozen.program if self.frozen else None
 
-    def _bind(self, traced: Traced, graph: Graph) -> None:
+    def _bind(self, traced: Traced) -> None:
         """Which bindings the programs need (passes drop parameters), and what to do with each."""
         saved = self.derivative.shared if self.derivative else ()
         frozen = self.frozen.names if self.frozen else ()
         found = {b.param.name: b for b in traced.bindings}
-        own = [p.name for p in graph.params if p.name in found]  # the others are made by the frozen part
+        own = [name for name in self.forward.face.params if name in found]  # the others are made by the frozen part
         names = list(dict.fromkeys([*own, *(name for name in found if name in {*saved, *frozen})]))
         #: those of the forward program come first
         self.bindings = [found[name] for name in names]
@@ -102,15 +102,16 @@ class Program:
         self._volatile = [i for i, b in enumerate(self.bindings) if b.volatile]
         self._memory = Memory(self.bindings)
         self.results = Results(traced)
-        self._expect(graph)
+        self._expect()
         self._plan_owners()
 
-    def _expect(self, graph: Graph) -> None:
+    def _expect(self) -> None:
         """Tell the forward program which arrays it can run on as they are; all else takes a closer look."""
-        made, slots = len(graph.params) - self._own, len(graph.params) + len(graph.outputs)
+        params, outputs = len(self.forward.face.params), len(self.forward.face.outputs)
+        made, slots = params - self._own, params + outputs
         place = [i if i < self._own else i - self._own + slots for i in range(len(self.bindings))]
         needs = [self._memory.need(i) for i in range(len(self.bindings))]
-        others = [(CONTIGUOUS, 0)] * (made + len(graph.outputs))
+        others = [(CONTIGUOUS, 0)] * (made + outputs)
         pairs = [(place[i], place[j]) for i, j in self._memory.pairs()]
         self.forward.expect([*needs[: self._own], *others, *needs[self._own :]], pairs)
 
@@ -289,31 +290,3 @@ class Program:
         node = CompiledNode(derivative, targets, self.results.avals, saved, storages)
         for i in derivative.outputs:
             results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
-
-
-def _compile_pair(
-    traced: Traced, outputs: Sequence[int], record: Callable[[str, Graph], None], tune: bool
-) -> tuple[Graph, Derivative]:
-    """Forward and backward programs for a call whose outputs join eager autograd."""
-    targets = traced.targets
-    joint = join(traced.graph, outputs, [v for v, _ in targets])
-    record("joint", joint)
-    joint = run_passes(joint, SIMPLIFY, on_stage=record)
-    pair = split(joint, len(traced.graph.outputs), len(outputs))
-    program = Executable(run_passes(pair.backward, SCHEDULE, on_stage=lambda n, g: record("backward " + n, g)), tune)
-    paths = {i: history(traced.graph.outputs[i], traced.leaves) for i in outputs}
-    derivative = Derivative(
-        program,
-        tuple(outputs),
-        tuple(t for _, t in targets),
-        tuple(joint.params[i].name for i in pair.shared),
-        tuple(frozenset(i for i in outputs if v in paths[i][0]) for v, _ in targets),
-        _conflicts({i: nodes for i, (_, nodes) in paths.items()}),
-    )
-    return run_passes(pair.forward, SCHEDULE, on_stage=record), derivative
-
-
-def _conflicts(paths: dict[int, Any]) -> dict[int, frozenset[int]]:
-    """For each output those whose backward needs saved tensors that its own backward frees."""
-    saving = {i: {n for n in nodes if autograd.saves(n.op)} for i, nodes in paths.items()}
-    return {i: frozenset(j for j in saving if saving[i] & saving[j]) for i in saving}

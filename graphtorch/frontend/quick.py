@@ -50,15 +50,15 @@ def quick_call(args: tuple[Any, ...], kwargs: dict[str, Any], program: Program) 
 def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[str]:
     """What `match` and `run` do, where the epoch stands and the arrays can be used as they are."""
     owners, data, fetched = _owners(source, program, names)
-    outputs = [f"o{i}" for i in range(len(program.forward.graph.outputs))]
+    outputs = [f"o{i}" for i in range(len(program.forward.face.outputs))]
     source.constants |= {
         "epoch": epoch, "threads": threads, "new": object.__new__, "Tensor": Tensor, "Storage": Storage,
         "empty": np.empty, "array": np.array, "lock": program.forward.lock, "entry": program.forward.entry,
         "results": program.results,
     }  # fmt: skip
     body = [f"if {reason}: return NO" for reason in program.guards(source.constant)]
-    for output, kind in zip(outputs, program.forward.graph.outputs, strict=True):
-        shape, dtype = source.constant(kind.type.shape), source.constant(kind.type.dtype.np)
+    for output, kind in zip(outputs, program.forward.face.outputs, strict=True):
+        shape, dtype = source.constant(kind.shape), source.constant(kind.dtype.np)
         body.append(f"{output} = empty({shape}, {dtype})")
     params = "".join(f"{array}, " for array in data)
     body += [

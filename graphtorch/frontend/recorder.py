@@ -50,6 +50,8 @@ class Recorder(Reach):
         self.reassigned: dict[int, tuple[Tensor, Module, str]] = {}
         self.by_attributes: set[tuple[int, str]] = set()
         self.calls = calls
+        #: what Python tells of calls, and whether it is told not to
+        self.listener, self.deaf = self._on_event, False
         #: the globals that are assigned: what they were, and where
         self.stores: dict[tuple[int, str], tuple[Guard, Loc]] = {}
         self._functions = Functions(target)
@@ -58,14 +60,14 @@ class Recorder(Reach):
             self._mark(root)
 
     def __enter__(self) -> Recorder:
-        self._before = getattr(watch.active, "recorder", None)
+        self._before = watch.active.recorder
         watch.active.recorder = self
         watch.install()
         self.calls.start()
         self._collects = gc.isenabled()
         gc.disable()  # a collection calls what others have registered, from the middle of the user's function
         self._profile = sys.getprofile()
-        sys.setprofile(self._on_event)
+        sys.setprofile(self.listener)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,6 +90,7 @@ class Recorder(Reach):
 
     # ---- modules ----
 
+    @watch.unheard
     def attribute(self, module: Module, name: str, value: Any) -> None:
         """A read of a module's own attribute."""
         key = (id(module), name)
@@ -117,12 +120,13 @@ class Recorder(Reach):
 
     def class_attribute(self, module: Module, name: str) -> None:
         """A read of something that stands in the module's class."""
-        self.modules.setdefault(id(module), module)
-        names = self.inherited.setdefault(id(module), (module, set()))[1]
-        if name not in names:
-            names.add(name)
+        known = self.inherited.get(id(module))
+        if known is None or name not in known[1]:
+            self.modules.setdefault(id(module), module)
+            self.inherited.setdefault(id(module), (module, set()))[1].add(name)
             self._inherited(type(module), name)
 
+    @watch.unheard
     def _inherited(self, cls: type, name: str) -> None:
         """Where a class has an attribute from: a guard on every class up to there."""
         for c in cls.__mro__:

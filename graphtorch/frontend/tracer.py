@@ -21,7 +21,7 @@ from graphtorch.frontend.tensor import Storage, Tensor, _no_data
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
-from graphtorch.ir.loc import here, state
+from graphtorch.ir.loc import Places, state
 from graphtorch.ir.op import OPS, Op
 from graphtorch.ir.types import TensorType, contiguous_strides, float64
 
@@ -48,7 +48,7 @@ class Tracer(bind.Interpreter):
 
     def __init__(self, name: str) -> None:
         self.graph = Graph(name)
-        self.builder = Builder(self.graph)
+        self.builder, self.lines = Builder(self.graph), Places()
         #: what a storage holds now, how often it was written, and what a view's storage views since when
         self.values: dict[Storage, Value] = {}
         self.versions: dict[Storage, int] = {}
@@ -157,7 +157,7 @@ class Tracer(bind.Interpreter):
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
         types = op.result_types(operands, attrs)
         recording = autograd.is_grad_enabled() and not op.nondifferentiable
-        self.builder.locs = (here(),)
+        self.builder.locs = (self.lines.here(),)
         values = [self.read(o) for o in operands]
         if op is not OPS["detach"]:
             values = [self.gradients.path(v, o, recording) for v, o in zip(values, operands, strict=True)]
@@ -180,7 +180,7 @@ class Tracer(bind.Interpreter):
         """target[...] = source."""
         if autograd.is_grad_enabled():
             self._check_autograd(target, source)
-        self.builder.locs = (here(),)
+        self.builder.locs = (self.lines.here(),)
         value, before = self.read(source), self.read(target)
         storage = target._storage
         if storage in self.views or (target._traced is None and not _covers(target)):

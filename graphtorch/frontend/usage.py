@@ -96,10 +96,10 @@ class MemoryReport:
 
 def memory_of(name: str, program: Program) -> MemoryReport:
     """What ``program`` takes, on as many threads as there are now."""
-    traced, results = program.traced, program.forward.graph.outputs
+    traced, results = program.traced, program.forward.face.outputs
     made, all_made = len(traced.outputs), len(traced.outputs) + traced.grad_count
     executables = [e for e in (program.once, program.forward, program.backward) if e is not None]
-    widest = max(executables, key=lambda e: e.plan.arena_bytes)
+    widest = max(executables, key=lambda e: e.face.arena_bytes)
     captured = [(b.tensor, b.param) for b in traced.tracer.captures if isinstance(b.tensor, Tensor)]
     state = [t for t, p in captured if p.label or p.role == "inout"]
     return MemoryReport(
@@ -108,11 +108,11 @@ def memory_of(name: str, program: Program) -> MemoryReport:
         inputs=_held(b.tensor for b in traced.tracer.inputs),
         state=_held(state),
         constants=_held(t for t, p in captured if not (p.label or p.role == "inout")),
-        frozen=_bytes(program.once.graph.outputs if program.once else ()) + sum(e.kept_bytes for e in executables),
+        frozen=_bytes(program.once.face.outputs if program.once else ()) + sum(e.kept_bytes for e in executables),
         results=_bytes(results[:made]),
         gradients=_bytes(results[made:all_made]) + program.results.replaced_bytes + _of_backward(program),
         saved=_bytes(results[all_made:]),
-        arena=sum(e.plan.arena_bytes for e in executables),
+        arena=sum(e.face.arena_bytes for e in executables),
         workspace=sum(e.workspace_bytes for e in executables),
         scratch=sum(e.scratch_bytes for e in executables),
         live=tuple(_live(widest)),
@@ -128,12 +128,12 @@ def _held(tensors: Iterable[Any]) -> int:
     return sum(found.values())
 
 
-def _bytes(values: Iterable[Value]) -> int:
-    return sum(v.type.nbytes for v in values)
+def _bytes(types: Iterable[TensorType]) -> int:
+    return sum(t.nbytes for t in types)
 
 
 def _of_backward(program: Program) -> int:
-    return _bytes(program.backward.graph.outputs) if program.backward else 0
+    return _bytes(program.backward.face.outputs) if program.backward else 0
 
 
 def _live(executable: Executable) -> Iterator[Live]:

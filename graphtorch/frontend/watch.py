@@ -1,22 +1,45 @@
-"""Watches reads of attributes of modules and of facts about tensors, while a trace runs and only then."""
+"""Watches reads of attributes of modules and of facts about tensors, while a trace runs and only then.
+
+Nine tenths of the calls that a trace makes are within ops, where no code of the user runs. Python takes half a
+microsecond to tell of each, so for as long as an op runs it is told not to.
+"""
 
 from __future__ import annotations
 
+import functools
+import sys
 import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from graphtorch.frontend.assignments import NOTHING
 from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import op as ops
+from graphtorch.ir.op import Op
+from graphtorch.ir.types import DType
 
-active = threading.local()
+
+class _Active(threading.local):
+    #: the recorder of the trace that runs in this thread
+    recorder: Any = None
+
+
+active = _Active()
 _lock = threading.Lock()
 _installed = 0
 _plain_getattr: Any = None
 _own = frozenset(vars(Module))
 _facts = {name: vars(Tensor)[name] for name in ("aval", "requires_grad", "is_leaf")}
 #: what stands in these classes only while a trace runs
-_REPLACED: dict[Any, tuple[str, ...]] = {Module: ("__getattribute__", "__getattr__"), Tensor: ("__getattr__", *_facts)}
+_REPLACED: dict[Any, tuple[str, ...]] = {
+    Module: ("__getattribute__", "__getattr__"),
+    Tensor: ("__getattr__", *_facts),
+    Op: ("__call__",),
+}
+#: arguments of an op that run no code of the user when they are looked at; tuples and lists of such as well
+_PLAIN = frozenset((Tensor, Parameter, DType, bool, int, float, str, type(None), type(...)))
 
 
 def replaces(cls: Any, name: str) -> bool:
@@ -34,6 +57,7 @@ def install() -> None:
             Module.__getattribute__ = _getattribute  # type: ignore[assignment]
             Module.__getattr__ = _getattr  # type: ignore[method-assign, assignment]
             Tensor.__getattr__ = _of_tensor  # type: ignore[method-assign]
+            Op.__call__, ops.around = _call, _around  # type: ignore[method-assign]
             for name, fact in _facts.items():
                 setattr(Tensor, name, _watched(fact))
 
@@ -48,16 +72,68 @@ def uninstall() -> None:
             if "__getattr__" in _own:
                 Module.__getattr__ = _plain_getattr  # type: ignore[method-assign]
             del Tensor.__getattr__
+            Op.__call__, ops.around = _plain_call, None  # type: ignore[method-assign]
             for name, fact in _facts.items():
                 setattr(Tensor, name, fact)
 
 
+def unheard(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``function``, of whose calls the recorder of this thread is not told."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return _unheard(function, args, kwargs)
+
+    return call
+
+
+def _unheard(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    recorder = active.recorder
+    if recorder is None or recorder.deaf:  # there is no trace, or a call around this one is not told of
+        return function(*args, **kwargs)
+    recorder.deaf = True
+    sys.setprofile(None)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        recorder.deaf = False
+        sys.setprofile(recorder.listener)
+
+
+_plain_call = Op.__call__
+
+
+def _call(self: Op, *args: Any, **kwargs: Any) -> Any:
+    """A call of an op."""
+    if _is_our_business(type(self), args, kwargs):
+        return _unheard(_plain_call, (self, *args), kwargs)
+    return _plain_call(self, *args, **kwargs)
+
+
+def _around(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """A call of a function that is written with ops."""
+    if _is_our_business(function, args, kwargs):
+        return _unheard(function, args, kwargs)
+    return function(*args, **kwargs)
+
+
+def _is_our_business(called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether nothing of the user's runs in the call of a function, or of an object of a class."""
+    return called.__module__[:11] == "graphtorch." and _are_plain(args) and (not kwargs or _are_plain(kwargs.values()))
+
+
+def _are_plain(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind not in _PLAIN and not ((kind is tuple or kind is list) and _are_plain(value)):
+            return False
+    return True
+
+
 def _watched(fact: property) -> property:
     def read(self: Tensor) -> Any:
-        if self._traced is None:
-            recorder = getattr(active, "recorder", None)
-            if recorder is not None:
-                recorder.tensors[id(self)] = self
+        if self._traced is None and active.recorder is not None:
+            active.recorder.tensors[id(self)] = self
         return fact.__get__(self)
 
     return property(read, fact.fset, doc=fact.__doc__)
@@ -65,7 +141,7 @@ def _watched(fact: property) -> property:
 
 def _of_tensor(self: Tensor, name: str) -> Any:
     """An attribute that a tensor does not have itself: a stand-in asks the argument for it."""
-    recorder = getattr(active, "recorder", None)
+    recorder = active.recorder
     found = NOTHING
     if recorder is not None and not name.startswith("__"):
         found = recorder.attribute_of_tensor(self, name)
@@ -76,8 +152,8 @@ def _of_tensor(self: Tensor, name: str) -> Any:
 
 def _getattribute(self: Module, name: str) -> Any:
     value = object.__getattribute__(self, name)
-    recorder = getattr(active, "recorder", None)
-    if recorder is not None and not name.startswith("__"):
+    recorder = active.recorder
+    if recorder is not None and name[:2] != "__":  # no call, which would be told of
         if name in object.__getattribute__(self, "__dict__"):
             recorder.attribute(self, name, value)
         else:
@@ -87,7 +163,7 @@ def _getattribute(self: Module, name: str) -> Any:
 
 def _getattr(self: Module, name: str) -> Any:
     value = _plain_getattr(self, name)
-    recorder = getattr(active, "recorder", None)
+    recorder = active.recorder
     if recorder is not None:
         recorder.attribute(self, name, value)
     return value

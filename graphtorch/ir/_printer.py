@@ -13,9 +13,10 @@ from graphtorch.ir.types import DType
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
-def print_graph(graph: Graph) -> str:
-    """The text of ``graph``; `parse_graph` reads an equal graph back."""
-    return "\n".join(_lines(graph)) + "\n"
+def print_graph(graph: Graph, locations: bool = True) -> str:
+    """The text of ``graph``; `parse_graph` reads an equal graph back. Without ``locations`` it is what a hash of the
+    program is taken over."""
+    return "\n".join(_lines(graph, locations)) + "\n"
 
 
 def name_text(name: str) -> str:
@@ -63,7 +64,7 @@ def _nested(value: Attr) -> bool:
     return isinstance(value, tuple)
 
 
-def _lines(graph: Graph) -> Iterator[str]:
+def _lines(graph: Graph, locations: bool) -> Iterator[str]:
     names = value_names(graph)
 
     def name(value: Value) -> str:  # a malformed graph can be printed too: for the eyes of who debugs a pass
@@ -73,7 +74,7 @@ def _lines(graph: Graph) -> Iterator[str]:
     types = ", ".join(str(o.type) for o in graph.outputs)
     yield f"graph @{name_text(graph.name)}({params}) -> ({types}) {{"
     for node in graph.nodes:
-        for line in _node(node, [name(r) for r in node.results], [name(o) for o in node.operands]):
+        for line in _node(node, [name(r) for r in node.results], [name(o) for o in node.operands], locations):
             yield "  " + line
     for param, value in graph.updates.items():
         yield f"  update {name(param)} <- {name(value)}"
@@ -87,16 +88,16 @@ def _param(p: Param) -> str:
     return f"%{name_text(p.name)}: {p.type}{role}{label}"
 
 
-def _node(node: Node, results: list[str], operands: list[str]) -> Iterator[str]:
+def _node(node: Node, results: list[str], operands: list[str], locations: bool) -> Iterator[str]:
     left = ", ".join(f"{name}: {r.type}" for name, r in zip(results, node.results, strict=True))
     head = f"{left} = {node.op.name}({', '.join(operands)})"
     if node.attrs:
         head += f" {{{attrs_text(node.attrs)}}}"
-    locs = "".join(f" {loc}" for loc in node.locs)
+    locs = "".join(f" {loc}" for loc in node.locs) if locations else ""
     if node.body is None:
         yield head + (" " + locs if locs else "")
         return
-    first, *middle, last = _lines(node.body)
+    first, *middle, last = _lines(node.body, locations)
     yield f"{head} {first}"
     yield from middle
     yield last + (" " + locs if locs else "")

@@ -75,14 +75,35 @@ state = _State()
 def user_frame() -> FrameType | None:
     """The innermost frame outside of the package."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(OWN_FILES):
+    while frame is not None and _is_own(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
+
+
+@functools.lru_cache(4096)
+def _is_own(file: str) -> bool:
+    return file.startswith(OWN_FILES)
 
 
 def here() -> Loc:
     """The user's line that is running now, with the path of the running module."""
     return of_frame(user_frame(), state.scope.path if state.scope else "")
+
+
+class Places:
+    """`here`, for one trace: most ops come from a line that others came from, and the working directory stays."""
+
+    def __init__(self) -> None:
+        #: with the code, whose id must not come to mean another
+        self._known: dict[tuple[int, int, str], tuple[Loc, CodeType | None]] = {}
+
+    def here(self) -> Loc:
+        frame, path = user_frame(), state.scope.path if state.scope else ""
+        code, at = (frame.f_code, frame.f_lasti) if frame else (None, 0)
+        key = id(code), at, path
+        if key not in self._known:
+            self._known[key] = of_frame(frame, path), code
+        return self._known[key][0]
 
 
 def made_here(made: object) -> Loc:
@@ -93,7 +114,7 @@ def made_here(made: object) -> Loc:
     frame = user_frame()
     while frame is not None and _initialises(frame, made):
         frame = frame.f_back
-    while frame is not None and frame.f_code.co_filename.startswith(OWN_FILES):
+    while frame is not None and _is_own(frame.f_code.co_filename):
         frame = frame.f_back
     return of_frame(frame)
 

@@ -128,6 +128,10 @@ def register(op: OpT) -> OpT:
     return op
 
 
+#: calls the functions of composites, with their arguments, in the place of Python: a trace sets it (frontend/watch.py)
+around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
+
+
 def composite(*surface: str, name: str = "") -> Callable[[F], F]:
     """Publish a function that is written with other ops.
 
@@ -142,7 +146,7 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
-                out = function(*args, **kwargs)
+                out = around(function, args, kwargs) if around else function(*args, **kwargs)
             except GraphTorchError as error:
                 describe(error, public, [*zip(operand_names, args, strict=False), *kwargs.items()])
                 raise

@@ -22,31 +22,7 @@ the node's results have the types of its outputs. `parse_graph(print_graph(g)) =
 
 from __future__ import annotations
 
-import re
-from typing import overload
-
 from graphtorch.ir._parser import parse_graph
 from graphtorch.ir._printer import attr_text, print_graph
-from graphtorch.ir.graph import Graph, Node, rewrite
 
-__all__ = ["attr_text", "parse_graph", "print_graph", "strip_locations"]
-
-_STRING = r'"(?:[^"\\]|\\.)*"'
-_LOC_OR_STRING = re.compile(rf" *@{_STRING}:\d+:\d+(?: {_STRING})?|({_STRING})")
-
-
-@overload
-def strip_locations(graph: Graph) -> Graph: ...
-@overload
-def strip_locations(graph: str) -> str: ...
-def strip_locations(graph: Graph | str) -> Graph | str:
-    """The same graph (or text of one) without locations: what a hash of the program is taken over."""
-    if isinstance(graph, str):  # strings are matched as wholes, so that one which looks like a loc stays
-        return _LOC_OR_STRING.sub(lambda m: m[1] or "", graph)
-    return rewrite(graph, lambda node, operands, builder: builder.append(_without_locs(node, operands)).results)
-
-
-def _without_locs(node: Node, operands: tuple[object, ...]) -> Node:
-    body = strip_locations(node.body) if node.body else None
-    types = [r.type for r in node.results]
-    return Node(node.op, operands, node.attrs, types, (), body)  # type: ignore[arg-type]
+__all__ = ["attr_text", "parse_graph", "print_graph"]

@@ -1,4 +1,4 @@
-"""The on-disk cache of object code.
+"""The on-disk cache of object code, and of what is known of a program without it (known.py).
 
 A cached file is machine code that will run, so it is taken only from a directory that belongs to this
 user and that nobody else can write; it carries a checksum, and is written to a temporary name and
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import CacheWarning
-from graphtorch.runtime.cache_size import trim, used
+from graphtorch.runtime.cache_size import OBJECTS, trim, used
 
 _MAGIC = b"graphtorch-objects-2\n"
 
@@ -49,26 +49,47 @@ def key_of(text: str, kind: str) -> str:
 
 @functools.cache
 def generator() -> str:
-    """A hash of the source of all that turns graphs into code: what it changes need not show in a text."""
-    package = Path(__file__).parent.parent
-    files = sorted(file for part in ("ir", "codegen", "runtime") for file in (package / part).rglob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()
+    """A hash of the package's source: what it makes of a graph need not show in a text."""
+    total, folders = hashlib.sha256(), [os.path.dirname(os.path.dirname(__file__))]
+    while folders:
+        for entry in sorted(os.scandir(folders.pop()), key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                with open(entry.path, "rb", buffering=0) as file:
+                    total.update(file.read() + b"\0")
+            elif entry.is_dir() and entry.name != "__pycache__":
+                folders.append(entry.path)
+    return total.hexdigest()
 
 
-def objects_for(text: str, kind: str, compile: Callable[[], list[bytes]]) -> tuple[list[bytes], bool]:
+def objects_for(key: str, compile: Callable[[], list[bytes]]) -> tuple[list[bytes], bool]:
     """(object files, whether they came from the cache)."""
+    found = load(key)
+    if found is not None:
+        return found, True
+    code = compile()
+    store(key, code)
+    return code, False
+
+
+def load(key: str, suffix: str = OBJECTS) -> list[bytes] | None:
+    """What was stored under ``key``; None where there is nothing that can be trusted, or no cache."""
     folder = directory()
     if folder is None or not _trusted(folder):
-        return compile(), False
-    path = folder / (key_of(text, kind) + ".o")
+        return None
+    path = folder / (key + suffix)
     found = _read(path)
     if found is not None:
         used(path)
-        return found, True
-    code = compile()
-    _write(path, code)
+    return found
+
+
+def store(key: str, parts: list[bytes], suffix: str = OBJECTS) -> None:
+    """Keep ``parts`` under ``key``, in the place of what is there. Without a cache nothing happens."""
+    folder = directory()
+    if folder is None or not _trusted(folder):
+        return
+    _write(folder / (key + suffix), parts)
     trim(folder)
-    return code, False
 
 
 def _trusted(folder: Path) -> bool:

@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 
 DEFAULT_MB = 1024
+#: what the names of files of the cache end with: object code, and what is known of programs
+OBJECTS, KNOWN = ".o", ".known"
 #: of the bound, after a clean-up: the next programs fit without another one
 KEPT = 0.75
 
@@ -39,7 +41,8 @@ def trim(folder: Path) -> None:
     if most is None:
         return
     with contextlib.suppress(OSError):
-        files = [(info.st_mtime_ns, info.st_size, path) for path in folder.glob("*.o") if (info := _stat(path))]
+        ours = [path for path in folder.iterdir() if path.suffix in (OBJECTS, KNOWN)]
+        files = [(info.st_mtime_ns, info.st_size, path) for path in ours if (info := _stat(path))]
         total = sum(size for _, size, _ in files)
         if total <= most:
             return

@@ -130,7 +130,7 @@ def _pool_machine() -> Machine:
     from graphtorch.runtime.pool_ir import pool_ir
 
     text = pool_ir()
-    machine = Machine(*cache.objects_for(text, "pool", lambda: [compile_object(text)])[0])
+    machine = Machine(*cache.objects_for(cache.key_of(text, "pool"), lambda: [compile_object(text)])[0])
     for name in ("gt_claim", "gt_await"):
         _llvm().add_symbol(name, machine.address(name))
     return machine

@@ -23,19 +23,26 @@ _ALIGN = 64
 class Entry:
     """``calls`` counts entries into native code; ``from_cache`` tells how the machine code was had.
 
-    ``text`` is what identifies the machine code (with this machine, and the source of the compiler). ``launches``
-    makes the kernels, and is asked for them only where there is no code for the text yet, or to print it.
+    ``key`` is that of the machine code in the cache; ``code`` is what lies there, where it was read before.
+    ``launches`` makes the kernels, and is asked for them only where there is no code yet, or to print it.
     """
 
     def __init__(
-        self, text: str, launches: Callable[[], Sequence[Launch]], where: Where, arena: Array, kept: Array, slots: int
+        self,
+        key: str,
+        launches: Callable[[], Sequence[Launch]],
+        where: Where,
+        arena: Array,
+        kept: Array,
+        slots: int,
+        code: list[bytes] | None = None,
     ) -> None:
         self._launches, self._where = launches, where
         self.pool = threads.pool()
-        (facts, *code), self.from_cache = cache.objects_for(text, "program", self._compile)
+        (facts, *objects), self.from_cache = (code, True) if code else cache.objects_for(key, self._compile)
         self._facts = Facts(**json.loads(facts))
         self.kernels = self._facts.kernels
-        self._machine = cpu.Machine(*code)
+        self._machine = cpu.Machine(*objects)
         self._address = self._machine.address("program")
         self._section_count = ctypes.CFUNCTYPE(ctypes.c_int64)(self._machine.address("sections"))()
         self.calls = 0

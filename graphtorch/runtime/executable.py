@@ -14,14 +14,20 @@ from graphtorch.codegen.hoist import Hoisted, hoist
 from graphtorch.codegen.program import Launch, program_text, schedule_graph
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.graph import Graph, Value
-from graphtorch.ir.text import strip_locations
-from graphtorch.runtime import threads
+from graphtorch.ir.text import print_graph
+from graphtorch.runtime import cache, threads
 from graphtorch.runtime.entry import Entry, aligned
-from graphtorch.runtime.plan import plan_memory
+from graphtorch.runtime.known import Face, Known, face_of
+from graphtorch.runtime.plan import Plan, plan_memory
 from graphtorch.runtime.tune import fastest, first
 
 Array = np.ndarray[Any, Any]
 _empty = np.empty
+
+
+def key_of(text: str, kind: str) -> str:
+    """The key in the cache of what ``text`` becomes for the target that programs are scheduled for."""
+    return cache.key_of(f"{host_target()}\n{text}", kind)
 
 
 class Executable:
@@ -30,33 +36,51 @@ class Executable:
     What kernels do to "frozen" parameters alone (packing a weight) is a second entry, which runs at the first
     call and at the first after `refresh`; its results are kept.
 
-    ``tune`` measures the ways to compute a contraction (tune.py) where the model of cycles would choose.
+    ``tune`` measures the ways to compute a contraction (tune.py) where the model of cycles would choose. What is
+    ``known`` of the program stands for its graph until somebody looks into that, and then ``graph`` makes it.
 
     ``kernels`` counts kernel launches of a call; ``calls`` counts entries into native code;
     ``compile_seconds`` and ``from_cache`` tell how the machine code was had.
     """
 
-    def __init__(self, graph: Graph, tune: bool = False) -> None:
+    def __init__(self, graph: Graph | Callable[[], Graph], tune: bool = False, known: Known | None = None) -> None:
         started = time.perf_counter()
-        self.graph, self._tune = graph, tune
-        self.plan = plan_memory(graph)
+        self._graph, self._tune = graph, tune
         # what is tuned or kept shows in the kernels; any other program is known by its graph, and needs no schedule
-        by_kernels = tune or any(p.role == "frozen" for p in graph.params)
-        text = program_text(self._parts.program, self._where) if by_kernels else strip_locations(str(graph))
-        once = self._parts.once if by_kernels else ()
+        by_kernels = known is None and (tune or any(p.role == "frozen" for p in self.graph.params))
+        self.face = known.face if known else self._look(by_kernels)
+        self._slots = len(self.face.params) + len(self.face.outputs)
         kept = self._parts.kept_bytes if by_kernels else 0
-        memory = aligned(self.plan.arena_bytes), aligned(kept), len(graph.params) + len(graph.outputs)
-        self.entry = Entry(
-            f"{host_target()}\narena {self.plan.arena_bytes}\n{text}", lambda: self._parts.program, self._where, *memory
-        )
-        self._once = Entry(program_text(once, self._where), lambda: once, self._where, *memory) if once else None
-        self._stale, self._slots = True, len(graph.params) + len(graph.outputs)
+        memory = aligned(self.face.arena_bytes), aligned(kept), self._slots
+        code = known.code if known else None
+        self.entry = Entry(self.face.key, lambda: self._parts.program, self._where, *memory, code)
+        self._stale, self._once = True, self._once_entry(*memory) if by_kernels and self._parts.once else None
         self.kernels = self.entry.kernels
         self.from_cache = self.entry.from_cache and (self._once is None or self._once.from_cache)
         self.lock = threads.fork_safe(threading.Lock())
-        self._shapes = [o.type.shape for o in graph.outputs]
-        self._dtypes = [o.type.dtype.np for o in graph.outputs]
+        self._shapes = [o.shape for o in self.face.outputs]
+        self._dtypes = [o.dtype.np for o in self.face.outputs]
         self.compile_seconds = time.perf_counter() - started
+
+    def _look(self, by_kernels: bool) -> Face:
+        """What the graph has to say, and the key of the machine code."""
+        graph, arena = self.graph, self.plan.arena_bytes
+        text = program_text(self._parts.program, self._where) if by_kernels else print_graph(graph, locations=False)
+        return face_of(graph, arena, key_of(f"arena {arena}\n{text}", "program"))
+
+    def _once_entry(self, arena: Array, kept: Array, slots: int) -> Entry:
+        key = key_of(program_text(self._parts.once, self._where), "program")
+        return Entry(key, lambda: self._parts.once, self._where, arena, kept, slots)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The scheduled graph."""
+        return self._graph if isinstance(self._graph, Graph) else self._graph()
+
+    @cached_property
+    def plan(self) -> Plan:
+        """Where each value lies."""
+        return plan_memory(self.graph)
 
     @cached_property
     def _parts(self) -> Hoisted:
@@ -138,8 +162,8 @@ class Executable:
 
         ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
         """
-        if len(params) != len(self.graph.params):  # native code would read what is not there
-            raise ValueError(f"{len(params)} arrays for {len(self.graph.params)} parameters")
+        if len(params) != len(self.face.params):  # native code would read what is not there
+            raise ValueError(f"{len(params)} arrays for {len(self.face.params)} parameters")
         outputs = self.attempt(params, anyway=True)
         assert outputs is not None  # it ran anyway
         return outputs

@@ -48,7 +48,7 @@ def fastest(nest: Nest) -> int:
         return 0
     model = str(schedule_cpu(replace(nest, name="k"), host_target()))
     text = f"{model}\nways {count}, threads {threads.get_num_threads()}"
-    (kept,), _ = cache.objects_for(text, "tune", lambda: [b"%d" % _measure(nest, count)])
+    (kept,), _ = cache.objects_for(cache.key_of(text, "tune"), lambda: [b"%d" % _measure(nest, count)])
     return min(int(kept), count - 1)
 
 
@@ -75,7 +75,8 @@ def _entry(nest: Nest, way: int) -> Entry:
     slots = {v: i for i, v in enumerate(values)}
     where: Where = lambda v: ("slot", slots[v])
     launches, nothing = [Launch(kernel, tuple(values))], aligned(0)
-    return Entry(program_text(launches, where), lambda: launches, where, nothing, nothing, len(values))
+    key = cache.key_of(program_text(launches, where), "program")
+    return Entry(key, lambda: launches, where, nothing, nothing, len(values))
 
 
 def _numbers(shape: tuple[int, ...], dtype: Any) -> Array:

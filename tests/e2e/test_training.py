@@ -90,10 +90,10 @@ def test_every_stage_round_trips(net: Net, optimizer: str) -> None:
     made = []
     train(gt, net, optimizer, 1, lambda f: made.append(gt.compile(f)) or made[0], None)
     program = made[0]._order[0]
-    names = [name for name, _ in program.stats.stages]
+    names = [name for name, _ in program.stages]
     always = ["trace", "autodiff", "canonicalize", "transposes", "cse", "dce", "fuse", "alias"]
     assert [name for name in names if name != "bundle"] == always  # there may be nothing to bundle
-    for name, graph in program.stats.stages:
+    for name, graph in program.stages:
         assert parse_graph(print_graph(graph)) == graph, name
     for launch in program.forward.launches:
         again = parse_kernel(print_kernel(launch.kernel))

@@ -12,7 +12,7 @@ from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph, Node, Param
 from graphtorch.ir.loc import Loc
 from graphtorch.ir.op import OPS
-from graphtorch.ir.text import attr_text, parse_graph, print_graph, strip_locations
+from graphtorch.ir.text import attr_text, parse_graph, print_graph
 from graphtorch.ir.types import float32
 from graphtorch.ir.verify import verify
 from tests.ir.graphs import SAMPLE, f32, graphs
@@ -44,16 +44,21 @@ def test_every_graph_round_trips(graph):
 
 
 @given(graphs())
-def test_strip_locations_of_text_and_of_graph_agree(graph):
-    stripped = strip_locations(graph)
-    assert strip_locations(str(graph)) == str(stripped)
-    assert all(not n.locs for n in stripped.nodes)
-    assert strip_locations(stripped) == stripped
+def test_without_locations_all_else_is_there(graph):
+    text = print_graph(graph, locations=False)
+    without = parse_graph(text)
+    assert not any(n.locs for n in _nodes(without))
+    assert print_graph(without) == text
+    for bare, node in zip(_nodes(without), _nodes(graph), strict=True):
+        bare.locs = node.locs
+    assert without == graph
 
 
-def test_strings_that_look_like_locations_stay():
-    graph = Graph("g", [Param('a @"f.py":1:2', f32(2), label='@"f.py":1:2 "m"')])
-    assert strip_locations(str(graph)) == str(graph)
+def _nodes(graph):
+    """Those of bodies, too."""
+    for node in graph.nodes:
+        yield node
+        yield from _nodes(node.body) if node.body else ()
 
 
 @pytest.mark.parametrize(

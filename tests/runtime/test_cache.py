@@ -31,6 +31,7 @@ def run() -> bool:
 
 
 def files(folder: Path) -> list[Path]:
+    """Those of object code."""
     return sorted(folder.glob("*.o"))
 
 

@@ -20,7 +20,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def store(folder: Path, text: str, size: int, age: int) -> Path:
     """An entry of the cache, last used ``age`` seconds ago."""
-    cache.objects_for(text, "test", lambda: [bytes(size)])
+    cache.objects_for(cache.key_of(text, "test"), lambda: [bytes(size)])
     path = folder / (cache.key_of(text, "test") + ".o")
     if path.exists():
         then = path.stat().st_mtime - age
@@ -32,7 +32,7 @@ def test_what_was_used_least_recently_goes(folder: Path) -> None:
     a, b, c = (store(folder, *each) for each in (("a", 200, 300), ("b", 600, 200), ("c", 200, 100)))
     other = folder / "notes.txt"
     other.write_bytes(bytes(5000))
-    (code,), hit = cache.objects_for("a", "test", lambda: pytest.fail("it is there"))
+    (code,), hit = cache.objects_for(cache.key_of("a", "test"), lambda: pytest.fail("it is there"))
     assert hit and code == bytes(200)
     d = store(folder, "d", 250, 0)  # now it is more than 1,200 bytes, heads included
     assert [p.exists() for p in (a, b, c, d)] == [True, False, True, True]
@@ -44,7 +44,7 @@ def test_what_was_used_least_recently_goes(folder: Path) -> None:
 def test_one_that_is_larger_than_the_bound_is_compiled_every_time(folder: Path) -> None:
     path = store(folder, "large", 5000, 0)
     assert not path.exists()
-    assert cache.objects_for("large", "test", lambda: [b"again"]) == ([b"again"], False)
+    assert cache.objects_for(path.stem, lambda: [b"again"]) == ([b"again"], False)
 
 
 @pytest.mark.parametrize(("given", "bound"), [("0", None), ("2.5", 2_500_000), ("many", 1_024_000_000), ("-1", None)])

@@ -7,7 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, IndexRangeError, check, not_a_tensor
+from graphtorch.ir.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    DTypeError,
+    IndexRangeError,
+    ShapeError,
+    check,
+    not_a_tensor,
+)
 from graphtorch.ir.op import OPS
 from graphtorch.ir.types import DType, TensorType, greatest, least, promote, promote_scalar, scalar_dtype
 
@@ -121,12 +129,14 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     out = []
     for i in range(-ndim, 0):
         sizes = {s[i] for s in shapes if len(s) >= -i} - {1}
-        check(
-            len(sizes) <= 1,
-            "GT101",
-            f"sizes {' and '.join(map(str, sorted(sizes)))} at dimension {i} do not broadcast",
-            "expected every size at a dimension to be equal or 1; shapes " + ", ".join(str(list(s)) for s in shapes),
-        )
+        if len(sizes) > 1:
+            between = " and ".join(map(str, sorted(sizes)))
+            given = ", ".join(str(list(s)) for s in shapes)
+            raise ShapeError(
+                "GT101",
+                f"sizes {between} at dimension {i} do not broadcast",
+                [f"expected every size at a dimension to be equal or 1; shapes {given}"],
+            )
         out.append(sizes.pop() if sizes else 1)
     return tuple(out)
 

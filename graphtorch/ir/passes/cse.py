@@ -9,7 +9,7 @@ from typing import ClassVar
 from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
 from graphtorch.ir.loc import Loc
 from graphtorch.ir.ops.gradient import has_gradients
-from graphtorch.ir.text import attr_text, strip_locations
+from graphtorch.ir.text import attr_text, print_graph
 
 #: locations that one node collects. A zero that all layers of a deep net share is in the kernel of each of them, and
 #: would bring the lines of all
@@ -52,4 +52,4 @@ class Cse:
 def _key(node: Node, operands: tuple[Value, ...]) -> Hashable:
     """Equal for nodes that compute the same. Attributes by text: there nan is nan, and 1 is not True."""
     attrs = frozenset((name, attr_text(value)) for name, value in node.attrs.items())
-    return node.op.name, operands, attrs, strip_locations(str(node.body)) if node.body else None
+    return node.op.name, operands, attrs, print_graph(node.body, locations=False) if node.body else None

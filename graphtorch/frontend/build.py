@@ -1,0 +1,112 @@
+"""From a traced graph to its programs: through the passes, or, where the cache on disk knows the graph, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from graphtorch.frontend.joint import join, split
+from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.passmanager import pipeline_text, run_passes
+from graphtorch.ir.pipeline import OPTIMIZE, SCHEDULE, SIMPLIFY
+from graphtorch.ir.text import print_graph
+from graphtorch.runtime import cache
+from graphtorch.runtime.executable import Executable, key_of
+from graphtorch.runtime.known import recall, remember
+
+#: what every pass made, in order
+Stages = list[tuple[str, Graph]]
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """What the passes make of a traced graph. ``shared`` are parameters of it that ``backward`` takes as well."""
+
+    stages: Stages
+    forward: Graph
+    backward: Graph | None = None
+    shared: tuple[str, ...] = ()
+
+
+class Build:
+    """The programs of a traced graph.
+
+    ``outputs`` are the numbers of those through which gradients come from outside, for the values ``targets``; where
+    there are both, ``backward`` is a program of its own. ``shared`` are the names of parameters that it takes as well.
+
+    The cache is asked for the graph as it was traced, without locations. Where it has it no pass runs: `scheduled` is
+    made when somebody looks at it. What is measured (``tune``) is not in the graph, so such programs are not asked for.
+    """
+
+    def __init__(self, graph: Graph, outputs: Sequence[int], targets: Sequence[Value], tune: bool) -> None:
+        self._graph, self._outputs, self._targets = graph, outputs, targets
+        self.backward: Executable | None = None
+        self._key = "" if tune or cache.directory() is None else key_of(self._text(), "known")
+        if not (self._key and self._recall()):
+            self._compile(tune)
+
+    @cached_property
+    def scheduled(self) -> Scheduled:
+        """What the passes make of the graph."""
+        make = _in_two if self._two else _in_one
+        return make(self._graph, self._outputs, self._targets)
+
+    @property
+    def _two(self) -> bool:
+        return bool(self._outputs and self._targets)
+
+    def _text(self) -> str:
+        """All that the programs depend on, beside what every key has."""
+        made = {r: i for i, r in enumerate(v for v in (*self._graph.params, *_results(self._graph)))}
+        asked = [list(self._outputs), [made[v] for v in self._targets]] if self._two else []
+        return f"{pipeline_text(OPTIMIZE)}\n{asked}\n{print_graph(self._graph, locations=False)}"
+
+    def _recall(self) -> bool:
+        found = recall(self._key)
+        if found is None:
+            return False
+        programs, self.shared = found
+        self.forward = Executable(lambda: self.scheduled.forward, known=programs["forward"])
+        if "backward" in programs:
+            self.backward = Executable(self._backward_graph, known=programs["backward"])
+        return True
+
+    def _compile(self, tune: bool) -> None:
+        made = self.scheduled
+        self.shared = made.shared
+        if made.backward is not None:
+            self.backward = Executable(made.backward, tune)
+        self.forward = Executable(made.forward, tune)
+        if self._key:
+            programs = {"forward": self.forward, "backward": self.backward}
+            remember(self._key, {name: e.face for name, e in programs.items() if e is not None}, self.shared)
+
+    def _backward_graph(self) -> Graph:
+        graph = self.scheduled.backward
+        assert graph is not None  # there was one when the program was compiled
+        return graph
+
+
+def _results(graph: Graph) -> list[Value]:
+    return [r for node in graph.nodes for r in node.results]
+
+
+def _in_one(graph: Graph, *_: object) -> Scheduled:
+    stages: Stages = [("trace", graph)]
+    return Scheduled(stages, run_passes(graph, OPTIMIZE, on_stage=partial(_record, stages, "")))
+
+
+def _in_two(graph: Graph, outputs: Sequence[int], targets: Sequence[Value]) -> Scheduled:
+    """Forward and backward programs for a call whose outputs join eager autograd."""
+    joint = join(graph, outputs, targets)
+    stages: Stages = [("trace", graph), ("joint", joint)]
+    joint = run_passes(joint, SIMPLIFY, on_stage=partial(_record, stages, ""))
+    pair = split(joint, len(graph.outputs), len(outputs))
+    backward = run_passes(pair.backward, SCHEDULE, on_stage=partial(_record, stages, "backward "))
+    forward = run_passes(pair.forward, SCHEDULE, on_stage=partial(_record, stages, ""))
+    return Scheduled(stages, forward, backward, tuple(joint.params[i].name for i in pair.shared))
+
+
+def _record(stages: Stages, prefix: str, name: str, graph: Graph) -> None:
+    stages.append((prefix + name, graph))
