@@ -40,6 +40,26 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @composite()
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """x above 0, a multiple of x elsewhere: by a draw from [lower, upper) when ``training``, else by their mean.
+
+    B. Xu et al., arXiv:1505.00853 (2015). Numbers are the default generator's next draw, one for each element, the same
+    eager and compiled. ArgumentError GT304 for lower > upper, DTypeError GT202 for integers.
+    """
+    number(upper, "upper", number(lower, "lower"))
+    if not flag(training, "training"):
+        out: Tensor = PUBLIC["F"]["leaky_relu"](input, (lower + upper) / 2)
+        return input.copy_(out) if flag(inplace, "inplace") else out
+    type_ = aval_of(input)
+    require_float(type_, "the operand of rrelu")
+    slope = default_generator.uniform(type_.shape, type_.dtype) * (upper - lower) + lower
+    out = PUBLIC["gt"]["where"](input <= 0, input * slope, input)
+    return input.copy_(out) if flag(inplace, "inplace") else out
+
+
+@composite()
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,
@@ -87,4 +107,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*PUBLIC["F"], "dropout", "relu", "scaled_dot_product_attention", "silu"})
+    return sorted({*PUBLIC["F"], "dropout", "relu", "rrelu", "scaled_dot_product_attention", "silu"})
