@@ -141,6 +141,25 @@ def gelu(x: Array, *, approximate: str) -> Array:
     return per_element(exact if approximate == "none" else approximated)(x)
 
 
+def elu(x: Array, *, alpha: float, scale: float, input_scale: float) -> Array:
+    return per_element(lambda v: scale * (alpha * math.expm1(v * input_scale) if v <= 0 else v))(x)
+
+
+def mish(x: float) -> float:
+    if x > 700 or x != x:
+        return x
+    return x * math.tanh(math.log1p(math.exp(x))) if x != -math.inf else math.nan
+
+
+def logsigmoid(x: float) -> float:
+    return x if x < -700 else -math.log1p(math.exp(-x))
+
+
+def binary_cross_entropy(p: float, t: float) -> float:
+    yes, no = (max(math.log(v), -100) if v > 0 else -100 if v == 0 else v for v in (p, 1 - p))
+    return -(t * yes + (1 - t) * no)
+
+
 def dot(a: Array, b: Array) -> Array:
     wide = "float64" if a.dtype.kind == "f" else a.dtype
     with np.errstate(all="ignore"):
@@ -382,6 +401,11 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "erf": per_element(guarded(math.erf)),
     "silu": per_element(lambda x: x / (1 + guarded(math.exp)(-x)) if x != -math.inf else math.nan),
     "gelu": gelu,
+    "logsigmoid": per_element(logsigmoid),
+    "mish": per_element(mish),
+    "elu": elu,
+    "check_range": lambda x, *, low, high, parameter: per_element(lambda v: v)(x),
+    "binary_cross_entropy": per_element(binary_cross_entropy),
     "relu": per_element(lambda x: x if x > 0 or x != x else 0),
     "logical_not": logical(lambda x: not x),
     "add": per_element(lambda a, b: a or b if isinstance(a, bool) else a + b),

@@ -100,6 +100,24 @@ def gelus() -> Iterator[Sample]:
         yield from (replace(s, attrs={"approximate": approximate}) for s in unary()())
 
 
+def elus() -> Iterator[Sample]:
+    for alpha, scale, input_scale in ((1.0, 1.0, 1.0), (1.5, 1.1, 0.75)):
+        attrs = {"alpha": alpha, "scale": scale, "input_scale": input_scale}
+        yield from (replace(s, attrs=attrs) for s in unary(high=2.1)())
+
+
+def ranges() -> Iterator[Sample]:
+    attrs = {"low": -2.0, "high": 2.0, "parameter": "input"}
+    yield from (replace(s, attrs=attrs) for s in unary(low=-1.9, high=1.9)() if not np.isinf(s.operands[0]).any())
+    yield Sample((np.array([-2, 2, np.nan], np.float32),), attrs)
+    yield Sample((special(),), {"low": -np.inf, "high": np.inf, "parameter": "var"})
+
+
+def probabilities() -> Iterator[Sample]:
+    yield from (s for s in binary(low=0.05, high=0.9, kinds="f")() if not np.isinf(s.operands[0]).any())
+    yield Sample((np.array([0, 0, 1, 1, 0.5, np.nan, 1e-38], np.float32), np.array([0, 1, 0, 1, 2, 1, 1], np.float32)))
+
+
 def binary(low: float = -2.0, high: float = 2.0, kinds: str = "fiub") -> Callable[[], Iterator[Sample]]:
     """Samples of an elementwise op of two operands of one shape."""
 
@@ -373,7 +391,10 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "abs": unary(low=0.1, kinds="fiu"),
     "sign": unary(low=0.1, kinds="fiub"),
     **dict.fromkeys(("exp", "sin", "cos", "tanh", "sigmoid", "erf"), unary()),
-    "silu": unary(),
+    **dict.fromkeys(("silu", "logsigmoid", "mish"), unary()),
+    "elu": elus,
+    "check_range": ranges,
+    "binary_cross_entropy": probabilities,
     "gelu": gelus,
     **dict.fromkeys(("log", "sqrt", "rsqrt"), unary(low=0.3, high=3)),
     "log1p": unary(low=-0.6),
@@ -551,7 +572,10 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(1, 2, 3, 4), t(1, 3, 5, 4)], {**_CONV, "kernel": (3, 2)}),
         ([t(1, 2, 3, 3), t(1, 3, 5, 4, dtype=float64)], {**_CONV, "kernel": (3, 2)}),
     ],
-    "silu": [([t(2, dtype=int64)], {})],
+    **alike(("silu", "logsigmoid", "mish"), [([t(2, dtype=int64)], {})]),
+    "elu": [([t(2, dtype=int64)], {"alpha": 1.0, "scale": 1.0, "input_scale": 1.0})],
+    "check_range": [([t(2, dtype=int64)], {"low": 0.0, "high": 1.0, "parameter": "var"})],
+    "binary_cross_entropy": [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
     "gelu": [([t(2, dtype=int64)], _GELU), ([t(2)], {"approximate": "erf"})],
     "reduce_sum": [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})],
     **alike(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),

@@ -10,11 +10,11 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.arguments import above, flag, number
-from graphtorch.ir.ops.arithmetic import abs_, clamp, maximum, minimum, pow_
+from graphtorch.ir.ops.arithmetic import abs_, clamp, maximum, minimum, pow_, sign
 from graphtorch.ir.ops.casts import detach, overwrite
-from graphtorch.ir.ops.common import aval_of, dtype_of, normalize_dim, require_float, shape_of, to_dtype, unify
+from graphtorch.ir.ops.common import aval_of, normalize_dim, require_float, shape_of, unify
 from graphtorch.ir.ops.functions import sqrt
-from graphtorch.ir.ops.logic import eq, ne, where
+from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
 from graphtorch.ir.ops.reduce import amax, amin
 from graphtorch.ir.ops.reduce import sum as sum_
@@ -26,7 +26,7 @@ def norm(x: Any, p: float, dim: int, keepdim: bool) -> Any:
     Where x or the norm is 0 the gradient is torch's choice: 0.
     """
     if p == 0:
-        return sum_(to_dtype(ne(x, 0), dtype_of(x)), dim, keepdim)
+        return sum_(abs_(sign(x)), dim, keepdim)
     if p == 1:
         return sum_(abs_(x), dim, keepdim)
     if math.isinf(p):
@@ -46,9 +46,9 @@ def _root(total: Any, root: Callable[[Any], Any]) -> Any:
 
 @composite("gt", "F")
 def pairwise_distance(x1: Any, x2: Any, p: float = 2, eps: float = 1e-6, keepdim: bool = False) -> Any:
-    """The p-norm of x1 - x2 + eps along the last dimension; shapes broadcast. DTypeError GT202 for integers."""
+    """The p-norm of x1 - x2 + eps along the last dimension; shapes broadcast."""
     apart = x1 - x2 + number(eps, "eps")
-    require_float(aval_of(x1 - x2), "x1 or x2")
+    require_float(aval_of(apart), "x1 - x2 + eps")
     dim = normalize_dim(-1, aval_of(apart).ndim)
     return norm(apart, number(p, "p"), dim, flag(keepdim, "keepdim"))
 

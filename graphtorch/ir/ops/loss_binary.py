@@ -67,7 +67,8 @@ class CheckRange(Op):
 class BinaryCrossEntropy(Binary):
     """-(target * log(input) + (1 - target) * log(1 - input)), with logarithms of at least -100.
 
-    The gradient is torch's: the denominator input * (1 - input) is at least 1e-12, whatever the logarithms are.
+    The gradient is torch's: the denominator input * (1 - input) is at least 1e-12, whatever the logarithms are, and
+    that of the target has no limit.
     """
 
     name = "binary_cross_entropy"
@@ -82,7 +83,7 @@ class BinaryCrossEntropy(Binary):
 
     def vjp(self, g: Any, _y: Any, input: Any, target: Any) -> Any:
         slope = (input - target) / maximum(input * (1 - input), 1e-12)
-        return g * slope, g * (maximum(log1p(-input), _LEAST_LOG) - maximum(log(input), _LEAST_LOG))
+        return g * slope, g * (log1p(-input) - log(input))
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
         low = expr.const(_LEAST_LOG, a.dtype)
@@ -111,9 +112,10 @@ def binary_cross_entropy(
 ) -> Any:
     """-(target * log(input) + (1 - target) * log(1 - input)) of probabilities, times ``weight``, which broadcasts.
 
-    Logarithms are at least -100. ShapeError GT103 where the target's shape is not the input's, DTypeError GT201 where
-    its dtype is not, GT202 for integers. A probability outside of [0, 1] is an ArgumentError GT304 in eager mode, and
-    makes the loss and the gradient nan in a compiled program.
+    Logarithms are at least -100. ShapeError GT103 where the target's shape is not the input's, GT104 where the weight
+    does not broadcast to it; DTypeError GT201 where the target's dtype is not the input's, GT202 for integers. A
+    probability outside of [0, 1] is an ArgumentError GT304 in eager mode, and makes the loss and the gradient nan in a
+    compiled program.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     same_shape("target", target, input)
@@ -136,7 +138,7 @@ def binary_cross_entropy_with_logits(
     """`binary_cross_entropy` of sigmoid(input), exact for logits of any size.
 
     ``weight`` scales each element, ``pos_weight`` what a target says yes to; both broadcast. ShapeError GT103 where the
-    target's shape is not the input's, GT101 where a weight does not broadcast; DTypeError GT202 for integers.
+    target's shape is not the input's, GT104 where a weight does not; DTypeError GT202 for integers.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     same_shape("target", target, input)
@@ -152,13 +154,13 @@ def of_logits(x: Any, target: Any, pos_weight: Any = None) -> Any:
     """
     if not dtype_of(target).is_floating_point:
         target = to_dtype(target, dtype_of(x))  # -target of a dtype without a sign wraps
-    yes = target if pos_weight is None else target * pos_weight
+    yes = target if pos_weight is None else target * broadcast(pos_weight, shape_of(x))
     small = -logsigmoid(where(x > 0, x, -x))
     return x * where(x > 0, 1 - target, -yes) + (small if pos_weight is None else small * (yes - target + 1))
 
 
 def _scaled(loss: Any, weight: Any) -> Any:
-    return loss if weight is None else loss * weight
+    return loss if weight is None else loss * broadcast(weight, shape_of(loss))
 
 
 @composite("F")
@@ -169,10 +171,13 @@ def soft_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Any:
-    """log(1 + exp(-target * input)) for targets of 1 and -1, with no overflow. DTypeError GT202 for integers."""
+    """log(1 + exp(-target * input)) for targets of 1 and -1, which broadcast to the input, with no overflow.
+
+    ShapeError GT104 where they do not, DTypeError GT202 for integers.
+    """
     reduction = reduction_of(size_average, reduce, reduction)
     require_float(aval_of(input), "input")
-    return reduced(-logsigmoid(input * target), reduction)
+    return reduced(-logsigmoid(input * broadcast(target, shape_of(input))), reduction)
 
 
 @composite("F")

@@ -73,16 +73,16 @@ def multi_margin_loss(
 ) -> Any:
     """The sum over other classes j of max(0, margin - input[target] + input[j])^p / c, for scores [n, c] or [c].
 
-    ``target`` is int64, [n], or [] or [1] for one sample; ``weight`` [c] scales each sample by its class. ArgumentError
-    GT304 for a ``p`` other than 1 and 2; ShapeError GT107 for another number of dimensions, GT112 for targets and GT103
-    for a weight that do not match. A target out of range is as in `nll_loss`.
+    ``target`` is int64, [n], or [] or [1] for one sample, and the losses have its shape; ``weight`` [c] scales each
+    sample by its class. ArgumentError GT304 for a ``p`` other than 1 and 2; ShapeError GT107 for another number of
+    dimensions, GT112 for targets and GT103 for a weight that do not match. A target out of range is as in `nll_loss`.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     check(p in (1, 2), "GT304", f"p={p} is not allowed", "expected 1 or 2", kind=ArgumentError)
-    shape = _check_classes(input, target)
-    classes = shape[-1]
-    dim = len(shape) - 1
-    target = reshape(target, shape[:-1])
+    shape = _check_scores(input)
+    _check_target(target, (shape[:-1],) if len(shape) == 2 else ((), (1,)), shape)
+    classes, dim = shape[-1], len(shape_of(target))
+    input = reshape(input, (*shape_of(target), classes))
     known = bind.bind(check_index, target, size=classes, ignore=0, dtype=dtype_of(input))
     hit = bind.bind(one_hot, target, dim=dim, size=classes, ignore=_NONE)
     short = relu(input - sum_(where(hit, input, 0), dim, True) + number(margin, "margin"))
@@ -94,12 +94,11 @@ def multi_margin_loss(
     return reduced(losses * sum_(where(hit, weight, 0), dim), reduction)
 
 
-def _check_classes(input: Any, target: Any) -> tuple[int, ...]:
-    """The shape of ``input``, after the contract of class-index targets was checked."""
+def _check_scores(input: Any) -> tuple[int, ...]:
+    """The shape of scores [n, c] or [c], of floating point and at least one class."""
     shape = shape_of(input)
     check(len(shape) in (1, 2), "GT107", "input must be [n, c] or [c]", f"expected 1 or 2 dimensions, got {len(shape)}")
     check(shape[-1] > 0, "GT112", "there are no classes", f"expected sizes > 0 at the last dimension of {list(shape)}")
-    _check_target(target, (shape[:-1],) if len(shape) == 2 else ((), (1,)), shape)
     require_float(aval_of(input), "the scores")
     return shape
 
@@ -136,11 +135,8 @@ def multilabel_margin_loss(
     neither a class nor -1 is an IndexRangeError GT302 in eager mode, and makes a compiled loss nan. Time is n * c^2.
     """
     reduction = reduction_of(size_average, reduce, reduction)
-    shape = shape_of(input)
-    check(len(shape) in (1, 2), "GT107", "input must be [n, c] or [c]", f"expected 1 or 2 dimensions, got {len(shape)}")
-    check(shape[-1] > 0, "GT112", "there are no classes", f"expected sizes > 0 at the last dimension of {list(shape)}")
+    shape = _check_scores(input)
     _check_target(target, (shape,), shape)
-    require_float(aval_of(input), "the scores")
     classes, dim = shape[-1], len(shape) - 1
     known = bind.bind(check_index, target, size=classes, ignore=-1, dtype=dtype_of(input))
     place = bind.bind(iota, shape=shape, dim=dim, dtype=int64)
