@@ -43,7 +43,7 @@ class CheckIndex(Op):
             raise IndexRangeError(
                 "GT302",
                 f"index {wrong[0]} is out of range",
-                [f"expected 0 <= index < {size}, or {ignore} to ignore it"],
+                [f"expected 0 <= index < {size}" + ("" if 0 <= ignore < size else f", or {ignore} to ignore it")],
             )
         return np.ones(index.shape, dtype.np)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import bind, expr
-from graphtorch.ir.errors import ArgumentError, check
+from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.activation import logsigmoid
@@ -19,7 +19,6 @@ from graphtorch.ir.ops.common import (
     broadcast_shapes,
     dtype_of,
     require_float,
-    same_dtype,
     shape_of,
     to_dtype,
 )
@@ -120,7 +119,13 @@ def binary_cross_entropy(
     reduction = reduction_of(size_average, reduce, reduction)
     same_shape("target", target, input)
     require_float(aval_of(input), "input")
-    same_dtype(aval_of(input), aval_of(target))
+    check(
+        dtype_of(target) == dtype_of(input),
+        "GT201",
+        "target must have the dtype of the input",
+        f"expected {dtype_of(input)!r}, got {dtype_of(target)!r}",
+        kind=DTypeError,
+    )
     loss = bind.bind(binary_cross_entropy_op, in_range(input, 0.0, 1.0, "input"), target)
     return reduced(_scaled(loss, weight), reduction)
 

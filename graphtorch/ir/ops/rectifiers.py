@@ -15,7 +15,7 @@ from graphtorch.ir.ops.activation import elu_op
 from graphtorch.ir.ops.arguments import number, placed
 from graphtorch.ir.ops.arithmetic import maximum, minimum
 from graphtorch.ir.ops.casts import detach
-from graphtorch.ir.ops.common import aval_of, dtype_of, require_float, same_dtype, shape_of
+from graphtorch.ir.ops.common import aval_of, dtype_of, require_float, shape_of
 from graphtorch.ir.ops.elementwise import EVERYWHERE
 from graphtorch.ir.ops.logic import logical_and, where
 from graphtorch.ir.ops.movement import reshape
@@ -101,7 +101,13 @@ def prelu(input: Any, weight: Any) -> Any:
     for one that does not match the channels; DTypeError GT201 for another dtype than the input's, GT202 for integers.
     """
     _require_float(input, "prelu")
-    same_dtype(aval_of(input), aval_of(weight))
+    check(
+        dtype_of(weight) == dtype_of(input),
+        "GT201",
+        "weight must have the dtype of the input",
+        f"expected {dtype_of(input)!r}, got {dtype_of(weight)!r}",
+        kind=DTypeError,
+    )
     shape, given = shape_of(input), shape_of(weight)
     check(len(given) <= 1, "GT107", "weight must be [] or [c]", f"expected at most 1 dimension, got {len(given)}")
     channels = shape[1] if len(shape) > 1 else 1
