@@ -37,7 +37,7 @@ from graphtorch.frontend.nn.dropout import Dropout
 from graphtorch.frontend.nn.embedding import Embedding
 from graphtorch.frontend.nn.flatten import Flatten, Identity
 from graphtorch.frontend.nn.linear import Linear
-from graphtorch.frontend.nn.loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, KLDivLoss, NLLLoss
+from graphtorch.frontend.nn.loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, CTCLoss, KLDivLoss, NLLLoss
 from graphtorch.frontend.nn.loss_margin import (
     CosineEmbeddingLoss,
     HingeEmbeddingLoss,
@@ -77,8 +77,8 @@ from graphtorch.frontend.nn.rectifiers import (
 from graphtorch.nn import functional, init, utils
 
 __all__ = [
-    "CELU", "ELU", "GELU", "GLU", "SELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "Conv1d",
-    "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "CosineEmbeddingLoss",
+    "CELU", "ELU", "GELU", "GLU", "SELU", "BCELoss", "BCEWithLogitsLoss", "BatchNorm1d", "BatchNorm2d", "CTCLoss",
+    "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d", "CosineEmbeddingLoss",
     "CosineSimilarity", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GaussianNLLLoss", "GroupNorm",
     "Hardshrink", "Hardsigmoid", "Hardswish", "Hardtanh", "HingeEmbeddingLoss", "HuberLoss", "Identity", "KLDivLoss",
     "L1Loss", "LayerNorm", "LeakyReLU", "Linear", "LogSigmoid", "LogSoftmax", "MSELoss", "MarginRankingLoss",

@@ -86,6 +86,7 @@ LAYERS = [
     *(f"{name}()" for name in "BCEWithLogitsLoss HingeEmbeddingLoss MarginRankingLoss SoftMarginLoss".split()),
     *(f"{name}()" for name in "CosineEmbeddingLoss MultiMarginLoss MultiLabelMarginLoss TripletMarginLoss".split()),
     *(f"{name}()" for name in "MultiLabelSoftMarginLoss TripletMarginWithDistanceLoss".split()),
+    "CTCLoss()",
     "PairwiseDistance(p=1)",
     "CosineSimilarity(dim=0)",
     "Sequential()",

@@ -375,6 +375,19 @@ def pool_gathers() -> Iterator[Sample]:
         yield Sample((strided(*x), _positions(x, y, attrs)), attrs, smooth=True)
 
 
+def ctcs() -> Iterator[Sample]:
+    labels = np.array([[1, 2], [1, 1], [2, 0]])
+    for steps, counts in (((5, 4, 3), (2, 2, 1)), ((4, 5, 1), (2, 0, 1))):
+        lengths = np.array(steps), np.array(counts)
+        yield Sample((array(5, 3, 4), labels, *lengths), {"blank": 0}, smooth=True)
+        yield Sample((strided(5, 3, 4, dtype=float64), labels, *lengths), {"blank": 3}, smooth=True)
+    yield Sample((array(2, 3, 4), labels, np.array([1, 2, 0]), np.array([2, 2, 0])), {"blank": 0})
+    yield Sample((array(5, 0, 4), np.zeros((0, 2), np.int64), *(np.zeros(0, np.int64),) * 2), {"blank": 0}, smooth=True)
+    impossible = array(5, 3, 4)
+    impossible[1:, 0, 1] = -np.inf
+    yield Sample((impossible, labels, np.array([5, 4, 3]), np.array([2, 2, 1])), {"blank": 0})
+
+
 def draws() -> Iterator[Sample]:
     for seed, stream in [(0, 0), (1234, 7), (-1, -(2**63))]:
         for dtype in FLOATS:
@@ -442,6 +455,8 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "conv": convolutions,
     "conv_input_grad": input_grads,
     "conv_weight_grad": weight_grads,
+    "ctc_loss": ctcs,
+    "ctc_loss_grad": ctcs,
     "reduce_sum": reducing("iu", empty=True),
     **dict.fromkeys(("reduce_max", "reduce_min"), reducing("iu", empty=False)),
     "reduce_argmax": argmax,
@@ -455,6 +470,12 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
 STRUCTURAL = {
     "fusion": "its body says what it computes; the tests of passes evaluate it",
     "gradient": "autodiff expands it; it cannot be run",
+}
+
+#: ops without `lower`
+EAGER = {
+    "ctc_loss": "time steps follow each other: no kernel carries an array from one to the next",
+    "ctc_loss_grad": "as ctc_loss",
 }
 
 #: ops whose `infer` accepts every operand
@@ -582,6 +603,16 @@ REFUSED: dict[str, list[Refused]] = {
     "reduce_argmax": [
         ([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0}),
     ],
+    **alike(
+        ("ctc_loss", "ctc_loss_grad"),
+        [
+            ([t(5, 3), t(3, 2, dtype=int64), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4, dtype=int64), t(3, 2, dtype=int64), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4), t(3, 2), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4), t(3, 2, dtype=int64), t(5, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4), t(3, 2, dtype=int64), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 4}),
+        ],
+    ),
     "random_uniform": [
         ([t(2)], {"shape": (3,), "dtype": float32}), ([t(2, dtype=int64)], {"shape": (3,), "dtype": int64}),
         ([t(2, dtype=int64)], {"shape": (-3,), "dtype": float32}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphtorch.frontend.nn.arguments import flag, number
+from graphtorch.frontend.nn.ctc import ctc_loss as ctc_loss
 from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.op import PUBLIC, composite
@@ -107,4 +108,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*PUBLIC["F"], "dropout", "relu", "rrelu", "scaled_dot_product_attention", "silu"})
+    return sorted({*PUBLIC["F"], "ctc_loss", "dropout", "relu", "rrelu", "scaled_dot_product_attention", "silu"})

@@ -6,6 +6,8 @@ UserWarning.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn.arguments import flag, number
 from graphtorch.frontend.nn.module import Module
@@ -118,6 +120,28 @@ class BCEWithLogitsLoss(WeightedLoss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(  # type: ignore[no-any-return]
             input, target, self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )
+
+
+class CTCLoss(Loss):
+    """-log of the probability of each sample's labels, summed over all alignments; eager mode alone.
+
+    ``blank`` is the class of no label; with ``zero_infinity`` labels that do not fit have loss and gradient 0.
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = as_int(blank, "blank"), flag(zero_infinity, "zero_infinity")
+
+    def forward(
+        self,
+        log_probs: Tensor,
+        targets: Tensor,
+        input_lengths: Tensor | Sequence[int],
+        target_lengths: Tensor | Sequence[int],
+    ) -> Tensor:
+        return F.ctc_loss(
+            log_probs, targets, input_lengths, target_lengths, self.blank, self.reduction, self.zero_infinity
         )
 
 
