@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.losses.cases import Array, Case
+from tests.losses.case import Array, Case
 
 
 def tensors(lib: Any, arrays: tuple[Array, ...], dtype: str, grad: bool = True) -> list[Any]:

@@ -10,7 +10,8 @@ import pytest
 import graphtorch as gt
 from graphtorch.ir.op import PUBLIC
 from tests.losses.calls import call, expected, reductions, tensors
-from tests.losses.cases import CASES, Case
+from tests.losses.case import Case
+from tests.losses.cases import CASES
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Using a target size"),

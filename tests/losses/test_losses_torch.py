@@ -13,8 +13,10 @@ import pytest
 import graphtorch as gt
 from graphtorch.frontend.nn import functional
 from graphtorch.nn import functional as F
+from tests.losses.activations import activations
 from tests.losses.calls import call, reductions, tensors
-from tests.losses.cases import CASES, Case, Q, W, X, Y, activations, signs
+from tests.losses.case import Case
+from tests.losses.cases import CASES, Q, W, X, Y, signs
 from tests.ops.samples import array
 
 torch = pytest.importorskip("torch", reason="torch is an optional oracle")
