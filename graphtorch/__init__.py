@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from graphtorch.frontend import creating as _creating  # noqa: F401  # fills the registry
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from graphtorch.frontend.creating import broadcast_shapes
 from graphtorch.frontend.eager import EAGER as _EAGER
 from graphtorch.frontend.random import (
     Generator,
@@ -77,7 +77,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "DType", "Generator", "Size", "Tensor", "bool", "bool_", "default_generator", "device", "double", "dtype",
+    "DType", "Generator", "Size", "Tensor", "bool", "bool_", "broadcast_shapes", "default_generator", "device", "double", "dtype",
     "enable_grad", "float", "float32", "float64", "from_numpy", "initial_seed", "int", "int8", "int16", "int32",
     "int64", "is_grad_enabled", "long", "manual_seed", "no_grad", "rand", "randint", "randn", "randperm",
     "set_grad_enabled", "tensor", "uint8",

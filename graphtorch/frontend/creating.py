@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend.tensor import Tensor, from_numpy, tensor
+from graphtorch.frontend.tensor import Size, Tensor, from_numpy, tensor
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.common import as_int
+from graphtorch.ir.ops.common import as_int, sizes
+from graphtorch.ir.ops.common import broadcast_shapes as common_shape
 from graphtorch.ir.types import DType, dtype_from_numpy, int64
 
 
@@ -57,3 +58,8 @@ def _triangle(find: Any, row: int, col: int, offset: int, dtype: DType | None, d
     )
     found = np.stack(find(rows, as_int(offset, "offset"), columns))
     return tensor(found.astype(np.int64), dtype=dtype or int64)
+
+
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The shape that tensors of these ``shapes`` (or numbers of elements) broadcast to; ShapeError GT101 if to none."""
+    return Size(common_shape(*(sizes((shape,), "shapes") for shape in shapes)))

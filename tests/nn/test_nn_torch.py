@@ -59,6 +59,36 @@ LAYERS = [
     "CrossEntropyLoss()",
     "MSELoss()",
     "NLLLoss()",
+    *(
+        f"{name}(inplace=True)"
+        for name in "ReLU6 Hardsigmoid Hardswish Hardtanh ELU CELU SELU LeakyReLU RReLU Mish".split()
+    ),
+    *(f"{name}()" for name in "ReLU6 Hardsigmoid Hardswish Hardtanh ELU CELU SELU LeakyReLU RReLU Mish".split()),
+    *(
+        f"{name}()"
+        for name in "PReLU Hardshrink Softshrink Softplus LogSigmoid Softsign Tanhshrink GLU Softmin".split()
+    ),
+    "Softmax2d()",
+    "Threshold(0.1, 20)",
+    "Threshold(0.1, 20.0, inplace=True)",
+    "Hardtanh(-2, 0.5)",
+    "ELU(0.5)",
+    "CELU(1.5, inplace=True)",
+    "LeakyReLU(0.2)",
+    "RReLU(0.1, 0.4)",
+    "PReLU(4, init=0.3)",
+    "Hardshrink(0.7)",
+    "Softshrink(1)",
+    "Softplus(beta=2, threshold=10)",
+    "GLU(1)",
+    "Softmin(dim=2)",
+    *(f"{name}()" for name in "L1Loss SmoothL1Loss HuberLoss PoissonNLLLoss GaussianNLLLoss KLDivLoss BCELoss".split()),
+    *(f"{name}()" for name in "BCEWithLogitsLoss HingeEmbeddingLoss MarginRankingLoss SoftMarginLoss".split()),
+    *(f"{name}()" for name in "CosineEmbeddingLoss MultiMarginLoss MultiLabelMarginLoss TripletMarginLoss".split()),
+    *(f"{name}()" for name in "MultiLabelSoftMarginLoss TripletMarginWithDistanceLoss".split()),
+    "CTCLoss()",
+    "PairwiseDistance(p=1)",
+    "CosineSimilarity(dim=0)",
     "Sequential()",
     "Sequential(nn.Linear(2, 3), nn.Sequential(nn.ReLU(), nn.Sequential(nn.Dropout(0.1))))",
     "ModuleList([nn.Linear(2, 3), nn.Linear(2, 3), nn.Sequential(nn.ReLU()), nn.ReLU()])",
@@ -119,7 +149,22 @@ RUNS += [
     ("GELU('tanh')", (3, 17)),
     ("SiLU()", (3, 17)),
     ("SiLU(inplace=True)", (3, 17)),
-]
+    ("PReLU(4, init=0.3)", (2, 4, 9)),
+    ("Softmax2d()", (2, 4, 3, 5)),
+    ("Softmax2d()", (4, 3, 5)),
+    ("Softmin(dim=2)", (2, 4, 3)),
+    ("GLU(1)", (2, 4, 3)),
+    ("RReLU(0.4, 0.4)", (3, 17)),
+    *(
+        (text, (3, 17))
+        for text in (
+            "Threshold(0.1, 20.0, inplace=True)", "Hardtanh(-2, 0.5)", "CELU(1.5, inplace=True)", "ELU(0.5)", "SELU()",
+            "LeakyReLU(0.2)", "ReLU6(inplace=True)", "Hardsigmoid()", "Hardswish(inplace=True)", "Hardshrink(0.7)",
+            "Softshrink(1)", "Softplus(beta=2, threshold=10)", "LogSigmoid()", "Softsign()", "Tanhshrink()", "Mish()",
+            "PReLU()",
+        )
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "shape"), RUNS)
@@ -166,3 +211,42 @@ def test_cross_entropy(options: dict[str, Any]) -> None:
         torch.tensor(scores), torch.tensor(target)
     )
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+#: constructor -> the shapes of what it is called with; "classes" are int64
+LOSSES: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(
+        (
+            "L1Loss(reduction='sum')", "MSELoss()", "SmoothL1Loss(beta=0.3)", "HuberLoss('none', 0.4)", "SoftMarginLoss()",
+            "PoissonNLLLoss(False, True, eps=0.1)", "KLDivLoss(reduction='batchmean', log_target=True)", "BCELoss(w)",
+            "BCEWithLogitsLoss(w, pos_weight=w)", "HingeEmbeddingLoss(0.4)", "MultiLabelSoftMarginLoss(w)",
+            "PairwiseDistance(3.0, 0.1, True)", "CosineSimilarity(0)",
+        ),
+        ((7, 5), (7, 5)),
+    ),
+    "GaussianNLLLoss(full=True, eps=0.3)": ((7, 5), (7, 5), (7, 5)),
+    "MarginRankingLoss(0.3)": ((7, 5), (7, 5), (7, 5)),
+    "CosineEmbeddingLoss(0.2)": ((7, 5), (7, 5), (7,)),
+    "TripletMarginLoss(0.5, 1.0, 1e-3, True)": ((7, 5), (7, 5), (7, 5)),
+    "TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a * b).sum(1), margin=0.3)": ((7, 5),) * 3,
+    "MultiMarginLoss(2, 0.4, w)": ((7, 5), "classes", (7,)),
+    "MultiLabelMarginLoss()": ((7, 5), "classes", (7, 5)),
+    "NLLLoss(w, ignore_index=2)": ((7, 5), "classes", (7,)),
+    "CrossEntropyLoss(w, None, 2, None, 'sum', 0.2)": ((7, 5), "classes", (7,)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LOSSES)
+def test_settings_of_losses(text: str) -> None:
+    rng = np.random.default_rng(3)
+    found = []
+    shapes = [s for s in LOSSES[text] if s != "classes"]
+    arrays = [rng.uniform(0.05, 0.95, s).astype(np.float32) for s in shapes]
+    if "classes" in LOSSES[text]:
+        arrays[1] = rng.integers(0, 5, shapes[1])
+    for lib in (nn, torch.nn):
+        make = gt.tensor if lib is nn else torch.tensor
+        loss = eval(f"nn.{text}", {"nn": lib, "w": make(np.array([1, 2, 0.5, 3, 1], np.float32))})
+        found.append((loss(*map(make, arrays)).numpy(), list(loss.state_dict())))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=2e-5, atol=1e-6)
+    assert found[0][1] == found[1][1]

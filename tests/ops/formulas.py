@@ -141,6 +141,52 @@ def gelu(x: Array, *, approximate: str) -> Array:
     return per_element(exact if approximate == "none" else approximated)(x)
 
 
+def elu(x: Array, *, alpha: float, scale: float, input_scale: float) -> Array:
+    return per_element(lambda v: scale * (alpha * math.expm1(v * input_scale) if v <= 0 else v))(x)
+
+
+def mish(x: float) -> float:
+    if x > 700 or x != x:
+        return x
+    return x * math.tanh(math.log1p(math.exp(x))) if x != -math.inf else math.nan
+
+
+def logsigmoid(x: float) -> float:
+    return x if x < -700 else -math.log1p(math.exp(-x))
+
+
+def binary_cross_entropy(p: float, t: float) -> float:
+    yes, no = (max(math.log(v), -100) if v > 0 else -100 if v == 0 else v for v in (p, 1 - p))
+    return -(t * yes + (1 - t) * no)
+
+
+def alignments(log_probs: Array, labels: Array, steps: Array, counts: Array, blank: int) -> Iterator[Any]:
+    """(sample, path, its log-probability) of every path that gives the labels: repeats are one, blanks are none."""
+    for n, (t, count) in enumerate(zip(steps, counts, strict=True)):
+        for path in itertools.product(range(log_probs.shape[2]), repeat=int(t)):
+            said = [c for c, _ in itertools.groupby(path) if c != blank]
+            if said == list(labels[n, :count]):
+                yield n, path, sum(float(log_probs[i, n, c]) for i, c in enumerate(path))
+
+
+def ctc_loss(log_probs: Array, labels: Array, steps: Array, counts: Array, *, blank: int) -> Array:
+    total = np.zeros(len(steps))
+    for n, _, score in alignments(log_probs, labels, steps, counts, blank):
+        total[n] += math.exp(score)
+    with np.errstate(divide="ignore"):
+        return -np.log(total)
+
+
+def ctc_loss_grad(log_probs: Array, labels: Array, steps: Array, counts: Array, *, blank: int) -> Array:
+    total, out = np.exp(-ctc_loss(log_probs, labels, steps, counts, blank=blank)), np.zeros(log_probs.shape)
+    for n, path, score in alignments(log_probs, labels, steps, counts, blank):
+        for i, c in enumerate(path):
+            out[i, n, c] -= math.exp(score) / total[n]
+    for n in np.flatnonzero(total == 0):
+        out[: steps[n], n] = np.nan
+    return out
+
+
 def dot(a: Array, b: Array) -> Array:
     wide = "float64" if a.dtype.kind == "f" else a.dtype
     with np.errstate(all="ignore"):
@@ -382,6 +428,11 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "erf": per_element(guarded(math.erf)),
     "silu": per_element(lambda x: x / (1 + guarded(math.exp)(-x)) if x != -math.inf else math.nan),
     "gelu": gelu,
+    "logsigmoid": per_element(logsigmoid),
+    "mish": per_element(mish),
+    "elu": elu,
+    "check_range": lambda x, *, low, high, parameter: per_element(lambda v: v)(x),
+    "binary_cross_entropy": per_element(binary_cross_entropy),
     "relu": per_element(lambda x: x if x > 0 or x != x else 0),
     "logical_not": logical(lambda x: not x),
     "add": per_element(lambda a, b: a or b if isinstance(a, bool) else a + b),
@@ -414,6 +465,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "conv": conv,
     "conv_input_grad": conv_input_grad,
     "conv_weight_grad": conv_weight_grad,
+    "ctc_loss": ctc_loss,
+    "ctc_loss_grad": ctc_loss_grad,
     "reduce_sum": reduced(sum),
     "reduce_max": reduced(extreme(lambda a, b: a > b)),
     "reduce_min": reduced(extreme(lambda a, b: a < b)),

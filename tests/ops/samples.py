@@ -100,6 +100,24 @@ def gelus() -> Iterator[Sample]:
         yield from (replace(s, attrs={"approximate": approximate}) for s in unary()())
 
 
+def elus() -> Iterator[Sample]:
+    for alpha, scale, input_scale in ((1.0, 1.0, 1.0), (1.5, 1.1, 0.75)):
+        attrs = {"alpha": alpha, "scale": scale, "input_scale": input_scale}
+        yield from (replace(s, attrs=attrs) for s in unary(high=2.1)())
+
+
+def ranges() -> Iterator[Sample]:
+    attrs = {"low": -2.0, "high": 2.0, "parameter": "input"}
+    yield from (replace(s, attrs=attrs) for s in unary(low=-1.9, high=1.9)() if not np.isinf(s.operands[0]).any())
+    yield Sample((np.array([-2, 2, np.nan], np.float32),), attrs)
+    yield Sample((special(),), {"low": -np.inf, "high": np.inf, "parameter": "var"})
+
+
+def probabilities() -> Iterator[Sample]:
+    yield from (s for s in binary(low=0.05, high=0.9, kinds="f")() if not np.isinf(s.operands[0]).any())
+    yield Sample((np.array([0, 0, 1, 1, 0.5, np.nan, 1e-38], np.float32), np.array([0, 1, 0, 1, 2, 1, 1], np.float32)))
+
+
 def binary(low: float = -2.0, high: float = 2.0, kinds: str = "fiub") -> Callable[[], Iterator[Sample]]:
     """Samples of an elementwise op of two operands of one shape."""
 
@@ -357,6 +375,19 @@ def pool_gathers() -> Iterator[Sample]:
         yield Sample((strided(*x), _positions(x, y, attrs)), attrs, smooth=True)
 
 
+def ctcs() -> Iterator[Sample]:
+    labels = np.array([[1, 2], [1, 1], [2, 0]])
+    for steps, counts in (((5, 4, 3), (2, 2, 1)), ((4, 5, 1), (2, 0, 1))):
+        lengths = np.array(steps), np.array(counts)
+        yield Sample((array(5, 3, 4), labels, *lengths), {"blank": 0}, smooth=True)
+        yield Sample((strided(5, 3, 4, dtype=float64), labels, *lengths), {"blank": 3}, smooth=True)
+    yield Sample((array(2, 3, 4), labels, np.array([1, 2, 0]), np.array([2, 2, 0])), {"blank": 0})
+    yield Sample((array(5, 0, 4), np.zeros((0, 2), np.int64), *(np.zeros(0, np.int64),) * 2), {"blank": 0}, smooth=True)
+    impossible = array(5, 3, 4)
+    impossible[1:, 0, 1] = -np.inf
+    yield Sample((impossible, labels, np.array([5, 4, 3]), np.array([2, 2, 1])), {"blank": 0})
+
+
 def draws() -> Iterator[Sample]:
     for seed, stream in [(0, 0), (1234, 7), (-1, -(2**63))]:
         for dtype in FLOATS:
@@ -373,7 +404,10 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "abs": unary(low=0.1, kinds="fiu"),
     "sign": unary(low=0.1, kinds="fiub"),
     **dict.fromkeys(("exp", "sin", "cos", "tanh", "sigmoid", "erf"), unary()),
-    "silu": unary(),
+    **dict.fromkeys(("silu", "logsigmoid", "mish"), unary()),
+    "elu": elus,
+    "check_range": ranges,
+    "binary_cross_entropy": probabilities,
     "gelu": gelus,
     **dict.fromkeys(("log", "sqrt", "rsqrt"), unary(low=0.3, high=3)),
     "log1p": unary(low=-0.6),
@@ -422,6 +456,8 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "conv": convolutions,
     "conv_input_grad": input_grads,
     "conv_weight_grad": weight_grads,
+    "ctc_loss": ctcs,
+    "ctc_loss_grad": ctcs,
     "reduce_sum": reducing("iu", empty=True),
     **dict.fromkeys(("reduce_max", "reduce_min"), reducing("iu", empty=False)),
     "reduce_argmax": argmax,
@@ -435,6 +471,12 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
 STRUCTURAL = {
     "fusion": "its body says what it computes; the tests of passes evaluate it",
     "gradient": "autodiff expands it; it cannot be run",
+}
+
+#: ops without `lower`
+EAGER = {
+    "ctc_loss": "time steps follow each other: no kernel carries an array from one to the next",
+    "ctc_loss_grad": "as ctc_loss",
 }
 
 #: ops whose `infer` accepts every operand
@@ -553,13 +595,26 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(1, 2, 3, 4), t(1, 3, 5, 4)], {**_CONV, "kernel": (3, 2)}),
         ([t(1, 2, 3, 3), t(1, 3, 5, 4, dtype=float64)], {**_CONV, "kernel": (3, 2)}),
     ],
-    "silu": [([t(2, dtype=int64)], {})],
+    **alike(("silu", "logsigmoid", "mish"), [([t(2, dtype=int64)], {})]),
+    "elu": [([t(2, dtype=int64)], {"alpha": 1.0, "scale": 1.0, "input_scale": 1.0})],
+    "check_range": [([t(2, dtype=int64)], {"low": 0.0, "high": 1.0, "parameter": "var"})],
+    "binary_cross_entropy": [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
     "gelu": [([t(2, dtype=int64)], _GELU), ([t(2)], {"approximate": "erf"})],
     "reduce_sum": [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})],
     **alike(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),
     "reduce_argmax": [
         ([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0}),
     ],
+    **alike(
+        ("ctc_loss", "ctc_loss_grad"),
+        [
+            ([t(5, 3), t(3, 2, dtype=int64), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4, dtype=int64), t(3, 2, dtype=int64), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4), t(3, 2), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4), t(3, 2, dtype=int64), t(5, dtype=int64), t(3, dtype=int64)], {"blank": 0}),
+            ([t(5, 3, 4), t(3, 2, dtype=int64), t(3, dtype=int64), t(3, dtype=int64)], {"blank": 4}),
+        ],
+    ),
     "random_uniform": [
         ([t(2)], {"shape": (3,), "dtype": float32}), ([t(2, dtype=int64)], {"shape": (3,), "dtype": int64}),
         ([t(2, dtype=int64)], {"shape": (-3,), "dtype": float32}),

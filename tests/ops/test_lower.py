@@ -10,7 +10,7 @@ import pytest
 from graphtorch.ir.expr import Attention, AttentionGrad, Reduce
 from graphtorch.ir.op import OPS
 from tests.ops.interpret import lowered, run_lower
-from tests.ops.samples import SAMPLES, cases
+from tests.ops.samples import EAGER, SAMPLES, cases
 
 #: scalar evaluations that a sample may cost
 BUDGET = 6000
@@ -28,7 +28,7 @@ def cost(op, sample):
     return math.prod(shape) * max(domain, 1)
 
 
-@pytest.mark.parametrize(("name", "sample"), cases())
+@pytest.mark.parametrize(("name", "sample"), [p for p in cases() if p.values[0] not in EAGER])
 def test_lower_is_ref(name, sample):
     op = OPS[name]
     if cost(op, sample) > BUDGET:
@@ -54,7 +54,7 @@ def compare(name, sample, a, b):
     np.testing.assert_allclose(a, b, **tight)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name not in EAGER])
 def test_most_samples_are_small_enough(name):
     samples = list(SAMPLES[name]())
     assert sum(cost(OPS[name], s) <= BUDGET for s in samples) > len(samples) / 2

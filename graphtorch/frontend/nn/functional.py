@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphtorch.frontend.nn.arguments import flag, number
+from graphtorch.frontend.nn.ctc import ctc_loss as ctc_loss
 from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.op import PUBLIC, composite
@@ -36,6 +37,26 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0) of each element; nan stays nan. ``inplace`` writes the result into ``input``."""
     out = PUBLIC["gt"]["relu"](input)
+    return input.copy_(out) if flag(inplace, "inplace") else out
+
+
+@composite()
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """x above 0, a multiple of x elsewhere: by a draw from [lower, upper) when ``training``, else by their mean.
+
+    B. Xu et al., arXiv:1505.00853 (2015). Numbers are the default generator's next draw, one for each element, the same
+    eager and compiled. ArgumentError GT304 for lower > upper, DTypeError GT202 for integers.
+    """
+    number(upper, "upper", number(lower, "lower"))
+    if not flag(training, "training"):
+        out: Tensor = PUBLIC["F"]["leaky_relu"](input, (lower + upper) / 2)
+        return input.copy_(out) if flag(inplace, "inplace") else out
+    type_ = aval_of(input)
+    require_float(type_, "the operand of rrelu")
+    slope = default_generator.uniform(type_.shape, type_.dtype) * (upper - lower) + lower
+    out = PUBLIC["gt"]["where"](input <= 0, input * slope, input)
     return input.copy_(out) if flag(inplace, "inplace") else out
 
 
@@ -87,4 +108,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*PUBLIC["F"], "dropout", "relu", "scaled_dot_product_attention", "silu"})
+    return sorted({*PUBLIC["F"], "ctc_loss", "dropout", "relu", "rrelu", "scaled_dot_product_attention", "silu"})

@@ -8,7 +8,7 @@ three.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from graphtorch.ir.op import Op, register
 from graphtorch.ir.ops.common import aval_of, require_float
 from graphtorch.ir.ops.elementwise import Array, Unary
 from graphtorch.ir.ops.functions import erf, exp, sigmoid, tanh
+from graphtorch.ir.ops.logic import where
 from graphtorch.ir.types import TensorType
 
 #: of the approximation with tanh
@@ -77,19 +78,24 @@ class Gelu(Op):
         return compute(x.shape, x.dtype, element)
 
 
-class Silu(Unary):
-    """x * sigmoid(x) of each element; DTypeError GT202 for an input that is not floating point."""
+class Smooth(Unary):
+    """A function of a floating-point number; DTypeError GT202 for anything else."""
 
-    name = "silu"
-    surface = ("F",)
+    surface: ClassVar[tuple[str, ...]] = ("F",)
 
     def prepare(self, input: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        require_float(aval_of(input), "the operand of silu")
+        require_float(aval_of(input), f"the operand of {self.name}")
         return (input,), {}
 
     def infer(self, input: TensorType) -> TensorType:
-        require_float(input, "the operand of silu")
+        require_float(input, f"the operand of {self.name}")
         return input
+
+
+class Silu(Smooth):
+    """x * sigmoid(x) of each element; DTypeError GT202 for an input that is not floating point."""
+
+    name = "silu"
 
     def ref(self, x: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -103,4 +109,76 @@ class Silu(Unary):
         return x * sigmoid.scalar(x)
 
 
-gelu, silu = register(Gelu()), register(Silu())
+class LogSigmoid(Smooth):
+    """log(1 / (1 + exp(-x))) of each element, with no overflow; DTypeError GT202 where it is not floating point."""
+
+    name = "logsigmoid"
+
+    def ref(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.minimum(x, x.dtype.type(0)) - np.log1p(np.exp(-np.abs(x)))
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return g * sigmoid(-x)
+
+    def scalar(self, x: Expr) -> Expr:
+        small = expr.unary("exp", -expr.unary("abs", x))
+        return expr.minimum(x, expr.const(0, x.dtype)) - expr.unary("log1p", small)
+
+
+class Mish(Smooth):
+    """x * tanh(log(1 + exp(x))) of each element; DTypeError GT202 where it is not floating point.
+
+    D. Misra, "Mish", arXiv:1908.08681 (2019). The tangent of a logarithm is a quotient of polynomials in s = exp(-|x|):
+    one function instead of three, and no overflow.
+    """
+
+    name = "mish"
+    surface = ()
+
+    def ref(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return x * np.tanh(np.logaddexp(x, x.dtype.type(0)))
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        gate = tanh(-logsigmoid(-x))
+        return g * (gate + x * sigmoid(x) * (1 - gate * gate))
+
+    def scalar(self, x: Expr) -> Expr:
+        s = expr.unary("exp", -expr.unary("abs", x))
+        above, below = s * 2.0 + 1.0, s * (s + 2.0)
+        return x * expr.select(x < 0, below / (below + 2.0), above / (above + s * s * 2.0))
+
+
+class Elu(Op):
+    """scale * x above 0, scale * alpha * (exp(x * input_scale) - 1) below: ELU, CELU and SELU.
+
+    D.-A. Clevert, T. Unterthiner, S. Hochreiter, arXiv:1511.07289 (2015). At 0 the gradient is that from below.
+    """
+
+    name = "elu"
+    elementwise = True
+
+    def infer(self, input: TensorType, *, alpha: float, scale: float, input_scale: float) -> TensorType:
+        require_float(input, "the operand of elu")
+        return input
+
+    def ref(self, x: Array, *, alpha: float, scale: float, input_scale: float) -> Array:
+        of = x.dtype.type
+        with np.errstate(all="ignore"):
+            return np.where(x <= 0, np.expm1(x * of(input_scale)) * of(alpha * scale), x * of(scale))
+
+    def vjp(self, g: Any, _y: Any, x: Any, *, alpha: float, scale: float, input_scale: float) -> Any:
+        low = where(x <= 0, x, 0)  # exp of what is above may be infinite, and its gradient nan
+        return g * where(x <= 0, exp(low * input_scale) * (alpha * scale * input_scale), scale)
+
+    def lower(self, x: Source, *, alpha: float, scale: float, input_scale: float) -> Compute:
+        def element(*i: Expr) -> Expr:
+            e = x[i]
+            return expr.select(e <= 0, expr.unary("expm1", e * input_scale) * (alpha * scale), e * scale)
+
+        return compute(x.shape, x.dtype, element)
+
+
+gelu, silu, logsigmoid = register(Gelu()), register(Silu()), register(LogSigmoid())
+mish_op, elu_op = register(Mish()), register(Elu())

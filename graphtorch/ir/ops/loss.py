@@ -1,4 +1,4 @@
-"""Losses: composites that check their contract first, and the ops that look at class indices."""
+"""Losses over classes, and the ops that look at class indices."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import bind, expr
-from graphtorch.ir.errors import ArgumentError, DTypeError, IndexRangeError, check
+from graphtorch.ir.errors import DTypeError, IndexRangeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir.ops.arguments import number
 from graphtorch.ir.ops.common import aval_of, check_dim, check_sizes, dtype_of, require_float, shape_of, to_dtype
 from graphtorch.ir.ops.elementwise import Array
 from graphtorch.ir.ops.logic import ne, where
+from graphtorch.ir.ops.loss_common import reduced, reduction_of
 from graphtorch.ir.ops.movement import broadcast_to, reshape
-from graphtorch.ir.ops.reduce import log_softmax, mean
+from graphtorch.ir.ops.reduce import log_softmax
 from graphtorch.ir.ops.reduce import sum as sum_
 from graphtorch.ir.types import DType, TensorType, bool_, int64
 
@@ -41,7 +43,7 @@ class CheckIndex(Op):
             raise IndexRangeError(
                 "GT302",
                 f"index {wrong[0]} is out of range",
-                [f"expected 0 <= index < {size}, or {ignore} to ignore it"],
+                [f"expected 0 <= index < {size}" + ("" if 0 <= ignore < size else f", or {ignore} to ignore it")],
             )
         return np.ones(index.shape, dtype.np)
 
@@ -96,39 +98,23 @@ def _check_index(index: TensorType, op: str) -> None:
 check_index, one_hot = register(CheckIndex()), register(OneHot())
 
 
-def _reduce(values: Any, reduction: str) -> Any:
-    if reduction == "none":
-        return values
-    return mean(values) if reduction == "mean" else sum_(values)
-
-
-def _check_reduction(reduction: str) -> None:
-    check(
-        reduction in ("none", "mean", "sum"),
-        "GT304",
-        f"reduction={reduction!r} is not allowed",
-        'expected "none", "mean" or "sum"',
-        kind=ArgumentError,
-    )
-
-
 @composite("F")
-def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
-    """The squared difference of ``input`` and ``target``, reduced by "mean", "sum" or "none"."""
-    _check_reduction(reduction)
-    difference = input - target
-    return _reduce(difference * difference, reduction)
-
-
-@composite("F")
-def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+def nll_loss(
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Any:
     """-input[target] for log-probabilities [n, c, ...] or [c] and int64 class indices [n, ...] or [].
 
     "mean" divides by the total weight of the targets that count. An index outside of [0, c) other than
     ``ignore_index`` is an IndexRangeError GT302 in eager mode; a compiled program cannot stop, and there the loss
     and the gradient of its scores are nan.
     """
-    _check_reduction(reduction)
+    reduction = reduction_of(size_average, reduce, reduction)
     classes = _check_targets(input, target)
     require_float(aval_of(input), "the log-probabilities of nll_loss")
     shape = shape_of(input)
@@ -137,7 +123,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     scores = input if weight is None else input * _per_class(weight, shape, classes)
     losses = -sum_(where(hit, scores, 0), classes) * counts
     if reduction != "mean":
-        return _reduce(losses, reduction)
+        return reduced(losses, reduction)
     return sum_(losses) / _total_weight(target, weight, hit, dtype_of(input), ignore_index)
 
 
@@ -195,7 +181,9 @@ def cross_entropy(
     input: Any,
     target: Any,
     weight: Any = None,
+    size_average: bool | None = None,
     ignore_index: int = -100,
+    reduce: bool | None = None,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Any:
@@ -205,21 +193,15 @@ def cross_entropy(
     when class indices are not int64; ShapeError GT112 when the shapes do not match. A class index out of range is an
     error in eager mode, and makes a compiled loss and its gradient nan: see `nll_loss`.
     """
-    _check_reduction(reduction)
-    check(
-        0.0 <= label_smoothing <= 1.0,
-        "GT304",
-        f"label_smoothing={label_smoothing} is not allowed",
-        "expected a number in [0, 1]",
-        kind=ArgumentError,
-    )
+    reduction = reduction_of(size_average, reduce, reduction)
+    number(label_smoothing, "label_smoothing", 0, 1)
     require_float(aval_of(input), "the scores of cross_entropy")
     shape = shape_of(input)
     classes = 1 if len(shape) > 1 else 0
     logp = log_softmax(input, classes)
     if dtype_of(target).is_floating_point and shape_of(target) == shape:
         return _soft_targets(logp, target, weight, reduction, label_smoothing, classes)
-    hard = nll_loss(logp, target, weight, ignore_index, reduction)
+    hard = nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
         return hard
     weighted = logp if weight is None else logp * _per_class(weight, shape, classes)
@@ -229,7 +211,7 @@ def cross_entropy(
         hit = _hits(target, shape, classes, ignore_index)
         smooth = sum_(spread) / _total_weight(target, weight, hit, dtype_of(input), ignore_index)
     else:
-        smooth = _reduce(spread, reduction)
+        smooth = reduced(spread, reduction)
     return hard * (1 - label_smoothing) + smooth * (label_smoothing / shape[classes])
 
 
@@ -241,5 +223,5 @@ def _soft_targets(logp: Any, target: Any, weight: Any, reduction: str, label_smo
         logp = logp * _per_class(weight, shape, classes)
     losses = -sum_(logp * target, classes)
     if reduction != "mean":
-        return _reduce(losses, reduction)
+        return reduced(losses, reduction)
     return sum_(losses) * (1.0 / (math.prod(shape_of(losses)) or math.nan))

@@ -109,3 +109,12 @@ for name, find in (("tril_indices", np.tril_indices), ("triu_indices", np.triu_i
         call(3, 3, -9),
         refuse("sizes", -1, 3),
     )
+row(
+    "gt.broadcast_shapes",
+    lambda *shapes: tuple(np.array(n) for n in np.broadcast_shapes(*shapes)),
+    call((3, 1), (5,)),
+    call((2, 1, 4), (3, 1), ()),
+    call(3, (2, 1)),
+    call(),
+    refuse("broadcast", (3,), (2,)),
+)

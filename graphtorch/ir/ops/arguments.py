@@ -1,0 +1,42 @@
+"""Checks of arguments that are no tensors: numbers, flags, words. And what ``inplace`` means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+
+
+def number(value: Any, name: str, low: float = float("-inf"), high: float = float("inf")) -> float:
+    """``value`` as it is, a number in [low, high]; ArgumentTypeError GT301 or ArgumentError GT304."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentTypeError("GT301", f"{name} must be a number, got {type(value).__name__} {value!r}")
+    wanted = f"{name} >= {low:g}" if high == float("inf") else f"a number in [{low:g}, {high:g}]"
+    check(low <= value <= high, "GT304", f"{name}={value} is not allowed", f"expected {wanted}", kind=ArgumentError)
+    return value
+
+
+def above(value: Any, name: str, low: float) -> float:
+    """``value`` as it is, a number > low; ArgumentTypeError GT301 or ArgumentError GT304."""
+    number(value, name)
+    check(value > low, "GT304", f"{name}={value} is not allowed", f"expected {name} > {low:g}", kind=ArgumentError)
+    return value  # type: ignore[no-any-return]
+
+
+def flag(value: Any, name: str) -> bool:
+    """``value`` as it is, a bool; ArgumentTypeError GT301 catches what was passed in the wrong position."""
+    if not isinstance(value, bool):
+        raise ArgumentTypeError("GT301", f"{name} must be a bool, got {type(value).__name__} {value!r}")
+    return value
+
+
+def one_of(value: Any, name: str, *allowed: str) -> Any:
+    """``value`` as it is, one of ``allowed``; ArgumentError GT304."""
+    expected = "expected " + " or ".join(f'"{a}"' for a in allowed)
+    check(value in allowed, "GT304", f"{name}={value!r} is not allowed", expected, kind=ArgumentError)
+    return value
+
+
+def placed(input: Any, out: Any, inplace: bool) -> Any:
+    """``out``, written into ``input`` where ``inplace``; gradients go through ``out`` either way."""
+    return input.copy_(out) if flag(inplace, "inplace") else out

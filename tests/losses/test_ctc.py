@@ -1,0 +1,101 @@
+"""`ctc_loss` against torch: forms of its arguments, reductions, what does not fit; and its refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphtorch as gt
+from graphtorch import nn
+from graphtorch.nn import functional as F
+from tests.ops.samples import array
+
+TARGETS = np.array([[1, 2, 4], [1, 1, 3], [3, 2, 1]])
+#: name -> (targets, input_lengths, target_lengths, options)
+CALLS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
+    "lists": (TARGETS, [7, 6, 5], (3, 2, 1), {}),
+    "tensors": (TARGETS, np.array([7, 6, 5]), np.array([3, 2, 1]), {}),
+    "int32": (TARGETS.astype(np.int32), np.array([7, 6, 5], np.int32), np.array([3, 2, 1]), {}),
+    "one after the other": (np.array([1, 2, 4, 1, 1, 3]), [7, 6, 5], [3, 2, 1], {}),
+    "no labels": (TARGETS, [7, 6, 5], [0, 0, 2], {}),
+    "another blank": (np.array([[1, 3, 4], [1, 1, 3], [3, 4, 1]]), [7, 6, 5], [2, 2, 1], {"blank": 2}),
+    "what does not fit": (TARGETS, [2, 6, 5], [3, 2, 1], {}),
+    "what does not fit is 0": (TARGETS, [2, 6, 5], [3, 2, 1], {"zero_infinity": True}),
+    "no steps": (TARGETS, [0, 6, 0], [1, 2, 0], {"zero_infinity": True}),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("name", CALLS)
+def test_as_torch(name: str, reduction: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+    *arguments, options = CALLS[name]
+    for normal in (True, False):
+        found = []
+        for lib in (gt, torch):
+            x = lib.tensor(array(7, 3, 5)).requires_grad_()
+            given = [lib.tensor(a) if isinstance(a, np.ndarray) else a for a in arguments]
+            loss = lib.nn.functional.ctc_loss(x.log_softmax(2) if normal else x, *given, reduction=reduction, **options)
+            loss.sum().backward()
+            found.append((loss.detach().numpy(), x.grad.numpy()))
+        np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+        np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-4, atol=2e-6)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_one_sample(reduction: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+    found = []
+    for lib in (gt, torch):
+        x = lib.tensor(array(7, 5)).requires_grad_()
+        lengths = lib.tensor(6), lib.tensor([3])
+        loss = lib.nn.CTCLoss(reduction=reduction)(x.log_softmax(1), lib.tensor([1, 4, 2]), *lengths)
+        loss.backward()
+        found.append((loss.detach().numpy(), x.grad.numpy()))
+    for a, b in zip(*found, strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-6)
+
+
+def test_it_is_not_compiled() -> None:
+    x, y = gt.zeros(7, 3, 5), gt.tensor(TARGETS)
+    with pytest.raises(gt.errors.TraceError, match="GT615 in ctc_loss: ctc_loss cannot be compiled"):
+        gt.compile(lambda x, y: F.ctc_loss(x, y, [7] * 3, [3] * 3))(x, y)
+
+
+REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
+    "dims": (
+        lambda x, y: F.ctc_loss(x[0, 0], y, [7] * 3, [3] * 3),
+        r"GT107 in ctc_loss: log_probs must be \[t, n, c\]",
+    ),
+    "dtype": (lambda x, y: F.ctc_loss(x.to(gt.int64), y, [7] * 3, [3] * 3), "GT202 in ctc_loss: log_probs must be"),
+    "floats": (
+        lambda x, y: F.ctc_loss(x, y.to(gt.float32), [7] * 3, [3] * 3),
+        "GT203 in ctc_loss: targets must be int",
+    ),
+    "float lengths": (lambda x, y: F.ctc_loss(x, y, [7.0] * 3, [3] * 3), "GT301 in ctc_loss: input_lengths must be an"),
+    "batch": (lambda x, y: F.ctc_loss(x, y, [7] * 2, [3] * 3), "GT103 in ctc_loss: input_lengths does not match"),
+    "long": (lambda x, y: F.ctc_loss(x, y, [7, 8, 7], [3] * 3), "GT304 in ctc_loss: input_lengths has the element 8"),
+    "negative": (lambda x, y: F.ctc_loss(x, y, [7] * 3, [3, -1, 2]), "GT304 in ctc_loss: target_lengths has the elem"),
+    "few": (lambda x, y: F.ctc_loss(x, y, [7] * 3, [4] * 3), "GT103 in ctc_loss: targets does not match target_len"),
+    "few in a row": (
+        lambda x, y: F.ctc_loss(x, y.reshape(-1), [7] * 3, [2] * 3),
+        "GT103 in ctc_loss: targets does not",
+    ),
+    "labels": (lambda x, y: F.ctc_loss(x, y + 2, [7] * 3, [3] * 3), "GT302 in ctc_loss: targets has the element [56]"),
+    "blank": (lambda x, y: F.ctc_loss(x, y, [7] * 3, [3] * 3, 5), "GT304 in ctc_loss: blank=5 is not allowed"),
+    "reduction": (lambda x, y: F.ctc_loss(x, y, [7] * 3, [3] * 3, 0, "avg"), "GT304 in ctc_loss: reduction='avg' is"),
+    "zero_infinity": (lambda x, y: nn.CTCLoss(zero_infinity=1), "GT301: zero_infinity must be a bool"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name: str) -> None:
+    call, text = REFUSED[name]
+    with pytest.raises(gt.errors.GraphTorchError, match=text):
+        call(gt.zeros(7, 3, 5), gt.tensor(TARGETS))
