@@ -77,8 +77,8 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
-    "DType", "Generator", "Size", "Tensor", "bool", "bool_", "broadcast_shapes", "default_generator", "device", "double", "dtype",
-    "enable_grad", "float", "float32", "float64", "from_numpy", "initial_seed", "int", "int8", "int16", "int32",
-    "int64", "is_grad_enabled", "long", "manual_seed", "no_grad", "rand", "randint", "randn", "randperm",
-    "set_grad_enabled", "tensor", "uint8",
+    "DType", "Generator", "Size", "Tensor", "bool", "bool_", "broadcast_shapes", "default_generator", "device",
+    "double", "dtype", "enable_grad", "float", "float32", "float64", "from_numpy", "initial_seed", "int", "int16",
+    "int32", "int64", "int8", "is_grad_enabled", "long", "manual_seed", "no_grad", "rand", "randint", "randn",
+    "randperm", "set_grad_enabled", "tensor", "uint8",
 ]  # fmt: skip

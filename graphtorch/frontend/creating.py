@@ -62,4 +62,4 @@ def _triangle(find: Any, row: int, col: int, offset: int, dtype: DType | None, d
 
 def broadcast_shapes(*shapes: Any) -> Size:
     """The shape that tensors of these ``shapes`` (or numbers of elements) broadcast to; ShapeError GT101 if to none."""
-    return Size(common_shape(*(sizes((shape,), "shapes") for shape in shapes)))
+    return Size(common_shape(*(sizes((shape,), "shapes") for shape in shapes), ()))
