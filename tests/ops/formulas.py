@@ -259,14 +259,20 @@ def extreme(better: Callable[[Any, Any], bool]) -> Callable[[list[Any]], Any]:
     return best
 
 
-def argmax(x: Array, *, dim: int) -> Array:
-    rows = np.moveaxis(x, dim, -1)
-    out = np.zeros(rows.shape[:-1], np.int64)
-    for index in np.ndindex(out.shape):
-        values = rows[index].tolist()
-        nans = [i for i, v in enumerate(values) if v != v]
-        out[index] = nans[0] if nans else values.index(max(values))
-    return out
+def first_best(best: Callable[[list[Any]], Any]) -> Callable[..., tuple[Array, Array]]:
+    """The best of each row along ``dim``, and its first position; nan is better than any number."""
+
+    def whole(x: Array, *, dim: int) -> tuple[Array, Array]:
+        rows = np.moveaxis(x, dim, -1)
+        values, places = np.zeros(rows.shape[:-1], x.dtype), np.zeros(rows.shape[:-1], np.int64)
+        for index in np.ndindex(places.shape):
+            row = rows[index].tolist()
+            nans = [i for i, v in enumerate(row) if v != v]
+            places[index] = nans[0] if nans else row.index(best(row))
+            values[index] = rows[index][places[index]]
+        return values, places
+
+    return whole
 
 
 def max_pool2d(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[Array, Array]:
@@ -414,9 +420,13 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "conv_input_grad": conv_input_grad,
     "conv_weight_grad": conv_weight_grad,
     "reduce_sum": reduced(sum),
+    "reduce_prod": reduced(math.prod),
     "reduce_max": reduced(extreme(lambda a, b: a > b)),
     "reduce_min": reduced(extreme(lambda a, b: a < b)),
-    "reduce_argmax": argmax,
+    "reduce_argmax": lambda x, *, dim: first_best(max)(x, dim=dim)[1],
+    "reduce_argmin": lambda x, *, dim: first_best(min)(x, dim=dim)[1],
+    "reduce_max_at": first_best(max),
+    "reduce_min_at": first_best(min),
     "random_uniform": random_uniform,
     "max_pool2d": max_pool2d,
     "max_pool2d_grad": max_pool2d_grad,

@@ -146,11 +146,13 @@ def reducing(kinds: str, *, empty: bool) -> Callable[[], Iterator[Sample]]:
     return make
 
 
-def argmax() -> Iterator[Sample]:
+def places() -> Iterator[Sample]:
     for dim in (0, 1, 2):
-        yield Sample((strided(3, 5, 2),), {"dim": dim})
-    yield Sample((np.array([[1, np.nan, 2, np.nan], [3, 1, 3, 3], [-np.inf] * 4], np.float32),), {"dim": 1})
-    yield Sample((array(0, 3),), {"dim": 1})
+        yield Sample((strided(3, 5, 2),), {"dim": dim}, smooth=True)
+        yield Sample((array(3, 5, 2, dtype=float64),), {"dim": dim}, smooth=True)
+    for row in ([1, np.nan, 2, np.nan], [3, 1, 3, 1], [-np.inf] * 4, [np.inf] * 4):
+        yield Sample((np.array([row, row], np.float32),), {"dim": 1})
+    yield Sample((array(0, 3),), {"dim": 1}, smooth=True)
     yield from (Sample((array(3, 7, dtype=d),), {"dim": 1}) for d in INTS)
     yield Sample((np.full((2, 3), -128, np.int8),), {"dim": 1})
 
@@ -421,9 +423,9 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "conv": convolutions,
     "conv_input_grad": input_grads,
     "conv_weight_grad": weight_grads,
-    "reduce_sum": reducing("iu", empty=True),
+    **dict.fromkeys(("reduce_sum", "reduce_prod"), reducing("iu", empty=True)),
     **dict.fromkeys(("reduce_max", "reduce_min"), reducing("iu", empty=False)),
-    "reduce_argmax": argmax,
+    **dict.fromkeys(("reduce_argmax", "reduce_argmin", "reduce_max_at", "reduce_min_at"), places),
     "random_uniform": draws,
     "max_pool2d": pools,
     "max_pool2d_grad": pool_grads,
@@ -553,11 +555,12 @@ REFUSED: dict[str, list[Refused]] = {
     ],
     "silu": [([t(2, dtype=int64)], {})],
     "gelu": [([t(2, dtype=int64)], _GELU), ([t(2)], {"approximate": "erf"})],
-    "reduce_sum": [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})],
+    **alike(("reduce_sum", "reduce_prod"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})]),
     **alike(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),
-    "reduce_argmax": [
-        ([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0}),
-    ],
+    **alike(
+        ("reduce_argmax", "reduce_argmin", "reduce_max_at", "reduce_min_at"),
+        [([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0})],
+    ),
     "random_uniform": [
         ([t(2)], {"shape": (3,), "dtype": float32}), ([t(2, dtype=int64)], {"shape": (3,), "dtype": int64}),
         ([t(2, dtype=int64)], {"shape": (-3,), "dtype": float32}),

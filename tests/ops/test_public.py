@@ -54,7 +54,8 @@ def tensors(library: Any, call: Call, change: Callable[[Array], Array] = lambda 
     leaves: list[Any] = []
 
     def tensor(a: Array) -> Any:
-        t = library.from_numpy(change(a)) if a.flags.writeable else library.tensor(change(a))
+        array = np.asarray(change(a))  # of no dimensions, arithmetic makes numbers
+        t = library.from_numpy(array) if a.flags.writeable else library.tensor(array)
         if grad and a.dtype.kind == "f":
             t = t.detach().clone().requires_grad_()
             leaves.append(t)
@@ -216,7 +217,8 @@ def test_gradients(row: Row, call: Call) -> None:
 @pytest.mark.parametrize(("row", "call"), calls(sampled=True))
 def test_compiled(row: Row, call: Call) -> None:
     args, kwargs, _ = tensors(gt, call)
-    compiled = gt.compile(lambda args, kwargs: row.function(gt)(*args, **kwargs))
+    function = row.function(gt)  # found before the trace: a module's names are state, and this may fill some in
+    compiled = gt.compile(lambda args, kwargs: function(*args, **kwargs))
     if call.compiled is not True:
         with pytest.raises(TraceError, match=str(call.compiled)):
             compiled(args, kwargs)
@@ -229,9 +231,10 @@ def test_compiled_gradients(row: Row, call: Call) -> None:
     args, kwargs, leaves = tensors(gt, call, grad=True)
     if not leaves:
         return
+    function = row.function(gt)
 
     def step(args: Any, kwargs: Any) -> None:
-        total = weighted(gt, row.function(gt)(*args, **kwargs))
+        total = weighted(gt, function(*args, **kwargs))
         if total is not None:
             total.backward()
 
