@@ -27,6 +27,8 @@ from graphtorch.ir.ops import (
     reduce,
     reduction,
     return_types,
+    scan,
+    scans,
     shapes,
     window,
 )
@@ -58,6 +60,8 @@ __all__ = [
     "reduce",
     "reduction",
     "return_types",
+    "scan",
+    "scans",
     "shapes",
     "window",
 ]

@@ -49,9 +49,9 @@ def diagonal_of(x: Any, first: int, second: int) -> Any:
     return bind.bind(slice_op, lines, start=(*zeros, 0), stop=(*sizes, stop), step=(*ones, n + 1))
 
 
-@composite("gt", "Tensor")
+@composite("Tensor")
 def trace(input: Any) -> Any:
-    """The sum of the diagonal of a matrix; int64 for integers."""
+    """The sum of the diagonal of a matrix; int64 for integers. (`gt.trace`, which traces functions, knows of it.)"""
     shape = shape_of(input)
     check(len(shape) == 2, "GT107", "trace takes a matrix", f"expected 2 dimensions, got {len(shape)}")
     check(
