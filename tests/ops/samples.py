@@ -554,7 +554,7 @@ REFUSED: dict[str, list[Refused]] = {
     "iota": [([], {"shape": (2, 3), "dim": 2, "dtype": int64}), ([], {"shape": (-2,), "dim": 0, "dtype": int64})],
     "dot": [
         ([t(2, 3), t(2, 5)], {}), ([t(3), t(3, 2)], {}), ([t(2, 3, 5), t(7, 5, 3)], {}),
-        ([t(2, 3), t(3, 5, dtype=float64)], {}),
+        ([t(2, 3), t(3, 5, dtype=float64)], {}), ([t(2, 3, dtype=bool_), t(3, 5, dtype=bool_)], {}),
     ],
     "attention": [
         ([t(5, 3, dtype=int64), t(7, 3, dtype=int64), t(7, 2, dtype=int64)], _ATTENTION),

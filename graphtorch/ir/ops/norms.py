@@ -89,7 +89,7 @@ def vector_norm_of(x: Any, ord: float, dim: Any, keepdim: bool) -> Any:
     return _of_powers(x, ord, dims, keepdim)
 
 
-def _number(ord: Any, name: str) -> float:
+def number(ord: Any, name: str) -> float:
     check(
         isinstance(ord, int | float) and not isinstance(ord, bool),
         "GT301",
@@ -104,7 +104,7 @@ def _number(ord: Any, name: str) -> float:
 def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The norm of order ``ord`` (inf, -inf, 0 or any number) over ``dim`` (all when None), as of one vector."""
     value = _operand(x, dtype, "the operand of vector_norm")
-    return vector_norm_of(value, _number(ord, "ord"), dim, keepdim)
+    return vector_norm_of(value, number(ord, "ord"), dim, keepdim)
 
 
 @composite("gt", "Tensor")
@@ -125,7 +125,7 @@ def norm(
         "expected 'fro' over at most 2 dimensions, or a number",
         kind=ArgumentError,
     )
-    return vector_norm_of(x, 2.0 if p is None or p == "fro" else _number(p, "p"), dim, keepdim)
+    return vector_norm_of(x, 2.0 if p is None or p == "fro" else number(p, "p"), dim, keepdim)
 
 
 # ---- matrices -------------------------------------------------------------------------------------
@@ -203,4 +203,4 @@ def linalg_norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False,
     )
     if isinstance(ord, str) or (count == 2 if dim is not None else ndim == 2):
         return _matrix_norm(x, ord, _pair(tuple(range(ndim)) if dim is None else dim, ndim), keepdim)
-    return vector_norm_of(x, _number(ord, "ord"), dim, keepdim)
+    return vector_norm_of(x, number(ord, "ord"), dim, keepdim)
