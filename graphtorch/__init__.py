@@ -56,7 +56,7 @@ _LAZY = {
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",
 }
-_PACKAGES = ("nn", "optim", "utils", "testing", "errors")
+_PACKAGES = ("linalg", "nn", "optim", "utils", "testing", "errors")
 
 
 def __getattr__(name: str) -> Any:

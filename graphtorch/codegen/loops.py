@@ -132,6 +132,26 @@ class ScatterNest:
 
 
 @dataclass(frozen=True, eq=False)
+class ScanNest:
+    """At every index of ``shape``: ``combine`` over ``body`` at all indices up to it along ``dim``, then the outputs.
+
+    The line begins at its other end with ``reverse``. ``init``, ``body`` and ``combine`` are those of `ir.expr.Scan`.
+    An output is a function from the accumulators to the value stored at ``buffer[vars]``, which may load at ``vars``.
+    """
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    dim: int
+    reverse: bool
+    init: tuple[Const, ...]
+    body: tuple[Expr, ...]
+    combine: Callable[[Values, Values], Values]
+    outputs: tuple[tuple[Buffer, Callable[[Values], Expr]], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class BundleNest:
     """``nests`` that do not depend on each other, over loops of their own; parameters are theirs, results last."""
 
@@ -144,4 +164,4 @@ class BundleNest:
         return (*(p for p in every if p.mode == "in"), *(p for p in every if p.mode != "in"))
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | AttentionNest | BundleNest
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | ScanNest | AttentionNest | BundleNest

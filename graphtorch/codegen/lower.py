@@ -6,40 +6,33 @@ become its epilogue. A contraction may have a second reduction after it, over it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, ScatterNest
+from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest
 from graphtorch.codegen.lower_attention import lower_attention
 from graphtorch.codegen.lower_rows import lower_rows
+from graphtorch.codegen.nests import loop_nest, reduce_nest, scan_nest, scatter_nest, variables
 from graphtorch.ir.expr import (
-    Binary,
     Buffer,
     BufferSource,
     Compute,
     Expr,
-    Load,
     Reduce,
+    Scan,
     Scatter,
     Source,
-    Unary,
-    Values,
     Var,
     first_alone,
-    flat_index,
     free_vars,
-    substitute,
     together,
-    unflatten_index,
-    walk,
 )
 from graphtorch.ir.fusible import ATTENTION, is_reduction, rows_in
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.in_place import root
 from graphtorch.ir.rows import rows_of
-from graphtorch.ir.types import int64
 
 
 @dataclass(frozen=True)
@@ -136,12 +129,17 @@ class _Lowering:
         self.linked: Value | None = None
         self.link: Buffer | None = None
         self.scatter: Scatter | None = None
+        self.scan: tuple[Scan, tuple[Var, ...]] | None = None
 
     def add(self, node: Node) -> None:
         lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
         if isinstance(lowered, Scatter):  # alone in its kernel, but for what it reads
             self.scatter = lowered
             return
+        if isinstance(lowered, Scan):
+            accumulators = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init))
+            self.scan = lowered, accumulators
+            lowered = tuple(map(_result_of, lowered.post(accumulators), node.results))
         if isinstance(lowered, Reduce):
             if self.roots and not (self.rows and rows_of(node) == self.rows):
                 lowered = self._second(node)
@@ -166,11 +164,13 @@ class _Lowering:
 
     def nest(self, name: str) -> Nest:
         if self.scatter is not None:
-            return _scatter_nest(name, self.inputs, self.scatter)
+            return scatter_nest(name, self.inputs, self.scatter)
         outputs = {o: self._output(o) for o in self.body.outputs}
         params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
+        if self.scan is not None:
+            return scan_nest(name, params, [(b, self.sources[o]) for o, b in outputs.items()], *self.scan)
         if not self.roots:
-            return _loop_nest(name, params, [(b, self.sources[o]) for o, b in outputs.items()])
+            return loop_nest(name, params, [(b, self.sources[o]) for o, b in outputs.items()])
         if self.linked is None or self.link is None:
             return self._reduction(name, params, outputs, *self.roots)
         firsts = {o: b for o, b in outputs.items() if self._in_first(o)} | {self.linked: self.link}
@@ -198,79 +198,13 @@ class _Lowering:
         accumulators = tuple(a for r in roots for a in r.accumulators)
         if reduce.alone and not any(_mentions(r, accumulators[1:]) for _, r in stored):
             reduce, accumulators = first_alone(reduce), accumulators[:1]
-        return _reduce_nest(name, params, stored, reduce, accumulators)
+        return reduce_nest(name, params, stored, reduce, accumulators)
 
 
 def _mentions(source: Source, vars: Sequence[Var]) -> bool:
-    return not free_vars(source[_variables("i", source.shape)]).isdisjoint(vars)
+    return not free_vars(source[variables("i", source.shape)]).isdisjoint(vars)
 
 
 def _result_of(final: Expr, result: Value) -> Compute:
     """A reduction's result as a source: its epilogue reads it only at the index being written."""
     return Compute(result.type.shape, result.type.dtype, lambda *_: final)
-
-
-def _variables(prefix: str, shape: Sequence[int]) -> tuple[Var, ...]:
-    return tuple(Var(f"{prefix}{d}", int64, n) for d, n in enumerate(shape))
-
-
-def _loop_nest(name: str, params: tuple[Param, ...], stored: Sequence[tuple[Buffer, Source]]) -> LoopNest:
-    shape = stored[0][0].shape
-    i = _variables("i", shape)
-    return LoopNest(name, params, shape, i, tuple((b, source[i]) for b, source in stored))
-
-
-def _scatter_nest(name: str, inputs: Sequence[Buffer], s: Scatter) -> ScatterNest:
-    i, k = _variables("i", s.shape), _variables("k", s.domain)
-    output = Buffer("out0", s.shape, s.dtype)
-    params = (*(Param(b, "in") for b in inputs), Param(output, "out"))
-    return ScatterNest(
-        name, params, s.shape, i, s.dim, s.domain, k, output, s.init(i), s.row(k), s.term(i, k), s.unknown
-    )
-
-
-def _reduce_nest(
-    name: str,
-    params: tuple[Param, ...],
-    stored: Sequence[tuple[Buffer, Source]],
-    root: Reduce,
-    accumulators: tuple[Var, ...],
-) -> ReduceNest:
-    i, k = _variables("i", root.shape), _variables("k", root.domain)
-
-    def value(source: Source) -> Callable[[Values], Expr]:
-        index = i if source.shape == root.shape else unflatten_index(source.shape, flat_index(root.shape, i))
-        final = source[index]
-        return lambda acc: substitute(final, dict(zip(accumulators, acc, strict=True)))
-
-    body = root.body(i, k)
-    return ReduceNest(
-        name, params, root.shape, i, root.domain, k, root.init, body, root.combine, root.kind,
-        tuple((b, value(source)) for b, source in stored), _is_contraction(root, body),
-    )  # fmt: skip
-
-
-def _is_contraction(root: Reduce, body: Values) -> bool:
-    """Whether it sums products of two reads, with little done to either: each may be computed several times."""
-    product = body[0]
-    plain = root.kind == "add" and len(body) == 1 and product.dtype.kind == "f"
-    if not (plain and isinstance(product, Binary) and product.fn == "mul"):
-        return False
-    return _is_read(product.a) and _is_read(product.b)
-
-
-def _is_read(e: Expr) -> bool:
-    """Whether it loads numbers, and calls no function of them."""
-    found: list[Expr] = []
-    walk(e, found.append)
-    loads = any(isinstance(x, Load) and x.dtype.kind != "b" for x in found)
-    return loads and all(_is_cheap(x) for x in found)
-
-
-def _is_cheap(e: Expr) -> bool:
-    match e:
-        case Unary():
-            return e.fn in ("neg", "abs", "not")
-        case Binary():
-            return e.fn != "pow"
-    return True

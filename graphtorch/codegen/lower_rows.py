@@ -29,7 +29,7 @@ from graphtorch.ir.expr import (
 )
 from graphtorch.ir.fusible import CHEAP, is_free, is_reduction
 from graphtorch.ir.graph import Graph, Node, Value
-from graphtorch.ir.ops.reduce import merge
+from graphtorch.ir.ops.reduction import merge
 from graphtorch.ir.rows import Rows, passes_before
 from graphtorch.ir.types import int64
 

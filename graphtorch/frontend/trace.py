@@ -30,6 +30,7 @@ from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import check_sizes, sizes
 from graphtorch.ir.types import DType, TensorType, float32
 
@@ -252,12 +253,16 @@ def _label(traced: Traced, target: Any) -> None:
             binding.param.label = labels.get(id(binding.tensor._storage), "")
 
 
-def trace(target: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
+def trace(target: Any = None, *args: Any, **kwargs: Any) -> Any:
     """The graph of one call of a function or module, before any pass.
 
     Arguments are tensors or `TensorSpec`s; nothing is computed. Raises TraceError GT601 where Python
     asks for numbers, and every error that the ops themselves raise.
+
+    Of a matrix it is what torch calls so, the sum of the diagonal: ``gt.trace(x)``, ``gt.trace(input=x)``.
     """
+    if target is None or isinstance(target, Tensor):
+        return PUBLIC["Tensor"]["trace"](*(() if target is None else (target,)), *args, **kwargs)
     return run_trace(target, args, kwargs).graph
 
 

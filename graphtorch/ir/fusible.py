@@ -27,11 +27,13 @@ CHEAP = frozenset(
 DRAWS = frozenset(["random_uniform"])
 #: results of a contraction that are reduced to one by the task that computes them, at most
 MOST_TOGETHER = 256
-REDUCTIONS = CONTRACTIONS | PLAIN | frozenset(["max_pool2d"])
+#: one after the other along a dimension; as to what joins them they are reductions of as many results as elements
+SCANS = frozenset("cumsum cumprod cummax cummin logcumsumexp run_sum".split())
+REDUCTIONS = CONTRACTIONS | PLAIN | SCANS | frozenset(["max_pool2d"])
 
 
 def is_reduction(node: Node) -> bool:
-    """Whether the node's lowering has a domain to combine over."""
+    """Whether the node's lowering has a domain to combine over, or a line to go along."""
     if node.op.name == "max_pool2d_grad":
         a = node.attrs
         return not (a["stride"] == a["kernel"] and a["padding"] == (0, 0) and a["dilation"] == (1, 1))

@@ -114,8 +114,8 @@ def _positional(function: Callable[..., Any]) -> tuple[str, ...]:
 OpT = TypeVar("OpT", bound=Op)
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: namespace ("gt", "Tensor", "F") -> public name -> function or op
-PUBLIC: dict[str, dict[str, Callable[..., Any]]] = {"gt": {}, "Tensor": {}, "F": {}}
+#: namespace ("gt", "Tensor", "F", "linalg") -> public name -> function or op
+PUBLIC: dict[str, dict[str, Callable[..., Any]]] = {"gt": {}, "Tensor": {}, "F": {}, "linalg": {}}
 
 
 def register(op: OpT) -> OpT:
@@ -145,6 +145,8 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
+            if kwargs:
+                kwargs = _renamed(kwargs, operand_names)
             try:
                 out = around(function, args, kwargs) if around else function(*args, **kwargs)
             except GraphTorchError as error:
@@ -159,6 +161,19 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+#: numpy's names of arguments, which torch takes for its own
+_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
+
+
+def _renamed(kwargs: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """``kwargs`` under the function's own ``names``, where they came under numpy's."""
+    if _ALIASES.keys().isdisjoint(kwargs):
+        return kwargs
+    found = {n: _ALIASES[n] for n in kwargs if n not in names and _ALIASES.get(n) in names}
+    renamed = {found.get(n, n): v for n, v in kwargs.items()}
+    return renamed if len(renamed) == len(kwargs) else kwargs  # one that is given twice is refused by its alias
 
 
 def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -> None:

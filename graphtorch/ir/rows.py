@@ -16,7 +16,9 @@ from typing import Any
 from graphtorch.ir.graph import Node, Value
 
 #: reductions of elements along dims, as they are
-PLAIN = frozenset(["reduce_sum", "reduce_max", "reduce_min", "reduce_argmax"])
+PLAIN = frozenset(
+    "reduce_sum reduce_prod reduce_max reduce_min reduce_argmax reduce_argmin reduce_max_at reduce_min_at".split()
+)
 Shape = tuple[int, ...]
 
 

@@ -305,14 +305,68 @@ def extreme(better: Callable[[Any, Any], bool]) -> Callable[[list[Any]], Any]:
     return best
 
 
-def argmax(x: Array, *, dim: int) -> Array:
-    rows = np.moveaxis(x, dim, -1)
-    out = np.zeros(rows.shape[:-1], np.int64)
-    for index in np.ndindex(out.shape):
-        values = rows[index].tolist()
-        nans = [i for i, v in enumerate(values) if v != v]
-        out[index] = nans[0] if nans else values.index(max(values))
-    return out
+def first_best(best: Callable[[list[Any]], Any]) -> Callable[..., tuple[Array, Array]]:
+    """The best of each row along ``dim``, and its first position; nan is better than any number."""
+
+    def whole(x: Array, *, dim: int) -> tuple[Array, Array]:
+        rows = np.moveaxis(x, dim, -1)
+        values, places = np.zeros(rows.shape[:-1], x.dtype), np.zeros(rows.shape[:-1], np.int64)
+        for index in np.ndindex(places.shape):
+            row = rows[index].tolist()
+            nans = [i for i, v in enumerate(row) if v != v]
+            places[index] = nans[0] if nans else row.index(best(row))
+            values[index] = rows[index][places[index]]
+        return values, places
+
+    return whole
+
+
+def scanned(function: Callable[[list[Any]], Any]) -> Callable[..., Array]:
+    """``function`` of all numbers up to each one, or from each one on."""
+
+    def whole(x: Array, *, dim: int, reverse: bool) -> Array:
+        rows = np.moveaxis(x, dim, -1)
+        out = np.zeros(rows.shape, "float64" if x.dtype.kind == "f" else x.dtype)
+        for at in np.ndindex(rows.shape):
+            row = rows[at[:-1]].tolist()
+            found = function(row[: at[-1] : -1] + [row[at[-1]]] if reverse else row[: at[-1] + 1])
+            out[at] = np.asarray(found).astype(out.dtype)
+        return np.moveaxis(out, -1, dim)
+
+    return whole
+
+
+def log_of_sum(values: list[Any]) -> float:
+    top = max(values) if all(v == v for v in values) else math.nan
+    if top in (math.inf, -math.inf) or top != top:
+        return top
+    return top + math.log(math.fsum(math.exp(v - top) for v in values))
+
+
+def running(better: Callable[[Any, Any], bool]) -> Callable[..., tuple[Array, Array]]:
+    """The best so far and its last position."""
+
+    def whole(x: Array, *, dim: int) -> tuple[Array, Array]:
+        rows = np.moveaxis(x, dim, -1)
+        values, places = np.zeros(rows.shape, x.dtype), np.zeros(rows.shape, np.int64)
+        for at in np.ndindex(rows.shape[:-1]):
+            best = 0
+            for i, v in enumerate(rows[at].tolist()):
+                have = rows[at][best].item()
+                best = i if v != v or (have == have and better(v, have)) else best
+                values[(*at, i)], places[(*at, i)] = rows[at][best], best
+        return np.moveaxis(values, -1, dim), np.moveaxis(places, -1, dim)
+
+    return whole
+
+
+def run_sum(x: Array, label: Array, *, dim: int, reverse: bool) -> Array:
+    rows, names = np.moveaxis(x, dim, -1), np.moveaxis(label, dim, -1)
+    out = np.zeros(rows.shape)
+    for at in np.ndindex(rows.shape):
+        here = [i for i, n in enumerate(names[at[:-1]]) if n == names[at] and (i >= at[-1] if reverse else i <= at[-1])]
+        out[at] = sum(float(rows[at[:-1]][i]) for i in here)
+    return np.moveaxis(out, -1, dim)
 
 
 def max_pool2d(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[Array, Array]:
@@ -468,9 +522,19 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "ctc_loss": ctc_loss,
     "ctc_loss_grad": ctc_loss_grad,
     "reduce_sum": reduced(sum),
+    "reduce_prod": reduced(math.prod),
     "reduce_max": reduced(extreme(lambda a, b: a > b)),
     "reduce_min": reduced(extreme(lambda a, b: a < b)),
-    "reduce_argmax": argmax,
+    "reduce_argmax": lambda x, *, dim: first_best(max)(x, dim=dim)[1],
+    "reduce_argmin": lambda x, *, dim: first_best(min)(x, dim=dim)[1],
+    "reduce_max_at": first_best(max),
+    "reduce_min_at": first_best(min),
+    "cumsum": scanned(sum),
+    "cumprod": scanned(math.prod),
+    "cummax": running(lambda a, b: a >= b),
+    "cummin": running(lambda a, b: a <= b),
+    "logcumsumexp": scanned(log_of_sum),
+    "run_sum": run_sum,
     "random_uniform": random_uniform,
     "max_pool2d": max_pool2d,
     "max_pool2d_grad": max_pool2d_grad,

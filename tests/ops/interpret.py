@@ -24,6 +24,7 @@ from graphtorch.ir.expr import (
     Compute,
     Expr,
     Reduce,
+    Scan,
     Scatter,
     Source,
     Var,
@@ -116,6 +117,8 @@ def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]
         return _attention_grad(found, memory)
     if isinstance(found, Scatter):
         return [_scatter(found, memory)]
+    if isinstance(found, Scan):
+        return _scan(found, memory)
     return [_compute(part, memory) for part in (found if isinstance(found, tuple) else (found,))]
 
 
@@ -181,6 +184,36 @@ def _scatter(s: Scatter, memory: Memory) -> np.ndarray[Any, Any]:
         assert 0 <= at < s.shape[s.dim]
         for i in itertools.product(*(range(n) if d != s.dim else (at,) for d, n in enumerate(s.shape))):
             out[i] += evaluate_expr(term, env | dict(zip(index, i, strict=True)), memory)
+    return out
+
+
+def _scan(s: Scan, memory: Memory) -> list[np.ndarray[Any, Any]]:
+    """Combines what comes first one by one, and as two halves: `combine` may not care about brackets."""
+    index = _variables("i", s.shape)
+    left, right = (tuple(Var(f"{side}{n}", e.dtype) for n, e in enumerate(s.init)) for side in "ab")
+    combined, post = s.combine(left, right), s.post(left)
+    out = [np.zeros(s.shape, e.dtype.np) for e in post]
+    if 0 in s.shape:
+        return out
+    body, start = s.body(index), [evaluate_expr(c, {}) for c in s.init]
+
+    def combine(a: list[Any], b: list[Any]) -> list[Any]:
+        env = {**dict(zip(left, a, strict=True)), **dict(zip(right, b, strict=True))}
+        return [evaluate_expr(e, env, memory) for e in combined]
+
+    for point in np.ndindex(s.shape):
+        n, at = s.shape[s.dim], point[s.dim]
+        order = range(n - 1, at - 1, -1) if s.reverse else range(at + 1)
+        steps = []
+        for k in order:
+            here = (*point[: s.dim], k, *point[s.dim + 1 :])
+            steps.append([evaluate_expr(e, dict(zip(index, here, strict=True)), memory) for e in body])
+        total = functools.reduce(combine, steps, start)
+        half = len(steps) // 2
+        first, second = (functools.reduce(combine, part, start) for part in (steps[:half], steps[half:]))
+        np.testing.assert_allclose(total, combine(first, second), rtol=1e-5, atol=1e-5)
+        for o, e in zip(out, post, strict=True):
+            o[point] = evaluate_expr(e, dict(zip(left, total, strict=True)), memory)
     return out
 
 

@@ -164,13 +164,43 @@ def reducing(kinds: str, *, empty: bool) -> Callable[[], Iterator[Sample]]:
     return make
 
 
-def argmax() -> Iterator[Sample]:
+def places() -> Iterator[Sample]:
     for dim in (0, 1, 2):
-        yield Sample((strided(3, 5, 2),), {"dim": dim})
-    yield Sample((np.array([[1, np.nan, 2, np.nan], [3, 1, 3, 3], [-np.inf] * 4], np.float32),), {"dim": 1})
-    yield Sample((array(0, 3),), {"dim": 1})
+        yield Sample((strided(3, 5, 2),), {"dim": dim}, smooth=True)
+        yield Sample((array(3, 5, 2, dtype=float64),), {"dim": dim}, smooth=True)
+    for row in ([1, np.nan, 2, np.nan], [3, 1, 3, 1], [-np.inf] * 4, [np.inf] * 4):
+        yield Sample((np.array([row, row], np.float32),), {"dim": 1})
+    yield Sample((array(0, 3),), {"dim": 1}, smooth=True)
     yield from (Sample((array(3, 7, dtype=d),), {"dim": 1}) for d in INTS)
     yield Sample((np.full((2, 3), -128, np.int8),), {"dim": 1})
+
+
+def scans(kinds: str = "fiu", *, low: float = -2.0, both: bool = True) -> Callable[[], Iterator[Sample]]:
+    """Along each dimension, forwards and (with ``both``) backwards; smooth above ``low``."""
+
+    def make() -> Iterator[Sample]:
+        for reverse in (False, True) if both else (None,):
+            way = {} if reverse is None else {"reverse": reverse}
+            for dim in (0, 1, 2):
+                yield Sample((array(3, 5, 2, low=low),), {"dim": dim, **way}, smooth=True)
+                yield Sample((strided(3, 5, 2, dtype=float64, low=low),), {"dim": dim, **way}, smooth=True)
+            yield Sample((array(17, low=low),), {"dim": 0, **way}, smooth=True)
+            yield Sample((array(0, 3),), {"dim": 0, **way}, smooth=True)
+            yield Sample((array(0, 3),), {"dim": 1, **way}, smooth=True)
+            rows = [[1, np.nan, 3, np.nan, 2], [2, 3, 3, -np.inf, 3], [-np.inf, 1, np.inf, 2, np.inf], [-np.inf] * 5]
+            yield Sample((np.array(rows, np.float32),), {"dim": 1, **way})
+            yield from (Sample((array(3, 7, dtype=d),), {"dim": 1, **way}) for d in INTS if d.kind in kinds)
+
+    return make
+
+
+def run_sums() -> Iterator[Sample]:
+    for reverse in (False, True):
+        for dim, dtype in ((0, int32), (1, int64)):
+            label = np.array([[0, 0, 1, 1, 1], [2, 2, 2, 7, 7], [2, 5, 5, 7, 9]]).astype(dtype.np)
+            yield Sample((array(3, 5), label), {"dim": dim, "reverse": reverse}, smooth=True)
+            yield Sample((strided(3, 5, dtype=float64), label), {"dim": dim, "reverse": reverse}, smooth=True)
+        yield Sample((array(0, 3), np.zeros((0, 3), np.int32)), {"dim": 0, "reverse": reverse}, smooth=True)
 
 
 def constants() -> Iterator[Sample]:
@@ -458,9 +488,14 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "conv_weight_grad": weight_grads,
     "ctc_loss": ctcs,
     "ctc_loss_grad": ctcs,
-    "reduce_sum": reducing("iu", empty=True),
+    **dict.fromkeys(("reduce_sum", "reduce_prod"), reducing("iu", empty=True)),
     **dict.fromkeys(("reduce_max", "reduce_min"), reducing("iu", empty=False)),
-    "reduce_argmax": argmax,
+    **dict.fromkeys(("reduce_argmax", "reduce_argmin", "reduce_max_at", "reduce_min_at"), places),
+    "cumsum": scans(),
+    "cumprod": scans(low=0.3),
+    **dict.fromkeys(("cummax", "cummin"), scans(both=False)),
+    "logcumsumexp": scans(""),
+    "run_sum": run_sums,
     "random_uniform": draws,
     "max_pool2d": pools,
     "max_pool2d_grad": pool_grads,
@@ -563,7 +598,7 @@ REFUSED: dict[str, list[Refused]] = {
     "iota": [([], {"shape": (2, 3), "dim": 2, "dtype": int64}), ([], {"shape": (-2,), "dim": 0, "dtype": int64})],
     "dot": [
         ([t(2, 3), t(2, 5)], {}), ([t(3), t(3, 2)], {}), ([t(2, 3, 5), t(7, 5, 3)], {}),
-        ([t(2, 3), t(3, 5, dtype=float64)], {}),
+        ([t(2, 3), t(3, 5, dtype=float64)], {}), ([t(2, 3, dtype=bool_), t(3, 5, dtype=bool_)], {}),
     ],
     "attention": [
         ([t(5, 3, dtype=int64), t(7, 3, dtype=int64), t(7, 2, dtype=int64)], _ATTENTION),
@@ -600,10 +635,23 @@ REFUSED: dict[str, list[Refused]] = {
     "check_range": [([t(2, dtype=int64)], {"low": 0.0, "high": 1.0, "parameter": "var"})],
     "binary_cross_entropy": [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
     "gelu": [([t(2, dtype=int64)], _GELU), ([t(2)], {"approximate": "erf"})],
-    "reduce_sum": [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})],
+    **alike(("reduce_sum", "reduce_prod"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(2)], {"dims": (1,)})]),
     **alike(("reduce_max", "reduce_min"), [([t(2, dtype=bool_)], {"dims": (0,)}), ([t(0, 3)], {"dims": (0,)})]),
-    "reduce_argmax": [
-        ([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0}),
+    **alike(
+        ("reduce_argmax", "reduce_argmin", "reduce_max_at", "reduce_min_at"),
+        [([t(0, 3)], {"dim": 0}), ([t(2)], {"dim": 1}), ([t(2, dtype=bool_)], {"dim": 0})],
+    ),
+    **alike(
+        ("cumsum", "cumprod"),
+        [([t(2, dtype=bool_)], {"dim": 0, "reverse": False}), ([t(2)], {"dim": 1, "reverse": False})],
+    ),
+    **alike(("cummax", "cummin"), [([t(2, dtype=bool_)], {"dim": 0}), ([t(2)], {"dim": 1})]),
+    "logcumsumexp": [([t(2, dtype=int64)], {"dim": 0, "reverse": False}), ([t(2)], {"dim": 1, "reverse": False})],
+    "run_sum": [
+        ([t(2, 3), t(2, 3)], {"dim": 0, "reverse": False}),
+        ([t(2, 3), t(3, 2, dtype=int64)], {"dim": 0, "reverse": False}),
+        ([t(2, 3, dtype=int64), t(2, 3, dtype=int64)], {"dim": 0, "reverse": False}),
+        ([t(2, 3), t(2, 3, dtype=int64)], {"dim": 2, "reverse": False}),
     ],
     **alike(
         ("ctc_loss", "ctc_loss_grad"),

@@ -21,6 +21,7 @@ from graphtorch.codegen.loops import (
     Nest,
     ReduceNest,
     RowsNest,
+    ScanNest,
     ScatterNest,
 )
 from graphtorch.codegen.schedule.attention import attention_body
@@ -34,6 +35,7 @@ from graphtorch.codegen.schedule.draws import stage_draws
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.rows import rows_body
+from graphtorch.codegen.schedule.scan import scan_body
 from graphtorch.codegen.schedule.scatter import scatter_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
@@ -85,6 +87,8 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
             return attention_body(nest, target, flat)
         case ScatterNest():
             return scatter_body(nest, flat, target)
+        case ScanNest():
+            return scan_body(nest, flat, target)
         case BundleNest():
             raise ValueError(f"a bundle is scheduled part by part: {nest.name}")
 

@@ -12,7 +12,7 @@ from itertools import accumulate as accumulate_counts
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScatterNest
+from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScanNest, ScatterNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
@@ -25,6 +25,7 @@ from graphtorch.codegen.schedule.cuda_base import (
 from graphtorch.codegen.schedule.cuda_contract import contraction_body
 from graphtorch.codegen.schedule.draws import expand_draws
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of
+from graphtorch.codegen.schedule.scan import ScanPlan, plan_scan
 from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
 from graphtorch.ir.types import int64
@@ -35,14 +36,14 @@ LEAST_SHARED_DOMAIN = 64
 MANY_OUTPUTS = 4096
 
 
-def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | BundleNest) -> Kernel:
+def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
     body = _body(nest, flat)
     return Kernel(nest.name, flat.params(nest.params), expand_draws(body) if flat.draws else body)
 
 
-def _body(nest: LoopNest | ReduceNest | ScatterNest | BundleNest, flat: Flatten) -> Body:
+def _body(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest, flat: Flatten) -> Body:
     if isinstance(nest, BundleNest):
         return _bundle_body(nest, flat)
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
@@ -51,6 +52,8 @@ def _body(nest: LoopNest | ReduceNest | ScatterNest | BundleNest, flat: Flatten)
         return _loop_body(nest, flat)
     if isinstance(nest, ScatterNest):
         return _scatter_body(plan_scatter(nest, flat))
+    if isinstance(nest, ScanNest):
+        return _scan_body(plan_scan(nest, flat))
     plan = plan_reduction(nest, flat)
     tiled = contraction_body(plan) if nest.contraction else None
     if tiled is not None:
@@ -120,6 +123,25 @@ def _scatter_body(plan: ScatterPlan) -> Body:
         return [*lets, *plan.task(env, start, size, lambda body: list(body({})))]
 
     return guarded_threads(blocks * each, column)
+
+
+# ---- scans ----------------------------------------------------------------------------------------
+
+
+def _scan_body(plan: ScanPlan) -> Body:
+    """A thread for each line."""
+    vars = (*plan.outer, *plan.columns)
+
+    def line(p: Expr) -> list[Stmt]:
+        lets, env = split_index(vars, p)
+        cells = plan.cells("s", (1,))
+        start = [*(Alloc(c, "local") for c in cells), *plan.reset(cells, (const(0, int64),))]
+        steps = loop(
+            "k", plan.length, lambda k: plan.element({**env, plan.line: plan.index(k)}, cells, const(0, int64))
+        )
+        return [*lets, *start, steps]
+
+    return guarded_threads(size_of(vars), line)
 
 
 # ---- reductions -----------------------------------------------------------------------------------

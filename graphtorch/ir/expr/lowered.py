@@ -150,7 +150,25 @@ class Scatter:
     unknown: Const
 
 
-Lowered = Compute | Reduce | Scatter | tuple[Compute, ...]
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """At every index of ``shape``: ``combine`` over ``body`` at all indices up to it along ``dim``, in order, then
+    ``post``; with ``reverse`` at all from it on, beginning with the last.
+
+    Several accumulators run together. ``combine(earlier, later)`` must be associative, because schedules combine parts
+    of a line; it need not be commutative. ``init`` comes before the first.
+    """
+
+    shape: tuple[int, ...]
+    dim: int
+    reverse: bool
+    init: tuple[Const, ...]
+    body: Callable[[Values], Values]
+    combine: Callable[[Values, Values], Values]
+    post: Callable[[Values], Values]
+
+
+Lowered = Compute | Reduce | Scatter | Scan | tuple[Compute, ...]
 
 _PLAIN: dict[str, Callable[[Expr, Expr], Expr]] = {
     "add": lambda a, b: a + b,

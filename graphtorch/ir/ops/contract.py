@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import expr
-from graphtorch.ir.errors import check
+from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.arithmetic import add
@@ -36,6 +36,13 @@ class Dot(Op):
 
     def infer(self, input: TensorType, other: TensorType) -> TensorType:
         same_dtype(input, other)
+        check(
+            input.dtype.kind != "b",
+            "GT203",
+            f"products of matrices do not take {input.dtype!r}",
+            "convert them first, e.g. with .to(graphtorch.int64)",
+            kind=DTypeError,
+        )
         check(
             input.ndim >= other.ndim >= 2
             and other.shape[:-2] in ((), input.shape[:-2])

@@ -1,262 +1,221 @@
-"""Reductions over dimensions. The primitives drop the reduced dimensions; keepdim is a reshape."""
+"""Reductions over dimensions, as torch names them, and softmax. The primitives stand in reduction.py."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-
-from graphtorch.ir import bind, expr
-from graphtorch.ir.errors import DTypeError, check
-from graphtorch.ir.expr import Const, Reduce, Source, Values
-from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir import bind
+from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
+from graphtorch.ir.op import Op, composite
+from graphtorch.ir.ops.arithmetic import maximum, minimum
 from graphtorch.ir.ops.casts import detach
 from graphtorch.ir.ops.common import (
-    Shape,
+    as_int,
     aval_of,
-    check_dim,
+    broadcast,
     dtype_of,
+    is_handle,
+    lift,
     normalize_dim,
     normalize_dims,
     require_float,
     shape_of,
     to_dtype,
 )
-from graphtorch.ir.ops.functions import exp, log, sqrt
-from graphtorch.ir.ops.logic import eq, where
-from graphtorch.ir.ops.movement import broadcast_to, reshape
-from graphtorch.ir.types import DType, TensorType, bool_, greatest, int64, least
-
-Array = Any
-
-
-def kept(shape: Shape, dims: Shape) -> Shape:
-    """``shape`` with 1 at the reduced dimensions."""
-    return tuple(1 if i in dims else n for i, n in enumerate(shape))
-
-
-class Reduction(Op):
-    """A plain reduction of one operand over ``dims``."""
-
-    kind: ClassVar[str]
-    kinds: ClassVar[str] = "fiu"
-    needs_elements: ClassVar[bool] = True
-
-    def infer(self, input: TensorType, *, dims: Shape) -> TensorType:
-        for d in dims:
-            check_dim(d, input.ndim, "dims")
-        out = input.with_shape(tuple(n for i, n in enumerate(input.shape) if i not in dims))
-        check(
-            input.dtype.kind in self.kinds,
-            "GT203",
-            f"{self.name} does not take {input.dtype!r}",
-            "convert it first, e.g. with .to(graphtorch.int64)",
-            kind=DTypeError,
-        )
-        check(
-            not self.needs_elements or all(input.shape[d] for d in dims),
-            "GT108",
-            "there is no element to reduce",
-            f"expected sizes > 0 at dims {list(dims)} of {list(input.shape)}",
-        )
-        return out
-
-    def neutral(self, dtype: DType) -> Const:
-        raise TypeError(f"{self.name} has no neutral element")
-
-    def lower(self, input: Source, *, dims: Shape) -> Reduce:
-        out = tuple(n for i, n in enumerate(input.shape) if i not in dims)
-        domain = tuple(input.shape[d] for d in dims)
-        return expr.reduce(self.kind, out, domain, self.neutral(input.dtype), lambda i, k: input[merge(i, k, dims)])
+from graphtorch.ir.ops.functions import exp, log
+from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.ops.reduction import (
+    kept,
+    reduce_argmax,
+    reduce_argmin,
+    reduce_max,
+    reduce_max_at,
+    reduce_min,
+    reduce_min_at,
+    reduce_prod,
+    reduce_sum,
+    reduced,
+)
+from graphtorch.ir.ops.return_types import aminmax_type, max_type, min_type
+from graphtorch.ir.types import DType, bool_, int64, uint8
 
 
-def merge(outer: Values, inner: Values, dims: Shape) -> Values:
-    """Interleave the indices of kept and of reduced dimensions."""
-    o, k = iter(outer), iter(inner)
-    return tuple(next(k) if d in dims else next(o) for d in range(len(outer) + len(inner)))
-
-
-class ReduceSum(Reduction):
-    """The sum; 0 of nothing."""
-
-    name = "reduce_sum"
-    kind = "add"
-    needs_elements = False
-
-    def ref(self, input: Array, *, dims: Shape) -> Array:
-        with np.errstate(all="ignore"):
-            return np.asarray(input.sum(dims, dtype=input.dtype))
-
-    def vjp(self, g: Any, _y: Any, _input: Any, *, dims: Shape) -> Any:
-        shape = shape_of(_input)
-        return broadcast_to(reshape(g, kept(shape, dims)), shape)
-
-    def neutral(self, dtype: DType) -> Const:
-        return expr.const(0, dtype)
-
-
-class Extremum(Reduction):
-    """The greatest or the smallest; nan if there is one. Equal extrema share the gradient evenly."""
-
-    def vjp(self, g: Any, y: Any, input: Any, *, dims: Shape) -> Any:
-        shape = shape_of(input)
-        inner = kept(shape, dims)
-        hit = to_dtype(eq(input, broadcast_to(reshape(y, inner), shape)), dtype_of(g))
-        count = bind.bind(reduce_sum, hit, dims=dims)
-        return hit * broadcast_to(reshape(g / count, inner), shape)
-
-
-class ReduceMax(Extremum):
-    name = "reduce_max"
-    kind = "max"
-
-    def ref(self, input: Array, *, dims: Shape) -> Array:
-        with np.errstate(invalid="ignore"):
-            return np.asarray(input.max(dims))
-
-    def neutral(self, dtype: DType) -> Const:
-        return expr.const(-math.inf if dtype.kind == "f" else least(dtype), dtype)
-
-
-class ReduceMin(Extremum):
-    name = "reduce_min"
-    kind = "min"
-
-    def ref(self, input: Array, *, dims: Shape) -> Array:
-        with np.errstate(invalid="ignore"):
-            return np.asarray(input.min(dims))
-
-    def neutral(self, dtype: DType) -> Const:
-        return expr.const(math.inf if dtype.kind == "f" else greatest(dtype), dtype)
-
-
-class ArgMax(Op):
-    """The first position of the greatest element along ``dim``; nan is the greatest."""
-
-    name = "reduce_argmax"
-    nondifferentiable = True
-
-    def infer(self, input: TensorType, *, dim: int) -> TensorType:
-        check_dim(dim, input.ndim)
-        check(
-            input.dtype != bool_,
-            "GT203",
-            f"{self.name} does not take {input.dtype!r}",
-            "convert it first, e.g. with .to(graphtorch.int64)",
-            kind=DTypeError,
-        )
-        check(
-            input.shape[dim] > 0,
-            "GT108",
-            "there is no element to reduce",
-            f"expected size > 0 at dim {dim} of {list(input.shape)}",
-        )
-        return TensorType((*input.shape[:dim], *input.shape[dim + 1 :]), int64)
-
-    def ref(self, input: Array, *, dim: int) -> Array:
-        return np.asarray(input.argmax(dim))
-
-    def lower(self, input: Source, *, dim: int) -> Reduce:
-        low = expr.const(-math.inf if input.dtype.kind == "f" else least(input.dtype), input.dtype)
-
-        def combine(a: Values, b: Values) -> Values:
-            (av, ai), (bv, bi) = a, b
-            nan_a, nan_b = av.ne(av), bv.ne(bv)
-            earlier = bi < ai
-            better = (bv > av) | (bv.eq(av) & earlier)
-            take_b = expr.select(nan_a, nan_b & earlier, nan_b | better)
-            return expr.select(take_b, bv, av), expr.select(take_b, bi, ai)
-
-        return Reduce(
-            (*input.shape[:dim], *input.shape[dim + 1 :]),
-            (input.shape[dim],),
-            (low, expr.const(2**62, int64)),
-            lambda i, k: (input[merge(i, k, (dim,))], k[0]),
-            combine,
-            post=lambda acc: (acc[1],),
-        )
-
-
-reduce_sum = register(ReduceSum())
-reduce_max = register(ReduceMax())
-reduce_min = register(ReduceMin())
-reduce_argmax = register(ArgMax())
-
-
-def _reduced(op: Op, input: Any, dim: Any, keepdim: bool) -> Any:
-    shape = shape_of(input)
-    dims = normalize_dims(dim, len(shape))
-    out = bind.bind(op, input, dims=dims)
-    return reshape(out, kept(shape, dims)) if keepdim else out
-
-
-def _numeric(input: Any) -> Any:
-    return to_dtype(input, int64) if dtype_of(input) == bool_ else input
+def accumulated(input: Any, dtype: DType | None) -> Any:
+    """``input`` in the dtype in which sums and products of it are: ``dtype``, else its own; int64 for integers."""
+    have = dtype_of(input)
+    return to_dtype(input, dtype or (have if have.kind == "f" else int64))
 
 
 @composite("gt", "Tensor")
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The sum over ``dim`` (all when None). Integers and bools add up in int64."""
-    have = dtype_of(input)
-    return _reduced(reduce_sum, to_dtype(input, dtype or (have if have.kind == "f" else int64)), dim, keepdim)
+    if dtype == bool_:
+        return any(to_dtype(input, bool_), dim or None, keepdim)
+    return reduced(reduce_sum, accumulated(input, dtype), dim, keepdim)
 
 
 @composite("gt", "Tensor")
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
-    """The mean over ``dim`` (all when None) of a floating-point tensor."""
+    """The mean over ``dim`` (all when None) of a floating-point tensor; of others where ``dtype`` is given."""
     x = to_dtype(input, dtype) if dtype else input
     require_float(aval_of(x), "the operand of mean")
     shape = shape_of(x)
     count = math.prod(shape[d] for d in normalize_dims(dim, len(shape)))
-    return _reduced(reduce_sum, x, dim, keepdim) * (1.0 / count if count else math.nan)
+    return reduced(reduce_sum, x, dim, keepdim) * (1.0 / count if count else math.nan)
+
+
+@composite("gt", "Tensor")
+def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
+    """The product over ``dim`` (all when None). Integers and bools multiply in int64."""
+    check(
+        dim is not None or not keepdim,
+        "GT301",
+        "keepdim=True needs dim",
+        "expected the dimension to keep",
+        kind=ArgumentTypeError,
+    )
+    dims = None if dim is None else as_int(dim, "dim")
+    return reduced(reduce_prod, accumulated(input, dtype), dims, keepdim)
+
+
+# ---- extrema --------------------------------------------------------------------------------------
+
+
+def _extreme(op: Op, input: Any, dim: Any, keepdim: bool) -> Any:
+    if dtype_of(input) == bool_:
+        return to_dtype(reduced(op, to_dtype(input, uint8), dim, keepdim), bool_)
+    return reduced(op, input, dim, keepdim)
 
 
 @composite("gt", "Tensor")
 def amax(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """The greatest over ``dim`` (all when empty)."""
-    return _reduced(reduce_max, input, dim, keepdim)
+    """The greatest over ``dim`` (all when empty). Equal ones share the gradient."""
+    return _extreme(reduce_max, input, dim, keepdim)
 
 
 @composite("gt", "Tensor")
 def amin(input: Any, dim: Any = (), keepdim: bool = False) -> Any:
-    """The smallest over ``dim`` (all when empty)."""
-    return _reduced(reduce_min, input, dim, keepdim)
+    """The smallest over ``dim`` (all when empty). Equal ones share the gradient."""
+    return _extreme(reduce_min, input, dim, keepdim)
+
+
+@composite("gt", "Tensor")
+def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False) -> Any:
+    """(min, max) along ``dim``, or of all."""
+    dims = None if dim is None else normalize_dim(dim, len(shape_of(input)))
+    return aminmax_type(amin(input, dims, keepdim), amax(input, dims, keepdim))
+
+
+def along(op: Op, input: Any, dim: Any, keepdim: bool) -> Any:
+    """What ``op``, which reduces one dimension, finds along ``dim``; of a number, in that number."""
+    shape = shape_of(input)
+    d = normalize_dim(dim, len(shape))
+    found = bind.bind(op, input if shape else reshape(input, (1,)), dim=d)
+    if not keepdim or not shape:
+        return found
+    keep = kept(shape, (d,))
+    return tuple(reshape(x, keep) for x in found) if isinstance(found, tuple) else reshape(found, keep)
+
+
+def _place(op: Op, input: Any, dim: int | None, keepdim: bool) -> Any:
+    check(
+        dtype_of(input) != bool_,
+        "GT203",
+        f"{op.name.removeprefix('reduce_')} does not take {bool_!r}",
+        "convert it first, e.g. with .to(graphtorch.int64)",
+        kind=DTypeError,
+    )
+    if dim is not None:
+        return along(op, input, dim, keepdim)
+    shape = shape_of(input)
+    out = bind.bind(op, reshape(input, (math.prod(shape),)), dim=0)
+    return reshape(out, (1,) * len(shape)) if keepdim else out
 
 
 @composite("gt", "Tensor")
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The first position of the greatest element along ``dim``, or in the flattened tensor."""
-    x = _numeric(input)
+    return _place(reduce_argmax, input, dim, keepdim)
+
+
+@composite("gt", "Tensor")
+def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The first position of the smallest element along ``dim``, or in the flattened tensor."""
+    return _place(reduce_argmin, input, dim, keepdim)
+
+
+def _choose(ops: tuple[Op, Op, Any], kind: Any, input: Any, dim: Any, keepdim: bool, other: Any) -> Any:
+    """torch's three functions called max: of all, along a dimension with positions, and of two tensors."""
+    whole, place, elementwise = ops
+    if other is not None or is_handle(dim):
+        check(
+            other is None or dim is None,
+            "GT301",
+            "dim and other exclude each other",
+            "expected (input), (input, dim, keepdim) or (input, other)",
+            kind=ArgumentTypeError,
+        )
+        return elementwise(input, dim if other is None else other)
     if dim is None:
-        out = bind.bind(reduce_argmax, reshape(x, (math.prod(shape_of(x)),)), dim=0)
-        return reshape(out, (1,) * len(shape_of(x))) if keepdim else out
-    d = normalize_dim(dim, len(shape_of(x)))
-    if not shape_of(x):
-        return bind.bind(reduce_argmax, reshape(x, (1,)), dim=0)
-    out = bind.bind(reduce_argmax, x, dim=d)
-    return reshape(out, kept(shape_of(x), (d,))) if keepdim else out
+        check(not keepdim, "GT301", "keepdim=True needs dim", "expected the dimension", kind=ArgumentTypeError)
+        return _extreme(whole, input, None, False)
+    truth = dtype_of(input) == bool_
+    values, indices = along(place, to_dtype(input, uint8) if truth else input, dim, keepdim)
+    return kind(to_dtype(values, bool_) if truth else values, indices)
 
 
 @composite("gt", "Tensor")
-def var(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
-    """The variance over ``dim``, divided by the number of elements less ``correction``."""
-    require_float(aval_of(input), "the operand of var")
-    shape = shape_of(input)
-    dims = normalize_dims(dim, len(shape))
-    count = math.prod(shape[d] for d in dims)
-    centered = input - mean(input, dims or None, keepdim=True) if dims else input - mean(input)
-    freedom = max(count - correction, 0)
-    total = _reduced(reduce_sum, centered * centered, dim, keepdim)
-    return total * (1.0 / freedom if freedom else math.nan)
+def max(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The greatest element; or with ``dim`` (values, indices) along it; or of two tensors, element by element.
+
+    Of equal ones along a dimension the first counts, and gets the gradient; nan is greater than all. Equal ones of a
+    whole tensor share it.
+    """
+    return _choose((reduce_max, reduce_max_at, maximum), max_type, input, dim, keepdim, other)
 
 
 @composite("gt", "Tensor")
-def std(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
-    """The square root of `var`; its gradient is 0 where that is 0."""
-    squared = var(input, dim, correction=correction, keepdim=keepdim)
-    constant = eq(squared, 0)
-    return where(constant, detach(squared), sqrt(where(constant, 1, squared)))
+def min(input: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The smallest element; or with ``dim`` (values, indices) along it; or of two tensors. As `max` otherwise."""
+    return _choose((reduce_min, reduce_min_at, minimum), min_type, input, dim, keepdim, other)
+
+
+# ---- truth ----------------------------------------------------------------------------------------
+
+
+def _truth(op: Op, of_none: bool, input: Any, dim: Any, keepdim: bool) -> Any:
+    """Bools as bytes, reduced by ``op``; ``of_none`` is the answer where there is no element. As in torch, bytes give
+    bytes, and ``dim=()`` reduces nothing."""
+    shape, out = shape_of(input), uint8 if dtype_of(input) == uint8 else bool_
+    truth = to_dtype(to_dtype(input, bool_), uint8)
+    if dim is None or is_number(dim) or len(dim):
+        dims = normalize_dims(dim, len(shape))
+        if 0 in [shape[d] for d in dims]:
+            keep = kept(shape, dims)
+            left = keep if keepdim else tuple(n for d, n in enumerate(shape) if d not in dims)
+            return broadcast(lift(of_none, out), left)
+        truth = reduced(op, truth, dim, keepdim)
+    return truth if out == uint8 else to_dtype(truth, bool_)
+
+
+def is_number(dim: Any) -> bool:
+    return not hasattr(dim, "__len__")
+
+
+@composite("gt", "Tensor")
+def all(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether every element over ``dim`` (all when None) is true, which nan is. Of uint8 the answer is uint8."""
+    return _truth(reduce_min, True, input, dim, keepdim)
+
+
+@composite("gt", "Tensor")
+def any(input: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    """Whether an element over ``dim`` (all when None) is true, which nan is. Of uint8 the answer is uint8."""
+    return _truth(reduce_max, False, input, dim, keepdim)
+
+
+# ---- softmax --------------------------------------------------------------------------------------
 
 
 def _shifted(input: Any, dim: int) -> Any:

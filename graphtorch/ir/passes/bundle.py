@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from graphtorch.ir.fusible import CLOSED, rows_in
+from graphtorch.ir.fusible import CLOSED, SCANS, rows_in
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.ops.fusion import fusion
 from graphtorch.ir.ops.movement import reshape
@@ -102,6 +102,8 @@ def _is_early(node: Node, graph: Graph, readers: dict[Node, set[Node]]) -> bool:
 def _is_number(node: Node) -> bool:
     """Whether it is a plain reduction to one number, and no more."""
     if node.body is None or node.attrs["kind"] != "reduce" or rows_in(node.body) is not None:
+        return False
+    if any(n.op.name in SCANS for n in node.body.nodes):
         return False
     return len(node.results) == 1 and node.result.type.numel == 1
 
