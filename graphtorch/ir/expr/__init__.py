@@ -53,6 +53,7 @@ from graphtorch.ir.expr.lowered import (
     reduce,
     together,
 )
+from graphtorch.ir.expr.rounding import Widened, narrowed, widened
 from graphtorch.ir.expr.traverse import Memo, children, free_vars, same, substitute, walk, with_children
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "Unary",
     "Values",
     "Var",
+    "Widened",
     "as_expr",
     "binary",
     "bounds",
@@ -94,6 +96,7 @@ __all__ = [
     "linear",
     "maximum",
     "minimum",
+    "narrowed",
     "reduce",
     "reshape_index",
     "same",
@@ -104,5 +107,6 @@ __all__ = [
     "unary",
     "unflatten_index",
     "walk",
+    "widened",
     "with_children",
 ]

@@ -13,6 +13,7 @@ from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import aval_of, check_dim, check_sizes, dtype_of, require_float, shape_of, to_dtype
 from graphtorch.ir.ops.elementwise import Array
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import ne, where
 from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.ops.reduce import log_softmax, mean
@@ -113,6 +114,7 @@ def _check_reduction(reduction: str) -> None:
 
 
 @composite("F")
+@in_float32("input", "target")
 def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
     """The squared difference of ``input`` and ``target``, reduced by "mean", "sum" or "none"."""
     _check_reduction(reduction)
@@ -121,6 +123,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Any:
 
 
 @composite("F")
+@in_float32("input")
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """-input[target] for log-probabilities [n, c, ...] or [c] and int64 class indices [n, ...] or [].
 
@@ -191,6 +194,7 @@ def _check_targets(input: Any, target: Any) -> int:
 
 
 @composite("F")
+@in_float32("input")
 def cross_entropy(
     input: Any,
     target: Any,

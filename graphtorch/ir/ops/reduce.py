@@ -24,6 +24,7 @@ from graphtorch.ir.ops.common import (
     to_dtype,
 )
 from graphtorch.ir.ops.functions import exp, log, sqrt
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.types import DType, TensorType, bool_, greatest, int64, least
@@ -203,6 +204,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | No
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The mean over ``dim`` (all when None) of a floating-point tensor."""
     x = to_dtype(input, dtype) if dtype else input
@@ -239,6 +241,7 @@ def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def var(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
     """The variance over ``dim``, divided by the number of elements less ``correction``."""
     require_float(aval_of(input), "the operand of var")
@@ -252,6 +255,7 @@ def var(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = F
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def std(input: Any, dim: Any = None, *, correction: float = 1, keepdim: bool = False) -> Any:
     """The square root of `var`; its gradient is 0 where that is 0."""
     squared = var(input, dim, correction=correction, keepdim=keepdim)
@@ -267,6 +271,7 @@ def _shifted(input: Any, dim: int) -> Any:
 
 
 @composite("gt", "Tensor", "F")
+@in_float32("input")
 def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """log(softmax(input, dim)), computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input
@@ -279,6 +284,7 @@ def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
 
 
 @composite("gt", "Tensor", "F")
+@in_float32("input")
 def softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """exp(input) over its sum along ``dim``, computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input
