@@ -70,7 +70,7 @@ def lower_op(node: Node, sources: Sequence[Source]) -> Any:
         case Reduce():
             return replace(found, post=lambda acc: tuple(map(_narrowed, found.post(acc), dtypes)))
         case Scatter():
-            return replace(found, dtype=dtypes[0])
+            raise ValueError(f"{node.op.name} of {dtypes[0]} adds up in memory: canonicalize makes it float32")
         case Attention() | AttentionGrad():
             return found  # what is stored is rounded
         case tuple():

@@ -22,8 +22,8 @@ from tests.ops.samples import SAMPLES, Sample
 Array = Any
 LOW = (float16, bfloat16)
 EPS = {float16: 2.0**-10, bfloat16: 2.0**-7}
-#: samples of an op that are compiled, too
-COMPILED = 4
+#: how many samples of an op are compiled, too
+COMPILED = 1
 
 
 def rounded(array: Array, dtype: Any) -> Array:

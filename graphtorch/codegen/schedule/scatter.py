@@ -18,7 +18,7 @@ from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, lanes_o
 from graphtorch.codegen.schedule.reduction import size_of
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, const, flat_index, minimum, substitute, unary, widened
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, const, flat_index, minimum, substitute, unary
 from graphtorch.ir.types import int64
 
 #: tasks to share among threads; blocks of rows make up for few columns
@@ -66,7 +66,7 @@ class ScatterPlan:
 
             return columns(element)
 
-        old = widened(Load(self.output, (self.position,)))
+        old = Load(self.output, (self.position,))
         first = loop("r", count, lambda r: put(start + r, self.init))
         own = If((at >= start) & (at < start + size), tuple(put(at, old + self.term)))
         body: tuple[Stmt, ...] = (Let(at, substitute(self.index, env)), own)
