@@ -72,7 +72,8 @@ RESERVED = frozenset(
     "delete do double else enum explicit export extern false float for friend goto if inline int long mutable "
     "namespace new noexcept not nullptr operator or private protected public register return short signed sizeof "
     "static struct switch template this throw true try typedef typeid typename union unsigned using virtual void "
-    "volatile while xor threadIdx blockIdx blockDim gridDim warpSize i64 i16 i8 u64 u32 u16 u8 GT_INF GT_NAN GT_FN".split()
+    "volatile while xor threadIdx blockIdx blockDim gridDim warpSize i64 i16 i8 u64 u32 u16 u8 "
+    "GT_INF GT_NAN GT_FN".split()
 )
 
 _INFIX = {fn: f"({{0}} {symbol} {{1}})" for fn, symbol in INFIX.items()}

@@ -47,7 +47,7 @@ class _Bits:
         return self.b.convert("bitcast", x, self.kind(ll.FLOAT))
 
     def rounded(self, x: Any, drop: int) -> Any:
-        """``x`` rounded at bit ``drop``, ties to even, before lower bits are shifted out; a carry enters the exponent."""
+        """``x`` rounded at bit ``drop``, ties to even; lower bits are for shifting out. A carry enters the exponent."""
         last = self.op("and", self.op("lshr", x, drop), 1)
         return self.b.binary("add", self.op("add", x, 2 ** (drop - 1) - 1), last)
 
@@ -74,8 +74,8 @@ def narrow(b: ll.Builder, dtype: DType, x: Any, halves: bool) -> Any:
     """float32 numbers rounded to 16-bit floats of ``dtype``; ``halves``: the CPU has instructions for float16."""
     on = _Bits(b, x.type.count if x.type.kind == "vector" else 1)
     if dtype == bfloat16:
-        upper = on.op("lshr", on.rounded(on.bits(x), 16), 16)
-        found = on.choose(b.compare("fcmp uno", x, x), upper, 0x7FC0)
+        nan = b.convert("sext", b.compare("fcmp uno", x, x), on.kind(_I32))  # all bits, which are nan
+        found = on.op("lshr", b.binary("or", on.rounded(on.bits(x), 16), nan), 16)
     elif halves:
         return b.convert("bitcast", b.convert("fptrunc", x, on.kind(HALF)), on.kind(_I16))
     else:

@@ -90,7 +90,7 @@ class iinfo:
         _fill(self, bits=8 * self.type.itemsize, max=high, min=low, dtype=self.type.name)
 
     def __repr__(self) -> str:
-        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"  # as torch has it
 
 
 def _fill(info: object, **facts: object) -> None:
