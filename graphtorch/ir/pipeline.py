@@ -17,7 +17,7 @@ from graphtorch.ir.passes.widen import Widen
 from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
 
 #: the graph as the program that it is: gradients expanded, nothing computed twice or in vain, or rounded on its way
-SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Dce(), Widen())
+SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Widen(), Dce())
 #: groups that become kernels, what of them is one kernel for many arrays, and where state is written
 SCHEDULE: tuple[Pass, ...] = (Fuse(), Bundle(), Alias())
 #: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
