@@ -93,6 +93,14 @@ def test_numpy_shares_memory():
     assert gt.from_numpy(half).dtype is gt.float16 and gt.from_numpy(half).numpy() is half
 
 
+@pytest.mark.parametrize("dtype", LOW, ids=str)
+def test_close_is_as_torch_has_it(dtype):
+    x = gt.tensor([1.0, float("nan")]).to(dtype)
+    gt.testing.assert_close(x, x * (1 if dtype is gt.float16 else 1.01))
+    with pytest.raises(AssertionError, match="1 of 2 elements differ"):
+        gt.testing.assert_close(x, x * 1.03)
+
+
 def test_modules_convert():
     net = nn.BatchNorm1d(3)
     for dtype, convert in ((gt.float16, net.half), (gt.bfloat16, net.bfloat16)):

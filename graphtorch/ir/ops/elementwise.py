@@ -85,10 +85,10 @@ class Binary(Elementwise):
         return self.unified(input, other)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        low = beside_a_number((*args, *kwargs.values())) if self.result is None else None
+        low = None if self.result else beside_a_number((*args, *kwargs.values()) if kwargs else args)
         if low is None:
-            return super().__call__(*args, **kwargs)
-        return to_dtype(super().__call__(*map(widened, args), **{k: widened(v) for k, v in kwargs.items()}), low)
+            return Op.__call__(self, *args, **kwargs)
+        return to_dtype(Op.__call__(self, *map(widened, args), **{k: widened(v) for k, v in kwargs.items()}), low)
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
         return expr.binary(self.name, a, b)

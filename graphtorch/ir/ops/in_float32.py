@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from graphtorch.ir.low_precision import is_low, wide_attrs
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.common import dtype_of, is_handle, result_dtype, shape_of, to_dtype
-from graphtorch.ir.types import DType, TensorType, float16, float32, promote
+from graphtorch.ir.types import LOW_PRECISION, DType, TensorType, float16, float32, promote
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -104,7 +104,11 @@ def beside_a_number(args: Sequence[Any]) -> DType | None:
     Such a number (a Python float, or a 0-d tensor of more bits) is not rounded before the op, as in torch: 0.999
     would be 1.
     """
-    if not any(is_handle(a) and is_low(a.aval.dtype) for a in args):
+    for a in args:  # a loop, because every call of eager mode comes through here
+        found = getattr(a, "aval", None)
+        if found is not None and found.dtype in LOW_PRECISION:
+            break
+    else:
         return None
     dtype = result_dtype(*args)
     return dtype if is_low(dtype) and any(_is_finer(a, dtype) for a in args) else None
