@@ -2,9 +2,9 @@
 
 An op reads its operands as float32, computes, and rounds each element of its result once, to the nearest, ties to even.
 That holds here for every op at once, in eager mode (`reference`) and in kernels (`lower_op`), so no op knows of these
-dtypes. In a fused kernel, too, each op's result is rounded: a number is the same wherever it is computed. Which roundings
-a compiled program leaves out says its graph (passes/widen.py, docs/adr/0018-low-precision.md). What is computed in
-float32 as a whole stands in ops/in_float32.py.
+dtypes. In a fused kernel, too, each op's result is rounded: a number is the same wherever it is computed. A compiled
+program's graph says which roundings it leaves out (passes/widen.py, docs/adr/0018-low-precision.md). What is computed
+in float32 as a whole stands in ops/in_float32.py.
 """
 
 from __future__ import annotations
