@@ -29,7 +29,9 @@ from graphtorch.ir.device import device
 from graphtorch.ir.op import PUBLIC as _PUBLIC
 from graphtorch.ir.types import (
     DType,
+    bfloat16,
     bool_,
+    float16,
     float32,
     float64,
     int8,
@@ -42,7 +44,7 @@ from graphtorch.ir.types import (
 __version__ = "0.1.0"
 
 dtype = DType
-float, double, long, int = float32, float64, int64, int32
+float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 bool = bool_
 
 _bind.set_default(lambda: _EAGER)
@@ -51,6 +53,8 @@ install_methods()
 #: names that are looked up in a module only when they are used
 _LAZY = {
     "compile": "graphtorch.frontend.compile",
+    "finfo": "graphtorch.frontend.dtypes",
+    "iinfo": "graphtorch.frontend.dtypes",
     "trace": "graphtorch.frontend.trace",
     "TensorSpec": "graphtorch.frontend.trace",
     "set_num_threads": "graphtorch.runtime.threads",
@@ -81,6 +85,7 @@ __all__ = [
     "Generator",
     "Size",
     "Tensor",
+    "bfloat16",
     "bool",
     "bool_",
     "broadcast_shapes",
@@ -90,9 +95,11 @@ __all__ = [
     "dtype",
     "enable_grad",
     "float",
+    "float16",
     "float32",
     "float64",
     "from_numpy",
+    "half",
     "initial_seed",
     "int",
     "int8",
@@ -108,6 +115,7 @@ __all__ = [
     "randn",
     "randperm",
     "set_grad_enabled",
+    "short",
     "tensor",
     "uint8",
 ]  # fmt: skip

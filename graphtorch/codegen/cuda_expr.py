@@ -26,7 +26,7 @@ from graphtorch.ir.expr import (
     children,
     flat_index,
 )
-from graphtorch.ir.types import DType, bool_, float64, int64
+from graphtorch.ir.types import LOW_PRECISION, DType, bool_, float64, int64
 
 
 def c_type(dtype: DType) -> str:
@@ -80,8 +80,15 @@ class CudaExprs:
             case Select():
                 return f"({self(e.cond)} ? {self(e.a)} : {self(e.b)})"
             case Cast():
-                return f"({self(e.x)} != 0)" if e.dtype == bool_ else f"(({type_of(e)}){self(e.x)})"
+                return self.cast(e)
         raise TypeError(f"not a scalar expression: {e!r}")
+
+    def cast(self, e: Cast) -> str:
+        if e.x.dtype in LOW_PRECISION:
+            return f"gt_from_{e.x.dtype}({bare(self(e.x))})"
+        if e.dtype in LOW_PRECISION:
+            return f"gt_to_{e.dtype}({bare(self(e.x))})"
+        return f"({self(e.x)} != 0)" if e.dtype == bool_ else f"(({type_of(e)}){self(e.x)})"
 
     def apply(self, e: Unary | Binary) -> str:
         operands = children(e)
@@ -141,6 +148,8 @@ def literal(e: Const) -> str:
     """A constant, exactly."""
     if e.dtype == bool_:
         return "true" if e.value else "false"
+    if e.dtype in LOW_PRECISION:
+        return f"(u16){int.from_bytes(e.dtype.np.type(e.value).tobytes(), 'little')}"
     text = _float(float(e.value), e.dtype) if e.dtype.kind == "f" else _integer(int(e.value), e.dtype)
     return f"({text})" if text.startswith("-") else text
 

@@ -6,19 +6,37 @@ from graphtorch.codegen.kernel_grammar import INFIX
 from graphtorch.ir.expr import COMPARE
 
 C_TYPES = {
-    "f64": "double", "f32": "float", "i64": "i64", "i32": "int", "i16": "i16", "i8": "i8",
+    "f64": "double", "f32": "float", "f16": "u16", "bf16": "u16", "i64": "i64", "i32": "int", "i16": "i16", "i8": "i8",
     "u8": "u8", "bool": "bool", "u32": "u32", "u64": "u64",
 }  # fmt: skip
 PREAMBLE = """\
 typedef long long i64;
 typedef short i16;
 typedef signed char i8;
+typedef unsigned short u16;
 typedef unsigned long long u64;
 typedef unsigned int u32;
 typedef unsigned char u8;
 
 #define GT_INF __int_as_float(0x7f800000)
 #define GT_NAN __int_as_float(0x7fc00000)
+// 16-bit floats are bits in memory; arithmetic is float. Rounding is to the nearest, ties to even; nan stays nan.
+static __device__ __forceinline__ float gt_from_bf16(u16 x) { return __uint_as_float((u32)x << 16); }
+static __device__ __forceinline__ u16 gt_to_bf16(float x) {
+  u32 bits = __float_as_uint(x);
+  return x != x ? 0x7fc0 : (u16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+static __device__ __forceinline__ float gt_from_f16(u16 x) {
+  float y;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));
+  return y;
+}
+static __device__ __forceinline__ u16 gt_to_f16(float x) {
+  u16 y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
+  return y;
+}
+
 #define GT_FN template <class T> static __device__ __forceinline__ T
 
 // The smaller, the greater: nan if either is nan.
@@ -54,7 +72,8 @@ RESERVED = frozenset(
     "delete do double else enum explicit export extern false float for friend goto if inline int long mutable "
     "namespace new noexcept not nullptr operator or private protected public register return short signed sizeof "
     "static struct switch template this throw true try typedef typeid typename union unsigned using virtual void "
-    "volatile while xor threadIdx blockIdx blockDim gridDim warpSize i64 i16 i8 u64 u32 u8 GT_INF GT_NAN GT_FN".split()
+    "volatile while xor threadIdx blockIdx blockDim gridDim warpSize i64 i16 i8 u64 u32 u16 u8 "
+    "GT_INF GT_NAN GT_FN".split()
 )
 
 _INFIX = {fn: f"({{0}} {symbol} {{1}})" for fn, symbol in INFIX.items()}

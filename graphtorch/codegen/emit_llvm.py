@@ -106,17 +106,18 @@ def emit_kernel(
     function.attributes = " nounwind"
     if not aliased:
         function.argument_attributes[: len(kernel.params)] = [" noalias"] * len(kernel.params)
-    emitter = _Emitter(module, function, kernel, (target or host_target()).fused)
+    emitter = _Emitter(module, function, kernel, target or host_target())
     emitter.run()
     return function, Sections(section_count(kernel), tuple(emitter.team.open))
 
 
 class _Emitter:
-    def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel, fused: bool) -> None:
+    def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel, target: Target) -> None:
         self.module, self.function, self.kernel = module, function, kernel
         self.entry, self.b = (ll.Builder(function, function.block(name)) for name in ("entry", "body"))
         numbers = {p.buffer for p in kernel.params if p.mode == "in" and p.buffer.numel == 1}
-        self.values = Values(module, self.b, self.entry, fused, frozenset(numbers - buffers_written(kernel.body)))
+        settled = frozenset(numbers - buffers_written(kernel.body))
+        self.values = Values(module, self.b, self.entry, target.fused, settled, target.halves)
         count = len(kernel.params)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
         self.streams = {p.buffer for p in kernel.params if p.mode == "stream"}

@@ -41,9 +41,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from graphtorch.ir.expr import Buffer, Expr, ExprLike, Load, Memo, Var, as_expr, const, substitute
+from graphtorch.ir.expr import Buffer, Expr, ExprLike, Load, Memo, Var, as_expr, const, narrowed, substitute
 from graphtorch.ir.expr import walk as walk_expr
-from graphtorch.ir.types import int64
+from graphtorch.ir.types import LOW_PRECISION, int64
 
 Kind = Literal["for", "par", "unroll", "vec", "block.x", "block.y", "block.z", "thread.x", "thread.y", "thread.z"]
 Space = Literal["local", "thread", "shared", "global"]
@@ -146,8 +146,10 @@ def loop(name: str, extent: int | Expr, body: Callable[[Var], Sequence[Stmt] | S
 
 
 def store(buffer: Buffer, indices: Sequence[ExprLike], value: ExprLike, where: Expr | None = None) -> Store:
+    """``buffer[indices] = value``; into 16-bit floats float32 is rounded."""
     index = tuple(as_expr(i, int64) for i in indices)
-    return Store(buffer, index, as_expr(value, buffer.dtype), where)
+    new = as_expr(value, buffer.dtype)
+    return Store(buffer, index, narrowed(new, buffer.dtype) if buffer.dtype in LOW_PRECISION else new, where)
 
 
 # ---- traversal ------------------------------------------------------------------------------------

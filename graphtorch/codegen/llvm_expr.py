@@ -15,6 +15,7 @@ from graphtorch.codegen.llvm_tables import (
     Instructions,
     binary,
     cast,
+    constant,
     llvm_type,
     memory_type,
     suffix,
@@ -66,9 +67,15 @@ class Values(Instructions):
     """
 
     def __init__(
-        self, module: ll.Module, b: ll.Builder, entry: ll.Builder, fused: bool, settled: frozenset[Buffer] = frozenset()
+        self,
+        module: ll.Module,
+        b: ll.Builder,
+        entry: ll.Builder,
+        fused: bool,
+        settled: frozenset[Buffer] = frozenset(),
+        halves: bool = False,
     ) -> None:
-        super().__init__(module, b, fused)
+        super().__init__(module, b, fused, halves)
         self.entry, self.settled = entry, settled
         self.memory: dict[Buffer, Any] = {}
         self._fixed: dict[tuple[Buffer, Any, int], Any] = {}
@@ -258,7 +265,7 @@ class Values(Instructions):
 
 
 _EXPRESSIONS: dict[type, Callable[[Values, Any], Any]] = {
-    E.Const: lambda self, e: ll.Constant(llvm_type(e.dtype), e.value),
+    E.Const: lambda self, e: constant(e),
     E.Var: lambda self, e: self.vars[e],
     E.Load: Values.load,
     E.Unary: lambda self, e: UNARY[e.fn](self, e, self.of(e.x)),

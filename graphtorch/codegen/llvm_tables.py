@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from graphtorch.codegen import llvm_halves, vector_math
 from graphtorch.codegen import llvm_text as ll
-from graphtorch.codegen import vector_math
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Expr
-from graphtorch.ir.types import DType, int64
+from graphtorch.ir.types import LOW_PRECISION, DType, int64
 
 I1, I8, I32, I64 = map(ll.integer, (1, 8, 32, 64))
 PTR = ll.pointer(I8)
@@ -18,8 +18,10 @@ PTR = ll.pointer(I8)
 
 
 def llvm_type(dtype: DType, lanes: int = 1) -> ll.Type:
-    """In registers; bool is i1 there and a byte in memory."""
-    if dtype.kind == "f":
+    """In registers; bool is i1 there and a byte in memory. 16-bit floats are bits until they are float32."""
+    if dtype in LOW_PRECISION:
+        base = ll.integer(16)
+    elif dtype.kind == "f":
         base = ll.FLOAT if dtype.itemsize == 4 else ll.DOUBLE
     else:
         base = I1 if dtype.kind == "b" else ll.integer(8 * dtype.itemsize)
@@ -31,6 +33,11 @@ def memory_type(dtype: DType, lanes: int = 1) -> ll.Type:
     return ll.vector(base, lanes) if lanes > 1 else base
 
 
+def constant(e: E.Const) -> ll.Constant:
+    value = int.from_bytes(e.dtype.np.type(e.value).tobytes(), "little") if e.dtype in LOW_PRECISION else e.value
+    return ll.Constant(llvm_type(e.dtype), value)
+
+
 def zero(kind: ll.Type) -> ll.Constant:
     if kind.kind == "vector":
         return ll.Constant(kind, [zero(kind.element)] * kind.count)
@@ -40,17 +47,18 @@ def zero(kind: ll.Type) -> ll.Constant:
 def suffix(dtype: DType, lanes: int = 1) -> str:
     """What an intrinsic's name ends with."""
     vector = f"v{lanes}" if lanes > 1 else ""
-    return f"{vector}{'f' if dtype.kind == 'f' else 'i'}{8 * dtype.itemsize}"
+    return f"{vector}{'f' if dtype.kind == 'f' and dtype not in LOW_PRECISION else 'i'}{8 * dtype.itemsize}"
 
 
 # ---- instructions ---------------------------------------------------------------------------------
 
 
 class Instructions:
-    """Where instructions go: a module, and a builder ``b`` in one of its functions, for a CPU with ``fused`` or not."""
+    """Where instructions go: a module, and a builder ``b`` in one of its functions. ``fused`` and ``halves`` say what
+    the CPU has (target.py)."""
 
-    def __init__(self, module: ll.Module, b: ll.Builder, fused: bool) -> None:
-        self.module, self.b, self.fused = module, b, fused
+    def __init__(self, module: ll.Module, b: ll.Builder, fused: bool, halves: bool = False) -> None:
+        self.module, self.b, self.fused, self.halves = module, b, fused, halves
         #: variables that are the same in all rounds of the loop that instructions are in
         self.steady: frozenset[E.Var] = frozenset()
 
@@ -198,6 +206,10 @@ _PREDICATES = {(fn, kind): _predicate(fn, kind) for fn in E.COMPARE for kind in 
 
 def cast(to: Instructions, e: E.Cast, x: Any) -> Any:
     old, new = e.x.dtype, e.dtype
+    if old in LOW_PRECISION:
+        return llvm_halves.widen(to.b, old, x, to.halves)
+    if new in LOW_PRECISION:
+        return llvm_halves.narrow(to.b, new, x, to.halves)
     kind = llvm_type(new, e.lanes)
     if new.kind == "b":
         return to.b.compare("fcmp une" if old.kind == "f" else "icmp ne", x, zero(x.type))

@@ -20,7 +20,8 @@ class Type:
     count: int = 1
 
 
-FLOAT, DOUBLE, VOID = Type("float", "float"), Type("float", "double"), Type("void", "void")
+HALF, FLOAT, DOUBLE = Type("float", "half"), Type("float", "float"), Type("float", "double")
+VOID = Type("void", "void")
 
 
 @cache

@@ -32,6 +32,7 @@ from graphtorch.ir.fusible import ATTENTION, is_reduction, rows_in
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.graph import Param as GraphParam
 from graphtorch.ir.in_place import root
+from graphtorch.ir.low_precision import lower_op
 from graphtorch.ir.rows import rows_of
 
 
@@ -132,7 +133,7 @@ class _Lowering:
         self.scan: tuple[Scan, tuple[Var, ...]] | None = None
 
     def add(self, node: Node) -> None:
-        lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
+        lowered = lower_op(node, [self.sources[o] for o in node.operands])
         if isinstance(lowered, Scatter):  # alone in its kernel, but for what it reads
             self.scatter = lowered
             return
@@ -156,7 +157,7 @@ class _Lowering:
             raise ValueError(f"three reductions in one fusion: {node.op.name}")
         (self.linked,) = node.operands
         self.link = Buffer(self._name(self.linked), self.roots[0].reduce.shape, self.linked.type.dtype)
-        lowered: Reduce = node.op.lower(BufferSource(self.link, self.linked.type.shape), **node.attrs)
+        lowered: Reduce = lower_op(node, [BufferSource(self.link, self.linked.type.shape)])
         return lowered
 
     def _name(self, value: Value) -> str:

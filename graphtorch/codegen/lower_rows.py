@@ -29,6 +29,7 @@ from graphtorch.ir.expr import (
 )
 from graphtorch.ir.fusible import CHEAP, is_free, is_reduction
 from graphtorch.ir.graph import Graph, Node, Value
+from graphtorch.ir.low_precision import lower_op
 from graphtorch.ir.ops.reduction import merge
 from graphtorch.ir.rows import Rows, passes_before
 from graphtorch.ir.types import int64
@@ -124,7 +125,7 @@ class _RowsLowering:
     # ---- nodes ----
 
     def _add(self, node: Node) -> None:
-        lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
+        lowered = lower_op(node, [self.sources[o] for o in node.operands])
         results: tuple[Source, ...]
         if isinstance(lowered, Reduce):
             results = self._reduced(node, lowered)

@@ -33,6 +33,11 @@ class Target:
         """Whether a product and a sum are one instruction."""
         return "+fma" in self.features.split(",") or self.triple.startswith(("aarch64", "arm64"))
 
+    @property
+    def halves(self) -> bool:
+        """Whether float16 to float32 and back are instructions."""
+        return "+f16c" in self.features.split(",") or self.triple.startswith(("aarch64", "arm64"))
+
     def lanes(self, itemsize: int) -> int:
         """Elements of ``itemsize`` bytes per vector."""
         return max(1, self.vector_bytes // itemsize)

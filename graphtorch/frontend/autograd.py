@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
 from graphtorch.ir.op import Op
+from graphtorch.ir.ops.in_float32 import gradients
 from graphtorch.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ class OpNode(GradNode):
         ys = [k.tensor if isinstance(k, Saved) else k for k in self.results]
         xs = [k.tensor if isinstance(k, Saved) else k for k in self.operands]
         one = len(ys) == 1
-        found = self.op.vjp(filled[0] if one else filled, ys[0] if one else ys, *xs, **self.attrs)
-        return found if isinstance(found, tuple) else (found,)
+        return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs)
 
     def keep(self, storage: Storage) -> None:
         """What lies in ``storage`` is about to be overwritten by this node's own result (x.pow_(2)): keep a copy."""
@@ -187,8 +187,7 @@ def reads(op: Op, results: Sequence[TensorType], operands: Sequence[TensorType],
     )
     one = len(results) == 1
     with Builder(graph):
-        found = op.vjp(g[0] if one else g, y[0] if one else y, *x, **attrs)
-    found = found if isinstance(found, tuple) else (found,)
+        found = gradients(op, g[0] if one else g, y[0] if one else y, x, attrs)
     number: dict[Value, int] = {p: i for i, p in enumerate([*y, *x])}
     return [{number[v] for v in ancestors(f) if v in number} if isinstance(f, Value) else set() for f in found]
 

@@ -13,6 +13,7 @@ from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.loc import state
+from graphtorch.ir.low_precision import reference
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.casts import detach as DETACH
 from graphtorch.ir.types import TensorType
@@ -25,8 +26,7 @@ class Eager(Interpreter):
         if op is DETACH:
             return (_detached(operands[0]),)
         types = op.result_types(operands, attrs)
-        found = op.ref(*[o._array for o in operands], **attrs)
-        arrays = found if isinstance(found, tuple) else (found,)
+        arrays = reference(op, [o._array for o in operands], attrs)
         origin = op.name, state.scope
         results = []
         for array, type_ in zip(arrays, types, strict=True):

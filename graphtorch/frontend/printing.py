@@ -48,6 +48,8 @@ def body(array: Array, indent: int) -> str:
     """The numbers in brackets; lines after the first start under the first number."""
     if not array.size:
         return "[]"
+    if array.dtype.kind == "V":  # bfloat16, which formats its numbers in its own way
+        array = array.astype(np.float32)
     shorten = array.size > MANY
     return _nested(array, indent, Formatter(_ends(array) if shorten else array), shorten)
 

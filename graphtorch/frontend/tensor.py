@@ -10,7 +10,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
-from graphtorch.frontend import autograd, epoch, printing
+from graphtorch.frontend import autograd, dtypes, epoch, printing
 from graphtorch.ir import bind
 from graphtorch.ir.device import CPU, device, require_cpu
 from graphtorch.ir.errors import (
@@ -33,7 +33,6 @@ from graphtorch.ir.types import (
     dtype_from_name,
     dtype_from_numpy,
     float32,
-    float64,
     int64,
     promote,
 )
@@ -464,14 +463,11 @@ class Tensor(Operators):
                 )
         return self if target is None else to_dtype(self, target)
 
-    def float(self) -> Tensor:
-        return self.to(float32)
-
-    def double(self) -> Tensor:
-        return self.to(float64)
-
-    def long(self) -> Tensor:
-        return self.to(int64)
+    def type(self, dtype: DType | None = None) -> Any:
+        """This tensor as ``dtype``; without one, torch's name for a tensor of its dtype: "graphtorch.HalfTensor"."""
+        if dtype is None:
+            return f"graphtorch.{dtypes.TENSOR_NAMES[self.dtype]}"
+        return self.to(dtype)
 
     def cpu(self) -> Tensor:
         return self
@@ -670,7 +666,7 @@ def as_tensor_of(array: np.ndarray[Any, Any]) -> Tensor:
         raise DTypeError(
             "GT207",
             f"there is no dtype for numpy's {array.dtype}",
-            ["expected float64, float32, int64, int32, int16, int8, uint8 or bool"],
+            ["expected float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8 or bool"],
         )
     return Tensor._from_array(array)
 
@@ -722,13 +718,23 @@ def _inplace_method(function: Callable[..., Any], name: str) -> Callable[..., An
     return method
 
 
+def _conversion(name: str, dtype: DType) -> Callable[[Tensor], Tensor]:
+    def method(self: Tensor) -> Tensor:
+        return self.to(dtype)
+
+    method.__name__, method.__doc__ = name, f"This tensor as {dtype.name}: itself where it is that."
+    return method
+
+
 INPLACE = "add sub mul div pow clamp neg abs exp log sqrt rsqrt relu sigmoid tanh sign".split()
 
 
 def install_methods() -> None:
-    """Give Tensor a method for every op whose surface says so, and the in-place forms."""
+    """Give Tensor a method for every op whose surface says so, the conversions, and the in-place forms."""
     for name, function in PUBLIC["Tensor"].items():
         if name not in vars(Tensor) or name == "clone":
             setattr(Tensor, name, _method(function, name))
+    for name, dtype in dtypes.CONVERSIONS.items():
+        setattr(Tensor, name, _conversion(name, dtype))
     for name in INPLACE:
         setattr(Tensor, name + "_", _inplace_method(PUBLIC["gt"][name], name + "_"))

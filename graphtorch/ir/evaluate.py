@@ -9,6 +9,7 @@ import numpy as np
 
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph, Node, Param, Value
+from graphtorch.ir.low_precision import reference
 
 Array = Any
 
@@ -49,5 +50,4 @@ def _run(node: Node, operands: list[Array]) -> Sequence[Array]:
         return evaluate(node.body, operands)[0]
     if not hasattr(node.op, "ref"):
         raise IRError("GT812", f"{node.op.name} cannot be evaluated", ["run the autodiff pass first"])
-    found = node.op.ref(*operands, **node.attrs)
-    return tuple(map(np.asarray, found)) if isinstance(found, tuple) else (np.asarray(found),)
+    return tuple(map(np.asarray, reference(node.op, operands, node.attrs)))

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.rows import PLAIN, Rows, keeps_order, passes_before, rows_of
+from graphtorch.ir.types import LOW_PRECISION
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(
@@ -65,8 +66,9 @@ def is_injective(node: Node) -> bool:
 
 
 def is_free(node: Node) -> bool:
-    """Whether computing it again wherever it is read costs nothing."""
-    return node.op.name in FREE or keeps_order(node)
+    """Whether computing it again wherever it is read costs nothing; not so if it rounds to 16 bits, to be stored."""
+    rounds = node.op.name == "cast" and node.result.type.dtype in LOW_PRECISION
+    return (node.op.name in FREE and not rounds) or keeps_order(node)
 
 
 def rows_in(body: Graph) -> Rows | None:

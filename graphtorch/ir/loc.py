@@ -8,6 +8,7 @@ import linecache
 import os
 import sys
 import threading
+import warnings
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Protocol
@@ -78,6 +79,14 @@ def user_frame() -> FrameType | None:
     while frame is not None and _is_own(frame.f_code.co_filename):
         frame = frame.f_back
     return frame
+
+
+def warn_user(text: str, category: type[Warning] = UserWarning) -> None:
+    """A warning at the innermost line outside of the package, whatever has wrapped the function that warns."""
+    frame, level = sys._getframe(0), 1
+    while frame.f_back is not None and _is_own(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)
 
 
 @functools.lru_cache(4096)

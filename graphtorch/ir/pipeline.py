@@ -13,10 +13,11 @@ from graphtorch.ir.passes.decompose import Decompose
 from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passes.transposes import Transposes
+from graphtorch.ir.passes.widen import Widen
 from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
 
-#: the graph as the program that it is: gradients expanded, nothing computed twice or in vain
-SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Dce())
+#: the graph as the program that it is: gradients expanded, nothing computed twice or in vain, or rounded on its way
+SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Widen(), Dce())
 #: groups that become kernels, what of them is one kernel for many arrays, and where state is written
 SCHEDULE: tuple[Pass, ...] = (Fuse(), Bundle(), Alias())
 #: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
@@ -37,7 +38,7 @@ OPTIMIZE_CUDA: tuple[Pass, ...] = (
 
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {
-    p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Fuse, Bundle, Alias)
+    p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Widen, Fuse, Bundle, Alias)
 }
 
 

@@ -22,7 +22,12 @@ class DType:
 
     @property
     def np(self) -> np.dtype[np.generic]:
-        """The numpy dtype with the same layout."""
+        """The numpy dtype with the same layout. numpy itself has no bfloat16: that is `ml_dtypes`'."""
+        if self.name == "bfloat16":
+            import ml_dtypes  # here, because few programs need it and it takes longer than all that is in this file
+
+            found: np.dtype[np.generic] = np.dtype(ml_dtypes.bfloat16)
+            return found
         return np.dtype(self.name)
 
     @property
@@ -41,6 +46,8 @@ class DType:
 
 float64 = DType("float64", "f64", "f", 8)
 float32 = DType("float32", "f32", "f", 4)
+float16 = DType("float16", "f16", "f", 2)
+bfloat16 = DType("bfloat16", "bf16", "f", 2)
 int64 = DType("int64", "i64", "i", 8)
 int32 = DType("int32", "i32", "i", 4)
 int16 = DType("int16", "i16", "i", 2)
@@ -51,7 +58,9 @@ bool_ = DType("bool", "bool", "b", 1)
 uint32 = DType("uint32", "u32", "u", 4)
 uint64 = DType("uint64", "u64", "u", 8)
 
-TENSOR_DTYPES = (float64, float32, int64, int32, int16, int8, uint8, bool_)
+#: stored in 16 bits and computed in float32: see low_precision.py
+LOW_PRECISION = (float16, bfloat16)
+TENSOR_DTYPES = (float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_)
 _ALL = (*TENSOR_DTYPES, uint32, uint64)
 BY_SHORT = {d.short: d for d in _ALL}
 _BY_NAME = {d.name: d for d in _ALL}
@@ -85,6 +94,8 @@ def promote(a: DType, b: DType) -> DType:
         return a
     if _CATEGORY[a.kind] != _CATEGORY[b.kind]:
         return a if _CATEGORY[a.kind] > _CATEGORY[b.kind] else b
+    if a in LOW_PRECISION and b in LOW_PRECISION:
+        return float32  # neither holds the other
     if a.kind == b.kind:
         return a if a.itemsize >= b.itemsize else b
     signed, unsigned = (a, b) if a.kind == "i" else (b, a)

@@ -225,11 +225,11 @@ IRError GT801: expected the end of the text, got graph
                                 ^""",
     ),
     "dtype": (
-        "graph @g(%x: f16[2]) -> () { return }",
+        "graph @g(%x: f24[2]) -> () { return }",
         """\
-IRError GT801: expected a type, as in f32[2,3], got f16
+IRError GT801: expected a type, as in f32[2,3], got f24
   a.gt:1:14
-    graph @g(%x: f16[2]) -> () { return }
+    graph @g(%x: f24[2]) -> () { return }
                  ^""",
     ),
     "string": (

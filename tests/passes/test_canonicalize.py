@@ -12,7 +12,7 @@ from graphtorch.ir.op import OPS, PUBLIC
 from graphtorch.ir.passes.canonicalize import RULES, Canonicalize
 from graphtorch.ir.passes.dce import Dce
 from graphtorch.ir.text import parse_graph
-from graphtorch.ir.types import TensorType, bool_, float32, float64, int8, int32, int64, uint8
+from graphtorch.ir.types import TensorType, bfloat16, bool_, float32, float64, int8, int32, int64, uint8
 from graphtorch.ir.verify import verify
 from tests.ir.graphs import arrays_for, build, f32, graphs
 
@@ -133,6 +133,14 @@ APPLIES = {
     ),
     "sum over sizes of 1": (
         lambda x: op("reduce_sum", x, dims=(0, 2)), [f32(1, 3, 1)], ["reshape(%x0) {shape=[3]}", "return %0"],
+    ),
+    "sums into rows of 16-bit floats": (
+        lambda x, i, y: op("index_add", x, i, y, dim=0),
+        [TensorType((5, 2), bfloat16), i64(7), TensorType((7, 2), bfloat16)],
+        [
+            "cast(%x0) {dtype=f32}", "cast(%x2) {dtype=f32}", "index_add(%0, %x1, %1) {dim=0}", "cast(%2) {dtype=bf16}",
+            "return %3",
+        ],
     ),
     "sum over nothing": (lambda x: op("reduce_sum", x, dims=()), [f32(2, 3)], ["return %x0"]),
     "max over sizes of 1": (lambda x: op("reduce_max", x, dims=(0,)), [f32(1, 3)],
@@ -259,6 +267,7 @@ def assert_same_results(graph):
     sums = any(n.op.name == "reduce_sum" for n in graph.nodes)
     for a, b in pairs:
         assert a.dtype == b.dtype
+        a, b = (x.astype(np.float32) if x.dtype.kind == "V" else x for x in (a, b))  # bfloat16
         np.testing.assert_array_equal(a, b)
         if a.dtype.kind == "f" and not sums:
             signs = [np.signbit(x)[~np.isnan(x)] for x in (a, b)]

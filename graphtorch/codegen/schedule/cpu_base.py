@@ -38,12 +38,12 @@ def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bo
 
 
 def lanes_of(exprs: Sequence[Expr], outs: Sequence[Buffer], target: Target) -> int:
-    """Vector width: that of the widest floating-point element, else of the widest output."""
-    sizes = [b.dtype.itemsize for b in outs if b.dtype.kind == "f"]
+    """Vector width: that of the widest floating-point element as it is computed, else of the widest output."""
+    sizes = [max(b.dtype.itemsize, 4) for b in outs if b.dtype.kind == "f"]
 
     def visit(e: Expr) -> None:
         if isinstance(e, Load) and e.dtype.kind == "f":
-            sizes.append(e.dtype.itemsize)
+            sizes.append(max(e.dtype.itemsize, 4))
 
     for e in exprs:
         walk(e, visit)

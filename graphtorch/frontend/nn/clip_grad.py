@@ -14,8 +14,11 @@ from graphtorch.frontend.autograd import no_grad
 from graphtorch.frontend.nn.arguments import flag, number
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, check
+from graphtorch.ir.low_precision import is_low
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import to_dtype
+from graphtorch.ir.ops.in_float32 import widened
+from graphtorch.ir.types import float32
 
 
 @no_grad()
@@ -54,9 +57,10 @@ def get_total_norm(
     flag(error_if_nonfinite, "error_if_nonfinite")
     if not given:
         return PUBLIC["gt"]["zeros"](())  # type: ignore[no-any-return]
-    parts = [to_dtype(_power(t, norm_type), given[0].dtype) for t in given]
+    dtype = given[0].dtype
+    parts = [to_dtype(_power(widened(t), norm_type), float32 if is_low(dtype) else dtype) for t in given]
     stacked = PUBLIC["gt"]["stack"](parts)
-    total: Tensor = stacked.amax() if norm_type == math.inf else _root(stacked.sum(), norm_type)
+    total: Tensor = to_dtype(stacked.amax() if norm_type == math.inf else _root(stacked.sum(), norm_type), dtype)
     if error_if_nonfinite:
         check(
             bool(total - total == 0),

@@ -22,7 +22,7 @@ from graphtorch.ir.errors import (
     check,
 )
 from graphtorch.ir.op import describe
-from graphtorch.ir.types import DType, float32, float64
+from graphtorch.ir.types import DType, bfloat16, float16, float32, float64
 
 
 class Module(Members):
@@ -193,6 +193,14 @@ class Module(Members):
         """All floating-point parameters and buffers as float64."""
         return self.to(float64)
 
+    def half(self) -> Self:
+        """All floating-point parameters and buffers as float16."""
+        return self.to(float16)
+
+    def bfloat16(self) -> Self:
+        """All floating-point parameters and buffers as bfloat16."""
+        return self.to(bfloat16)
+
     def cpu(self) -> Self:
         """This module: its tensors are on the CPU."""
         return self
@@ -266,7 +274,7 @@ def _target(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
         dtype is None or dtype.is_floating_point,
         "GT202",
         "a module can only be converted to a floating-point dtype",
-        f"expected graphtorch.float32 or float64, got {dtype!r}",
+        f"expected graphtorch.float32 or another of its kind, got {dtype!r}",
         kind=DTypeError,
     )
     return dtype

@@ -56,6 +56,7 @@ from graphtorch.ir.expr.lowered import (
     reduce,
     together,
 )
+from graphtorch.ir.expr.rounding import Widened, narrowed, widened
 from graphtorch.ir.expr.traverse import Memo, children, free_vars, same, substitute, walk, with_children
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "Unary",
     "Values",
     "Var",
+    "Widened",
     "as_expr",
     "binary",
     "bounds",
@@ -101,6 +103,7 @@ __all__ = [
     "linear",
     "maximum",
     "minimum",
+    "narrowed",
     "philox_keys",
     "philox_words",
     "reduce",
@@ -113,5 +116,6 @@ __all__ = [
     "unary",
     "unflatten_index",
     "walk",
+    "widened",
     "with_children",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from graphtorch.ir.types import DType, bool_, int64, scalar_dtype
+from graphtorch.ir.types import LOW_PRECISION, DType, bool_, float32, int64, scalar_dtype
 
 UNARY = frozenset(
     "neg not abs exp exp2 expm1 log log1p log2 sqrt sin cos tan tanh erf floor ceil trunc round "
@@ -227,9 +227,12 @@ def unary(fn: str, x: Expr) -> Expr:
 
 
 def cast(x: Expr, dtype: DType) -> Expr:
+    """16-bit floats are cast from and to float32 alone; others come there first, as in torch."""
     if x.dtype == dtype:
         return x
-    if isinstance(x, Const) and math.isfinite(x.value):
+    if float32 not in (x.dtype, dtype) and (x.dtype in LOW_PRECISION or dtype in LOW_PRECISION):
+        return cast(cast(x, float32), dtype)
+    if isinstance(x, Const) and math.isfinite(x.value) and dtype not in LOW_PRECISION:
         return const(int(x.value) if dtype.kind in "iu" else x.value, dtype)
     return Cast(x, dtype)
 

@@ -14,6 +14,7 @@ from graphtorch.ir.ops.arithmetic import abs_, clamp, maximum, minimum, pow_, si
 from graphtorch.ir.ops.casts import detach, overwrite
 from graphtorch.ir.ops.common import aval_of, normalize_dim, require_float, shape_of, unify
 from graphtorch.ir.ops.functions import sqrt
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
 from graphtorch.ir.ops.reduce import amax, amin
@@ -45,6 +46,7 @@ def _root(total: Any, root: Callable[[Any], Any]) -> Any:
 
 
 @composite("gt", "F")
+@in_float32("x1", "x2")
 def pairwise_distance(x1: Any, x2: Any, p: float = 2, eps: float = 1e-6, keepdim: bool = False) -> Any:
     """The p-norm of x1 - x2 + eps along the last dimension; shapes broadcast."""
     apart = x1 - x2 + number(eps, "eps")
@@ -54,6 +56,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2, eps: float = 1e-6, keepdim
 
 
 @composite("gt", "F")
+@in_float32("x1", "x2")
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
     """The product of x1 and x2 along ``dim``, over the product of their norms, each at least ``eps``.
 
@@ -73,6 +76,7 @@ def _length(x: Any, dim: int, eps: float) -> Any:
 
 
 @composite("F")
+@in_float32("input1", "input2", "target")
 def cosine_embedding_loss(
     input1: Any,
     input2: Any,
@@ -103,6 +107,7 @@ def cosine_embedding_loss(
 
 
 @composite("F")
+@in_float32("anchor", "positive", "negative")
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,
@@ -129,6 +134,7 @@ def triplet_margin_loss(
 
 
 @composite("F")
+@in_float32("anchor", "positive", "negative")
 def triplet_margin_with_distance_loss(
     anchor: Any,
     positive: Any,

@@ -13,8 +13,10 @@ from graphtorch.ir.ops.common import (
     common_type,
     result_dtype,
     same_types,
+    to_dtype,
     unify,
 )
+from graphtorch.ir.ops.in_float32 import beside_a_number, widened
 from graphtorch.ir.types import DType, TensorType, float32
 
 Array = Any
@@ -81,6 +83,12 @@ class Binary(Elementwise):
 
     def prepare(self, input: Any, other: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return self.unified(input, other)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        low = None if self.result else beside_a_number((*args, *kwargs.values()) if kwargs else args)
+        if low is None:
+            return Op.__call__(self, *args, **kwargs)
+        return to_dtype(Op.__call__(self, *map(widened, args), **{k: widened(v) for k, v in kwargs.items()}), low)
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
         return expr.binary(self.name, a, b)

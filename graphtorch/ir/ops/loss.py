@@ -14,6 +14,7 @@ from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.arguments import number
 from graphtorch.ir.ops.common import aval_of, check_dim, check_sizes, dtype_of, require_float, shape_of, to_dtype
 from graphtorch.ir.ops.elementwise import Array
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import ne, where
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
 from graphtorch.ir.ops.movement import broadcast_to, reshape
@@ -99,6 +100,7 @@ check_index, one_hot = register(CheckIndex()), register(OneHot())
 
 
 @composite("F")
+@in_float32("input")
 def nll_loss(
     input: Any,
     target: Any,
@@ -177,6 +179,7 @@ def _check_targets(input: Any, target: Any) -> int:
 
 
 @composite("F")
+@in_float32("input")
 def cross_entropy(
     input: Any,
     target: Any,

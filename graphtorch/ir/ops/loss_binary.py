@@ -24,6 +24,7 @@ from graphtorch.ir.ops.common import (
 )
 from graphtorch.ir.ops.elementwise import Array, Binary
 from graphtorch.ir.ops.functions import log, log1p
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import ge, le, logical_and, where
 from graphtorch.ir.ops.loss_common import reduced, reduction_of, same_shape
 from graphtorch.ir.ops.reduce import mean
@@ -101,6 +102,7 @@ def in_range(x: Any, low: float, high: float, parameter: str) -> Any:
 
 
 @composite("F")
+@in_float32("input", "target", "weight")
 def binary_cross_entropy(
     input: Any,
     target: Any,
@@ -131,6 +133,7 @@ def binary_cross_entropy(
 
 
 @composite("F")
+@in_float32("input", "target", "weight", "pos_weight")
 def binary_cross_entropy_with_logits(
     input: Any,
     target: Any,
@@ -169,6 +172,7 @@ def _scaled(loss: Any, weight: Any) -> Any:
 
 
 @composite("F")
+@in_float32("input", "target")
 def soft_margin_loss(
     input: Any,
     target: Any,
@@ -186,6 +190,7 @@ def soft_margin_loss(
 
 
 @composite("F")
+@in_float32("input", "target", "weight")
 def multilabel_soft_margin_loss(
     input: Any,
     target: Any,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphtorch.ir.errors import check
+from graphtorch.ir.loc import warn_user
 from graphtorch.ir.ops.arguments import one_of
 from graphtorch.ir.ops.common import aval_of, require_float, shape_of
 from graphtorch.ir.ops.reduce import mean
 from graphtorch.ir.ops.reduce import sum as sum_
-
-#: frames between a call by the user and a warning: the composite's wrapper, the composite, the function here
-_USER = 4
 
 
 def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str, *more: str) -> str:
@@ -23,10 +20,8 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str,
     if size_average is None and reduce is None:
         return one_of(reduction, "reduction", "none", "mean", "sum", *more)  # type: ignore[no-any-return]
     old = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(
+    warn_user(
         f"size_average and reduce args will be deprecated, please use reduction='{old}' instead.",
-        UserWarning,
-        stacklevel=_USER,
     )
     return old
 
@@ -43,12 +38,10 @@ def difference(input: Any, target: Any) -> Any:
     out = input - target
     require_float(aval_of(out), "input or target")
     if shape_of(input) != shape_of(target):
-        warnings.warn(
+        warn_user(
             f"Using a target size ({list(shape_of(target))}) that is different to the input size "
             f"({list(shape_of(input))}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            UserWarning,
-            stacklevel=_USER,
         )
     return out
 

@@ -11,6 +11,7 @@ from graphtorch.ir.ops.arguments import number
 from graphtorch.ir.ops.arithmetic import clamp
 from graphtorch.ir.ops.common import aval_of, dtype_of, require_float, shape_of
 from graphtorch.ir.ops.functions import relu
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import logical_and, logical_not, lt, ne, where
 from graphtorch.ir.ops.loss import check_index, one_hot
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
@@ -24,6 +25,7 @@ _NONE = -(2**63)
 
 
 @composite("F")
+@in_float32("input", "target")
 def hinge_embedding_loss(
     input: Any,
     target: Any,
@@ -39,6 +41,7 @@ def hinge_embedding_loss(
 
 
 @composite("F")
+@in_float32("input1", "input2", "target")
 def margin_ranking_loss(
     input1: Any,
     input2: Any,
@@ -61,6 +64,7 @@ def margin_ranking_loss(
 
 
 @composite("F")
+@in_float32("input", "target", "weight")
 def multi_margin_loss(
     input: Any,
     target: Any,
@@ -121,6 +125,7 @@ def _check_target(target: Any, wanted: tuple[tuple[int, ...], ...], shape: tuple
 
 
 @composite("F")
+@in_float32("input", "target")
 def multilabel_margin_loss(
     input: Any,
     target: Any,

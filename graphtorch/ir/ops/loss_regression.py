@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from graphtorch.ir import bind
 from graphtorch.ir.errors import check
+from graphtorch.ir.loc import warn_user
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.arguments import above, flag, number
 from graphtorch.ir.ops.arithmetic import abs_, maximum
 from graphtorch.ir.ops.casts import detach, overwrite
 from graphtorch.ir.ops.common import aval_of, broadcast_shapes, is_handle, require_float, shape_of
 from graphtorch.ir.ops.functions import exp, log
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.loss_binary import in_range
 from graphtorch.ir.ops.loss_common import difference, reduced, reduction_of, same_shape
@@ -23,6 +24,7 @@ from graphtorch.ir.ops.reduce import sum as sum_
 
 
 @composite("F")
+@in_float32("input", "target", "weight")
 def mse_loss(
     input: Any,
     target: Any,
@@ -42,6 +44,7 @@ def mse_loss(
 
 
 @composite("F")
+@in_float32("input", "target", "weight")
 def l1_loss(
     input: Any,
     target: Any,
@@ -65,6 +68,7 @@ def _weighted(errors: Any, input: Any, weight: Any, reduction: str) -> Any:
 
 
 @composite("F")
+@in_float32("input", "target")
 def smooth_l1_loss(
     input: Any,
     target: Any,
@@ -87,6 +91,7 @@ def smooth_l1_loss(
 
 
 @composite("F")
+@in_float32("input", "target", "weight")
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
     """d^2 / 2 where the difference d is less than ``delta``, delta * (|d| - delta / 2) elsewhere, times ``weight``.
 
@@ -109,6 +114,7 @@ def _huber(apart: Any, delta: float) -> Any:
 
 
 @composite("F")
+@in_float32("input", "target")
 def kl_div(
     input: Any,
     target: Any,
@@ -126,11 +132,9 @@ def kl_div(
     batchmean = reduction == "batchmean" and size_average is None and reduce is None
     reduction = reduction_of(size_average, reduce, reduction, "batchmean")
     if reduction == "mean" and size_average is None and reduce is None:
-        warnings.warn(
+        warn_user(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. "
             "'batchmean' divides only by the batch size, and aligns with the KL div math definition.",
-            UserWarning,
-            stacklevel=3,
         )
     for name, t in (("input", input), ("target", target)):
         require_float(aval_of(t), f"the {name} of kl_div")
@@ -148,6 +152,7 @@ def _entropy(p: Any) -> Any:
 
 
 @composite("F")
+@in_float32("input", "target")
 def poisson_nll_loss(
     input: Any,
     target: Any,
@@ -176,6 +181,7 @@ def poisson_nll_loss(
 
 
 @composite("F")
+@in_float32("input", "target", "var")
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Any:

@@ -10,6 +10,7 @@ from graphtorch.ir.op import composite
 from graphtorch.ir.ops.casts import detach
 from graphtorch.ir.ops.common import aval_of, normalize_dims, require_float, shape_of
 from graphtorch.ir.ops.functions import sqrt
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import mean
@@ -49,6 +50,7 @@ def _root(variance: Any) -> Any:
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def var(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
@@ -58,6 +60,7 @@ def var(
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def std(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
@@ -66,6 +69,7 @@ def std(
 
 
 @composite("gt")
+@in_float32("input")
 def var_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:
@@ -74,6 +78,7 @@ def var_mean(
 
 
 @composite("gt")
+@in_float32("input")
 def std_mean(
     input: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: float | None = None
 ) -> Any:

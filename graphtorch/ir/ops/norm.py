@@ -12,6 +12,7 @@ from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, require_float, shape_of
 from graphtorch.ir.ops.functions import rsqrt
+from graphtorch.ir.ops.in_float32 import in_float32, widened
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import mean
 
@@ -32,7 +33,7 @@ def _per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
 def normalize_channels(input: Any, center: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
     """(input - center) / sqrt(variance + eps) * weight + bias, all given per channel."""
     shape = _per_channel(shape_of(input))
-    scale = rsqrt(variance + eps)
+    scale = rsqrt(widened(variance) + eps)
     if weight is not None:
         scale = scale * weight
     out = (input - reshape(center, shape)) * reshape(scale, shape)
@@ -40,6 +41,7 @@ def normalize_channels(input: Any, center: Any, variance: Any, weight: Any, bias
 
 
 @composite("F")
+@in_float32("input")
 def batch_norm(
     input: Any,
     running_mean: Any,
@@ -78,10 +80,11 @@ def batch_norm(
 
 def _track(running: Any, value: Any, momentum: float) -> None:
     """In place, and outside of the gradient: state does not need one."""
-    running.copy_(running * (1 - momentum) + value.detach() * momentum)
+    running.copy_(widened(running) * (1 - momentum) + value.detach() * momentum)
 
 
 @composite("F")
+@in_float32("input")
 def layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Any:
@@ -95,6 +98,7 @@ def layer_norm(
 
 
 @composite("F")
+@in_float32("input")
 def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
     """x / sqrt(mean(x^2) + eps) * weight over the last dimensions, which are ``normalized_shape``.
 
@@ -108,6 +112,7 @@ def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, ep
 
 
 @composite("F")
+@in_float32("input")
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Any:
     """Normalize [n, c, ...] over each of ``num_groups`` equal groups of channels; weight and bias are [c].
 

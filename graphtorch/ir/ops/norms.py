@@ -12,6 +12,7 @@ from graphtorch.ir.ops.arithmetic import abs_, pow_, sign
 from graphtorch.ir.ops.casts import detach
 from graphtorch.ir.ops.common import aval_of, dtype_of, normalize_dims, require_float, shape_of, to_dtype
 from graphtorch.ir.ops.functions import exp, log, sqrt
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import amax, amin
@@ -20,6 +21,7 @@ from graphtorch.ir.types import DType, float32
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
     """log(sum(exp(input))) over ``dim``, an int or several, without overflow; -inf of nothing. Integers are float32."""
     x = input if dtype_of(input).is_floating_point else to_dtype(input, float32)
@@ -101,6 +103,7 @@ def number(ord: Any, name: str) -> float:
 
 
 @composite("linalg")
+@in_float32("x")
 def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The norm of order ``ord`` (inf, -inf, 0 or any number) over ``dim`` (all when None), as of one vector."""
     value = _operand(x, dtype, "the operand of vector_norm")
@@ -108,6 +111,7 @@ def vector_norm(x: Any, ord: Any = 2, dim: Any = None, keepdim: bool = False, *,
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def norm(
     input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out: None = None, dtype: DType | None = None
 ) -> Any:
@@ -177,6 +181,7 @@ def matrix_norm(
 
 
 @composite("linalg", name="norm")
+@in_float32("A")
 def linalg_norm(A: Any, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """A norm of vectors or matrices: `vector_norm` for one ``dim``, `matrix_norm` for two.
 

@@ -24,6 +24,7 @@ from graphtorch.ir.ops.common import (
     to_dtype,
 )
 from graphtorch.ir.ops.functions import exp, log
+from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduction import (
     kept,
@@ -56,6 +57,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | No
 
 
 @composite("gt", "Tensor")
+@in_float32("input")
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The mean over ``dim`` (all when None) of a floating-point tensor; of others where ``dtype`` is given."""
     x = to_dtype(input, dtype) if dtype else input
@@ -226,6 +228,7 @@ def _shifted(input: Any, dim: int) -> Any:
 
 
 @composite("gt", "Tensor", "F")
+@in_float32("input")
 def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """log(softmax(input, dim)), computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input
@@ -238,6 +241,7 @@ def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
 
 
 @composite("gt", "Tensor", "F")
+@in_float32("input")
 def softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """exp(input) over its sum along ``dim``, computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from graphtorch.ir import bind
 from graphtorch.ir.op import OPS
+from graphtorch.ir.ops.common import to_dtype
 from graphtorch.ir.passes._calls import Call, Found, Rule, number_of, same_number
-from graphtorch.ir.types import DType
+from graphtorch.ir.types import LOW_PRECISION, DType, float32
 
 
 def identity(call: Call) -> Found:
@@ -57,6 +59,15 @@ def where_known(call: Call) -> Found:
     if known is not None:
         return a if known else b
     return a if a is b else None
+
+
+def sum_in_float32(call: Call) -> Found:
+    """index_add of 16-bit floats: its sums are in memory, where they would be rounded with each term."""
+    if call.type.dtype not in LOW_PRECISION:
+        return None
+    table, index, terms = call.operands
+    wide = bind.bind(call.op, to_dtype(table, float32), index, to_dtype(terms, float32), **call.attrs)
+    return Call(OPS["cast"], (wide,), {"dtype": call.type.dtype}, call.type)
 
 
 def cast_same(call: Call) -> Found:

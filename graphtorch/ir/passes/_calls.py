@@ -9,6 +9,7 @@ import numpy as np
 
 from graphtorch.ir import bind
 from graphtorch.ir.graph import Attr, Value
+from graphtorch.ir.low_precision import reference
 from graphtorch.ir.op import OPS, Op
 from graphtorch.ir.types import TensorType
 
@@ -56,7 +57,7 @@ def number_of(value: Value) -> bool | int | float | None:
 def _array(scalar: Value) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
     assert scalar.node is not None  # it is the result of `constant`
     with np.errstate(all="ignore"):
-        return np.asarray(scalar.node.op.ref(**scalar.node.attrs))
+        return np.asarray(reference(scalar.node.op, (), scalar.node.attrs)[0])
 
 
 def filled(scalar: Value, type: TensorType) -> Call:
@@ -75,7 +76,7 @@ def fold(call: Call) -> Call | None:
         return None
     try:
         with np.errstate(all="ignore"):
-            result = np.asarray(call.op.ref(*(_array(s) for s in scalars if s), **call.attrs))
+            result = np.asarray(reference(call.op, [_array(s) for s in scalars if s], call.attrs)[0])
     except (ValueError, ArithmeticError):  # numpy refuses 2 ** -1 of integers: let the program do so too
         return None
     return filled_with(result.item(), call.type)

@@ -14,6 +14,7 @@ from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
 from graphtorch.ir.ops.common import lift
 from graphtorch.ir.ops.gradient import gradient
+from graphtorch.ir.ops.in_float32 import gradients
 from graphtorch.ir.ops.movement import broadcast_to
 
 
@@ -82,10 +83,8 @@ def _vjp(node: Node, have: Sequence[Value | None]) -> tuple[Value | None, ...]:
         raise AutogradError("GT508", f"{node.op.name} has no gradient rule")
     filled = [_zeros(r) if g is None else g for g, r in zip(have, node.results, strict=True)]
     one = len(node.results) == 1
-    found = node.op.vjp(
-        filled[0] if one else filled, node.results[0] if one else node.results, *node.operands, **node.attrs
-    )
-    return found if isinstance(found, tuple) else (found,)
+    y = node.results[0] if one else node.results
+    return gradients(node.op, filled[0] if one else filled, y, node.operands, node.attrs)
 
 
 def _zeros(value: Value) -> Value:
