@@ -1,8 +1,9 @@
 """`python -m benchmarks.ulp`: the greatest errors of generated code's functions, as a table in markdown.
 
 An error is counted in ULP: the distance from the true value, over the distance between the two numbers of the format
-around that. float32 is compared with numpy in float64, float64 with numpy's long double, the three around erf with mpmath. For
-float32 every 251st number is an argument (`--step 1`: every one, minutes for each function); float64 has samples.
+around that. float32 is compared with numpy in float64, float64 with numpy's long double, erf, erfc and erfinv there
+with mpmath. For float32 every 251st number is an argument (`--step 1`: every one, minutes for each function); float64
+has samples.
 """
 
 from __future__ import annotations
