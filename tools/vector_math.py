@@ -143,16 +143,8 @@ FITS: dict[str, tuple[str, dict[int, Fit]]] = {
         {32: centred(_erfinv, 0, 5, 11), 64: centred(_erfinv, 0, 3, 18)},
     ),
     "ERFINV_FAR": (
-        "the same in powers of sqrt(w) - 3.118 up to sqrt(w) = 4 (32, in float64), of sqrt(w) - 2.16 up to 2.6 (64)",
-        {32: centred(_erfinv_of_root, "2.236", 4, 11), 64: centred(_erfinv_of_root, "1.72", "2.6", 19)},
-    ),
-    "ERFINV_FARTHER": (
-        "in powers of sqrt(w) - 3.3 up to 4",
-        {64: centred(_erfinv_of_root, "2.6", 4, 20)},
-    ),
-    "ERFINV_FARTHEST": (
-        "in powers of sqrt(w) - 5.04 up to 6.08",
-        {64: centred(_erfinv_of_root, 4, "6.08", 20)},
+        "in powers of sqrt(w) - 3.118 up to 4 (32, in float64), of sqrt(w) - 3.9 up to 6.08 (64, a first guess)",
+        {32: centred(_erfinv_of_root, "2.236", 4, 11), 64: centred(_erfinv_of_root, "1.72", "6.08", 17)},
     ),
     "SIN": (
         "(sin(x) - x) / x**3 in [0, pi/4], in powers of x**2; 32 is for float32 computed in float64",

@@ -125,6 +125,14 @@ def test_as_torch(row: Row, call: Call) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.parametrize("name", sorted(n for n in ROWS if n.startswith("gt.")))
+def test_methods(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+    method = name.removeprefix("gt.")
+    assert hasattr(gt.Tensor, method) or not hasattr(torch.Tensor, method)
+
+
+@pytest.mark.torch
 @pytest.mark.parametrize("name", sorted(ROWS))
 def test_what_torch_refuses(name: str) -> None:
     torch = pytest.importorskip("torch", reason="torch is an optional oracle")
@@ -219,7 +227,8 @@ def test_gradients(row: Row, call: Call) -> None:
 @pytest.mark.parametrize(("row", "call"), calls(sampled=True))
 def test_compiled(row: Row, call: Call) -> None:
     args, kwargs, _ = tensors(gt, call)
-    compiled = gt.compile(lambda args, kwargs: row.function(gt)(*args, **kwargs))
+    function = row.function(gt)  # looked up here: it may be imported only now, which changes the module
+    compiled = gt.compile(lambda args, kwargs: function(*args, **kwargs))
     if call.compiled is not True:
         with pytest.raises(TraceError, match=str(call.compiled)):
             compiled(args, kwargs)
@@ -232,9 +241,10 @@ def test_compiled_gradients(row: Row, call: Call) -> None:
     args, kwargs, leaves = tensors(gt, call, grad=True)
     if not leaves:
         return
+    function = row.function(gt)
 
     def step(args: Any, kwargs: Any) -> None:
-        total = weighted(gt, row.function(gt)(*args, **kwargs))
+        total = weighted(gt, function(*args, **kwargs))
         if total is not None:
             total.backward()
 

@@ -17,7 +17,6 @@ float32 of the last two is computed in float64: the square, and 1 - x**2, need t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from graphtorch.codegen.vector_math import coefficients as C
 from graphtorch.codegen.vector_math.base import (
@@ -33,7 +32,7 @@ from graphtorch.codegen.vector_math.base import (
     sqrt,
 )
 from graphtorch.codegen.vector_math.control import rarely
-from graphtorch.codegen.vector_math.exponential import integer, scaled, times_power
+from graphtorch.codegen.vector_math.exponential import exp, integer, scaled, times_power
 from graphtorch.codegen.vector_math.inverse_hyperbolic import log_32
 from graphtorch.codegen.vector_math.logarithm import log
 from graphtorch.codegen.vector_math.pairs import fast_two_sum, two_product, two_sum
@@ -113,37 +112,24 @@ def _quotient(a: Lanes, size: int) -> Lanes:
 
 def erfinv(x: Lanes) -> Lanes:
     a = absolute(x)
-    wide = x.to(F64)
-    factor = _factor_32(wide) if x.format is F32 else _factor_64(wide)
-    y = (wide * factor).to(x.format)
-    return select(a < 1.0, y, select(a.eq(1.0), signed(a.like(math.inf), x), math.nan))
+    y = _erfinv_32(a.to(F64)).to(F32) if x.format is F32 else _erfinv_64(a)
+    return signed(select(a < 1.0, y, select(a.eq(1.0), a.like(math.inf), math.nan)), x)
 
 
-def _factor_32(x: Lanes) -> Lanes:
-    w = -log_32((1.0 - x) * (1.0 + x))
+def _erfinv_32(a: Lanes) -> Lanes:
+    w = -log_32((1.0 - a) * (1.0 + a))
     near = polynomial(w - 2.5, C.ERFINV[32])
-    return rarely(w > 5.0, (near,), lambda: (polynomial(sqrt(w) - 3.118, C.ERFINV_FAR[32]),))[0]
+    return a * rarely(w > 5.0, (near,), lambda: (polynomial(sqrt(w) - 3.118, C.ERFINV_FAR[32]),))[0]
 
 
-def _factor_64(x: Lanes) -> Lanes:
-    w = -log((1.0 - x) * (1.0 + x))
-    near = polynomial(w - 1.5, C.ERFINV[64])
-    return rarely(w > 3.0, (near,), lambda: (_far_64(sqrt(w)),))[0]
+def _erfinv_64(a: Lanes) -> Lanes:
+    w = -log((1.0 - a) * (1.0 + a))
+    near = a * polynomial(w - 1.5, C.ERFINV[64])
+    return rarely(w > 3.0, (near,), lambda: (_far_64(a, w),))[0]
 
 
-def _far_64(s: Lanes) -> Lanes:
-    """One of three polynomials, coefficient by coefficient."""
-    far, farthest = s < 2.6, s > 4.0
-    tables = C.ERFINV_FAR[64], C.ERFINV_FARTHER[64], C.ERFINV_FARTHEST[64]
-    count = max(map(len, tables))
-
-    def chosen(numbers: Sequence[float]) -> Lanes:
-        one, two, three = map(s.like, numbers)
-        return select(far, one, select(farthest, three, two))
-
-    t = s - chosen((2.16, 3.3, 5.04))
-    rows = [chosen([c[i] if i < len(c) else 0.0 for c in tables]) for i in range(count)]
-    total = rows[-1]
-    for c in reversed(rows[:-1]):
-        total = fma(total, t, c)
-    return total
+def _far_64(a: Lanes, w: Lanes) -> Lanes:
+    """A guess of 26 bits, and a step of Halley's to where erfc is 1 - a, which is exact: errors of w count for less."""
+    y = a * polynomial(sqrt(w) - 3.9, C.ERFINV_FAR[64])
+    step = ((1.0 - a) - _erfc_64(y)) / (exp(-y * y) * (2 / math.sqrt(math.pi)))
+    return y - step / fma(y, step, 1.0)

@@ -16,7 +16,7 @@ from graphtorch.ir.ops.common import aval_of, dtype_of, fitting, is_handle, lift
 from graphtorch.ir.ops.elementwise import EVERYWHERE, Array, Binary
 from graphtorch.ir.ops.functions import log, rsqrt, sqrt
 from graphtorch.ir.ops.logic import eq, ge, logical_and, where
-from graphtorch.ir.types import bool_, float64, int64
+from graphtorch.ir.types import bool_, float64, int64, least
 
 
 class Pow(Binary):
@@ -72,6 +72,14 @@ _SHORT: dict[float, Callable[[Expr], Expr]] = {
 }
 
 
+def _square(a: Expr) -> Expr:
+    """a * a; a known number wraps here, for those of Python grow and grow."""
+    if not isinstance(a, expr.Const):
+        return a * a
+    values, low = 2 ** (8 * a.dtype.itemsize), least(a.dtype)
+    return expr.const((int(a.value) ** 2 - low) % values + low, a.dtype)
+
+
 def _int_pow(a: Expr, b: Expr) -> Expr:
     """By squaring: a to the 1, 2, 4, ..., multiplied where the bit of b is set."""
     one, signed = expr.const(1, a.dtype), a.dtype.kind == "i"
@@ -79,7 +87,7 @@ def _int_pow(a: Expr, b: Expr) -> Expr:
     result: Expr = one
     factor = a
     for bit in range(8 * a.dtype.itemsize - signed if known is None else known.bit_length()):
-        factor = factor * factor if bit else a
+        factor = _square(factor) if bit else a
         if known is None:
             is_set = expr.binary("and", expr.binary("shr", b, bit), one).ne(0)
             result = expr.select(is_set, result * factor, result)

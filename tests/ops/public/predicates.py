@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir.types import bool_, float64, int16, int32, int64, uint8
-from tests.ops.public.table import Array, call, refuse, row, smooth
+from tests.ops.public.table import Array, call, refuse, row
 from tests.ops.samples import array, special, special_pairs, strided
 
 BOTH = refuse("do not broadcast", array(3), array(2))
@@ -58,19 +58,6 @@ row(
     call(array(17, dtype=int16)),
     call(array(0, 3)),
     refuse("must be a tensor", 2.5),
-)
-row(
-    "gt.where",
-    np.where,
-    smooth(array(3, 5, dtype=bool_), array(3, 5), array(5, low=-1.9)),
-    call(array(3, 1, dtype=bool_), array(5), array(2, 1, 1, dtype=float64)),
-    call(array(5, dtype=bool_), array(5), 0),
-    call(array(5, dtype=bool_), 2.5, array(5)),
-    call(array(5, dtype=bool_), special()[:5], special()[5:]),
-    call(array(5, dtype=bool_), array(5, dtype=int64), array(5)),
-    call(array(0, 3, dtype=bool_), array(3), array(3)),
-    refuse("the condition must be bool", array(3), array(3), array(3)),
-    refuse("do not broadcast", array(3, dtype=bool_), array(3), array(2)),
 )
 
 # ---- kinds of numbers -------------------------------------------------------------------------------
