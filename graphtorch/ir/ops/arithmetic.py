@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import expr
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.op import composite, register
 from graphtorch.ir.ops import division
@@ -117,12 +117,16 @@ add = register(Add())
 
 
 class Sub(Binary):
-    """input - alpha * other."""
+    """input - alpha * other; DTypeError GT203 where either is bool."""
 
     name = "sub"
     kinds = "fiu"
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
+        for x in (input, other):
+            is_bool = dtype_of(x) == bool_ if is_handle(x) else isinstance(x, bool)
+            facts = "expected numbers; ~x inverts a mask"
+            check(not is_bool, "GT203", "sub does not take graphtorch.bool", facts, kind=DTypeError)
         return self.unified(input, _times(other, alpha, input))
 
     def ref(self, a: Array, b: Array) -> Array:

@@ -16,7 +16,7 @@ from graphtorch.ir.ops.common import aval_of, dtype_of, shape_of, to_dtype
 from graphtorch.ir.ops.elementwise import EVERYWHERE, Array, Unary
 from graphtorch.ir.ops.logic import eq, isnan, le, logical_and, logical_not, logical_or, lt, ne
 from graphtorch.ir.ops.reduce import sum as total
-from graphtorch.ir.types import bool_, int64
+from graphtorch.ir.types import bool_, float32
 
 
 class SignBit(Unary):
@@ -66,8 +66,8 @@ def isfinite(input: Any) -> Any:
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Whether |input - other| <= atol + rtol * |other|, element by element; infinities are close to themselves alone.
 
-    With ``equal_nan`` nan is close to nan. DTypeError GT201 for tensors of different dtypes, ArgumentError GT304 for a
-    negative tolerance.
+    With ``equal_nan`` nan is close to nan. Integers are compared as they are, and then in float32. DTypeError GT201 for
+    tensors of different dtypes, ArgumentError GT304 for a negative tolerance.
     """
     dtype, found = aval_of(input).dtype, aval_of(other).dtype
     facts = f"expected {dtype!r}, got {found!r}"
@@ -79,15 +79,10 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
         close = logical_or(close, logical_and(isnan(input), isnan(other)))
     if not rtol and not atol:
         return close
-    if dtype == bool_:
-        input, other = to_dtype(input, int64), to_dtype(other, int64)
-    actual = _magnitude(sub(input, other))
-    allowed = add(_magnitude(mul(other, float(rtol))), float(atol))
+    if dtype.kind != "f":
+        input, other = to_dtype(input, float32), to_dtype(other, float32)
+    actual, allowed = abs_(sub(input, other)), add(abs_(mul(other, float(rtol))), float(atol))
     return logical_or(close, logical_and(isfinite(actual), le(actual, allowed)))
-
-
-def _magnitude(x: Any) -> Any:
-    return x if dtype_of(x).kind == "u" else abs_(x)
 
 
 @composite(*EVERYWHERE)

@@ -62,7 +62,8 @@ for name in ("add", "sub", "subtract"):
         *([call(array(5, dtype=bool_), array(5, dtype=bool_)[::-1].copy())] if sign == 1 else []),
         *([call(array(5, dtype=bool_), array(5, dtype=bool_)[::-1].copy(), alpha=2)] if sign == 1 else []),
         *([] if sign == 1 else [refuse("does not take graphtorch.bool", array(5, dtype=bool_), array(5, dtype=bool_))]),
-        *([] if sign == 1 else [refuse("does not take graphtorch.bool", array(5, dtype=bool_), True)]),
+        *([] if sign == 1 else [refuse("does not take graphtorch.bool", array(5, dtype=bool_), 1)]),
+        *([] if sign == 1 else [refuse("does not take graphtorch.bool", array(5), True)]),
         refuse("alpha=0.5 is not allowed", array(5, dtype=int64), array(5, dtype=int64), alpha=0.5),
         BOTH,
     )

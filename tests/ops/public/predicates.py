@@ -87,7 +87,9 @@ NEAR = np.array([1, 1.00001, 1.1, 1e5, np.inf, -np.inf, np.nan, 0], np.float32)
 OTHER = np.array([1, 1, 1, 1e5 + 0.5, np.inf, np.inf, np.nan, 1e-9], np.float32)
 row(
     "gt.isclose",
-    lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: np.isclose(a, b, rtol, atol, equal_nan),
+    lambda a, b, rtol=1e-5, atol=1e-8, equal_nan=False: np.isclose(
+        a.astype(np.float64), b.astype(np.float64), rtol, atol, equal_nan
+    ),
     call(NEAR, OTHER),
     call(NEAR, OTHER, 0.2),
     call(NEAR, OTHER, rtol=0, atol=0.2),
@@ -97,6 +99,8 @@ row(
     call(np.array([1, 2, -7]), np.array([2, 2, -9]), atol=1),
     call(np.array([1, 2, -7]), np.array([2, 2, -9]), rtol=0.3),
     call(array(5, dtype=bool_), array(5, dtype=bool_)[::-1].copy()),
+    call(np.array([3, 200], np.uint8), np.array([5, 3], np.uint8), atol=2),
+    call(np.array([-(2**63), 5]), np.array([2**63 - 1, 5])),
     call(array(3, 5), array(5)),
     call(array(0, 3), array(3)),
     refuse("operands of one dtype", array(3), array(3, dtype=int64)),
