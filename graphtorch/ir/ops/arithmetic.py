@@ -172,10 +172,10 @@ class Div(Binary):
     to_float = True
     kinds = "f"
 
-    def __call__(self, input: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
+    def __call__(self, *args: Any, rounding_mode: str | None = None, **kwargs: Any) -> Any:
         if rounding_mode is None:
-            return super().__call__(input, other)
-        return division.rounded(input, other, rounding_mode)
+            return super().__call__(*args, **kwargs)
+        return division.rounded(*args, rounding_mode=rounding_mode, **kwargs)
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
