@@ -1,8 +1,9 @@
 """`python -m benchmarks.ulp`: the greatest errors of generated code's functions, as a table in markdown.
 
 An error is counted in ULP: the distance from the true value, over the distance between the two numbers of the format
-around that. float32 is compared with numpy in float64, float64 with numpy's long double, erf there with mpmath. For
-float32 every 251st number is an argument (`--step 1`: every one, minutes for each function); float64 has samples.
+around that. float32 is compared with numpy in float64, float64 with numpy's long double, erf, erfc and erfinv there
+with mpmath. For float32 every 251st number is an argument (`--step 1`: every one, minutes for each function); float64
+has samples.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from graphtorch.codegen.emit_llvm import emit_kernel
 from graphtorch.codegen.kernel_text import parse_kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.target import Target, host_target
+from graphtorch.ir.ops.error_function import erfinv_float64
 from graphtorch.runtime.cpu import Machine, compile_object
 
 Array = np.ndarray[Any, Any]
@@ -41,24 +43,48 @@ def erf_64(x: Array) -> Array:
     return out
 
 
-def erf_wide(x: Array) -> Array:
+def erfc_64(x: Array) -> Array:
+    """erfc in float64: the C library's, where it is neither 0 nor 2."""
+    out = np.where(x > 0, 0.0, 2.0) + np.where(np.isnan(x), x, 0)
+    middle = np.flatnonzero(np.abs(x) < 28)
+    out[middle] = [math.erfc(v) for v in x[middle].tolist()]
+    return out
+
+
+def erfinv_64(x: Array) -> Array:
+    """erfinv in float64: a line for small numbers, and Halley's steps to the C library's erf and erfc."""
+    middle = np.flatnonzero(np.abs(x) >= 2.0**-14)
+    out = np.where(x == 0, x, x / _SLOPE * (1 + x * x * (math.pi / 12)))
+    out[middle] = erfinv_float64(x[middle])
+    return out
+
+
+def by_mpmath(name: str) -> Function:
+    """A function of mpmath, in long double."""
     import mpmath
 
     mpmath.mp.prec = 80
-    near = [
-        mpmath.nstr(mpmath.erf(mpmath.mpf(v)), 25) if v and math.isfinite(v) else math.erf(v)
-        for v in x.astype(F64).tolist()
-    ]
-    return np.array([WIDE(v) for v in near])
+    at_ends = {"erf": math.erf, "erfc": math.erfc, "erfinv": lambda v: v * math.inf if abs(v) == 1 else math.nan}
+
+    def value(v: float) -> Any:
+        most = 1 if name == "erfinv" else 28
+        if not v:
+            return v if name != "erfc" else 1
+        return mpmath.nstr(getattr(mpmath, name)(mpmath.mpf(v)), 25) if abs(v) < most else at_ends[name](v)
+
+    return lambda x: np.array([WIDE(value(v)) for v in x.astype(F64).tolist()])
 
 
 #: name -> numpy's function
 UNARY: dict[str, Function] = {
     "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log1p": np.log1p,
-    "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh, "erf": erf_64,
+    "log10": np.log10, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": erf_64, "erfc": erfc_64, "erfinv": erfinv_64,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
 }  # fmt: skip
-BINARY: dict[str, Function] = {"pow": np.power, "atan2": np.arctan2}
+BINARY: dict[str, Function] = {"pow": np.power, "atan2": np.arctan2, "hypot": np.hypot, "fmod": np.fmod}
+#: numpy has none of these for long double
+BY_MPMATH = frozenset(["erf", "erfc", "erfinv"])
 SPECIAL = [0.0, -0.0, 1.0, -1.0, math.inf, -math.inf, math.nan, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 2.5, -2.5]
 
 
@@ -155,7 +181,7 @@ def sample(dtype: Any, count: int, seed: int = 0) -> Array:
 
 
 def sample_pairs(dtype: Any, count: int, seed: int = 0) -> tuple[Array, Array]:
-    """Operands of pow and atan2: all pairs of specials, patterns at random, and powers over the whole range."""
+    """Operands of functions of two: all pairs of specials, patterns at random, and powers over the whole range."""
     rng = np.random.default_rng(seed)
     most = math.log(float(np.finfo(dtype).max))
     special = np.array([*SPECIAL, 2.0**23 + 1, 2.0**24, 2.0**53, 1e-30, -1e30, 5e-324, 1 - 2.0**-20])
@@ -178,10 +204,11 @@ def sample_pairs(dtype: Any, count: int, seed: int = 0) -> tuple[Array, Array]:
 def measured(name: str, dtype: Any, lanes: int, count: int, target: Target | None = None) -> tuple[float, Any]:
     """(the greatest error over a sample, its arguments)"""
     operands = sample_pairs(dtype, count) if name in BINARY else (sample(dtype, count),)
-    if name == "erf" and dtype is F64:
+    slow = name in BY_MPMATH and dtype is F64
+    if slow:
         operands = (np.random.default_rng(0).choice(operands[0], 6400),)  # mpmath takes its time
     run = compiled(name, dtype, len(operands[0]) // lanes, lanes, target)
-    reference = (BINARY.get(name) or UNARY[name]) if (name, dtype) != ("erf", F64) else erf_wide
+    reference = by_mpmath(name) if slow else BINARY.get(name) or UNARY[name]
     with np.errstate(all="ignore"):
         want = reference(*(x.astype(F64 if dtype is F32 else WIDE) for x in operands))
     found = errors(run(*operands), want)

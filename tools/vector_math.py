@@ -1,6 +1,6 @@
 """`python -m tools.vector_math` writes the numbers of graphtorch/codegen/vector_math: fits and constants.
 
-A fit of a name has the degrees that float32 and float64 need. It takes half a minute.
+A fit of a name has the degrees that float32 and float64 need. It takes a minute.
 """
 
 from __future__ import annotations
@@ -33,6 +33,42 @@ def _half_log(s: Any) -> Any:
 
 def _fourth_root(x: Any) -> Any:
     return mp.root(mp.erfc(x), 4)
+
+
+#: where the middle of the quotient lies that arguments of erfcx are brought into
+ERFCX_MIDDLE = {32: 2, 64: 4}
+
+
+def _erfcx(size: int) -> Function:
+    """(1 + 2 a) exp(a**2) erfc(a), in q = (a - k) / (a + k)."""
+
+    def of_quotient(q: Any) -> Any:
+        a = ERFCX_MIDDLE[size] * (1 + q) / (1 - q)
+        return (1 + 2 * a) * mp.exp(a * a) * mp.erfc(a)
+
+    return of_quotient
+
+
+def _erfinv(w: Any) -> Any:
+    """erfinv(x) / x for w = -log(1 - x**2)."""
+    if w < mpf("1e-12"):
+        return mp.sqrt(mp.pi) / 2
+    x = mp.sqrt(-mp.expm1(-w))
+    if w < 2:
+        return mp.erfinv(x) / x
+    rest = mp.log(mp.exp(-w) / (1 + x))
+    return mp.findroot(lambda y: mp.log(mp.erfc(y)) - rest, mp.sqrt(w) * mpf("0.95")) / x
+
+
+def centred(function: Function, low: Any, high: Any, count: int) -> Fit:
+    """In powers of what is above the middle of the interval, with relative errors."""
+    middle, half = (mpf(low) + mpf(high)) / 2, (mpf(high) - mpf(low)) / 2
+    shifted = lambda u: function(u + middle)  # of two uses
+    return Fit(shifted, -half, half, range(count), shifted)
+
+
+def _erfinv_of_root(s: Any) -> Any:
+    return _erfinv(s * s)
 
 
 def odd(first: int, count: int) -> Sequence[int]:
@@ -93,6 +129,23 @@ FITS: dict[str, tuple[str, dict[int, Fit]]] = {
             for b, n, high in ((32, 10, mpf("3.95")), (64, 22, mpf("5.95")))
         },
     ),
+    "ERFCX": (
+        "(1 + 2 a) exp(a**2) erfc(a) in powers of (a - k) / (a + k), k = 2 (32, in float64), 4 (64, from a = 1/2)",
+        {
+            b: relative(
+                _erfcx(b), *((a - ERFCX_MIDDLE[b]) / (a + ERFCX_MIDDLE[b]) for a in ends), range(n), lambda x: mpf(0)
+            )
+            for b, n, ends in ((32, 12, (TINY, mpf("10.2"))), (64, 23, (mpf("0.49"), mpf("27.3"))))
+        },
+    ),
+    "ERFINV": (
+        "erfinv(x) / x in powers of w - 2.5 (32, in float64), w - 1.5 (64), w = -log(1 - x**2) up to 5, and to 3",
+        {32: centred(_erfinv, 0, 5, 11), 64: centred(_erfinv, 0, 3, 18)},
+    ),
+    "ERFINV_FAR": (
+        "in powers of sqrt(w) - 3.118 up to 4 (32, in float64), of sqrt(w) - 3.9 up to 6.08 (64, a first guess)",
+        {32: centred(_erfinv_of_root, "2.236", 4, 11), 64: centred(_erfinv_of_root, "1.72", "6.08", 17)},
+    ),
     "SIN": (
         "(sin(x) - x) / x**3 in [0, pi/4], in powers of x**2; 32 is for float32 computed in float64",
         {b: small(mp.sin, mp.pi / 4 * MORE, odd(3, n)) for b, n in ((32, 4), (64, 7))},
@@ -121,7 +174,7 @@ FITS: dict[str, tuple[str, dict[int, Fit]]] = {
     ),
 }
 #: computed in float64 for both sizes
-WIDE = {"SIN", "COS", "POW_LOG2"}
+WIDE = {"SIN", "COS", "POW_LOG2", "ERFCX", "ERFINV", "ERFINV_FAR"}
 
 
 def parts(x: Any, *bits: int) -> list[Any]:
@@ -140,6 +193,11 @@ CONSTANTS: dict[str, tuple[str, dict[int, list[Any]]]] = {
         {32: parts(LN2, 15, 24), 64: parts(LN2, 42, 53)},
     ),
     "LOG2E": ("1 / ln 2", {b: parts(1 / LN2, n, n) for b, n in BITS.items()}),
+    "LOG10E": ("1 / ln 10", {b: parts(1 / mp.log(10), n, n) for b, n in BITS.items()}),
+    "LOG10_2": (
+        "ln 2 / ln 10; the first part times any exponent is exact",
+        {32: parts(LN2 / mp.log(10), 15, 24), 64: parts(LN2 / mp.log(10), 42, 53)},
+    ),
     "HALF_PI": ("pi / 2, as the sum of two", {b: parts(mp.pi / 2, n, n) for b, n in BITS.items()}),
     "HALF_PI_PARTS": (
         "pi / 2; all parts but the last, times an integer up to 2**20, are exact",

@@ -59,6 +59,9 @@ GT_FN gt_ffloordiv(T a, T b) {
   T whole = floor(q);
   return q == 0 ? copysign((T)0, a / b) : q - whole > (T)0.5 ? whole + 1 : whole;
 }
+// The same towards zero.
+GT_FN gt_div(T a, T b) { return b == 0 ? 0 : b == (T)-1 && (T)-1 < 0 ? (T)(0 - (u64)a) : a / b; }
+GT_FN gt_rest(T a, T b) { return b == 0 || (b == (T)-1 && (T)-1 < 0) ? 0 : a % b; }
 GT_FN gt_abs(T x) { return x < 0 ? (T)(0 - (u64)x) : x; }
 GT_FN gt_pow(T a, T b) {
   if (b < 0) return a == 1 ? 1 : a == (T)-1 ? (b % 2 ? -1 : 1) : 0;
@@ -83,10 +86,15 @@ WRAPPING = {fn: f"(({{T}})(({{U}}){{0}} {INFIX[fn]} ({{U}}){{1}}))" for fn in ("
 #: C promotes what is narrower than an int, so that its results are cut back
 UNSIGNED = {fn: _INFIX[fn] for fn in ("add", "sub", "mul", "shl")}
 _WHOLE = dict.fromkeys(("floor", "ceil", "trunc", "round"), "{0}")
-_MATH = ("exp exp2 expm1 log log1p log2 sqrt sin cos tan tanh erf floor ceil trunc asin acos atan sinh cosh").split()
+_MATH = (
+    "exp exp2 expm1 log log1p log2 log10 sqrt sin cos tan tanh erf erfc erfinv floor ceil trunc "
+    "asin acos atan sinh cosh asinh acosh atanh"
+).split()
+_MATH2 = "pow atan2 hypot fmod copysign".split()
 _INT = {
     **_COMPARE, **_BITS, **_WHOLE, **WRAPPING, "shr": _INFIX["shr"],
     "floordiv": "gt_floordiv<{T}>({0}, {1})", "mod": "gt_mod<{T}>({0}, {1})", "pow": "gt_pow<{T}>({0}, {1})",
+    "div": "gt_div<{T}>({0}, {1})", "fmod": "gt_rest<{T}>({0}, {1})",
     "min": "gt_min<{T}>({0}, {1})", "max": "gt_max<{T}>({0}, {1})",
     "neg": "(({T})(0 - ({U}){0}))", "abs": "gt_abs<{T}>({0})", "not": "(({T})~{0})",
 }  # fmt: skip
@@ -96,11 +104,13 @@ TABLES: dict[str, dict[str, str]] = {
     "f": {
         **_COMPARE, **{fn: _INFIX[fn] for fn in ("add", "sub", "mul", "div")}, **{fn: fn + "{f}({0})" for fn in _MATH},
         "round": "rint{f}({0})", "abs": "fabs{f}({0})", "neg": "(-{0})", "not": "({0} == 0)",
-        "pow": "pow{f}({0}, {1})", "atan2": "atan2{f}({0}, {1})", "floordiv": "gt_ffloordiv<{T}>({0}, {1})",
+        **{fn: fn + "{f}({0}, {1})" for fn in _MATH2}, "floordiv": "gt_ffloordiv<{T}>({0}, {1})",
         "mod": "gt_fmod<{T}>({0}, {1})", "min": "gt_min<{T}>({0}, {1})", "max": "gt_max<{T}>({0}, {1})",
     },
     "i": _INT,
-    "u": {**_INT, **UNSIGNED, "abs": "{0}", "floordiv": "({0} / {1})", "mod": "({0} % {1})"},
+    "u": {
+        **_INT, **UNSIGNED, "abs": "{0}", "floordiv": "gt_div<{T}>({0}, {1})", "mod": "gt_rest<{T}>({0}, {1})",
+    },
     "b": {
         **_COMPARE, **_WHOLE, "and": "({0} && {1})", "or": "({0} || {1})", "xor": "({0} != {1})",
         "add": "({0} || {1})", "mul": "({0} && {1})", "min": "({0} && {1})", "max": "({0} || {1})",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from graphtorch.codegen import llvm_halves, vector_math
+from graphtorch.codegen import llvm_division, llvm_halves, vector_math
 from graphtorch.codegen import llvm_text as ll
 from graphtorch.ir import expr as E
 from graphtorch.ir.expr import Expr
@@ -134,22 +134,6 @@ def _divide(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
     return _formula(vector_math.quotient)(to, e, a, b) if steady and to.fused else to.b.binary("fdiv", a, b)
 
 
-def _floordiv(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
-    if e.dtype.kind == "u" or E.bounds(e.a)[0] >= 0:
-        return to.b.binary("udiv" if e.dtype.kind == "u" else "sdiv", a, b)
-    quotient = to.b.binary("sdiv", a, b)
-    rest = to.b.compare("icmp ne", to.b.binary("mul", quotient, b), a)
-    apart = to.b.compare("icmp slt", to.b.binary("xor", a, b), zero(a.type))
-    down = to.b.binary("and", rest, apart)
-    return to.b.binary("add", quotient, to.b.convert("sext", down, a.type))
-
-
-def _mod(to: Instructions, e: E.Binary, a: Any, b: Any) -> Any:
-    if e.dtype.kind == "u" or E.bounds(e.a)[0] >= 0:
-        return to.b.binary("urem" if e.dtype.kind == "u" else "srem", a, b)
-    return to.b.binary("sub", a, to.b.binary("mul", _floordiv(to, e, a, b), b))
-
-
 def _zip(first: int) -> Callable[[Instructions, Any, Any, Any], Any]:
     """Lanes of both operands in turn, from lane ``first`` halves on."""
 
@@ -171,8 +155,11 @@ BINARY: dict[tuple[str, str], Callable[[Instructions, Any, Any, Any], Any]] = {
     ("div", "f"): _divide,
     **{(n, "f"): _formula(f) for n, f in vector_math.FORMULAS.items() if n in E.BINARY},
     **{(n, "i"): _instruction(n) for n in ("add", "sub", "mul")},
-    ("floordiv", "i"): _floordiv,
-    ("mod", "i"): _mod,
+    ("div", "i"): llvm_division.truncated,
+    ("fmod", "i"): llvm_division.rest,
+    ("floordiv", "i"): llvm_division.floored,
+    ("mod", "i"): llvm_division.modulo,
+    ("copysign", "f"): lambda to, e, a, b: to.intrinsic("copysign", e, a, b),
     ("max", ""): _max,
     ("min", ""): _min,
     **{(n, ""): _instruction(n) for n in ("and", "or", "xor", "shl")},

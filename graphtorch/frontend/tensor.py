@@ -497,7 +497,7 @@ class Tensor(Operators):
         return PUBLIC["gt"]["abs"](self)
 
     def __invert__(self) -> Any:
-        return PUBLIC["gt"]["logical_not"](self)
+        return PUBLIC["gt"]["bitwise_not"](self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         out = type(self).__new__(type(self))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphtorch.ir.op import OPS
+from graphtorch.ir.op import OPS, PUBLIC
 
 
 class Operators:
@@ -36,11 +36,61 @@ class Operators:
     def __rtruediv__(self, other: Any) -> Any:
         return OPS["div"](other, self)
 
+    __div__, __rdiv__ = __truediv__, __rtruediv__
+
     def __pow__(self, other: Any) -> Any:
         return OPS["pow"](self, other)
 
     def __rpow__(self, other: Any) -> Any:
         return OPS["pow"](other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return OPS["floor_divide"](self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return OPS["floor_divide"](other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return OPS["remainder"](self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return OPS["remainder"](other, self)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return PUBLIC["gt"]["matmul"](other, self)
+
+    def __and__(self, other: Any) -> Any:
+        return OPS["bitwise_and"](self, other)
+
+    def __rand__(self, other: Any) -> Any:
+        return OPS["bitwise_and"](other, self)
+
+    def __or__(self, other: Any) -> Any:
+        return OPS["bitwise_or"](self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return OPS["bitwise_or"](other, self)
+
+    def __xor__(self, other: Any) -> Any:
+        return OPS["bitwise_xor"](self, other)
+
+    def __rxor__(self, other: Any) -> Any:
+        return OPS["bitwise_xor"](other, self)
+
+    def __lshift__(self, other: Any) -> Any:
+        return OPS["bitwise_left_shift"](self, other)
+
+    def __rlshift__(self, other: Any) -> Any:
+        return OPS["bitwise_left_shift"](other, self)
+
+    def __rshift__(self, other: Any) -> Any:
+        return OPS["bitwise_right_shift"](self, other)
+
+    def __rrshift__(self, other: Any) -> Any:
+        return OPS["bitwise_right_shift"](other, self)
+
+    def __pos__(self) -> Any:
+        return PUBLIC["gt"]["positive"](self)
 
     def __neg__(self) -> Any:
         return OPS["neg"](self)

@@ -34,24 +34,28 @@ from graphtorch.ir.types import DType, int64
 _INFIX = {fn: f"({{0}} {symbol} {{1}})" for fn, symbol in INFIX.items()}
 _COMPARE = {fn: _INFIX[fn] for fn in COMPARE}
 _BITS = {fn: _INFIX[fn] for fn in ("and", "or", "xor")}
-_NP_SAME_NAME = "exp exp2 expm1 log log1p log2 sqrt sin cos tan tanh floor ceil trunc sinh cosh".split()
+_NP_SAME_NAME = "exp exp2 expm1 log log1p log2 log10 sqrt sin cos tan tanh floor ceil trunc sinh cosh".split()
+_NP_BINARY = {fn: f"_np.{fn}({{0}}, {{1}})" for fn in ("fmod", "hypot", "copysign")}
 _NP_UNARY = {
     **{fn: f"_np.{fn}({{0}})" for fn in _NP_SAME_NAME},
     "round": "_np.rint({0})", "asin": "_np.arcsin({0})", "acos": "_np.arccos({0})", "atan": "_np.arctan({0})",
+    "asinh": "_np.arcsinh({0})", "acosh": "_np.arccosh({0})", "atanh": "_np.arctanh({0})",
 }  # fmt: skip
 _SAME = dict.fromkeys(("floor", "ceil", "trunc", "round"), "{0}")
 
 # kind of dtype -> function -> template; integers of WRAPS get their dtype's range afterwards
 SCALAR: dict[str, dict[str, str]] = {
     "f": {
-        **_COMPARE, **{fn: _INFIX[fn] for fn in ("add", "sub", "mul", "div")}, **_NP_UNARY,
+        **_COMPARE, **{fn: _INFIX[fn] for fn in ("add", "sub", "mul", "div")}, **_NP_UNARY, **_NP_BINARY,
         "floordiv": "_np.floor_divide({0}, {1})", "mod": "_np.remainder({0}, {1})", "pow": "_np.power({0}, {1})",
         "atan2": "_np.arctan2({0}, {1})", "min": "_min({0}, {1})", "max": "_max({0}, {1})",
-        "neg": "(-{0})", "abs": "abs({0})", "erf": "_erf({0})", "not": "({0} == 0)",
+        "neg": "(-{0})", "abs": "abs({0})", "not": "({0} == 0)",
+        "erf": "_erf({0})", "erfc": "_erfc({0})", "erfinv": "_erfinv({0})",
     },
     "i": {
         **_COMPARE, **_BITS, **_SAME, **{fn: _INFIX[fn] for fn in ("add", "sub", "mul", "shl", "shr")},
-        "floordiv": "_int_floordiv({0}, {1})", "mod": "_int_mod({0}, {1})", "pow": "_int_pow({0}, {1})",
+        "floordiv": "_int_floordiv({0}, {1})", "mod": "_int_mod({0}, {1})", "div": "_int_div({0}, {1})",
+        "fmod": "_int_fmod({0}, {1})", "pow": "_int_pow({0}, {1})",
         "min": "_min({0}, {1})", "max": "_max({0}, {1})", "neg": "(-{0})", "abs": "abs({0})", "not": "(~{0})",
     },
     "b": {
@@ -60,18 +64,19 @@ SCALAR: dict[str, dict[str, str]] = {
     },
 }  # fmt: skip
 SCALAR["u"] = SCALAR["i"]
-WRAPS = frozenset("add sub mul shl pow neg abs not floordiv".split())
+WRAPS = frozenset("add sub mul shl pow neg abs not floordiv div".split())
 
 _NP_VECTOR = {
-    **_INFIX, **_NP_UNARY, "floordiv": "_np.floor_divide({0}, {1})", "mod": "_np.remainder({0}, {1})",
+    **_INFIX, **_NP_UNARY, **_NP_BINARY, "floordiv": "_np.floor_divide({0}, {1})", "mod": "_np.remainder({0}, {1})",
     "pow": "_np.power({0}, {1})", "atan2": "_np.arctan2({0}, {1})", "min": "_np.minimum({0}, {1})",
-    "max": "_np.maximum({0}, {1})", "neg": "(-{0})", "abs": "_np.abs({0})", "erf": "_vector_erf({0})",
+    "max": "_np.maximum({0}, {1})", "neg": "(-{0})", "abs": "_np.abs({0})",
+    "erf": "_vector_erf({0})", "erfc": "_vector_erfc({0})", "erfinv": "_vector_erfinv({0})",
     "zip_low": "_zip({0}, {1}, 0)", "zip_high": "_zip({0}, {1}, 1)",
 }  # fmt: skip
 VECTOR: dict[str, dict[str, str]] = {
     "f": {**_NP_VECTOR, "not": "({0} == 0)"},
-    "i": {**_NP_VECTOR, **_SAME, "not": "(~{0})"},
-    "u": {**_NP_VECTOR, **_SAME, "not": "(~{0})"},
+    "i": {**_NP_VECTOR, **_SAME, "not": "(~{0})", "div": "_vector_int_div({0}, {1})"},
+    "u": {**_NP_VECTOR, **_SAME, "not": "(~{0})", "div": "_vector_int_div({0}, {1})"},
     "b": {**_NP_VECTOR, **_SAME, "not": "(~{0})", "add": "({0} | {1})", "mul": "({0} & {1})", "abs": "{0}"},
 }
 

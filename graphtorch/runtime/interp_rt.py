@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.ir.ops.error_function import erfinv_float64
 from graphtorch.ir.types import BY_SHORT
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -71,6 +72,19 @@ def int_mod(a: int, b: int) -> int:
     return a % b if b else 0
 
 
+def int_div(a: int, b: int) -> int:
+    """Towards zero."""
+    return (abs(a) // abs(b)) * (1 if (a < 0) == (b < 0) else -1) if b else 0
+
+
+def int_fmod(a: int, b: int) -> int:
+    return a - int_div(a, b) * b if b else 0
+
+
+def vector_int_div(a: Array, b: Array) -> Array:
+    return np.asarray(np.floor_divide(a - np.fmod(a, b), b))
+
+
 def int_pow(a: int, b: int) -> int:
     """a**b; a negative power of an integer is its truncation, as in C."""
     if b >= 0:
@@ -84,6 +98,22 @@ def erf(x: Any) -> Any:
 
 def vector_erf(x: Array) -> Array:
     return np.array([math.erf(v) for v in x], x.dtype)
+
+
+def vector_erfc(x: Array) -> Array:
+    return np.array([math.erfc(v) for v in x], x.dtype)
+
+
+def erfc(x: Any) -> Any:
+    return type(x)(math.erfc(x))
+
+
+def vector_erfinv(x: Array) -> Array:
+    return np.asarray(erfinv_float64(x.astype(np.float64))).astype(x.dtype)
+
+
+def erfinv(x: Any) -> Any:
+    return type(x)(erfinv_float64(np.float64(x)))
 
 
 def zip_halves(a: Array, b: Array, half: int) -> Array:
@@ -157,6 +187,8 @@ def run_block(program: Callable[..., Generator[int]], extents: Sequence[int], re
 HELPERS: dict[str, Any] = {
     "_np": np, "_checked": checked, "_claimed": claimed, "_max": maximum, "_min": minimum, "_both": both,
     "_int_floordiv": int_floordiv, "_int_mod": int_mod, "_int_pow": int_pow, "_erf": erf,
+    "_int_div": int_div, "_int_fmod": int_fmod, "_vector_int_div": vector_int_div, "_erfc": erfc,
+    "_vector_erfc": vector_erfc, "_erfinv": erfinv, "_vector_erfinv": vector_erfinv,
     "_vector_erf": vector_erf, "_to_int": to_int, "_fresh": fresh, "_vector_load": vector_load,
     "_vector_store": vector_store, "_zip": zip_halves, "_span": span, "_run_block": run_block,
     **{f"_{short}": d.np.type for short, d in BY_SHORT.items()},

@@ -13,7 +13,8 @@ from graphtorch.codegen import target
 from graphtorch.codegen.kernel_ir import Alloc, has_parallel_loop, walk
 from graphtorch.ir.graph import Builder, Graph, Param
 from graphtorch.ir.op import OPS, PUBLIC
-from graphtorch.ir.ops.functions import relu, tanh
+from graphtorch.ir.ops.functions import relu
+from graphtorch.ir.ops.trigonometry import tanh
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE
 from graphtorch.ir.types import TensorType, dtype_from_name

@@ -95,6 +95,12 @@ def test_all_of_float32(name: str) -> None:
         ("atan", [0.0, -0.0], [0.0, -0.0]),
         ("sinh", [math.inf, -math.inf, -0.0, 800], [math.inf, -math.inf, -0.0, math.inf]),
         ("cosh", [math.inf, -math.inf, 0.0], [math.inf, math.inf, 1]),
+        ("log10", [0.0, 1000, 0.01, math.inf, -1, 1], [-math.inf, 3, -2, math.inf, math.nan, 0.0]),
+        ("asinh", [math.inf, -math.inf, 0.0, -0.0, 1e-40], [math.inf, -math.inf, 0.0, -0.0, 1e-40]),
+        ("acosh", [math.inf, -math.inf, 1, 0.5, -2], [math.inf, math.nan, 0.0, math.nan, math.nan]),
+        ("atanh", [1, -1, 2, 0.0, -0.0, 1e-40], [math.inf, -math.inf, math.nan, 0.0, -0.0, 1e-40]),
+        ("erfc", [math.inf, -math.inf, 0.0, -0.0, 30, -30], [0.0, 2, 1, 1, 0.0, 2]),
+        ("erfinv", [1, -1, 2, 0.0, -0.0, -math.inf], [math.inf, -math.inf, math.nan, 0.0, -0.0, math.nan]),
     ],
 )
 def test_special_values(name: str, dtype: Any, x: list[float], want: list[float]) -> None:

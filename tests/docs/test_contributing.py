@@ -54,16 +54,40 @@ def run_tests(directory: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_the_op(copy: Path) -> None:
-    functions = copy / "graphtorch/ir/ops/functions.py"
-    functions.write_text(functions.read_text(encoding="utf-8") + "\n\n" + block("class Expm1"), encoding="utf-8")
-    for row in (block(", unary())"), block("**alike(")):
-        edit(copy / "tests/ops/samples.py", row.replace('"expm1", ', ""), row)
-    table = "FORMULAS: dict[str, Callable[..., Any]] = {\n"
-    edit(copy / "tests/ops/formulas.py", table, table + block("math.expm1"))
-    run_tests(copy, "tests/ops/test_meta.py", "--update-golden")
-    assert indented("DTypeError GT203 in expm1") in (copy / "tests/golden/ops/refused.txt").read_text(encoding="utf-8")
-    assert "passed" in run_tests(copy, "tests/ops", "-k", "expm1 or test_meta or formula")
+def test_the_op() -> None:
+    """It stands as the page shows it."""
+    for file, shown in {
+        "graphtorch/ir/ops/functions.py": [block("class Expm1")],
+        "tests/ops/samples.py": [block('"expm1": unary()'), block('"expm1": [([t(2')],
+        "tests/ops/formulas.py": [block("math.expm1")],
+        "tests/golden/ops/refused.txt": [indented("DTypeError GT203 in expm1")],
+    }.items():
+        text = (ROOT / file).read_text(encoding="utf-8")
+        assert all(part in text for part in shown), file
+
+
+def test_the_row(tmp_path: Path) -> None:
+    imports = """
+import numpy as np
+import pytest
+from graphtorch.ir.types import int64
+from tests.ops import test_public
+from tests.ops.public.table import ROWS, call, refuse, row, smooth
+from tests.ops.samples import array, special
+
+ROWS.clear()
+"""
+    tests = """
+ROW = ROWS["gt.expm1"]
+
+
+@pytest.mark.parametrize("call", ROW.calls)
+def test_it(call):
+    test_public.test_eager_is_the_formula(ROW, call)
+    test_public.test_refusals("gt.expm1")
+"""
+    (tmp_path / "test_row.py").write_text(imports + block('"gt.expm1"') + tests, encoding="utf-8")
+    assert "3 passed" in run_tests(ROOT, str(tmp_path / "test_row.py"))
 
 
 def test_the_pass(copy: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -64,6 +65,57 @@ def power(a: float, b: float) -> float:
         if a == 0:
             return math.copysign(math.inf, a) if b % 2 == 1 else math.inf
         return math.nan
+
+
+def logarithm(x: float) -> float:
+    return guarded(math.log, 0.0, -math.inf)(x)
+
+
+def whole(function: Callable[[float], int]) -> Callable[[Any], Any]:
+    """Rounding, with the sign of a zero; what is not finite, and integers, stay."""
+    return lambda x: math.copysign(function(x), x) if isinstance(x, float) and math.isfinite(x) else x
+
+
+def inverse_erf(x: float) -> float:
+    """By bisection."""
+    a = abs(x)
+    if not a < 1:
+        return math.copysign(math.inf, x) if a == 1 else math.nan
+    low, high = 0.0, 6.0
+    for _ in range(1100 if a < 1e-3 else 80):
+        y = (low + high) / 2
+        low, high = (y, high) if (math.erfc(y) > 1 - a if a > 0.5 else math.erf(y) < a) else (low, y)
+    return math.copysign(high if a else 0.0, x)
+
+
+def add_exponentials(a: float, b: float, base: float) -> float:
+    if math.isnan(a) or math.isnan(b) or a == b == -math.inf:
+        return a + b
+    high = max(a, b)
+    return high if math.isinf(high) else high + math.log1p(math.exp(base * (min(a, b) - high))) / base
+
+
+def parted(a: Any, b: Any, floors: bool) -> tuple[Any, Any]:
+    """(quotient, remainder) of a division towards minus infinity, or towards zero; exactly."""
+    if isinstance(a, int) or (math.isfinite(a) and math.isfinite(b) and b):
+        exact = Fraction(a) / Fraction(b)
+        n = math.floor(exact) if floors else int(exact)
+        rest = Fraction(a) - n * Fraction(b)
+        if isinstance(a, int):
+            return n, int(rest)
+        quotient = divide(a, b)
+        try:
+            count = float(n)
+        except OverflowError:
+            count = math.inf
+        return math.copysign(count, quotient), math.copysign(float(rest), a if rest == 0 else float(rest))
+    quotient = divide(a, b) if not (math.isinf(b) and math.isfinite(a)) else math.copysign(0.0, a) * math.copysign(1, b)
+    if b and math.isfinite(a) and math.isinf(b):
+        wraps = floors and a != 0 and (a < 0) != (b < 0)
+        return (-1.0 if wraps else quotient), (b if wraps else a)
+    if b == 0 or not floors:
+        return quotient, math.nan
+    return math.nan, math.nan
 
 
 def pick(better: Callable[[Any, Any], bool]) -> Callable[[Any, Any], Any]:
@@ -480,6 +532,45 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "tanh": per_element(guarded(math.tanh)),
     "sigmoid": per_element(lambda x: 1 / (1 + guarded(math.exp)(-x))),
     "erf": per_element(guarded(math.erf)),
+    "exp2": per_element(guarded(lambda x: math.pow(2, x))),
+    "expm1": per_element(guarded(math.expm1)),
+    "log2": per_element(guarded(math.log2, 0.0, -math.inf)),
+    "log10": per_element(guarded(math.log10, 0.0, -math.inf)),
+    "logit": per_element(lambda x: logarithm(divide(x, 1 - x))),
+    "tan": per_element(guarded(math.tan)),
+    "asin": per_element(guarded(math.asin)),
+    "acos": per_element(guarded(math.acos)),
+    "atan": per_element(math.atan),
+    "sinh": per_element(lambda x: math.copysign(guarded(math.sinh)(abs(x)), x)),
+    "cosh": per_element(guarded(math.cosh)),
+    "asinh": per_element(math.asinh),
+    "acosh": per_element(guarded(math.acosh)),
+    "atanh": per_element(
+        lambda x: math.copysign(guarded(math.atanh)(x), x) if abs(x) != 1 else math.copysign(math.inf, x)
+    ),
+    "erfc": per_element(guarded(math.erfc)),
+    "erfinv": per_element(inverse_erf),
+    **{
+        n: per_element(whole(f))
+        for n, f in {"floor": math.floor, "ceil": math.ceil, "trunc": int, "round": round}.items()
+    },
+    "signbit": logical(lambda x: math.copysign(1, x) < 0),
+    "atan2": per_element(math.atan2),
+    "hypot": per_element(math.hypot),
+    "xlogy": per_element(lambda a, b: 0.0 if a == 0 and b == b else a * logarithm(b)),
+    "logaddexp": per_element(lambda a, b: add_exponentials(a, b, 1.0)),
+    "logaddexp2": per_element(lambda a, b: add_exponentials(a, b, math.log(2))),
+    "copysign": per_element(math.copysign),
+    "fmod": per_element(lambda a, b: parted(a, b, False)[1]),
+    "remainder": per_element(lambda a, b: parted(a, b, True)[1]),
+    "floor_divide": per_element(lambda a, b: parted(a, b, True)[0]),
+    "trunc_divide": per_element(lambda a, b: parted(a, b, False)[0]),
+    "bitwise_and": per_element(lambda a, b: a & b),
+    "bitwise_or": per_element(lambda a, b: a | b),
+    "bitwise_xor": per_element(lambda a, b: a ^ b),
+    "bitwise_left_shift": per_element(lambda a, b: ((a << b if 0 <= b < 64 else 0) + 2**63) % 2**64 - 2**63),
+    "bitwise_right_shift": per_element(lambda a, b: a >> (b if b >= 0 else 64)),
+    "lerp": per_element(lambda a, b, w: a + w * (b - a) if abs(w) < 0.5 else b - (b - a) * (1 - w)),
     "silu": per_element(lambda x: x / (1 + guarded(math.exp)(-x)) if x != -math.inf else math.nan),
     "gelu": gelu,
     "logsigmoid": per_element(logsigmoid),

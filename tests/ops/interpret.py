@@ -30,6 +30,7 @@ from graphtorch.ir.expr import (
     Var,
     compute,
 )
+from graphtorch.ir.ops.error_function import erfinv_float64
 from graphtorch.ir.types import dtype_from_name, int64
 
 Env = dict[Var, Any]
@@ -40,15 +41,26 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "log": np.log, "log1p": np.log1p, "log2": np.log2, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "tan": np.tan,
     "tanh": np.tanh, "erf": lambda x: type(x)(math.erf(x)), "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc,
     "round": np.round, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "log10": np.log10,
+    "erfc": lambda x: type(x)(math.erfc(x)), "erfinv": lambda x: type(x)(erfinv_float64(np.float64(x))),
 }  # fmt: skip
 # numpy's power of scalars takes a short cut through sqrt, which is nan for (-inf) ** 0.5; that of arrays does not
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "floordiv": np.floor_divide,
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": lambda a, b: divided(a, b), "floordiv": np.floor_divide,
     "mod": np.mod, "min": np.minimum, "max": np.maximum, "and": np.bitwise_and,
     "pow": lambda a, b: np.power(np.array([a]), [b])[0],
     "or": np.bitwise_or, "xor": np.bitwise_xor, "shl": np.left_shift, "shr": np.right_shift, "atan2": np.arctan2,
+    "fmod": np.fmod, "hypot": np.hypot, "copysign": np.copysign,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
 }  # fmt: skip
+
+
+def divided(a: Any, b: Any) -> Any:
+    """Towards zero where they are integers."""
+    if a.dtype.kind == "f":
+        return np.divide(a, b)
+    sign = 1 if (a < 0) == (b < 0) else -1
+    return np.asarray(sign * (abs(int(a)) // abs(int(b)))).astype(a.dtype)[()] if b else b
 
 
 def evaluate_expr(e: Expr, env: Env, memory: Memory | None = None) -> Any:

@@ -239,6 +239,42 @@ def powers() -> Iterator[Sample]:
     yield Sample((array(0, 3), array(0, 3)), smooth=True)
 
 
+def quotients() -> Iterator[Sample]:
+    """Floats of both signs; integers, but no divisor that is 0, and the least by -1."""
+    yield Sample((array(7, 17, low=-9.1, high=9), strided(7, 17, low=0.31, high=3)), smooth=True)
+    yield Sample(
+        (strided(2, 3, 5, dtype=float64, low=-9.1, high=9), array(2, 3, 5, dtype=float64, low=-3.1, high=-0.3))
+    )
+    yield Sample((array(dtype=float64, low=-9.1, high=9), array(dtype=float64, low=0.3)), smooth=True)
+    yield Sample((array(3, 0), array(3, 0)), smooth=True)
+    yield Sample((np.array([1e30, -7e37, 6e-39, 1.0], np.float32), np.array([7e-39, 0.3, 1e-45, 0.3], np.float32)))
+    yield from (Sample(special_pairs(d)) for d in FLOATS)
+    for d in INTS:
+        a, b = array(65, dtype=d), array(65, dtype=d)[::-1]
+        yield Sample((a, np.where(b == 0, 7, b).astype(d.np)))
+        least = np.full(9, np.iinfo(d.np).min, d.np)
+        yield Sample((least, np.array([1, 2, 3, 5, 7, 11, 100, 127, -1 if d.kind == "i" else 1]).astype(d.np)))
+
+
+def bits() -> Iterator[Sample]:
+    yield from (Sample((array(33, dtype=d), strided(33, dtype=d))) for d in (*INTS, bool_))
+
+
+def shifts() -> Iterator[Sample]:
+    """Counts below 0 and beyond the bits, too."""
+    for d in INTS:
+        counts = np.arange(-3, 70) if d.kind == "i" else np.arange(73)
+        yield Sample((array(73, dtype=d), counts.astype(d.np)))
+
+
+def lerps() -> Iterator[Sample]:
+    yield Sample((array(7, 17), strided(7, 17, low=-1), array(7, 17, low=-0.3, high=1.4)), smooth=True)
+    yield Sample((array(dtype=float64), array(dtype=float64, low=1), array(dtype=float64)), smooth=True)
+    yield Sample((array(0, 3), array(0, 3), array(0, 3)), smooth=True)
+    yield Sample((*special_pairs(), np.full((10, 10), 0.25, np.float32)))
+    yield Sample((*special_pairs(float64), np.full((10, 10), 0.75)))
+
+
 def cats() -> Iterator[Sample]:
     yield Sample((array(2, 3), strided(5, 3), array(1, 3)), {"dim": 0}, smooth=True)
     yield Sample((strided(2, 3, 5), array(2, 1, 5), array(2, 0, 5)), {"dim": 1}, smooth=True)
@@ -438,6 +474,20 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "elu": elus,
     "check_range": ranges,
     "binary_cross_entropy": probabilities,
+    "expm1": unary(),
+    **dict.fromkeys(("exp2", "sinh", "cosh", "asinh", "erfc"), unary()),
+    **dict.fromkeys(("log2", "log10"), unary(low=0.3, high=3)),
+    **dict.fromkeys(("tan", "asin", "acos", "atan", "atanh", "erfinv"), unary(low=-0.93, high=0.97)),
+    "acosh": unary(low=1.2, high=4),
+    "logit": unary(low=0.1, high=0.9),
+    **dict.fromkeys(("floor", "ceil", "trunc", "round"), unary(low=-2.93, high=3.04, kinds="fiu")),
+    "signbit": unary(kinds="fiub"),
+    **dict.fromkeys(("atan2", "hypot", "xlogy"), binary(low=0.3, high=3, kinds="")),
+    **dict.fromkeys(("logaddexp", "logaddexp2", "copysign"), binary(low=-1.97, high=2.04, kinds="")),
+    **dict.fromkeys(("fmod", "remainder", "floor_divide", "trunc_divide"), quotients),
+    **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), bits),
+    **dict.fromkeys(("bitwise_left_shift", "bitwise_right_shift"), shifts),
+    "lerp": lerps,
     "gelu": gelus,
     **dict.fromkeys(("log", "sqrt", "rsqrt"), unary(low=0.3, high=3)),
     "log1p": unary(low=-0.6),
@@ -520,6 +570,7 @@ CANNOT_FAIL = {
     "clone": "any tensor will do",
     "sign": "every dtype has a sign",
     "logical_not": "every dtype has a truth value",
+    "signbit": "every dtype has a sign",
 }
 
 
@@ -551,14 +602,25 @@ REFUSED: dict[str, list[Refused]] = {
         ([], {"value": 2**64, "dtype": int64}),
     ],
     "cast": [([t(2)], {"dtype": uint32})],
-    **alike(("neg", "abs", "relu"), [([t(2, dtype=bool_)], {})]),
+    **alike(("neg", "abs", "relu", "floor", "ceil", "trunc", "round"), [([t(2, dtype=bool_)], {})]),
     **alike(
-        ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf"),
+        ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "exp2",
+         "log2", "log10", "logit", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfc", "erfinv"),
         [([t(2, dtype=int32)], {})],
     ),
+    "expm1": [([t(2, dtype=int32)], {})],
     **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite"), [_SHAPES, _DTYPES]),
     **alike(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
-    "div": [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
+    **alike(
+        ("div", "atan2", "hypot", "logaddexp", "logaddexp2", "xlogy", "copysign"),
+        [_SHAPES, _DTYPES, ([t(2, dtype=int16)] * 2, {})],
+    ),
+    **alike(
+        ("fmod", "remainder", "floor_divide", "trunc_divide", "bitwise_left_shift", "bitwise_right_shift"),
+        [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})],
+    ),
+    **alike(("bitwise_and", "bitwise_or", "bitwise_xor"), [_SHAPES, ([t(2, 3)] * 2, {})]),
+    "lerp": [([t(2, 3), t(2, 3), t(3, 2)], {}), ([t(2, dtype=int64)] * 3, {})],
     **alike(("logical_and", "logical_or"), [_SHAPES, ([t(2, 3)] * 2, {})]),
     "where": [
         ([t(2), t(2), t(2)], {}), ([t(3, dtype=bool_), t(2), t(2)], {}),

@@ -18,7 +18,7 @@ OVERWRITE = "overwrite"
 DIFFERENTIABLE = [name for name in SAMPLES if not OPS[name].nondifferentiable and name != OVERWRITE]
 SMOOTH = [p for p in cases() if p.values[0] in DIFFERENTIABLE and p.values[1].smooth]
 #: the second derivative is 0, or that of the same formula as another op's
-FLAT = {"cast", "sign"}
+FLAT = {"cast", "sign", "floor", "ceil", "trunc", "round", "floor_divide", "trunc_divide"}
 #: its gradient has none
 ONCE = {"ctc_loss"}
 

@@ -83,9 +83,9 @@ def test_sizes_by_another_name() -> None:
 
 def test_an_argument_that_an_op_does_not_have() -> None:
     with pytest.raises(ArgumentTypeError) as error:
-        gt.div(gt.ones(2), gt.ones(2), rounding_mode="floor")
+        gt.mul(gt.ones(2), gt.ones(2), rounding_mode="floor")
     lines = str(error.value).splitlines()
-    assert lines[0] == "ArgumentTypeError GT301 in div: got an unexpected keyword argument 'rounding_mode'"
-    assert lines[-1] == "  expected div(input, other)"
+    assert lines[0] == "ArgumentTypeError GT301 in mul: got an unexpected keyword argument 'rounding_mode'"
+    assert lines[-1] == "  expected mul(input, other)"
     with pytest.raises(ArgumentTypeError, match="in exp: missing a required argument: 'input'"):
         gt.exp()

@@ -7,7 +7,7 @@ has it, and a product and a sum elsewhere (LLVM would call libm); `two_product` 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -234,47 +234,14 @@ def sqrt(x: Lanes) -> Lanes:
     return Lanes(x.place, x.kind, x.place.call("sqrt", x.kind, x.value))
 
 
+def truncated(x: Lanes) -> Lanes:
+    """Towards zero."""
+    return Lanes(x.place, x.kind, x.place.call("trunc", x.kind, x.value))
+
+
 def signed(x: Lanes, like: Lanes) -> Lanes:
     """``x``, whose sign bit is 0 (or whose sign is to change where it is not), with the sign of ``like``."""
     return (x.bits ^ (like.bits & x.format.sign)).floats
-
-
-def rarely(condition: Lanes, usual: tuple[Lanes, ...], compute: Callable[[], tuple[Lanes, ...]]) -> tuple[Lanes, ...]:
-    """``compute()`` in lanes with the condition, ``usual`` in the others; the code is skipped where no lane has it."""
-    place, b = condition.place, condition.place.b
-    mask = condition.value
-    if place.lanes > 1:
-        whole = ll.integer(place.lanes)
-        mask = b.compare("icmp ne", b.convert("bitcast", mask, whole), ll.Constant(whole, 0))
-    head, rare, after = b.block, b.function.block("rare"), b.function.block("after")
-    b.branch_if(mask, rare, after)
-    b.block = rare
-    found = [select(condition, x, y) for x, y in zip(compute(), usual, strict=True)]
-    tail = b.block
-    b.branch(after)
-    b.block = after
-    merged = []
-    for x, y in zip(found, usual, strict=True):
-        phi = b.phi(place.type_of(x.kind))
-        phi.add(x.value, tail)
-        phi.add(y.value, head)
-        merged.append(Lanes(place, x.kind, phi))
-    return tuple(merged)
-
-
-def looked_up(name: str, table: Sequence[float], at: Lanes) -> Lanes:
-    """``table[at]`` lane by lane; the table is a constant ``name`` of the module."""
-    place, b, whole = at.place, at.place.b, F64.whole
-    numbers = [ll.Constant(F64.kind, x) for x in table]
-    memory = place.module.constant(name, ll.Constant(ll.array(F64.kind, len(table)), numbers))
-    zero = ll.Constant(whole, 0)
-    if place.lanes == 1:
-        return Lanes(place, F64.kind, b.load(b.gep(memory, zero, at.value, inbounds=True)))
-    out: Any = ll.poison(place.type_of(F64.kind))
-    for lane in range(place.lanes):
-        index = b.extract(at.value, lane)
-        out = b.insert(out, b.load(b.gep(memory, zero, index, inbounds=True)), lane)
-    return Lanes(place, F64.kind, out)
 
 
 def polynomial(x: Lanes, coefficients: Sequence[float]) -> Lanes:

@@ -29,18 +29,18 @@ _LEAST = {32: -18.0, 64: -38.0}
 
 def scaled(x: Lanes, factor: float, bias: int) -> tuple[Lanes, Lanes]:
     """(n, the number with n + bias in its exponent's place), n the integer next to x * factor."""
-    n, exponent = _integer(x, factor, bias)
+    n, exponent = integer(x, factor, bias)
     return n, (exponent << x.format.mantissa).floats
 
 
-def _integer(x: Lanes, factor: float, added: int) -> tuple[Lanes, Lanes]:
+def integer(x: Lanes, factor: float, added: int) -> tuple[Lanes, Lanes]:
     """(n, integers whose last bits are n + added), n the integer next to x * factor."""
     magic = x.format.magic + added
     shifted = fma(x, factor, magic)
     return shifted - magic, shifted.bits
 
 
-def _times_power(p: Lanes, doubled: Lanes) -> Lanes:
+def times_power(p: Lanes, doubled: Lanes) -> Lanes:
     """p * 2**n, where the last bits of ``doubled`` are n + 2 bias.
 
     By two factors of half the exponent each: neither overflows, and a subnormal result is rounded once, at the end.
@@ -54,10 +54,10 @@ def exp(x: Lanes) -> Lanes:
     f = x.format
     least, most = _EXP_RANGE[f.bits]
     x = at_least(at_most(x, most), least)
-    n, exponent = _integer(x, C.LOG2E[64][0], 2 * f.bias)
+    n, exponent = integer(x, C.LOG2E[64][0], 2 * f.bias)
     high, low = C.LN2[f.bits]
     r = fma(n, -low, fma(n, -high, x))
-    return _times_power(polynomial(r, (1.0, 1.0, *C.EXP[f.bits])), exponent)
+    return times_power(polynomial(r, (1.0, 1.0, *C.EXP[f.bits])), exponent)
 
 
 def exp2(x: Lanes) -> Lanes:
@@ -67,9 +67,9 @@ def exp2(x: Lanes) -> Lanes:
 
 def exp2_of(x: Lanes, low: Lanes | None = None) -> Lanes:
     """2**(x + low), for x not far out of the range of results. The remainder of x is exact."""
-    n, exponent = _integer(x, 1.0, 2 * x.format.bias)
+    n, exponent = integer(x, 1.0, 2 * x.format.bias)
     r = x - n if low is None else (x - n) + low
-    return _times_power(polynomial(r, (1.0, *C.EXP2[x.format.bits])), exponent)
+    return times_power(polynomial(r, (1.0, *C.EXP2[x.format.bits])), exponent)
 
 
 def expm1(x: Lanes) -> Lanes:

@@ -90,3 +90,13 @@ def log1p(x: Lanes) -> Lanes:
     scale = ((k & -(1 << f.mantissa)) + one).floats
     rest_of = fma(scale, x, -(4.0 - scale)) * 0.25
     return in_domain(_with_exponent(-exponent(k), rest_of), x, -1.0)
+
+
+def log10(x: Lanes) -> Lanes:
+    """As log2; and log10 2 in two parts, of which the first, times any exponent, is exact."""
+    e, m = split(x)
+    f = m - 1.0
+    high, low = C.LOG10E[f.format.bits]
+    y = fma(f, high, fma(f, low, rest(f) * high))
+    high, low = C.LOG10_2[f.format.bits]
+    return in_domain(fma(e, high, fma(e, low, y)), x)

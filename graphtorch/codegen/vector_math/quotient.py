@@ -8,7 +8,8 @@ Zen 3, these five instructions two.
 
 from __future__ import annotations
 
-from graphtorch.codegen.vector_math.base import Lanes, absolute, fma, rarely, select
+from graphtorch.codegen.vector_math.base import Lanes, absolute, fma, select
+from graphtorch.codegen.vector_math.control import rarely
 
 
 def quotient(x: Lanes, d: Lanes) -> Lanes:

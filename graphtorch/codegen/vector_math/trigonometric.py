@@ -17,11 +17,10 @@ from graphtorch.codegen.vector_math.base import (
     Lanes,
     absolute,
     fma,
-    looked_up,
     polynomial,
-    rarely,
     select,
 )
+from graphtorch.codegen.vector_math.control import looked_up, rarely
 from graphtorch.codegen.vector_math.pairs import fast_two_sum, two_product, two_sum
 from graphtorch.codegen.vector_math.turns import STEP, TURNS
 

@@ -13,13 +13,18 @@ from collections.abc import Callable
 from graphtorch.ir.types import LOW_PRECISION, DType, bool_, float32, int64, scalar_dtype
 
 UNARY = frozenset(
-    "neg not abs exp exp2 expm1 log log1p log2 sqrt sin cos tan tanh erf floor ceil trunc round "
-    "asin acos atan sinh cosh".split()
+    "neg not abs exp exp2 expm1 log log1p log2 log10 sqrt sin cos tan tanh erf erfc erfinv floor ceil trunc round "
+    "asin acos atan sinh cosh asinh acosh atanh".split()
 )
 COMPARE = frozenset("lt le gt ge eq ne".split())
 #: of two vectors: the lanes of their low halves in turn (a0, b0, a1, b1, ...), and those of their high halves
 ZIPS = frozenset(["zip_low", "zip_high"])
-BINARY = frozenset("add sub mul div floordiv mod min max pow and or xor shl shr atan2".split()) | COMPARE | ZIPS
+#: `div` and `fmod` of integers round towards zero, `floordiv` and `mod` towards minus infinity; by 0 all give 0
+BINARY = (
+    frozenset("add sub mul div floordiv mod fmod min max pow and or xor shl shr atan2 hypot copysign".split())
+    | COMPARE
+    | ZIPS
+)
 
 
 class Expr:

@@ -18,8 +18,10 @@ from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, register
 from graphtorch.ir.ops.common import aval_of, require_float
 from graphtorch.ir.ops.elementwise import Array, Unary
-from graphtorch.ir.ops.functions import erf, exp, sigmoid, tanh
+from graphtorch.ir.ops.error_function import erf
+from graphtorch.ir.ops.functions import exp, sigmoid
 from graphtorch.ir.ops.logic import where
+from graphtorch.ir.ops.trigonometry import tanh
 from graphtorch.ir.types import TensorType
 
 #: of the approximation with tanh

@@ -1,22 +1,31 @@
-"""Arithmetic: signs, sums, products, powers, the greater and the smaller, and limits."""
+"""Arithmetic: signs, sums, products, quotients, the greater and the smaller, and limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from graphtorch.ir import expr
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.op import composite, register
+from graphtorch.ir.ops import division
 from graphtorch.ir.ops.casts import detach
-from graphtorch.ir.ops.common import broadcast, dtype_of, fitting, is_handle, lift, result_dtype, shape_of, to_dtype
+from graphtorch.ir.ops.common import (
+    aval_of,
+    broadcast,
+    dtype_of,
+    fitting,
+    is_handle,
+    lift,
+    result_dtype,
+    shape_of,
+    to_dtype,
+)
 from graphtorch.ir.ops.elementwise import Array, Binary, Unary
-from graphtorch.ir.ops.functions import log, rsqrt, sqrt
-from graphtorch.ir.ops.logic import eq, ge, le, logical_and, where
-from graphtorch.ir.types import bool_, int64
+from graphtorch.ir.ops.logic import eq, ge, gt, le, lt, where
+from graphtorch.ir.types import bool_
 
 
 class Neg(Unary):
@@ -70,11 +79,28 @@ class Sign(Unary):
 sign = register(Sign())
 
 
+def _times(other: Any, alpha: Any, input: Any) -> Any:
+    """``other`` times the ``alpha`` of a sum with ``input``, in the dtype of the sum."""
+    if type(alpha) is int and alpha == 1:
+        return other
+    dtype = result_dtype(input, other)
+    check(
+        dtype.is_floating_point or not isinstance(alpha, float),
+        "GT304",
+        f"alpha={alpha!r} is not allowed for {dtype!r}",
+        "expected an int",
+        kind=ArgumentError,
+    )
+    return mul(to_dtype(lift(other, dtype), dtype), bool(alpha) if dtype == bool_ else alpha)
+
+
 class Add(Binary):
+    """input + alpha * other."""
+
     name = "add"
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
-        return self.unified(input, other if alpha == 1 else mul(other, alpha))
+        return self.unified(input, _times(other, alpha, input))
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -91,11 +117,17 @@ add = register(Add())
 
 
 class Sub(Binary):
+    """input - alpha * other; DTypeError GT203 where either is bool."""
+
     name = "sub"
     kinds = "fiu"
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
-        return self.unified(input, other if alpha == 1 else mul(other, alpha))
+        for x in (input, other):
+            is_bool = dtype_of(x) == bool_ if is_handle(x) else isinstance(x, bool)
+            facts = "expected numbers; ~x inverts a mask"
+            check(not is_bool, "GT203", "sub does not take graphtorch.bool", facts, kind=DTypeError)
+        return self.unified(input, _times(other, alpha, input))
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -106,6 +138,13 @@ class Sub(Binary):
 
 
 sub = register(Sub())
+
+
+@composite("gt", "Tensor")
+def rsub(input: Any, other: Any, *, alpha: int | float = 1) -> Any:
+    """other - alpha * input"""
+    aval_of(input)
+    return sub(other, input, alpha=alpha)
 
 
 class Mul(Binary):
@@ -126,11 +165,17 @@ mul = register(Mul())
 
 
 class Div(Binary):
-    """True division; integers are computed in float32."""
+    """True division; integers are computed in float32. With a ``rounding_mode``, "trunc" or "floor", the quotient is
+    made whole, and integers stay integers."""
 
     name = "div"
     to_float = True
     kinds = "f"
+
+    def __call__(self, *args: Any, rounding_mode: str | None = None, **kwargs: Any) -> Any:
+        if rounding_mode is None:
+            return super().__call__(*args, **kwargs)
+        return division.rounded(*args, **{"rounding_mode": rounding_mode, **kwargs})
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -143,79 +188,11 @@ class Div(Binary):
 div = register(Div())
 
 
-class Pow(Binary):
-    """input ** exponent. Of integers it wraps; to a negative exponent it is 0 unless the base is 1 or -1."""
-
-    name = "pow"
-    kinds = "fiu"
-
-    def __call__(self, input: Any, exponent: Any) -> Any:
-        if type(exponent) is float and abs(exponent) == 0.5:  # exact, where a power is not
-            return (sqrt if exponent > 0 else rsqrt)(input)
-        return super().__call__(input, exponent)
-
-    def prepare(self, input: Any, exponent: Any) -> Any:
-        fitting(exponent, result_dtype(input, exponent), "exponent")
-        operands, attrs = self.unified(input, exponent)
-        check(
-            isinstance(exponent, float) or is_handle(exponent) or exponent >= 0 or dtype_of(operands[0]).kind == "f",
-            "GT304",
-            f"exponent={exponent!r} is not allowed for integers",
-            "expected exponent >= 0; convert the base first with .to(graphtorch.float32)",
-            kind=ArgumentError,
-        )
-        return operands, attrs
-
-    def ref(self, a: Array, b: Array) -> Array:
-        with np.errstate(all="ignore"):
-            if a.dtype.kind != "i":
-                return np.power(a, b)
-            odd = np.where(a == -1, 1 - 2 * (b & 1), 0)
-            return np.where(b < 0, np.where(a == 1, 1, odd), np.power(a, np.maximum(b, 0))).astype(a.dtype)
-
-    def vjp(self, g: Any, y: Any, a: Any, b: Any) -> Any:
-        at_zero = where(eq(b, 0), 0, b * pow_(a, b - 1))
-        grows = where(logical_and(eq(a, 0), ge(b, 0)), 0, y * log(a))
-        return g * at_zero, g * grows
-
-    def scalar(self, a: Expr, b: Expr) -> Expr:
-        if a.dtype.kind != "f":
-            return _int_pow(a, b)
-        if isinstance(b, expr.Const) and b.value in _SHORT:
-            return _SHORT[b.value](a)
-        return expr.binary("pow", a, b)
-
-
-#: powers that products and quotients give to 2 ULP over the whole range
-_SHORT: dict[float, Callable[[Expr], Expr]] = {
-    1.0: lambda a: a,
-    2.0: lambda a: a * a,
-    3.0: lambda a: a * a * a,
-    4.0: lambda a: (a * a) * (a * a),
-    -1.0: lambda a: expr.const(1, a.dtype) / a,
-}
-
-
-def _int_pow(a: Expr, b: Expr) -> Expr:
-    """By squaring: a to the 1, 2, 4, ..., multiplied where the bit of b is set."""
-    one, signed = expr.const(1, a.dtype), a.dtype.kind == "i"
-    known = int(b.value) if isinstance(b, expr.Const) and b.value >= 0 else None
-    result: Expr = one
-    factor = a
-    for bit in range(8 * a.dtype.itemsize - signed if known is None else known.bit_length()):
-        factor = factor * factor if bit else a
-        if known is None:
-            is_set = expr.binary("and", expr.binary("shr", b, bit), one).ne(0)
-            result = expr.select(is_set, result * factor, result)
-        elif known >> bit & 1:
-            result = factor if result is one else result * factor
-    if known is not None or not signed:
-        return result
-    odd = expr.select(a.eq(-1), one - (b & one) * 2, expr.const(0, a.dtype))
-    return expr.select(b < 0, expr.select(a.eq(1), one, odd), result)
-
-
-pow_ = register(Pow())
+@composite("gt", "Tensor")
+def reciprocal(input: Any) -> Any:
+    """1 / input; integers are computed in float32."""
+    aval_of(input)
+    return div(1.0, input)
 
 
 class Maximum(Binary):
@@ -259,13 +236,6 @@ minimum = register(Minimum())
 
 
 @composite("gt", "Tensor")
-def square(input: Any) -> Any:
-    """The square of each element; bools are squared in int64."""
-    x = to_dtype(input, int64) if dtype_of(input) == bool_ else input
-    return mul(x, x)
-
-
-@composite("gt", "Tensor")
 def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     """Each element limited to [min, max]; either bound may be left out. max counts where min is greater.
 
@@ -281,5 +251,22 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     for name, bound in (("min", min), ("max", max)):
         if bound is not None:
             fitting(bound, result_dtype(input, bound), name)
-    out = input if min is None else where(ge(input, min), input, maximum(detach(input), min))
-    return out if max is None else where(le(out, max), out, minimum(detach(out), max))
+    out = input if min is None else where(ge(input, min), input, maximum(detach(input), _beyond(lt, input, min)))
+    return out if max is None else where(le(out, max), out, minimum(detach(out), _beyond(gt, out, max)))
+
+
+def _beyond(order: Any, x: Any, bound: Any) -> Any:
+    """A tensor ``bound``, with a gradient only where it counts: not where either is nan."""
+    return where(order(x, bound), bound, detach(bound)) if is_handle(bound) and bound.aval.dtype.kind == "f" else bound
+
+
+@composite("gt", "Tensor")
+def clamp_min(input: Any, min: Any) -> Any:
+    """Each element, or ``min`` where that is greater: `clamp` from one side."""
+    return clamp(input, min=min)
+
+
+@composite("gt", "Tensor")
+def clamp_max(input: Any, max: Any) -> Any:
+    """Each element, or ``max`` where that is smaller: `clamp` from one side."""
+    return clamp(input, max=max)

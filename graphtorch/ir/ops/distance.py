@@ -10,13 +10,14 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.arguments import above, flag, number
-from graphtorch.ir.ops.arithmetic import abs_, clamp, maximum, minimum, pow_, sign
+from graphtorch.ir.ops.arithmetic import abs_, clamp, maximum, minimum, sign
 from graphtorch.ir.ops.casts import detach, overwrite
 from graphtorch.ir.ops.common import aval_of, normalize_dim, require_float, shape_of, unify
 from graphtorch.ir.ops.functions import sqrt
 from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
+from graphtorch.ir.ops.power import pow_
 from graphtorch.ir.ops.reduce import amax, amin
 from graphtorch.ir.ops.reduce import sum as sum_
 

@@ -10,7 +10,9 @@ from graphtorch.ir.errors import DTypeError
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.common import (
+    aval_of,
     common_type,
+    is_handle,
     result_dtype,
     same_types,
     to_dtype,
@@ -41,6 +43,8 @@ class Elementwise(Op):
         found = common_type(args)
         if found is not None and (found.dtype.is_floating_point or not self.to_float):
             return args, {}
+        if not any(map(is_handle, args)):
+            aval_of(args[0])  # refuses it
         dtype = result_dtype(*args)
         if self.to_float and not dtype.is_floating_point:
             dtype = float32

@@ -1,4 +1,4 @@
-"""Functions of a real number, and activations."""
+"""Exponentials, logarithms, roots, and activations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphtorch.ir import expr
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.op import register
 from graphtorch.ir.ops.elementwise import Array, Unary
-from graphtorch.ir.ops.logic import where
+from graphtorch.ir.ops.logic import logical_and, where
 
 
 class FloatUnary(Unary):
@@ -37,6 +37,30 @@ class Exp(FloatUnary):
 exp = register(Exp())
 
 
+class Exp2(FloatUnary):
+    name = "exp2"
+    function = np.exp2
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return g * y * math.log(2)
+
+
+exp2 = register(Exp2())
+
+
+class Expm1(FloatUnary):
+    """exp(x) - 1, exact where x is small."""
+
+    name = "expm1"
+    function = np.expm1
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return g * (y + 1)
+
+
+expm1 = register(Expm1())
+
+
 class Log(FloatUnary):
     name = "log"
     function = np.log
@@ -57,6 +81,49 @@ class Log1p(FloatUnary):
 
 
 log1p = register(Log1p())
+
+
+class Log2(FloatUnary):
+    name = "log2"
+    function = np.log2
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return g / (x * math.log(2))
+
+
+log2 = register(Log2())
+
+
+class Log10(FloatUnary):
+    name = "log10"
+    function = np.log10
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        return g / (x * math.log(10))
+
+
+log10 = register(Log10())
+
+
+class Logit(FloatUnary):
+    """log(x / (1 - x)); the public function is in combining.py."""
+
+    name = "logit"
+    surface = ()
+
+    def ref(self, x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.log(x / (1 - x))
+
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        inside = logical_and(x >= 0, x <= 1)
+        return where(inside, g / (x * (1 - x)), math.nan)
+
+    def scalar(self, x: Expr) -> Expr:
+        return expr.unary("log", x / (expr.const(1, x.dtype) - x))
+
+
+logit_of = register(Logit())
 
 
 class Sqrt(FloatUnary):
@@ -87,40 +154,6 @@ class Rsqrt(FloatUnary):
 rsqrt = register(Rsqrt())
 
 
-class Sin(FloatUnary):
-    name = "sin"
-    function = np.sin
-
-    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
-        return g * cos(x)
-
-
-sin = register(Sin())
-
-
-class Cos(FloatUnary):
-    name = "cos"
-    function = np.cos
-
-    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
-        return -(g * sin(x))
-
-
-cos = register(Cos())
-
-
-class Tanh(FloatUnary):
-    name = "tanh"
-    surface = ("gt", "Tensor", "F")
-    function = np.tanh
-
-    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
-        return g * (1 - y * y)
-
-
-tanh = register(Tanh())
-
-
 class Sigmoid(FloatUnary):
     """1 / (1 + exp(-x)), with no overflow on either side."""
 
@@ -143,19 +176,6 @@ class Sigmoid(FloatUnary):
 
 
 sigmoid = register(Sigmoid())
-
-
-class Erf(FloatUnary):
-    name = "erf"
-
-    def ref(self, x: Array) -> Array:
-        return np.vectorize(math.erf, otypes=[np.float64])(x).astype(x.dtype) if x.size else x.copy()
-
-    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
-        return g * exp(-(x * x)) * (2 / math.sqrt(math.pi))
-
-
-erf = register(Erf())
 
 
 class Relu(Unary):

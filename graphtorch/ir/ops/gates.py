@@ -12,10 +12,11 @@ from graphtorch.ir.ops.activation import logsigmoid, mish_op
 from graphtorch.ir.ops.arguments import number, placed
 from graphtorch.ir.ops.arithmetic import abs_
 from graphtorch.ir.ops.common import aval_of, normalize_dim, require_float, shape_of
-from graphtorch.ir.ops.functions import sigmoid, tanh
+from graphtorch.ir.ops.functions import sigmoid
 from graphtorch.ir.ops.logic import where
 from graphtorch.ir.ops.reduce import softmax
 from graphtorch.ir.ops.shapes import narrow
+from graphtorch.ir.ops.trigonometry import tanh
 from graphtorch.ir.types import DType
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.arithmetic import abs_, pow_, sign
+from graphtorch.ir.ops.arithmetic import abs_, sign
 from graphtorch.ir.ops.casts import detach
 from graphtorch.ir.ops.common import aval_of, dtype_of, normalize_dims, require_float, shape_of, to_dtype
 from graphtorch.ir.ops.functions import exp, log, sqrt
 from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.ops.power import pow_
 from graphtorch.ir.ops.reduce import amax, amin
 from graphtorch.ir.ops.reduce import sum as sum_
 from graphtorch.ir.types import DType, float32

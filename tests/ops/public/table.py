@@ -115,7 +115,7 @@ def spread(a: Array) -> Array:
     if not a.ndim:
         return a
     wide = np.zeros(tuple(2 * n for n in reversed(a.shape)), a.dtype)
-    view = wide[tuple(slice(None, None, 2) for _ in a.shape)].transpose()
+    view = wide[(*(slice(None, None, 2) for _ in a.shape), ...)].transpose()
     view[...] = a
     return view  # type: ignore[no-any-return]
 
