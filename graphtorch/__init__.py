@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from graphtorch.frontend.construction import from_numpy, tensor
 from graphtorch.frontend.eager import EAGER as _EAGER
 from graphtorch.frontend.random import (
     Generator,
@@ -21,7 +22,7 @@ from graphtorch.frontend.random import (
     randn,
     randperm,
 )
-from graphtorch.frontend.tensor import Size, Tensor, from_numpy, install_methods, tensor
+from graphtorch.frontend.tensor import Size, Tensor, install_methods
 from graphtorch.ir import bind as _bind
 from graphtorch.ir import ops as _ops  # noqa: F401  # fills the registry
 from graphtorch.ir.device import device

@@ -17,7 +17,8 @@ from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING, Assignments
 from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.guards import Guard, Objects
-from graphtorch.frontend.tensor import Storage, Tensor, _no_data
+from graphtorch.frontend.tensor import Storage, Tensor
+from graphtorch.frontend.tensors.base import no_data
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
@@ -275,7 +276,7 @@ class Tracer(bind.Interpreter):
         self.assignments.on_failure.append(lambda: table.pop(key, None))
 
     def data(self, t: Tensor, what: str) -> Any:
-        raise _no_data(what)
+        raise no_data(what)
 
 
 class _TracedNode(autograd.GradNode):

@@ -1,0 +1,108 @@
+"""Python's protocols: comparison, hashing, copies, repr; and conversion to other dtypes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtorch.frontend import printing
+from graphtorch.frontend.tensors.base import TensorBase
+from graphtorch.frontend.tensors.storage import Storage
+from graphtorch.ir.device import device, require_cpu
+from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.ops.common import to_dtype
+from graphtorch.ir.types import DType, bool_, float32, float64, int64
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.tensor import Tensor
+
+
+class Protocols(TensorBase):
+    """What a tensor is to Python."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Another dtype, or the dtype of another tensor: ``x.to(gt.float64)``, ``x.to(y)``, ``x.to("cpu")``."""
+        target = kwargs.get("dtype")
+        require_cpu(kwargs.get("device"))
+        for arg in args:
+            if isinstance(arg, TensorBase):
+                target = arg.dtype
+            elif isinstance(arg, DType):
+                target = arg
+            elif isinstance(arg, str | device):
+                require_cpu(arg)
+            else:
+                raise ArgumentTypeError(
+                    "GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"]
+                )
+        return self if target is None else to_dtype(self, target)  # type: ignore[return-value]
+
+    def float(self) -> Tensor:
+        return self.to(float32)
+
+    def double(self) -> Tensor:
+        return self.to(float64)
+
+    def long(self) -> Tensor:
+        return self.to(int64)
+
+    def cpu(self) -> Tensor:
+        return self  # type: ignore[return-value]
+
+    def cuda(self, device: Any = None) -> Tensor:
+        return self.to("cuda")
+
+    def __eq__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
+        return PUBLIC["gt"]["eq"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
+        return PUBLIC["gt"]["ne"](self, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return PUBLIC["gt"]["matmul"](self, other)
+
+    def __abs__(self) -> Any:
+        return PUBLIC["gt"]["abs"](self)
+
+    def __invert__(self) -> Any:
+        return PUBLIC["gt"]["logical_not"](self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        out = type(self).__new__(type(self))
+        array = np.array(self._array)
+        out._data, out._storage, out._requires_grad = array, Storage(array), self._requires_grad
+        if self._grad is not None:
+            out._grad = self._grad.__deepcopy__(memo)
+        memo[id(self)] = out
+        return out  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        if self._data is None:
+            return f"<traced {self.aval}>"
+        start = "tensor("
+        return printing.with_notes(start + printing.body(self._data, len(start)), self._notes(), len(start)) + ")"
+
+    def _notes(self) -> list[str]:
+        """What the numbers do not tell."""
+        empty = not self.numel()
+        notes = [f"size={tuple(self.shape)}"] if empty and self.ndim != 1 else []
+        if self.dtype != float32 and (empty or self.dtype not in (int64, bool_)):
+            notes.append(f"dtype={self.dtype!r}")
+        if self._grad_fn is not None:
+            notes.append(f"grad_fn=<{self._grad_fn.name}>")
+        elif self._requires_grad:
+            notes.append("requires_grad=True")
+        return notes
+
+
+#: what == compares element by element; it is False with anything else
+_COMPARABLE = (TensorBase, bool, int, float, np.generic, np.ndarray)
