@@ -11,9 +11,10 @@ from graphtorch.ir.ops.common import broadcast, dtype_of, shape_of
 from graphtorch.ir.ops.contract import dot
 from graphtorch.ir.ops.functions import exp
 from graphtorch.ir.ops.logic import eq, ge, where
-from graphtorch.ir.ops.movement import broadcast_to, iota, reshape, transpose
+from graphtorch.ir.ops.movement import broadcast_to, iota, reshape
 from graphtorch.ir.ops.reduce import amax
 from graphtorch.ir.ops.reduce import sum as sum_
+from graphtorch.ir.ops.shapes import transpose
 from graphtorch.ir.types import bool_, int64
 
 

@@ -17,7 +17,8 @@ from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.arithmetic import add
 from graphtorch.ir.ops.common import aval_of, broadcast, broadcast_shapes, same_dtype, shape_of
-from graphtorch.ir.ops.movement import permute, reshape, transpose
+from graphtorch.ir.ops.movement import permute, reshape
+from graphtorch.ir.ops.shapes import transpose
 from graphtorch.ir.types import TensorType
 
 Array = Any
