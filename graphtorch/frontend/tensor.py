@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.frontend.tensors import in_place
 from graphtorch.frontend.tensors.base import Size, user_attributes
 from graphtorch.frontend.tensors.gradients import Differentiable
 from graphtorch.frontend.tensors.in_place import InPlace
@@ -31,11 +32,7 @@ class Tensor(Protocols, Numbers, InPlace, Differentiable, Layout):
     @classmethod
     def _from_array(cls, array: np.ndarray[Any, Any], storage: Storage | None = None) -> Tensor:
         out = Tensor.__new__(Tensor)
-        out._data = array
-        if storage is None:
-            out._storage = Storage(array)
-        else:
-            out._storage, out._rebased = storage, storage.rebased
+        out._data, out._storage = array, Storage(array) if storage is None else storage
         return out
 
     @staticmethod
@@ -50,6 +47,7 @@ class Tensor(Protocols, Numbers, InPlace, Differentiable, Layout):
         """The same data without autograd history."""
         out = Tensor.__new__(Tensor)
         out._data, out._storage, out._aval, out._traced = self._data, self._storage, self._aval, self._traced
+        out._unseen = self._unseen
         return out
 
 
@@ -77,17 +75,8 @@ def _method(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return method
 
 
-def _inplace_method(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return self._inplace(function(self, *args, **kwargs), name)
-
-    method.__name__, method.__doc__ = name, f"`{name[:-1]}`, written into this tensor."
-    return method
-
-
 #: methods that stand in the classes of `tensors`; the operators of graph values are no such
 _OWN = {name for cls in Tensor.__mro__ if cls not in (Operators, object) for name in vars(cls)}
-INPLACE = "add sub mul div pow clamp neg abs exp log sqrt rsqrt relu sigmoid tanh sign".split()
 
 
 def install_methods() -> None:
@@ -95,5 +84,4 @@ def install_methods() -> None:
     for name, function in PUBLIC["Tensor"].items():
         if name not in _OWN or name == "clone":
             setattr(Tensor, name, _method(function, name))
-    for name in INPLACE:
-        setattr(Tensor, name + "_", _inplace_method(PUBLIC["gt"][name], name + "_"))
+    in_place.install(Tensor)

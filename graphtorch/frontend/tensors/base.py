@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from graphtorch.frontend.tensors.storage import Storage
+from graphtorch.frontend.tensors.storage import Storage, Unseen
 from graphtorch.ir import bind
 from graphtorch.ir.device import CPU, device
 from graphtorch.ir.errors import TraceError
@@ -16,6 +18,7 @@ from graphtorch.ir.types import DType, TensorType, dtype_from_name
 
 if TYPE_CHECKING:
     from graphtorch.frontend.autograd import GradNode
+    from graphtorch.frontend.history import View
     from graphtorch.frontend.tensor import Tensor
 
 
@@ -46,8 +49,18 @@ class TensorBase(Operators):
     _traced: Any = None
     #: made by `.data` of a tensor that requires grad
     _is_data: bool = False
-    #: how often its storage had been rebased when it was made or last rebased; infinity where no gradient goes
-    _rebased: float = 0
+    #: what it views, if it was made by a view op, how often its own history was changed, and its views that do not
+    #: require grad, by id (frontend/history.py)
+    _view: View | None = None
+    _rebases: int = 0
+    _views: WeakValueDictionary[int, Tensor] | None = None
+    #: the base that it was before it became a view of that (unsqueeze_)
+    _was: Tensor | None = None
+    #: the writes through it that its storage does not count: for `.data` and its views
+    _unseen: Unseen | None = None
+    #: of leaves: what `register_hook` put here; of others: whether `retain_grad` was called
+    _hooks: dict[int, Callable[[Tensor], Any]] | None = None
+    _retains_grad: bool = False
 
     if TYPE_CHECKING:  # methods come out of the registry: see install_methods
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.tensors.base import TensorBase, interpreter
+from graphtorch.frontend.tensors.storage import Unseen
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, DTypeError, ShapeError, TraceError, check
 from graphtorch.ir.op import PUBLIC
@@ -25,6 +25,8 @@ class Differentiable(TensorBase):
 
     @property
     def grad_fn(self) -> GradNode | None:
+        if self._view is not None:
+            self._view.refresh(self)  # type: ignore[arg-type]
         return self._grad_fn
 
     @property
@@ -104,7 +106,7 @@ class Differentiable(TensorBase):
     def data(self) -> Tensor:
         """The same storage, outside of autograd."""
         out = self._alias()
-        out._is_data, out._rebased = self._requires_grad, math.inf
+        out._is_data, out._unseen = self._requires_grad, Unseen()
         return out  # type: ignore[no-any-return]
 
     @data.setter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graphtorch.frontend.tensors.base import TensorBase
+from graphtorch.frontend.tensors.base import TensorBase, interpreter
 from graphtorch.frontend.tensors.storage import address
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import contiguous_strides
@@ -53,7 +53,7 @@ class Layout(TensorBase):
 
     def contiguous(self) -> Tensor:
         """This tensor if its elements lie in row-major order, else a copy in which they do."""
-        return self if self._data is None or self.is_contiguous() else self.clone()  # type: ignore[return-value]
+        return interpreter().contiguous(self)  # type: ignore[no-any-return]
 
     def clone(self) -> Tensor:
         """A copy, in row-major order, through which gradients pass."""

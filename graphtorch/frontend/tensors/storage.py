@@ -8,20 +8,50 @@ from weakref import WeakSet, WeakValueDictionary
 
 import numpy as np
 
+from graphtorch.ir.loc import Place
+
 
 class Storage:
-    """Memory that tensors view. ``version`` counts in-place writes, and ``rebased`` those that changed where
-    gradients go; ``array`` is None in a trace."""
+    """Memory that tensors view. ``version`` counts in-place writes, but for those through `.data`, which ``unseen``
+    counts; ``changed`` tells of the last. ``array`` is None in a trace."""
 
-    version = rebased = 0  # in the class, so that a new one is quickly made
+    version = unseen = 0  # in the class, so that a new one is quickly made
+    changed: tuple[str, Place | None] = ("an in-place operation", None)
 
     def __init__(self, array: np.ndarray[Any, Any] | None) -> None:
         self.array = array
 
 
+class Unseen:
+    """The writes through one `.data` of a tensor, and through views of it, which autograd knows for these alone."""
+
+    count = 0
+
+
 def address(array: np.ndarray[Any, Any]) -> int:
     """Where the first element lies."""
     return int(array.__array_interface__["data"][0])
+
+
+def repeats(array: np.ndarray[Any, Any]) -> bool:
+    """Whether elements share memory: those of an expanded tensor, or overlapping windows."""
+    sizes = [(abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    if not array.size or not sizes:
+        return False
+    reach = 0
+    for stride, n in sorted(sizes):
+        if stride <= reach:
+            return stride == 0 or _repeats_exactly(array)
+        reach += stride * (n - 1)
+    return False
+
+
+def _repeats_exactly(array: np.ndarray[Any, Any]) -> bool:
+    """`repeats`, where dimensions interleave: by the offset of each element."""
+    offsets = np.zeros((), np.int64)
+    for stride, n in zip(array.strides, array.shape, strict=True):
+        offsets = offsets[..., None] + np.arange(n) * stride
+    return len(np.unique(offsets)) < array.size
 
 
 #: the storage over an array that Python holds too, by where it lies: two tensors over one array share it

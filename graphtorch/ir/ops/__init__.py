@@ -23,6 +23,7 @@ from graphtorch.ir.ops import (
     random,
     reduce,
     shapes,
+    views,
     window,
 )
 
@@ -49,5 +50,6 @@ __all__ = [
     "random",
     "reduce",
     "shapes",
+    "views",
     "window",
 ]

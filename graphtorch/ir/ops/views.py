@@ -1,0 +1,322 @@
+"""Views beyond slices and permutations: strides over memory, diagonals, sliding windows.
+
+A view op may be written through: ``put(base, value, **attrs)`` is the base with ``value`` in the place of the elements
+that the view shows. A trace functionalizes writes with it (ADR 19); views whose elements repeat are not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphtorch.ir import bind, expr
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.expr import Compute, Expr, Source, compute
+from graphtorch.ir.op import OPS, Op, composite, register
+from graphtorch.ir.ops.common import (
+    Shape,
+    as_int,
+    broadcast,
+    check_dim,
+    check_sizes,
+    dtype_of,
+    lift,
+    normalize_dim,
+    shape_of,
+    sizes,
+)
+from graphtorch.ir.ops.index import index_add_op
+from graphtorch.ir.ops.indexing import getitem
+from graphtorch.ir.ops.logic import eq, where
+from graphtorch.ir.ops.movement import iota, pad_op, permute, reshape, slice_op
+from graphtorch.ir.types import TensorType, bool_, int64
+
+Array = Any
+
+
+class AsStrided(Op):
+    """Elements of ``input``'s memory, which is dense and in row-major order: [i, j, ...] is element
+    ``storage_offset + i * stride[0] + j * stride[1] + ...`` of it."""
+
+    name = "as_strided"
+    is_view = True
+
+    def infer(self, input: TensorType, *, size: Shape, stride: Shape, storage_offset: int) -> TensorType:
+        check_sizes(size, "size")
+        check_sizes((*stride, storage_offset), "stride and storage_offset")
+        check(
+            len(size) == len(stride),
+            "GT304",
+            f"size has {len(size)} entries and stride {len(stride)}",
+            "expected one stride for each size",
+            kind=ArgumentError,
+        )
+        last = storage_offset + sum((n - 1) * s for n, s in zip(size, stride, strict=True))
+        check(
+            0 in size or last < input.numel,
+            "GT302",
+            f"size={list(size)}, stride={list(stride)}, storage_offset={storage_offset} reach element {last}",
+            f"the memory has {input.numel} elements",
+            kind=ArgumentError,
+        )
+        return input.with_shape(size)
+
+    def ref(self, input: Array, *, size: Shape, stride: Shape, storage_offset: int) -> Array:
+        memory = np.ascontiguousarray(input).reshape(-1)[0 if 0 in size else storage_offset :]
+        return np.lib.stride_tricks.as_strided(memory, size, [s * input.itemsize for s in stride])
+
+    def vjp(self, g: Any, _y: Any, _input: Any, *, size: Shape, stride: Shape, storage_offset: int) -> Any:
+        zeros = broadcast(lift(0, dtype_of(_input)), (_numel(_input),))
+        places = _places(size, stride, storage_offset)
+        return reshape(bind.bind(index_add_op, zeros, places, g, dim=0), shape_of(_input))
+
+    def put(self, base: Any, value: Any, *, size: Shape, stride: Shape, storage_offset: int) -> Any:
+        places = _places(size, stride, storage_offset)
+        flat = reshape(base, (_numel(base),))
+        at = bind.bind(
+            index_add_op,
+            broadcast(lift(-1, int64), shape_of(flat)),
+            places,
+            _counting(size) + 1,
+            dim=0,
+        )  # which element of value goes there; -1 for none
+        chosen = bind.bind(OPS["index_select"], reshape(value, (_numel(value),)), where(at < 0, 0, at), dim=0)
+        return reshape(where(at < 0, flat, chosen), shape_of(base))
+
+    def lower(self, input: Source, *, size: Shape, stride: Shape, storage_offset: int) -> Compute:
+        numel = int(np.prod(input.shape, dtype=np.int64))
+        flat = input.view((numel,))
+
+        def body(*i: Expr) -> Expr:
+            at: Expr = expr.const(storage_offset, int64)
+            for v, s in zip(i, stride, strict=True):
+                at = at + v * s
+            return flat[(at,)]
+
+        return compute(size, input.dtype, body)
+
+
+def _numel(x: Any) -> int:
+    return int(np.prod(shape_of(x), dtype=np.int64))
+
+
+def _places(size: Shape, stride: Shape, offset: int) -> Any:
+    """The number in memory of each element of a strided view."""
+    at = broadcast(lift(offset, int64), size)
+    for dim, s in enumerate(stride):
+        at = at + bind.bind(iota, shape=size, dim=dim, dtype=int64) * s
+    return at
+
+
+def _counting(size: Shape) -> Any:
+    """0, 1, 2, ... in row-major order."""
+    return reshape(bind.bind(iota, shape=(int(np.prod(size, dtype=np.int64)),), dim=0, dtype=int64), size)
+
+
+class Diagonal(Op):
+    """Elements whose index at ``dim2`` is that at ``dim1`` plus ``offset``, as a last dimension."""
+
+    name = "diagonal"
+    surface = ("gt", "Tensor")
+    is_view = True
+
+    def prepare(self, input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+        ndim = len(shape_of(input))
+        a, b = normalize_dim(dim1, ndim, "dim1"), normalize_dim(dim2, ndim, "dim2")
+        return (input,), {"offset": as_int(offset, "offset"), "dim1": a, "dim2": b}
+
+    def infer(self, input: TensorType, *, offset: int, dim1: int, dim2: int) -> TensorType:
+        check_dim(dim1, input.ndim, "dim1")
+        check_dim(dim2, input.ndim, "dim2")
+        check(
+            dim1 != dim2,
+            "GT303",
+            f"dim1 and dim2 are both {dim1}",
+            "expected two different dimensions",
+            kind=ArgumentError,
+        )
+        rest = [n for i, n in enumerate(input.shape) if i not in (dim1, dim2)]
+        return input.with_shape((*rest, _length(input.shape, offset, dim1, dim2)))
+
+    def ref(self, input: Array, *, offset: int, dim1: int, dim2: int) -> Array:
+        found = np.diagonal(input, offset, dim1, dim2)
+        found.flags.writeable = input.flags.writeable
+        return found
+
+    def vjp(self, g: Any, _y: Any, _input: Any, *, offset: int, dim1: int, dim2: int) -> Any:
+        return self._embed(g, shape_of(_input), 0, offset, dim1, dim2)
+
+    def put(self, base: Any, value: Any, *, offset: int, dim1: int, dim2: int) -> Any:
+        return self._embed(value, shape_of(base), base, offset, dim1, dim2)
+
+    @staticmethod
+    def _embed(value: Any, shape: Shape, other: Any, offset: int, dim1: int, dim2: int) -> Any:
+        """``value`` on the diagonal of a tensor of ``shape``, and ``other`` elsewhere."""
+        begin, length = max(0, -offset), shape_of(value)[-1]
+        none = (0,) * (len(shape) - 2)
+        high = shape[dim1] - begin - length
+        line = bind.bind(pad_op, value, low=(*none, begin), high=(*none, high), interior=(*none, 0))
+        rest = [i for i in range(len(shape)) if i not in (dim1, dim2)]
+        order = [*rest, dim1, dim2]
+        wide = broadcast(reshape(line, (*shape_of(line), 1)), tuple(shape[i] for i in order))
+        placed = permute(wide, tuple(order.index(i) for i in range(len(shape))))
+        row, column = (bind.bind(iota, shape=shape, dim=d, dtype=int64) for d in (dim1, dim2))
+        return where(eq(column - row, offset), placed, other)
+
+    def lower(self, input: Source, *, offset: int, dim1: int, dim2: int) -> Compute:
+        t = self.infer(TensorType(input.shape, input.dtype), offset=offset, dim1=dim1, dim2=dim2)
+
+        def body(*i: Expr) -> Expr:
+            at = list(i[:-1])
+            for d, v in sorted([(dim1, i[-1] + max(0, -offset)), (dim2, i[-1] + max(0, offset))], key=lambda p: p[0]):
+                at.insert(d, v)
+            return input[tuple(at)]
+
+        return compute(t.shape, t.dtype, body)
+
+
+def _length(shape: Shape, offset: int, dim1: int, dim2: int) -> int:
+    return max(0, min(shape[dim1] + min(0, offset), shape[dim2] - max(0, offset)))
+
+
+class Unfold(Op):
+    """Windows of ``size`` elements along ``dim``, one every ``step``; the window is a last dimension."""
+
+    name = "unfold"
+    surface = ("Tensor",)
+    is_view = True
+
+    def prepare(self, input: Any, dimension: int, size: int, step: int) -> Any:
+        dim = normalize_dim(dimension, len(shape_of(input)), "dimension")
+        if not shape_of(input):
+            input = reshape(input, (1,))
+        return (input,), {"dim": dim, "size": as_int(size, "size"), "step": as_int(step, "step")}
+
+    def infer(self, input: TensorType, *, dim: int, size: int, step: int) -> TensorType:
+        check_dim(dim, input.ndim, "dimension")
+        n = input.shape[dim]
+        check(
+            0 <= size <= n and step >= 1,
+            "GT304",
+            f"size={size}, step={step} are not allowed for dimension {dim} of size {n}",
+            f"expected 0 <= size <= {n} and step >= 1",
+            kind=ArgumentError,
+        )
+        return input.with_shape((*input.shape[:dim], (n - size) // step + 1, *input.shape[dim + 1 :], size))
+
+    def ref(self, input: Array, *, dim: int, size: int, step: int) -> Array:
+        count = (input.shape[dim] - size) // step + 1
+        shape = (*input.shape[:dim], count, *input.shape[dim + 1 :], size)
+        strides = list(input.strides)
+        along, strides[dim] = strides[dim], strides[dim] * step
+        return np.lib.stride_tricks.as_strided(input, shape, (*strides, along))
+
+    def vjp(self, g: Any, _y: Any, _input: Any, *, dim: int, size: int, step: int) -> Any:
+        zeros = broadcast(lift(0, dtype_of(_input)), shape_of(_input))
+        ndim = len(shape_of(_input))
+        windows = permute(g, (*range(dim + 1), ndim, *range(dim + 1, ndim)))
+        places = _places((shape_of(g)[dim], size), (step, 1), 0)
+        return bind.bind(index_add_op, zeros, places, windows, dim=dim)
+
+    def put(self, base: Any, value: Any, *, dim: int, size: int, step: int) -> Any:
+        """For windows that do not overlap: joined again, with what lies between and behind them."""
+        shape, count = shape_of(base), shape_of(value)[dim]
+        ndim, gap = len(shape), step - size
+        windows = permute(value, (*range(dim + 1), ndim, *range(dim + 1, ndim)))
+
+        def placed(x: Any) -> Any:
+            low, high = (0,) * (ndim + 1), [0] * (ndim + 1)
+            high[dim + 1] = gap
+            spaced = bind.bind(pad_op, x, low=low, high=tuple(high), interior=low)
+            line = reshape(spaced, (*shape[:dim], count * step, *shape[dim + 1 :]))
+            return _resized(line, dim, shape[dim])
+
+        return where(placed(broadcast(lift(True, bool_), shape_of(windows))), placed(windows), base)
+
+    def lower(self, input: Source, *, dim: int, size: int, step: int) -> Compute:
+        t = self.infer(TensorType(input.shape, input.dtype), dim=dim, size=size, step=step)
+
+        def body(*i: Expr) -> Expr:
+            return input[(*i[:dim], i[dim] * step + i[-1], *i[dim + 1 : -1])]
+
+        return compute(t.shape, t.dtype, body)
+
+
+def _resized(x: Any, dim: int, n: int) -> Any:
+    """``x`` cut, or filled up with zeros, to ``n`` elements along ``dim``."""
+    shape = shape_of(x)
+    none = [0] * len(shape)
+    if shape[dim] > n:
+        stop = list(shape)
+        stop[dim] = n
+        return bind.bind(slice_op, x, start=tuple(none), stop=tuple(stop), step=(1,) * len(shape))
+    high = list(none)
+    high[dim] = n - shape[dim]
+    return bind.bind(pad_op, x, low=tuple(none), high=tuple(high), interior=tuple(none))
+
+
+as_strided_op, diagonal, unfold = register(AsStrided()), register(Diagonal()), register(Unfold())
+
+
+# ---- torch's functions ----------------------------------------------------------------------------
+
+
+@composite("gt", "Tensor")
+def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
+    """A view of ``input``'s storage: sizes and strides in elements, from ``storage_offset`` (default: the input's own).
+
+    ArgumentError GT302 for what reaches beyond the storage, GT304 for negative strides. Gradients are added up where
+    elements of the view share memory.
+    """
+    at = input.storage_offset() if storage_offset is None else as_int(storage_offset, "storage_offset")
+    memory = input._memory() if hasattr(input, "_memory") else input  # values of a graph are dense
+    shape, steps = sizes((tuple(size),), "size"), sizes((tuple(stride),), "stride")
+    return bind.bind(as_strided_op, memory, size=shape, stride=steps, storage_offset=at)
+
+
+@composite("gt", "Tensor")
+def select(input: Any, dim: int, index: int) -> Any:
+    """The elements at ``index`` of dimension ``dim``, which goes; a view."""
+    shape = shape_of(input)
+    check(bool(shape), "GT107", "select() of a 0-d tensor", "expected at least one dimension", kind=ArgumentError)
+    d = normalize_dim(dim, len(shape))
+    return getitem(input, (*(slice(None),) * d, as_int(index, "index")))
+
+
+@composite("gt", "Tensor")
+def movedim(input: Any, source: Any, destination: Any) -> Any:
+    """Dimensions ``source`` (an int or several) moved to ``destination``; the others keep their order."""
+    ndim = len(shape_of(input))
+    origin, target = _dims(source, ndim, "source"), _dims(destination, ndim, "destination")
+    check(
+        len(origin) == len(target),
+        "GT304",
+        f"source={source!r} and destination={destination!r} differ in length",
+        "expected as many dimensions in both",
+        kind=ArgumentError,
+    )
+    order = [d for d in range(ndim) if d not in origin]
+    for to, d in sorted(zip(target, origin, strict=True)):
+        order.insert(to, d)
+    return permute(input, tuple(order))
+
+
+@composite("gt", "Tensor")
+def moveaxis(input: Any, source: Any, destination: Any) -> Any:
+    """As `movedim`."""
+    return movedim(input, source, destination)
+
+
+def _dims(given: Any, ndim: int, name: str) -> tuple[int, ...]:
+    each: Sequence[Any] = given if isinstance(given, Sequence) else (given,)
+    found = tuple(normalize_dim(d, ndim, name) for d in each)
+    check(
+        len(set(found)) == len(found),
+        "GT303",
+        f"{name}={given!r} names a dimension twice",
+        "expected distinct dimensions",
+        kind=ArgumentTypeError,
+    )
+    return found
