@@ -42,6 +42,8 @@ class Eager(Interpreter):
 
     @staticmethod
     def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any, type_: TensorType) -> Tensor:
+        if not (op.is_view or op.elementwise or array.flags.c_contiguous):
+            array = np.ascontiguousarray(array)  # so that a trace knows how results lie
         if op.is_view and np.may_share_memory(array, operands[0]._array):
             view = Tensor._from_array(array, operands[0]._storage)
             view._aval, view._unseen = type_, operands[0]._unseen
@@ -75,15 +77,14 @@ class Eager(Interpreter):
     def check_write(self, target: Tensor, name: str) -> None:
         """AutogradError GT503 for leaves, GT117 for memory that cannot be written."""
         check_leaf(target)
-        array, memory = target._array, target._storage.array
+        array = target._array
+        alike = name in ("fill_", "zero_") and not (target._requires_grad and autograd.is_grad_enabled())
         check(
-            (memory is None or memory.flags.writeable) and (not repeats(array) or name in ("fill_", "zero_")),
+            array.flags.writeable and (alike or not repeats(array)),
             "GT117",
             "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
             f"got {target.aval}; clone() it first",
         )
-        if not array.flags.writeable:
-            array.flags.writeable = True  # numpy marks what is broadcast, also where nothing repeats
 
     def contiguous(self, t: Tensor) -> Tensor:
         return t if t.is_contiguous() else t.clone()

@@ -212,6 +212,5 @@ class CopySlices(GradNode):
         view = mask
         for step in self._steps:
             view = step.op.ref(view, **step.attrs)
-        view.flags.writeable = True  # numpy marks broadcast views, also those that repeat nothing
         view[...] = True
         return as_tensor_of(mask)

@@ -187,7 +187,7 @@ class Writes:
             raise TraceError(
                 "GT602",
                 f"{name} changes the shape of its tensor, which cannot be traced",
-                [f"write y = x.{name[:-1]}()"],
+                [f"use y = x.{name[:-1]}()"],
             )
         if self.aliases.known.get(t._storage) is None:  # its other views have what it was as their base
             self._leave_base(t)

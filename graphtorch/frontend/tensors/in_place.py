@@ -10,7 +10,7 @@ from graphtorch.frontend.tensors.base import TensorBase, interpreter
 from graphtorch.ir.errors import AutogradError, DTypeError, check
 from graphtorch.ir.loc import place
 from graphtorch.ir.op import PUBLIC
-from graphtorch.ir.ops.common import to_dtype
+from graphtorch.ir.ops.common import fitting, lift, to_dtype
 from graphtorch.ir.types import DType
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ def _fewer_dimensions(value: Any) -> Any:
 
 
 def _to_tensor(value: Any, dtype: DType, parameter: str) -> Tensor:
+    if isinstance(value, bool | int | float):
+        return lift(fitting(value, dtype, parameter), dtype)  # type: ignore[no-any-return]
     from graphtorch.frontend.construction import to_tensor  # which makes tensors, and so knows them as a whole
 
     return to_tensor(value, dtype, parameter)

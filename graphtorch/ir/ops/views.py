@@ -141,9 +141,14 @@ class Diagonal(Op):
         return input.with_shape((*rest, _length(input.shape, offset, dim1, dim2)))
 
     def ref(self, input: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-        found = np.diagonal(input, offset, dim1, dim2)
-        found.flags.writeable = input.flags.writeable
-        return found
+        length, strides = _length(input.shape, offset, dim1, dim2), input.strides
+        begin: list[Any] = [slice(None)] * input.ndim
+        if length:
+            begin[dim1], begin[dim2] = slice(max(0, -offset), None), slice(max(0, offset), None)
+        rest = [i for i in range(input.ndim) if i not in (dim1, dim2)]
+        shape = (*(input.shape[i] for i in rest), length)
+        steps = (*(strides[i] for i in rest), strides[dim1] + strides[dim2])
+        return np.lib.stride_tricks.as_strided(input[tuple(begin)], shape, steps)
 
     def vjp(self, g: Any, _y: Any, _input: Any, *, offset: int, dim1: int, dim2: int) -> Any:
         return self._embed(g, shape_of(_input), 0, offset, dim1, dim2)
