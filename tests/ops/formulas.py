@@ -423,6 +423,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "broadcast_to": broadcast_to,
     "reshape": reshape,
     "permute": permute,
+    "flip": lambda x, dims: x[tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim))],
     "slice": slice_,
     "as_strided": as_strided,
     "diagonal": diagonal,

@@ -402,6 +402,7 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "permute": moving(
         ((2, 3, 5), {"dims": (2, 0, 1)}), ((7, 3), {"dims": (1, 0)}), ((), {"dims": ()}), ((0, 3), {"dims": (1, 0)})
     ),
+    "flip": moving(((7, 5), {"dims": (0,)}), ((2, 3, 9), {"dims": (2, 0)}), ((17,), {"dims": ()}), ((0, 3), {"dims": (1,)})),
     "slice": moving(
         ((7, 5), {"start": (1, 0), "stop": (6, 5), "step": (2, 3)}), ((17,),
         {"start": (3,), "stop": (3,), "step": (1,)}),
@@ -524,6 +525,7 @@ REFUSED: dict[str, list[Refused]] = {
     "broadcast_to": [([t(2, 3)], {"shape": (3, 2)}), ([t(2, 3)], {"shape": (3,)}), ([t(1)], {"shape": (-1,)})],
     "reshape": [([t(2, 3)], {"shape": (5,)}), ([t(2, 3)], {"shape": (-2, -3)})],
     "permute": [([t(2, 3)], {"dims": (0, 0)}), ([t(2, 3)], {"dims": (0,)}), ([t(2, 3)], {"dims": (0, 2)})],
+    "flip": [([t(2, 3)], {"dims": (2,)})],
     "slice": [
         ([t(5)], {"start": (1,), "stop": (6,), "step": (1,)}), ([t(5)], {"start": (3,), "stop": (2,), "step": (1,)}),
         ([t(5)], {"start": (0,), "stop": (2,), "step": (0,)}),

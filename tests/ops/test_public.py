@@ -54,7 +54,8 @@ def tensors(library: Any, call: Call, change: Callable[[Array], Array] = lambda 
     leaves: list[Any] = []
 
     def tensor(a: Array) -> Any:
-        t = library.from_numpy(change(a)) if a.flags.writeable else library.tensor(change(a))
+        given = np.asarray(change(a))  # arithmetic makes numbers of 0-d arrays
+        t = library.from_numpy(given) if given.flags.writeable else library.tensor(given)
         if grad and a.dtype.kind == "f":
             t = t.detach().clone().requires_grad_()
             leaves.append(t)

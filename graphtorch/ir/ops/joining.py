@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphtorch.ir import expr
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir import bind, expr
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
-from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir.op import PUBLIC, Op, composite, register
 from graphtorch.ir.ops.common import (
     check_dim,
+    dtype_of,
     normalize_dim,
     result_dtype,
     same_types,
     shape_of,
     to_dtype,
 )
-from graphtorch.ir.ops.shapes import narrow, unsqueeze
+from graphtorch.ir.ops.movement import broadcast_to, pad_op, reshape
+from graphtorch.ir.ops.shapes import atleast_1d, atleast_2d, atleast_3d, narrow, unsqueeze
 from graphtorch.ir.types import TensorType
 
 Array = Any
@@ -116,3 +120,94 @@ def stack(tensors: Any, dim: int = 0) -> Any:
         f"expected {shapes[0]} for each, got {', '.join(map(str, shapes))}",
     )
     return cat([unsqueeze(x, dim) for x in tensors], dim if dim >= 0 else dim + len(shape_of(tensors[0])) + 1)
+
+
+@composite("gt")
+def hstack(tensors: Any) -> Any:
+    """Joined along columns: dimension 1, or 0 of vectors."""
+    found = atleast_1d(tuple(_sequence(tensors, "hstack")))
+    return cat(list(found), 0 if len(shape_of(found[0])) == 1 else 1)
+
+
+@composite("gt")
+def vstack(tensors: Any) -> Any:
+    """Joined along rows; vectors are rows."""
+    return cat(list(atleast_2d(tuple(_sequence(tensors, "vstack")))), 0)
+
+
+@composite("gt")
+def dstack(tensors: Any) -> Any:
+    """Joined along dimension 2."""
+    return cat(list(atleast_3d(tuple(_sequence(tensors, "dstack")))), 2)
+
+
+@composite("gt")
+def column_stack(tensors: Any) -> Any:
+    """Joined along dimension 1; vectors are columns."""
+    found = _sequence(tensors, "column_stack")
+    return cat([reshape(x, (math.prod(shape_of(x)), 1)) if len(shape_of(x)) < 2 else x for x in found], 1)
+
+
+def _sequence(tensors: Any, name: str) -> Sequence[Any]:
+    _check_sequence(tensors)
+    check(
+        len(tensors) > 0,
+        "GT304",
+        f"{name} needs at least one tensor",
+        "expected a non-empty sequence",
+        kind=ArgumentError,
+    )
+    return tensors  # type: ignore[no-any-return]
+
+
+@composite("gt")
+def block_diag(*tensors: Any) -> Any:
+    """The matrix that has the given ones along its diagonal, and zeros; vectors are rows."""
+    found = [atleast_2d(x) for x in tensors]
+    for i, x in enumerate(found):
+        ndim = len(shape_of(x))
+        check(ndim == 2, "GT107", f"tensors[{i}] has {ndim} dimensions", "expected at most 2")
+    if not found:
+        return PUBLIC["gt"]["zeros"](1, 0)
+    dtype, width = result_dtype(*found), sum(shape_of(x)[1] for x in found)
+    rows, left = [], 0
+    for x in found:
+        columns = shape_of(x)[1]
+        sides = {"low": (0, left), "high": (0, width - left - columns), "interior": (0, 0)}
+        rows.append(bind.bind(pad_op, to_dtype(x, dtype), **sides))
+        left += columns
+    return cat(rows, 0)
+
+
+@composite("gt")
+def meshgrid(*tensors: Any, indexing: str = "ij") -> Any:
+    """Vectors as the coordinates of a grid: each expanded along its own dimension.
+
+    ``indexing`` "xy" has the first two dimensions swapped.
+    """
+    given = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], list | tuple) else tensors
+    check(len(given) > 0, "GT304", "meshgrid needs at least one tensor", "expected vectors", kind=ArgumentError)
+    check(
+        indexing in ("ij", "xy"),
+        "GT304",
+        f"indexing={indexing!r} is not allowed",
+        'expected "ij" or "xy"',
+        kind=ArgumentError,
+    )
+    for i, x in enumerate(given):
+        ndim = len(shape_of(x))
+        check(ndim <= 1, "GT107", f"tensors[{i}] has {ndim} dimensions", "expected a vector or a number")
+        check(
+            dtype_of(x) == dtype_of(given[0]),
+            "GT201",
+            f"tensors[{i}] is of {dtype_of(x)!r}",
+            f"expected {dtype_of(given[0])!r}, as the first",
+            kind=DTypeError,
+        )
+    counts = [math.prod(shape_of(x)) for x in given]
+    order = list(range(len(given)))
+    if indexing == "xy" and len(given) > 1:
+        order[:2] = 1, 0
+    shape = tuple(counts[d] for d in order)
+    lines = [tuple(n if order[i] == d else 1 for i, n in enumerate(shape)) for d in range(len(given))]
+    return tuple(broadcast_to(reshape(x, line), shape) for x, line in zip(given, lines, strict=True))

@@ -26,7 +26,7 @@ from graphtorch.ir.types import DType, TensorType, bool_, dtype_from_name, int64
 Array = Any
 
 
-def _given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> tuple[Any, ...]:
+def given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> tuple[Any, ...]:
     """What came as ``f(2, 3)``, ``f((2, 3))`` or ``f(name=(2, 3))``; ArgumentTypeError GT301 for anything else."""
     if kwargs.keys() == {name} and not args:
         return (kwargs[name],)
@@ -43,9 +43,9 @@ class BroadcastTo(Op):
     is_view = True
 
     def prepare(self, input: Any, *shape: Any, **kwargs: Any) -> Any:
-        given = sizes(_given(shape, kwargs, "size"))
-        old = (0,) * (len(given) - len(shape_of(input))) + shape_of(input)
-        return (input,), {"shape": tuple(o if g == -1 else g for g, o in zip(given, old, strict=False))}
+        wanted = sizes(given(shape, kwargs, "size"))
+        old = (0,) * (len(wanted) - len(shape_of(input))) + shape_of(input)
+        return (input,), {"shape": tuple(o if w == -1 else w for w, o in zip(wanted, old, strict=False))}
 
     def infer(self, input: TensorType, *, shape: Shape) -> TensorType:
         fits = len(shape) >= input.ndim and all(
@@ -98,8 +98,8 @@ class Reshape(Op):
     is_view = True
 
     def prepare(self, input: Any, *shape: Any, **kwargs: Any) -> Any:
-        given = sizes(_given(shape, kwargs, "shape"), "shape")
-        return (input,), {"shape": _fill_in(shape_of(input), given)}
+        wanted = sizes(given(shape, kwargs, "shape"), "shape")
+        return (input,), {"shape": _fill_in(shape_of(input), wanted)}
 
     def infer(self, input: TensorType, *, shape: Shape) -> TensorType:
         out = input.with_shape(shape)
@@ -165,10 +165,10 @@ class Permute(Op):
     is_view = True
 
     def prepare(self, input: Any, *dims: Any, **kwargs: Any) -> Any:
-        given = sizes(_given(dims, kwargs, "dims"), "dims")
+        wanted = sizes(given(dims, kwargs, "dims"), "dims")
         ndim = len(shape_of(input))
-        order = tuple(normalize_dim(d, ndim, "dims") for d in given)
-        _check_order(order, given, ndim)
+        order = tuple(normalize_dim(d, ndim, "dims") for d in wanted)
+        _check_order(order, wanted, ndim)
         return (input,), {"dims": order}
 
     def infer(self, input: TensorType, *, dims: Shape) -> TensorType:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
-from graphtorch.ir.op import composite
-from graphtorch.ir.ops.common import (
-    normalize_dim,
-    normalize_dims,
-    shape_of,
-)
-from graphtorch.ir.ops.movement import broadcast_to, permute, reshape, slice_op
-
-Array = Any
+from graphtorch.ir.op import OPS, composite
+from graphtorch.ir.ops.common import Shape, normalize_dim, normalize_dims, shape_of
+from graphtorch.ir.ops.common import broadcast_shapes as broadcast
+from graphtorch.ir.ops.common import sizes as _sizes
+from graphtorch.ir.ops.movement import broadcast_to, given, permute, reshape, slice_op
 
 
 @composite("Tensor")
@@ -124,3 +121,90 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     lo, hi = [0] * len(shape), list(shape)
     lo[d], hi[d] = begin, begin + length
     return bind.bind(slice_op, input, start=tuple(lo), stop=tuple(hi), step=(1,) * len(shape))
+
+
+@composite("gt", "Tensor")
+def ravel(input: Any) -> Any:
+    """All elements in one dimension; as `flatten`."""
+    return flatten(input)
+
+
+@composite("Tensor")
+def reshape_as(input: Any, other: Any) -> Any:
+    """``input`` in the shape of ``other``."""
+    return reshape(input, shape_of(other))
+
+
+@composite("Tensor")
+def view_as(input: Any, other: Any) -> Any:
+    """`view` in the shape of ``other``."""
+    return view(input, shape_of(other))
+
+
+@composite("gt", "Tensor")
+def unflatten(input: Any, dim: int, sizes: Any) -> Any:
+    """Dimension ``dim`` as several of these ``sizes``, one of which may be -1."""
+    shape, parts = shape_of(input), _sizes((sizes,), "sizes")
+    d = normalize_dim(dim, len(shape))
+    known = math.prod(n for n in parts if n != -1)
+    fits = shape[d] == known if -1 not in parts else known > 0 and shape[d] % known == 0
+    check(
+        len(parts) > 0 and parts.count(-1) <= 1 and min(parts) >= -1 and fits,
+        "GT105",
+        f"sizes={list(parts)} do not make up dimension {dim} of size {shape[d]}",
+        f"expected sizes whose product is {shape[d]}, at most one of them -1",
+    )
+    whole = tuple(shape[d] // known if n == -1 else n for n in parts)
+    return reshape(input, (*shape[:d], *whole, *shape[d + 1 :]))
+
+
+@composite("gt")
+def broadcast_tensors(*tensors: Any) -> Any:
+    """The tensors, each expanded to the shape that they broadcast to."""
+    shape = broadcast(*map(shape_of, tensors))
+    return tuple(broadcast_to(x, shape) for x in tensors)
+
+
+@composite("Tensor")
+def sum_to_size(input: Any, *size: Any, **kwargs: Any) -> Any:
+    """Summed over what broadcasting would repeat, so that the shape is ``size``."""
+    shape, wanted = shape_of(input), _sizes(given(size, kwargs, "size"))
+    lead = len(shape) - len(wanted)
+    fits = lead >= 0 and all(w in (1, n) for w, n in zip(wanted, shape[lead:], strict=True))
+    check(
+        fits,
+        "GT104",
+        f"a tensor of shape {list(shape)} cannot be summed to {list(wanted)}",
+        "expected a shape that broadcasts to it",
+    )
+    dims = (*range(lead), *(lead + i for i, w in enumerate(wanted) if w == 1 != shape[lead + i]))
+    out = bind.bind(OPS["reduce_sum"], input, dims=dims) if dims else input
+    return reshape(out, wanted)
+
+
+@composite("gt")
+def atleast_1d(*tensors: Any) -> Any:
+    """0-d tensors with a dimension; of several tensors (or a sequence of them) a tuple."""
+    return _each(tensors, lambda x: reshape(x, (1,)) if not shape_of(x) else x)
+
+
+@composite("gt")
+def atleast_2d(*tensors: Any) -> Any:
+    """Tensors with at least two dimensions: a vector is a row."""
+    return _each(tensors, lambda x: reshape(x, (1,) * (2 - len(shape_of(x))) + shape_of(x)))
+
+
+@composite("gt")
+def atleast_3d(*tensors: Any) -> Any:
+    """Tensors with at least three dimensions: a vector is a row, and a matrix has a last dimension of 1."""
+    more: dict[int, Callable[[Shape], Shape]] = {
+        0: lambda s: (1, 1, 1), 1: lambda s: (1, *s, 1), 2: lambda s: (*s, 1)
+    }  # fmt: skip
+    return _each(tensors, lambda x: reshape(x, more.get(len(shape_of(x)), tuple)(shape_of(x))))
+
+
+def _each(tensors: tuple[Any, ...], f: Callable[[Any], Any]) -> Any:
+    if len(tensors) == 1 and not isinstance(tensors[0], list | tuple):
+        return f(tensors[0])
+    given = tensors[0] if len(tensors) == 1 else tensors
+    return tuple(map(f, given))

@@ -1,0 +1,144 @@
+"""Further tensors from shapes and numbers: sequences, identities, and those that follow another tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphtorch.ir import bind
+from graphtorch.ir.device import require_cpu
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.op import composite
+from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, is_handle, shape_of, sizes, to_dtype
+from graphtorch.ir.ops.creation import full, full_like
+from graphtorch.ir.ops.logic import where
+from graphtorch.ir.ops.movement import broadcast_to, given, iota
+from graphtorch.ir.types import DType, float32, float64, int64
+
+
+def _line(count: int, dtype: DType = int64) -> Any:
+    return bind.bind(iota, shape=(count,), dim=0, dtype=dtype)
+
+
+@composite("gt")
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Any:
+    """``steps`` numbers from ``start`` to ``end``, both among them, evenly spaced; float32 unless ``dtype`` is given.
+
+    From the middle on they are counted from the end, as in torch, so that they are symmetric.
+    """
+    require_cpu(device)
+    out = to_dtype(_spaced(start, end, steps), dtype or float32)
+    return out.requires_grad_() if requires_grad else out
+
+
+@composite("gt")
+def logspace(
+    start: Any,
+    end: Any,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Any:
+    """``base`` to the powers that `linspace` gives."""
+    require_cpu(device)
+    out = to_dtype(_number(base, "base") ** _spaced(start, end, steps), dtype or float32)
+    return out.requires_grad_() if requires_grad else out
+
+
+def _number(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError("GT301", f"{name} must be a number, got {type(value).__name__}") from None
+
+
+def _spaced(start: Any, end: Any, steps: int) -> Any:
+    """In float64."""
+    count = as_int(steps, "steps")
+    check(count >= 0, "GT304", f"steps={count} is not allowed", "expected a number >= 0", kind=ArgumentError)
+    first, last = _number(start, "start"), _number(end, "end")
+    line, step = _line(count, float64), (last - first) / max(count - 1, 1)
+    return where(_line(count) < (count + 1) // 2, line * step + first, (line - (count - 1)) * step + last)
+
+
+@composite("gt")
+def eye(
+    n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Any:
+    """``n`` rows and ``m`` (or ``n``) columns with ones along the diagonal; float32 unless ``dtype`` says otherwise."""
+    require_cpu(device)
+    rows = as_int(n, "n")
+    columns = rows if m is None else as_int(m, "m")
+    check(
+        rows >= 0 and columns >= 0, "GT304", f"n={n}, m={m} are not allowed", "expected sizes >= 0", kind=ArgumentError
+    )
+    shape = rows, columns
+    across, down = (bind.bind(iota, shape=shape, dim=d, dtype=int64) for d in (1, 0))
+    out = to_dtype(across.eq(down), dtype or float32)
+    return out.requires_grad_() if requires_grad else out
+
+
+@composite("gt")
+def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """A number as a 0-d tensor; float32 unless ``dtype`` says otherwise."""
+    return full((), s, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+
+
+@composite("gt")
+def fill(input: Any, value: Any) -> Any:
+    """A tensor like ``input`` with ``value``, a number or a 0-d tensor, everywhere."""
+    if not is_handle(value):
+        return full_like(input, value)
+    kind = aval_of(value)
+    check(kind.ndim == 0, "GT107", f"value has {kind.ndim} dimensions", "expected a number or a 0-d tensor")
+    return to_dtype(broadcast_to(value, shape_of(input)), dtype_of(input)) + 0
+
+
+@composite("gt")
+def empty_like(input: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
+    """A tensor like ``input`` whose content is unspecified (zeros, here)."""
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@composite("Tensor")
+def new_full(
+    input: Any,
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Any:
+    """`full` of this tensor's dtype, unless ``dtype`` is given."""
+    return full(size, fill_value, dtype=dtype or dtype_of(input), device=device, requires_grad=requires_grad)
+
+
+def _new(value: int) -> Any:
+    def make(
+        input: Any,
+        *size: Any,
+        dtype: DType | None = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        shape = sizes(given(size, kwargs, "size"))
+        return full(shape, value, dtype=dtype or dtype_of(input), device=device, requires_grad=requires_grad)
+
+    return make
+
+
+for _name, _value, _what in (
+    ("zeros", 0, "Zeros"),
+    ("ones", 1, "Ones"),
+    ("empty", 0, "What is unspecified (zeros, here)"),
+):
+    _made = _new(_value)
+    _made.__doc__ = f"{_what}, of this tensor's dtype, unless ``dtype`` is given."
+    _made.__name__ = f"new_{_name}"
+    composite("Tensor")(_made)
