@@ -110,6 +110,19 @@ class Aliases:
             if strides is None or not _is_dense(t.aval.shape, strides):
                 raise _unknown("contiguous()")
 
+    def memory(self, t: Tensor) -> Tensor | None:
+        """The base of ``t``, if that is known to be all of its storage, in row-major order."""
+        alias = self.known.get(t._storage)
+        base = t if alias is None else alias.base
+        if alias is not None and self.of(t._storage) is None:
+            return None  # a copy, of which nothing is known
+        strides = self.strides(base)
+        if strides is None or not _is_dense(base.aval.shape, strides):
+            return None
+        found = self.questions.layout(base)
+        alone = found is NOTHING or (found[1] == 0 and self.questions.alone(base))
+        return base if alone else None
+
     # ---- layouts ----
 
     def strides(self, t: Tensor) -> Shape | None:
@@ -183,7 +196,7 @@ def _repeats(step: Step) -> bool:
         lead = len(a["shape"]) - len(step.taken)
         return tuple(a["shape"][lead:]) != step.taken or any(n != 1 for n in a["shape"][:lead])
     if step.op.name == "unfold":
-        return bool(a["step"] < a["size"])
+        return bool(a["step"] < a["size"] <= step.taken[a["dim"]] - a["step"])
     if step.op.name != "as_strided":
         return False
     reach = 0

@@ -10,6 +10,7 @@ import numpy as np
 from graphtorch.frontend import autograd, backward, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import repeats
 from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import check
@@ -85,6 +86,15 @@ class Eager(Interpreter):
             "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
             f"got {target.aval}; clone() it first",
         )
+
+    def memory(self, t: Tensor) -> Tensor:
+        return whole(t)
+
+    def several(self, tensors: Sequence[Tensor], name: str) -> None:
+        """``tensors`` are views that one function made: gradients cannot follow a write into one of them."""
+        for t in tensors:
+            if t._view is not None:
+                t._view.several = name
 
     def contiguous(self, t: Tensor) -> Tensor:
         return t if t.is_contiguous() else t.clone()

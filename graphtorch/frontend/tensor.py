@@ -3,6 +3,7 @@ stand in `tensors`, and those of ops come out of the registry."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,12 @@ from graphtorch.frontend.tensors.base import Size, user_attributes
 from graphtorch.frontend.tensors.gradients import Differentiable
 from graphtorch.frontend.tensors.in_place import InPlace
 from graphtorch.frontend.tensors.layout import Layout
+from graphtorch.frontend.tensors.memory import Memory
 from graphtorch.frontend.tensors.numbers import Numbers
 from graphtorch.frontend.tensors.protocols import Protocols
+from graphtorch.frontend.tensors.random import RandomInPlace
 from graphtorch.frontend.tensors.storage import Storage
+from graphtorch.ir import bind
 from graphtorch.ir.errors import DTypeError
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.operators import Operators
@@ -26,7 +30,7 @@ __all__ = ["Size", "Storage", "Tensor", "as_tensor_of", "install_methods", "user
 _new = object.__new__
 
 
-class Tensor(Protocols, Numbers, InPlace, Differentiable, Layout):
+class Tensor(Protocols, Numbers, RandomInPlace, InPlace, Differentiable, Memory, Layout):
     """A multi-dimensional array with torch's interface. Make one with `graphtorch.tensor`."""
 
     @classmethod
@@ -81,7 +85,32 @@ _OWN = {name for cls in Tensor.__mro__ if cls not in (Operators, object) for nam
 
 def install_methods() -> None:
     """Give Tensor a method for every op whose surface says so, and the in-place forms."""
+    mark_several()
     for name, function in PUBLIC["Tensor"].items():
         if name not in _OWN or name == "clone":
             setattr(Tensor, name, _method(function, name))
     in_place.install(Tensor)
+
+
+#: functions that give several views of one tensor
+SEVERAL = "split split_with_sizes tensor_split hsplit vsplit dsplit chunk unbind".split()
+
+
+def mark_several() -> None:
+    """See to it that the results of functions of several views know that they are such."""
+    for namespace in PUBLIC.values():
+        for name in SEVERAL:
+            if name in namespace:
+                namespace[name] = _marking(namespace[name], name)
+
+
+def _marking(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        found = function(*args, **kwargs)
+        several = getattr(bind.current(), "several", None)  # graphs have values, and no views
+        if several is not None:
+            several(found, name)
+        return found
+
+    return call

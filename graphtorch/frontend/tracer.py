@@ -19,6 +19,7 @@ from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.guards import Guard, Objects
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.tensors.base import no_data
+from graphtorch.frontend.tensors.memory import unknown_memory
 from graphtorch.frontend.writes import Writes, covers
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, TraceError
@@ -185,6 +186,22 @@ class Tracer(bind.Interpreter):
 
     def become(self, t: Tensor, view: Tensor, name: str) -> None:
         self.writes.become(t, view, name)
+
+    def memory(self, t: Tensor) -> Tensor:
+        """What `as_strided` of ``t`` reads; TraceError GT604 where that is not known."""
+        if t._traced is None and covers(t):
+            return t
+        found = self.writes.aliases.memory(t) if t._traced is not None else None
+        if found is None:
+            raise unknown_memory()
+        return found
+
+    def several(self, tensors: Sequence[Tensor], name: str) -> None:
+        """``tensors`` are views that one function made."""
+        for t in tensors:
+            alias = self.writes.aliases.known.get(t._storage)
+            if alias is not None:
+                alias.several = name
 
     def contiguous(self, t: Tensor) -> Tensor:
         """``t`` itself: what lies in another order is laid out anew before a program runs."""

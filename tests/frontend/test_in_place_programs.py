@@ -75,7 +75,7 @@ def traced(program: Program) -> Any:
     try:
         made = run_trace(step, leaves, {})
         arrays = [b.fetch(leaves).detach().numpy() for b in made.bindings]
-        return evaluate(Autodiff().run(made.graph), arrays)[0]
+        return evaluate(Autodiff().run(made.graph), arrays)[0][: len(program.outputs) + len(leaves)]
     except GraphTorchError as error:
         return error
 
