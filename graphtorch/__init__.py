@@ -11,7 +11,7 @@ from typing import Any
 
 from graphtorch.frontend import creating as _creating  # noqa: F401  # fills the registry
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
-from graphtorch.frontend.construction import from_numpy, tensor
+from graphtorch.frontend.construction import from_dlpack, from_numpy, tensor
 from graphtorch.frontend.eager import EAGER as _EAGER
 from graphtorch.frontend.random import (
     Generator,
@@ -52,12 +52,13 @@ install_methods()
 #: names that are looked up in a module only when they are used
 _LAZY = {
     "compile": "graphtorch.frontend.compile",
+    "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",
     "TensorSpec": "graphtorch.frontend.trace",
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",
 }
-_PACKAGES = ("nn", "optim", "utils", "testing", "errors")
+_PACKAGES = ("autograd", "nn", "optim", "utils", "testing", "errors")
 
 
 def __getattr__(name: str) -> Any:
@@ -79,7 +80,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "DType", "Generator", "Size", "Tensor", "bool", "bool_", "default_generator", "device", "double", "dtype",
-    "enable_grad", "float", "float32", "float64", "from_numpy", "initial_seed", "int", "int8", "int16", "int32",
-    "int64", "is_grad_enabled", "long", "manual_seed", "no_grad", "rand", "randint", "randn", "randperm",
+    "enable_grad", "float", "float32", "float64", "from_dlpack", "from_numpy", "initial_seed", "int", "int8", "int16",
+    "int32", "int64", "is_grad_enabled", "long", "manual_seed", "no_grad", "rand", "randint", "randn", "randperm",
     "set_grad_enabled", "tensor", "uint8",
 ]  # fmt: skip

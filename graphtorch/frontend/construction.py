@@ -122,3 +122,13 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
     out._storage = share(out._storage)
     bind.current().constructing(out)
     return out
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor that shares memory with that of another library: anything with `__dlpack__`, on the CPU.
+
+    ArgumentTypeError GT301 for what has none, DTypeError GT207 for a dtype that graphtorch does not have.
+    """
+    if not hasattr(ext_tensor, "__dlpack__"):
+        raise ArgumentTypeError("GT301", f"from_dlpack() takes what has __dlpack__, got {type(ext_tensor).__name__}")
+    return from_numpy(np.from_dlpack(ext_tensor))

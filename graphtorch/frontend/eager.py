@@ -104,6 +104,9 @@ class Eager(Interpreter):
         epoch.bump()
         become(t, view)
 
+    def is_view(self, t: Tensor) -> bool:
+        return t._view is not None
+
     def detach_in_place(self, t: Tensor) -> None:
         if t._requires_grad:
             epoch.bump()

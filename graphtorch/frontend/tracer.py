@@ -210,6 +210,9 @@ class Tracer(bind.Interpreter):
         self.writes.aliases.contiguous(t)
         return t
 
+    def is_view(self, t: Tensor) -> bool:
+        return t._view is not None or t._storage in self.writes.aliases.known
+
     def detach_in_place(self, t: Tensor) -> None:
         if t._requires_grad:
             self.switching(t)

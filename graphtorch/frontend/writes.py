@@ -154,18 +154,17 @@ class Writes:
                 "state and arguments cannot take a value that depends on gradients, nor lose one",
                 ["detach it first: state.copy_(value.detach()), or build the result out of place"],
             )
+        if alias is not None and (alias.several or not alias.recorded):
+            what = f"one of several results of {alias.several}" if alias.several else "made under no_grad"
+            raise AutogradError(
+                "GT504", f"a view that is {what} is used where it is changed in place", ["take the view by itself"]
+            )
         if target._is_data or (alias is not None and alias.detached):
             raise TraceError(
                 "GT604",
                 "what detach() or .data gave is written with a value that depends on gradients",
                 ["write into a clone() of it, or build the result out of place"],
             )
-        if alias is None or (alias.recorded and not alias.several):
-            return
-        what = f"one of several results of {alias.several}" if alias.several else "made under no_grad"
-        raise AutogradError(
-            "GT504", f"a view that is {what} is used where it is changed in place", ["take the view by itself"]
-        )
 
     def _rebase(self, owner: Tensor, target: Tensor) -> None:
         """All that share the memory require gradients from now on."""

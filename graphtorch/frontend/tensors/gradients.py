@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.tensors.base import TensorBase, interpreter
@@ -14,6 +17,55 @@ from graphtorch.ir.op import PUBLIC
 if TYPE_CHECKING:
     from graphtorch.frontend.autograd import GradNode
     from graphtorch.frontend.tensor import Tensor
+
+
+class RemovableHandle:
+    """What `register_hook` gives: ``remove()`` takes the hook out again."""
+
+    def __init__(self, hooks: dict[int, Callable[[Tensor], Any]], hook: Callable[[Tensor], Any]) -> None:
+        self._hooks, self._key = hooks, next(_keys)
+        hooks[self._key] = hook
+
+    def remove(self) -> None:
+        self._hooks.pop(self._key, None)
+
+
+def seed(root: Tensor, gradient: Tensor | None) -> Tensor:
+    """The gradient that backward from ``root`` starts with: 1 for a tensor of one element, unless given.
+
+    AutogradError GT506, ShapeError GT113 and GT103 where it cannot start.
+    """
+    if not root._requires_grad:
+        raise AutogradError(
+            "GT506",
+            "backward() of a tensor that does not depend on anything that requires gradients",
+            ["call requires_grad_() on what you want gradients of, or leave gt.no_grad()"],
+        )
+    if gradient is None:
+        check(
+            root.numel() == 1,
+            "GT113",
+            f"backward() without a gradient needs a tensor of one element, got {list(root.shape)}",
+            "reduce it first, e.g. loss.mean().backward(), or pass gradient=",
+            kind=ShapeError,
+        )
+        return PUBLIC["gt"]["full"](root.shape, 1.0, dtype=root.dtype)  # type: ignore[no-any-return]
+    if not isinstance(gradient, TensorBase):
+        raise ArgumentTypeError("GT301", f"gradient must be a tensor, got {type(gradient).__name__}")
+    check(
+        gradient.aval == root.aval,
+        "GT103",
+        "the gradient has the type of its tensor",
+        f"expected {root.aval}, got {gradient.aval}",
+    )
+    return gradient
+
+
+def _untraced(what: str) -> TraceError:
+    return TraceError("GT602", f"{what} cannot be traced", ["call it outside of gt.compile"])
+
+
+_keys = itertools.count()
 
 
 class Differentiable(TensorBase):
@@ -71,36 +123,63 @@ class Differentiable(TensorBase):
             )
         interpreter().set_grad(self, value)
 
-    def backward(self, gradient: Tensor | None = None, retain_graph: bool = False) -> None:
-        """Add the gradients of this tensor to ``.grad`` of every leaf that it depends on.
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradients of this tensor to ``.grad`` of every leaf that it depends on, or of ``inputs`` alone.
 
-        ``gradient`` has this tensor's shape; it may be left out for a tensor of one element. Raises
-        AutogradError GT506 when nothing that it depends on requires gradients.
+        ``gradient`` has this tensor's shape; it may be left out for a tensor of one element. ``create_graph`` records
+        the gradients, so that they have gradients themselves, and keeps what backward needs, as ``retain_graph`` does.
+        Raises AutogradError GT506 when nothing that it depends on requires gradients.
         """
-        if not self._requires_grad:
-            raise AutogradError(
-                "GT506",
-                "backward() of a tensor that does not depend on anything that requires gradients",
-                ["call requires_grad_() on what you want gradients of, or leave gt.no_grad()"],
-            )
-        if gradient is None:
-            check(
-                self.numel() == 1,
-                "GT113",
-                f"backward() without a gradient needs a tensor of one element, got {list(self.shape)}",
-                "reduce it first, e.g. loss.mean().backward(), or pass gradient=",
-                kind=ShapeError,
-            )
-            gradient = PUBLIC["gt"]["full"](self.shape, 1.0, dtype=self.dtype)
-        if not isinstance(gradient, TensorBase):
-            raise ArgumentTypeError("GT301", f"gradient must be a tensor, got {type(gradient).__name__}")
-        check(
-            gradient.aval == self.aval,
-            "GT103",
-            "the gradient has the type of its tensor",
-            f"expected {self.aval}, got {gradient.aval}",
-        )
-        interpreter().backward(self, gradient, retain_graph)
+        gradient = seed(self, gradient)  # type: ignore[arg-type]
+        keep = create_graph if retain_graph is None else retain_graph
+        if not create_graph and inputs is None:
+            interpreter().backward(self, gradient, keep)
+            return
+        if interpreter().tracing:
+            raise _untraced("backward() with create_graph or inputs")
+        wanted = None if inputs is None else [inputs] if isinstance(inputs, TensorBase) else list(inputs)
+        interpreter().backward(self, gradient, keep, create_graph, wanted)
+
+    def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+        """Call ``hook(gradient)`` whenever the gradient of this tensor is computed; what it returns takes its place.
+
+        AutogradError GT506 for a tensor that requires no gradient. Returns a handle with ``remove()``.
+        """
+        self._require_grad("register_hook()")
+        if interpreter().tracing:
+            raise _untraced("register_hook()")
+        node, index = self.grad_fn, self._output_index
+        if node is None:
+            self._hooks = hooks = self._hooks if self._hooks is not None else {}
+        else:
+            node.hooks = node.hooks if node.hooks is not None else {}
+            hooks = node.hooks.setdefault(index, {})
+        return RemovableHandle(hooks, hook)
+
+    def retain_grad(self) -> None:
+        """Have ``.grad`` of this computed tensor set by backward, too; nothing changes for a leaf."""
+        self._require_grad("retain_grad()")
+        if interpreter().tracing:
+            raise _untraced("retain_grad()")
+        node = self.grad_fn
+        if node is not None:
+            node.retained = {**(node.retained or {}), self._output_index: ref(self)}  # type: ignore[arg-type]
+            self._retains_grad = True
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether backward sets ``.grad`` of this computed tensor."""
+        return self._retains_grad
+
+    def _require_grad(self, what: str) -> None:
+        if not self.requires_grad:
+            raise AutogradError("GT506", f"{what} of a tensor that does not require gradients")
 
     @property
     def data(self) -> Tensor:

@@ -73,10 +73,13 @@ class InPlace(TensorBase):
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write ``value``, a number or what broadcasts, through a view of the elements at ``index``.
 
-        What is no basic index (masks, integer tensors) goes to the op `index_put`.
+        What is no basic index (masks, integer tensors) goes to the function that the registry has for it, which gives
+        this tensor with the elements replaced.
         """
-        if "index_put" in PUBLIC["Tensor"] and not is_basic(index):
-            self.index_put_(index if isinstance(index, tuple) else (index,), value)
+        assigned = PUBLIC["Tensor"].get("__setitem__")
+        if assigned is not None and not is_basic(index):
+            given = value if isinstance(value, TensorBase) else _to_tensor(value, self.dtype, "value")
+            self._in_place(assigned, "__setitem__", (index, to_dtype(given, self.dtype)), {})
             return
         self[index]._assign(_fewer_dimensions(value), "value", "__setitem__")
 
@@ -123,7 +126,7 @@ class InPlace(TensorBase):
 
     def detach_(self) -> Tensor:
         """Forget where this tensor came from. AutogradError GT504 for a view: it shares the history of its base."""
-        if self._view is not None:
+        if interpreter().is_view(self):
             raise AutogradError("GT504", "a view cannot be detached in place", ["use detach(), which makes another"])
         interpreter().detach_in_place(self)
         return self  # type: ignore[return-value]

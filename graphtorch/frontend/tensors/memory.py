@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from graphtorch.frontend.tensors.base import TensorBase, interpreter, no_data
-from graphtorch.frontend.tensors.storage import Storage, address
-from graphtorch.ir.errors import ArgumentError, AutogradError, TraceError, check
+from graphtorch.frontend.tensors.storage import Storage, address, flat
+from graphtorch.ir.errors import ArgumentError, AutogradError, DTypeError, TraceError, check
+from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType, uint8
 
 if TYPE_CHECKING:
@@ -64,11 +63,6 @@ class TensorStorage:
         return f"<storage of {len(self)} {self.dtype!r} at {self.data_ptr():#x}>"
 
 
-def flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The elements of ``array`` in order of memory; a view, where they are dense."""
-    return array.reshape(-1) if array.flags.c_contiguous else array.ravel(order="K")
-
-
 class Memory(TensorBase):
     """What tensors tell of their memory."""
 
@@ -114,6 +108,28 @@ class Memory(TensorBase):
     def is_inference(self) -> bool:
         """Whether it was made under `inference_mode`: never, since that is `no_grad` here."""
         return False
+
+    def view(self, *shape: Any, **given: Any) -> Tensor:
+        """`reshape` that shares the storage; or, of a dtype of equal size, the same bytes under that dtype.
+
+        ShapeError GT105 where the order of the elements in memory forbids it; DTypeError GT203 for a dtype of another
+        size. Numbers under another dtype have no gradient.
+        """
+        dtype = shape[0] if shape else given.get("dtype")
+        if not isinstance(dtype, DType):
+            return PUBLIC["Tensor"]["view"](self, *shape, **given)  # type: ignore[no-any-return]
+        if self._data is None or interpreter().tracing:
+            raise no_data("view(dtype)")
+        check(
+            dtype.itemsize == self.dtype.itemsize,
+            "GT203",
+            f"view() of {self.dtype!r} as {dtype!r}",
+            f"expected a dtype of {self.dtype.itemsize} bytes",
+            kind=DTypeError,
+        )
+        out: Tensor = self._alias()
+        out._data, out._aval = self._array.view(dtype.np), None
+        return out
 
     def _memory(self) -> Tensor:
         """A tensor of all of the storage, in order of memory, for `as_strided`; gradients pass through it."""

@@ -32,6 +32,13 @@ class Numbers(TensorBase):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
         return np.array(self.detach().numpy(), dtype=dtype, copy=copy)
 
+    def __dlpack__(self, **asked: Any) -> Any:
+        """The memory, as a capsule that other libraries take: numpy's. AutogradError GT507 as `numpy`."""
+        return self.numpy().__dlpack__(**asked)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self._array.__dlpack_device__()
+
     def item(self) -> bool | int | float:
         """The only element, as a Python number."""
         self._check_one("item()")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphtorch.frontend import printing
-from graphtorch.frontend.tensors.base import TensorBase
-from graphtorch.frontend.tensors.storage import Storage
+from graphtorch.frontend.tensors.base import TensorBase, user_attributes
+from graphtorch.frontend.tensors.storage import Storage, copied, dense, seen_through, strided
 from graphtorch.ir.device import device, require_cpu
-from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.errors import ArgumentTypeError, AutogradError
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import to_dtype
 from graphtorch.ir.types import DType, bool_, float32, float64, int64
@@ -77,13 +78,42 @@ class Protocols(TensorBase):
         return PUBLIC["gt"]["logical_not"](self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy with a storage of its own, which copies of views made by the same call share, as in torch.
+
+        AutogradError GT512 for a computed tensor that requires gradients: its history cannot be copied.
+        """
+        if not self.is_leaf:
+            raise AutogradError(
+                "GT512", "a computed tensor that requires gradients cannot be copied deeply", ["detach() it first"]
+            )
+        storage = memo.get(id(self._storage))
+        if storage is None:
+            storage = memo[id(self._storage)] = Storage(copied(self._storage))
         out = type(self).__new__(type(self))
-        array = np.array(self._array)
-        out._data, out._storage, out._requires_grad = array, Storage(array), self._requires_grad
+        out._data, out._storage = seen_through(storage, self), storage
+        out._requires_grad = self._requires_grad
+        memo[id(self)] = out
         if self._grad is not None:
             out._grad = self._grad.__deepcopy__(memo)
-        memo[id(self)] = out
+        for name, value in user_attributes(self).items():
+            setattr(out, name, copy.deepcopy(value, memo))
         return out  # type: ignore[return-value]
+
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        """The storage, which views in one pickle share, the place in it, requires_grad and what a user put there."""
+        strides, offset = self._layout()
+        array = self._array
+        if not dense(self._storage):
+            contiguous = np.ascontiguousarray(array).reshape(array.shape)
+            whole = Storage(contiguous)
+            strides, offset = tuple(s // array.itemsize for s in contiguous.strides), 0
+        else:
+            whole = self._storage
+        place = self.dtype.np.str, array.shape, strides, offset
+        return rebuilt, (type(self), whole, place, self._requires_grad), user_attributes(self) or None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     def __repr__(self) -> str:
         if self._data is None:
@@ -102,6 +132,15 @@ class Protocols(TensorBase):
         elif self._requires_grad:
             notes.append("requires_grad=True")
         return notes
+
+
+def rebuilt(cls: type[Tensor], storage: Storage, place: tuple[Any, ...], requires_grad: bool) -> Tensor:
+    """A tensor out of a pickle, or of copy.copy."""
+    out = cls.__new__(cls)
+    dtype, shape, strides, offset = place
+    out._data, out._storage = strided(storage, np.dtype(dtype), shape, strides, offset), storage
+    out._requires_grad = requires_grad
+    return out
 
 
 #: what == compares element by element; it is False with anything else

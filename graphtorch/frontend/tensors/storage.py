@@ -21,6 +21,9 @@ class Storage:
     def __init__(self, array: np.ndarray[Any, Any] | None) -> None:
         self.array = array
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Storage, (self.array,)
+
 
 class Unseen:
     """The writes through one `.data` of a tensor, and through views of it, which autograd knows for these alone."""
@@ -31,6 +34,40 @@ class Unseen:
 def address(array: np.ndarray[Any, Any]) -> int:
     """Where the first element lies."""
     return int(array.__array_interface__["data"][0])
+
+
+def flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The elements of ``array`` in order of memory; a view, where they are dense."""
+    return array.reshape(-1) if array.flags.c_contiguous else array.ravel(order="K")
+
+
+def dense(storage: Storage) -> bool:
+    """Whether the memory has no gaps, and is that of no trace."""
+    array = storage.array
+    return array is not None and bool(array.flags.c_contiguous or array.flags.f_contiguous)
+
+
+def copied(storage: Storage) -> np.ndarray[Any, Any] | None:
+    """A copy of the memory, in its order."""
+    return None if storage.array is None else storage.array.copy(order="K")
+
+
+def strided(storage: Storage, dtype: Any, shape: Any, strides: Any, offset: int) -> np.ndarray[Any, Any]:
+    """The elements of dense memory from number ``offset`` on, ``strides`` elements apart."""
+    assert storage.array is not None  # it is no storage of a trace
+    memory = flat(storage.array)
+    memory = memory if memory.dtype == dtype else memory.view(dtype)
+    steps = [s * memory.itemsize for s in strides]
+    return np.lib.stride_tricks.as_strided(memory[offset:], shape, steps)
+
+
+def seen_through(storage: Storage, t: Any) -> np.ndarray[Any, Any]:
+    """What ``t`` shows of its storage, of a copy of that; of memory with gaps, a copy of what it shows."""
+    if not dense(t._storage):
+        return np.array(t._array)
+    if t._array is t._storage.array and storage.array is not None:
+        return storage.array
+    return strided(storage, t._array.dtype, t._array.shape, *t._layout())
 
 
 def repeats(array: np.ndarray[Any, Any]) -> bool:

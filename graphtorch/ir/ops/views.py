@@ -14,7 +14,7 @@ import numpy as np
 from graphtorch.ir import bind, expr
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
-from graphtorch.ir.op import OPS, Op, composite, register
+from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
     Shape,
     as_int,
@@ -27,7 +27,7 @@ from graphtorch.ir.ops.common import (
     shape_of,
     sizes,
 )
-from graphtorch.ir.ops.index import index_add_op
+from graphtorch.ir.ops.index import index_add, index_select
 from graphtorch.ir.ops.indexing import getitem
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import iota, pad_op, permute, reshape, slice_op
@@ -69,20 +69,17 @@ class AsStrided(Op):
 
     def vjp(self, g: Any, _y: Any, _input: Any, *, size: Shape, stride: Shape, storage_offset: int) -> Any:
         zeros = broadcast(lift(0, dtype_of(_input)), (_numel(_input),))
-        places = _places(size, stride, storage_offset)
-        return reshape(bind.bind(index_add_op, zeros, places, g, dim=0), shape_of(_input))
+        places = _line(_places(size, stride, storage_offset))
+        return reshape(index_add(zeros, 0, places, _line(g)), shape_of(_input))
 
     def put(self, base: Any, value: Any, *, size: Shape, stride: Shape, storage_offset: int) -> Any:
-        places = _places(size, stride, storage_offset)
-        flat = reshape(base, (_numel(base),))
-        at = bind.bind(
-            index_add_op,
-            broadcast(lift(-1, int64), shape_of(flat)),
-            places,
-            _counting(size) + 1,
-            dim=0,
-        )  # which element of value goes there; -1 for none
-        chosen = bind.bind(OPS["index_select"], reshape(value, (_numel(value),)), where(at < 0, 0, at), dim=0)
+        if 0 in size:
+            return base
+        places, flat = _line(_places(size, stride, storage_offset)), _line(base)
+        numbers = bind.bind(iota, shape=(_numel(value),), dim=0, dtype=int64)
+        none = broadcast(lift(-1, int64), shape_of(flat))
+        at = index_add(none, 0, places, numbers + 1)  # which element of value goes there; -1 for none
+        chosen = index_select(_line(value), 0, where(at < 0, 0, at))
         return reshape(where(at < 0, flat, chosen), shape_of(base))
 
     def lower(self, input: Source, *, size: Shape, stride: Shape, storage_offset: int) -> Compute:
@@ -110,9 +107,8 @@ def _places(size: Shape, stride: Shape, offset: int) -> Any:
     return at
 
 
-def _counting(size: Shape) -> Any:
-    """0, 1, 2, ... in row-major order."""
-    return reshape(bind.bind(iota, shape=(int(np.prod(size, dtype=np.int64)),), dim=0, dtype=int64), size)
+def _line(x: Any) -> Any:
+    return reshape(x, (_numel(x),))
 
 
 class Diagonal(Op):
@@ -222,13 +218,16 @@ class Unfold(Op):
         zeros = broadcast(lift(0, dtype_of(_input)), shape_of(_input))
         ndim = len(shape_of(_input))
         windows = permute(g, (*range(dim + 1), ndim, *range(dim + 1, ndim)))
-        places = _places((shape_of(g)[dim], size), (step, 1), 0)
-        return bind.bind(index_add_op, zeros, places, windows, dim=dim)
+        places = _line(_places((shape_of(g)[dim], size), (step, 1), 0))
+        shape = shape_of(windows)
+        lines = reshape(windows, (*shape[:dim], shape[dim] * size, *shape[dim + 2 :]))
+        return index_add(zeros, dim, places, lines)
 
     def put(self, base: Any, value: Any, *, dim: int, size: int, step: int) -> Any:
         """For windows that do not overlap: joined again, with what lies between and behind them."""
         shape, count = shape_of(base), shape_of(value)[dim]
-        ndim, gap = len(shape), step - size
+        ndim, step = len(shape), max(step, size)  # there may be one window, which is longer than a step
+        gap = step - size
         windows = permute(value, (*range(dim + 1), ndim, *range(dim + 1, ndim)))
 
         def placed(x: Any) -> Any:
