@@ -92,8 +92,15 @@ class Writes:
                 "while gradients are recorded",
                 ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
             )
+        shared = alias is not None and repeats(alias)
+        if shared and name in ("fill_", "zero_"):  # which eager mode does
+            raise TraceError(
+                "GT604",
+                f"{name} of a view whose elements share memory cannot be traced",
+                ["write the tensor that it views"],
+            )
         check(
-            alias is None or not repeats(alias),
+            not shared,
             "GT117",
             "a tensor whose elements share memory cannot be written in place",
             f"got {target.aval}; clone() it first",

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.torch
 
 #: what torch refuses because of how it computes, and graphtorch keeps a copy for: then differences are the reference
 LENIENT = ("modified by an inplace operation", "refer to a single memory location")
-EAGER, COMPILED, CHUNK = 1200, 60, 20
+EAGER, TRACED, COMPILED, CHUNK = 600, 60, 12, 20
 
 
 def leaves_of(program: Program, tensor: Any) -> list[Any]:
@@ -153,7 +153,20 @@ def test_eager_is_torch(chunk: int) -> None:
         compare_eager(seed)
 
 
-@pytest.mark.parametrize("chunk", range(COMPILED // 5))
-def test_compiled_is_eager(chunk: int) -> None:
-    for seed in range(chunk * 5, chunk * 5 + 5):
-        compare_compiled(seed)
+@pytest.mark.parametrize("chunk", range(TRACED // CHUNK))
+def test_traced_is_eager(chunk: int) -> None:
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        compare_traced(seed)
+
+
+@pytest.mark.parametrize("seed", [443, *range(1000, 1000 + COMPILED)])  # 443: one window, longer than its step
+def test_compiled_is_eager(seed: int) -> None:
+    compare_compiled(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(30, 200))
+def test_more_programs(chunk: int) -> None:
+    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
+        compare_eager(seed)
+        compare_traced(seed)
