@@ -3,6 +3,7 @@
 from graphtorch.ir.ops import (
     activation,
     arithmetic,
+    as_strided,
     attention,
     casts,
     contract,
@@ -34,6 +35,7 @@ from graphtorch.ir.ops import (
 __all__ = [
     "activation",
     "arithmetic",
+    "as_strided",
     "attention",
     "casts",
     "contract",
