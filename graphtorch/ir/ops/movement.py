@@ -61,12 +61,15 @@ class BroadcastTo(Op):
         return input.with_shape(shape)
 
     def ref(self, input: Array, *, shape: Shape) -> Array:
-        if shape == input.shape:
-            return input.view()
-        lead = len(shape) - input.ndim
-        kept = zip(input.shape, shape[lead:], input.strides, strict=True)
-        strides = (*(0,) * lead, *(0 if have != want else s for have, want, s in kept))
-        return np.lib.stride_tricks.as_strided(input, shape, strides)  # writeable, unlike what numpy's function gives
+        if math.prod(shape) == input.size:
+            return input.reshape(shape)  # further dimensions of size 1
+        out = np.broadcast_to(input, shape)
+        if input.flags.writeable:
+            try:
+                out.flags.writeable = True  # some of its elements may be written (x.expand(4)[0])
+            except ValueError:  # numpy does not know whose memory it is: that of a strided view
+                return np.lib.stride_tricks.as_strided(input, shape, out.strides)
+        return out
 
     def vjp(self, g: Any, _y: Any, _input: Any, *, shape: Shape) -> Any:
         old = shape_of(_input)
