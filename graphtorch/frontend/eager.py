@@ -11,7 +11,7 @@ from graphtorch.frontend import autograd, backward, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
-from graphtorch.frontend.tensors.storage import repeats
+from graphtorch.frontend.tensors.storage import dense, repeats, strided
 from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import check
 from graphtorch.ir.loc import state
@@ -78,7 +78,10 @@ class Eager(Interpreter):
     def check_write(self, target: Tensor, name: str) -> None:
         """AutogradError GT503 for leaves, GT117 for memory that cannot be written."""
         check_leaf(target)
-        array = target._array
+        array, storage = target._array, target._storage
+        if not array.flags.writeable and storage.array is not None and storage.array.flags.writeable and dense(storage):
+            # numpy marks all that is broadcast, and so x.expand(4)[0]
+            array = target._data = strided(storage, array.dtype, array.shape, *target._layout())
         alike = name in ("fill_", "zero_") and not (target._requires_grad and autograd.is_grad_enabled())
         check(
             array.flags.writeable and (alike or not repeats(array)),

@@ -207,10 +207,12 @@ class CopySlices(GradNode):
         """Where the view lies in the base: bool, in the base's own order of dimensions, so that reshapes are views."""
         from graphtorch.frontend.tensor import as_tensor_of
 
-        shape = self.avals[0].shape
-        mask = np.zeros([shape[d] for d in self._order], np.bool_).transpose(np.argsort(self._order))
-        view = mask
+        sizes, back = [self.avals[0].shape[d] for d in self._order], np.argsort(self._order)
+        numel = int(np.prod(sizes, dtype=np.int64))
+        view = np.arange(numel).reshape(sizes).transpose(back)
         for step in self._steps:
             view = step.op.ref(view, **step.attrs)
-        view[...] = True
+        mask = np.zeros(numel, np.bool_)
+        mask[view] = True
+        mask = mask.reshape(sizes).transpose(back)
         return as_tensor_of(mask)
