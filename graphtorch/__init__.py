@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from graphtorch.frontend.construction import from_dlpack, from_numpy, tensor
 from graphtorch.frontend.creating import broadcast_shapes
 from graphtorch.frontend.eager import EAGER as _EAGER
 from graphtorch.frontend.random import (
@@ -22,7 +23,7 @@ from graphtorch.frontend.random import (
     randn,
     randperm,
 )
-from graphtorch.frontend.tensor import Size, Tensor, from_numpy, install_methods, tensor
+from graphtorch.frontend.tensor import Size, Tensor, install_methods
 from graphtorch.ir import bind as _bind
 from graphtorch.ir import ops as _ops  # noqa: F401  # fills the registry
 from graphtorch.ir.device import device
@@ -55,12 +56,13 @@ _LAZY = {
     "compile": "graphtorch.frontend.compile",
     "finfo": "graphtorch.frontend.dtypes",
     "iinfo": "graphtorch.frontend.dtypes",
+    "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",
     "TensorSpec": "graphtorch.frontend.trace",
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",
 }
-_PACKAGES = ("linalg", "nn", "optim", "utils", "testing", "errors")
+_PACKAGES = ("autograd", "linalg", "nn", "optim", "utils", "testing", "errors")
 
 
 def __getattr__(name: str) -> Any:
@@ -98,6 +100,7 @@ __all__ = [
     "float16",
     "float32",
     "float64",
+    "from_dlpack",
     "from_numpy",
     "half",
     "initial_seed",

@@ -48,9 +48,18 @@ class Questions:
         """Strides and offset of an argument; `NOTHING` for what is none."""
         return self._ask(t, "the layout", lambda actual: actual._layout())
 
+    def alone(self, t: Tensor) -> bool:
+        """Whether an argument is all of its storage."""
+        return bool(self._ask(t, "the storage", _is_alone))
+
     def _ask(self, t: Tensor, what: str, read: Callable[[Tensor], Any]) -> Any:
         if id(t) not in self._actual:
             return NOTHING
         position, actual = self._actual[id(t)]
         asked = Asked(f"{what} of an argument", position, read, actual)
         return self._asked.setdefault((position, what), asked).value
+
+
+def _is_alone(t: Tensor) -> bool:
+    memory = t._storage.array
+    return memory is not None and memory.size == t.numel()

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
-import heapq
 import itertools
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
+from graphtorch.ir.loc import of_place, place
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.in_float32 import gradients
 from graphtorch.ir.types import TensorType
 
 if TYPE_CHECKING:
-    from graphtorch.frontend.tensor import Storage, Tensor
+    from graphtorch.frontend.tensor import Tensor
 
 
 class _Mode(threading.local):
@@ -78,6 +79,10 @@ class enable_grad(set_grad_enabled):
         super().__init__(True)
 
 
+#: what a gradient flows into: result number ``index`` of a node, a leaf, or nothing
+Edge: TypeAlias = "tuple[GradNode, int] | Tensor | None"
+
+
 @dataclass(frozen=True)
 class Shaped:
     """Stands for an operand whose data `vjp` does not read, so that the tape need not keep it."""
@@ -97,10 +102,14 @@ class GradNode:
     """Where a result came from. ``edges`` hold, for each operand, what its gradient flows into:
     another node's result (node, index), a leaf tensor, or None."""
 
-    def __init__(self, edges: Sequence[tuple[GradNode, int] | Tensor | None], avals: Sequence[TensorType]) -> None:
+    def __init__(self, edges: Sequence[Edge], avals: Sequence[TensorType]) -> None:
         self.edges = tuple(edges)
         self.avals = tuple(avals)
         self.order = next(_sequence)
+
+    #: by the number of a result: what `register_hook` put there, and the tensor that retains its gradient
+    hooks: dict[int, dict[int, Callable[[Tensor], Any]]] | None = None
+    retained: dict[int, weakref.ref[Tensor]] | None = None
 
     @property
     def name(self) -> str:
@@ -119,15 +128,24 @@ class OpNode(GradNode):
 
     def __init__(self, op: Op, operands: Sequence[Tensor], attrs: dict[str, Any], results: Sequence[Tensor]) -> None:
         super().__init__([edge_of(o) for o in operands], [r.aval for r in results])
-        self.op, self.attrs = op, attrs
+        self.op, self.attrs, self.place = op, attrs, place()
         keep_result, keep = op.saved_for_backward
         keep = keep if len(keep) == len(operands) else (True,) * len(operands)
         self.results: list[Saved | Shaped] | None = [
-            Saved(r._alias(), r._storage.version) if keep_result else Shaped(r.aval) for r in results
+            Saved(r._alias(), version_of(r)) if keep_result else Shaped(r.aval) for r in results
         ]
         self.operands: list[Saved | Shaped] = [
-            Saved(o._alias(), o._storage.version) if k else Shaped(o.aval) for o, k in zip(operands, keep, strict=True)
+            Saved(o._alias(), version_of(o)) if k else Shaped(o.aval) for o, k in zip(operands, keep, strict=True)
         ]
+
+    @classmethod
+    def of_types(cls, op: Op, attrs: dict[str, Any], edge: Edge, taken: TensorType, made: TensorType) -> OpNode:
+        """The node of an op of one operand, whose `vjp` reads no data."""
+        node = cls.__new__(cls)
+        GradNode.__init__(node, [edge], [made])
+        node.op, node.attrs, node.place = op, attrs, None
+        node.results, node.operands = [Shaped(made)], [Shaped(taken)]
+        return node
 
     @property
     def name(self) -> str:
@@ -140,35 +158,58 @@ class OpNode(GradNode):
             raise freed(self.op.name)
         self._check_versions()
         filled = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
-        ys = [k.tensor if isinstance(k, Saved) else k for k in self.results]
-        xs = [k.tensor if isinstance(k, Saved) else k for k in self.operands]
+        ys = [_restored(k, (self, i)) for i, k in enumerate(self.results)]
+        xs = [_restored(k, edge) for k, edge in zip(self.operands, self.edges, strict=True)]
         one = len(ys) == 1
         return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs)
 
-    def keep(self, storage: Storage) -> None:
-        """What lies in ``storage`` is about to be overwritten by this node's own result (x.pow_(2)): keep a copy."""
-        for i, kept in enumerate(self.operands):
-            if isinstance(kept, Saved) and kept.tensor._storage is storage and kept.version == storage.version:
-                copy = type(kept.tensor)._from_array(kept.tensor._array.copy())
-                self.operands[i] = Saved(copy, copy._storage.version)
+    def keep(self, target: Tensor) -> None:
+        """``target`` is about to be overwritten by what this node helped to compute (x.pow_(2)): keep a copy."""
+        assert self.results is not None  # it was made a moment ago
+        for kept in (self.results, self.operands):
+            for i, k in enumerate(kept):
+                if isinstance(k, Saved) and k.tensor._storage is target._storage and k.version == version_of(k.tensor):
+                    copy = type(k.tensor)._from_array(k.tensor._array.copy())
+                    kept[i] = Saved(copy, version_of(copy))
 
     def _check_versions(self) -> None:
         """AutogradError GT502 if a tensor was changed in place since, and a gradient that is wanted depends on it."""
         kept = [*(self.results or ()), *self.operands]
-        stale = {i for i, k in enumerate(kept) if isinstance(k, Saved) and k.tensor._storage.version != k.version}
+        stale = {i for i, k in enumerate(kept) if isinstance(k, Saved) and version_of(k.tensor) != k.version}
         if not stale:
             return
         found = reads(self.op, self.avals, [_aval_of(o) for o in self.operands], self.attrs)
         if any(edge is not None and stale & wanted for edge, wanted in zip(self.edges, found, strict=True)):
-            raise AutogradError(
-                "GT502",
-                f"a tensor saved for the backward of {self.op.name} was changed in place since",
-                ["clone it before the in-place operation, or do that operation after backward()"],
-            )
+            raise _changed(self, kept[min(stale)])
 
     def release(self) -> None:
         if any(isinstance(kept, Saved) for kept in (*(self.results or ()), *self.operands)):
             self.results, self.operands = None, []
+
+
+def _restored(kept: Saved | Shaped, edge: Edge) -> Any:
+    """What was kept, with the history that it had where gradients are to have gradients themselves."""
+    if isinstance(kept, Shaped):
+        return kept
+    if edge is None or not is_grad_enabled():
+        return kept.tensor
+    if not isinstance(edge, tuple):
+        return edge
+    t = kept.tensor._alias()
+    t._requires_grad, (t._grad_fn, t._output_index) = True, edge
+    return t
+
+
+def _changed(node: OpNode, kept: Saved | Shaped) -> AutogradError:
+    """The error for a saved tensor that was written since."""
+    writer, at = kept.tensor._storage.changed if isinstance(kept, Saved) else ("", None)
+    facts = [f"saved by {node.name} at {of_place(node.place).show()}"] if node.place else []
+    facts += [f"changed by {writer} at {of_place(at).show()}"] if at else []
+    return AutogradError(
+        "GT502",
+        f"a tensor saved for the backward of {node.name} was changed in place since",
+        [*facts, "clone it before the in-place operation, or do that operation after backward()"],
+    )
 
 
 def _aval_of(kept: Saved | Shaped) -> TensorType:
@@ -207,45 +248,32 @@ def freed(name: str) -> AutogradError:
     )
 
 
-def edge_of(t: Tensor) -> tuple[GradNode, int] | Tensor | None:
+def edge_of(t: Tensor) -> Edge:
+    """What the gradient of ``t`` flows into."""
+    if t._view is not None:
+        t._view.refresh(t)
     if t._grad_fn is not None:
         return t._grad_fn, t._output_index
     return t if t._requires_grad else None
 
 
-def run_backward(
-    root: Tensor, gradient: Tensor, retain_graph: bool, accumulate: Callable[[Tensor, Tensor], None]
-) -> None:
-    """Walk the tape from ``root`` in reverse order of recording; ``accumulate(leaf, gradient)`` takes results."""
-    if root._grad_fn is None:
-        accumulate(root, gradient)
-        return
-    pending: dict[GradNode, list[Tensor | None]] = {}
-    heap: list[tuple[int, GradNode]] = []
-    leaves: dict[int, tuple[Tensor, Tensor]] = {}
+def version_of(t: Tensor) -> int:
+    """How often the memory of ``t`` was written, as far as autograd is told: not through `.data` of it."""
+    return t._storage.version + (t._unseen.count if t._unseen is not None else 0)
 
-    def send(edge: tuple[GradNode, int] | Tensor | None, g: Tensor | None) -> None:
-        if edge is None or g is None:
-            return
-        if not isinstance(edge, tuple):
-            have = leaves.get(id(edge))
-            leaves[id(edge)] = (edge, g if have is None else have[1] + g)
-            return
-        node, index = edge
-        if node not in pending:
-            pending[node] = [None] * len(node.avals)
-            heapq.heappush(heap, (-node.order, node))
-        have_g = pending[node][index]
-        pending[node][index] = g if have_g is None else have_g + g
 
-    with no_grad():
-        send((root._grad_fn, root._output_index), gradient)
-        while heap:
-            _, node = heapq.heappop(heap)
-            grads = node.backward(pending.pop(node))
-            for edge, g in zip(node.edges, grads, strict=True):
-                send(edge, g)
-            if not retain_graph:
-                node.release()
-        for leaf, g in leaves.values():  # only now: a failed backward changes no gradient
-            accumulate(leaf, g)
+def mark() -> int:
+    """A point in time, for `made_since`."""
+    return next(_sequence)
+
+
+def made_since(node: GradNode, since: int) -> list[OpNode]:
+    """``node`` and the nodes of ops before it, as far as they were recorded after the mark ``since``."""
+    found: dict[GradNode, None] = {}
+    stack = [node]
+    while stack:
+        n = stack.pop()
+        if n.order > since and n not in found:
+            found[n] = None
+            stack += [e[0] for e in n.edges if isinstance(e, tuple)]
+    return [n for n in found if isinstance(n, OpNode)]

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend.tensor import Size, Tensor, from_numpy, tensor
+from graphtorch.frontend.construction import from_numpy, tensor
+from graphtorch.frontend.tensor import Size, Tensor
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend import autograd, epoch
+from graphtorch.frontend import autograd, backward, epoch
+from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.tensors.memory import whole
+from graphtorch.frontend.tensors.storage import dense, repeats, strided
 from graphtorch.ir.bind import Interpreter
-from graphtorch.ir.errors import AutogradError
+from graphtorch.ir.errors import check
 from graphtorch.ir.loc import state
 from graphtorch.ir.low_precision import reference
 from graphtorch.ir.op import Op
@@ -34,17 +36,18 @@ class Eager(Interpreter):
             result._origin = origin
             results.append(result)
         if autograd.is_grad_enabled() and not op.nondifferentiable:
-            for o in operands:
-                if o._rebased < o._storage.rebased:
-                    raise _outdated(o)
             self._record(op, operands, attrs, results)
+        if op.is_view and results[0]._storage is operands[0]._storage:
+            viewing(results[0], operands[0], op, attrs)
         return tuple(results)
 
     @staticmethod
     def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any, type_: TensorType) -> Tensor:
+        if not (op.is_view or op.elementwise or array.flags.c_contiguous):
+            array = np.ascontiguousarray(array)  # so that a trace knows how results lie
         if op.is_view and np.may_share_memory(array, operands[0]._array):
             view = Tensor._from_array(array, operands[0]._storage)
-            view._aval = type_
+            view._aval, view._unseen = type_, operands[0]._unseen
             return view
         return Tensor._made(array, type_)
 
@@ -62,47 +65,77 @@ class Eager(Interpreter):
 
     # ---- what tensors ask of whatever interprets them ----
 
-    def write(self, target: Tensor, source: Tensor) -> None:
-        """target[...] = source, of equal shape and dtype."""
+    def write(self, target: Tensor, source: Tensor, name: str = "copy_", since: int | None = None) -> None:
+        """target[...] = source, of equal shape and dtype, by the in-place op ``name``.
+
+        ``since`` is the mark (`autograd.mark`) before the op computed ``source``, if nobody else has that.
+        """
         if autograd.is_grad_enabled() and (target._requires_grad or source._requires_grad):
-            self._rebase(target, source)
+            rebase(target, source, since)
         np.copyto(target._array, source._array)
-        target._storage.version += 1
+        target._wrote(name)
 
-    @staticmethod
-    def _rebase(target: Tensor, source: Tensor) -> None:
-        if target.is_leaf and target._requires_grad:
-            raise AutogradError(
-                "GT503",
-                "a leaf that requires grad cannot be changed in place while gradients are recorded",
-                ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
-            )
-        if target._array is not target._storage.array:
-            raise AutogradError(
-                "GT504",
-                "a view cannot be changed in place while gradients are recorded",
-                ["build the result out of place, e.g. with gt.where or gt.cat"],
-            )
-        if target.is_leaf != source.is_leaf or target._requires_grad != source._requires_grad:
-            epoch.bump()  # programs that know it as a leaf look again
-        if isinstance(source._grad_fn, autograd.OpNode):
-            source._grad_fn.keep(target._storage)
-        target._storage.rebased += 1
-        target._rebased = target._storage.rebased
-        target._requires_grad = source._requires_grad
-        target._grad_fn, target._output_index = source._grad_fn, source._output_index
+    def check_write(self, target: Tensor, name: str) -> None:
+        """AutogradError GT503 for leaves, GT117 for memory that cannot be written."""
+        check_leaf(target)
+        array, storage = target._array, target._storage
+        if not array.flags.writeable and storage.array is not None and storage.array.flags.writeable and dense(storage):
+            # numpy marks all that is broadcast, and so x.expand(4)[0]
+            array = target._data = strided(storage, array.dtype, array.shape, *target._layout())
+        alike = name in ("fill_", "zero_") and not (target._requires_grad and autograd.is_grad_enabled())
+        check(
+            array.flags.writeable and (alike or not repeats(array)),
+            "GT117",
+            "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
+            f"got {target.aval}; clone() it first",
+        )
 
-    def backward(self, root: Tensor, gradient: Tensor, retain_graph: bool) -> None:
-        if root._rebased < root._storage.rebased:
-            raise _outdated(root)
-        autograd.run_backward(root, gradient, retain_graph, self._accumulate)
+    def memory(self, t: Tensor) -> Tensor:
+        return whole(t)
+
+    def several(self, tensors: Sequence[Tensor], name: str) -> None:
+        """``tensors`` are views that one function made: gradients cannot follow a write into one of them."""
+        for t in tensors:
+            if t._view is not None:
+                t._view.several = name
+
+    def contiguous(self, t: Tensor) -> Tensor:
+        return t if t.is_contiguous() else t.clone()
+
+    def become(self, t: Tensor, view: Tensor, _name: str) -> None:
+        """``t`` is ``view`` of it from now on."""
+        epoch.bump()
+        become(t, view)
+
+    def is_view(self, t: Tensor) -> bool:
+        return t._view is not None
+
+    def detach_in_place(self, t: Tensor) -> None:
+        if t._requires_grad:
+            epoch.bump()
+        t._requires_grad, t._grad_fn = False, None
+
+    def backward(
+        self,
+        root: Tensor,
+        gradient: Tensor,
+        retain_graph: bool,
+        create_graph: bool = False,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:
+        found = backward.run([root], [gradient], retain_graph, create_graph, inputs)
+        with autograd.set_grad_enabled(create_graph):
+            for leaf, g in found.values():
+                self._accumulate(leaf, g)
 
     @staticmethod
     def _accumulate(leaf: Tensor, gradient: Tensor) -> None:
-        if leaf._grad is None:  # a copy: the gradient may be shared with others or be a broadcast view
-            leaf._grad = Tensor._from_array(np.array(gradient._array))
-        else:
+        if leaf._grad is not None:
             leaf._grad = leaf._grad + gradient
+        elif gradient._requires_grad:
+            leaf._grad = gradient.clone()
+        else:  # a copy: the gradient may be shared with others or be a broadcast view
+            leaf._grad = Tensor._from_array(np.array(gradient._array))
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return t._grad
@@ -127,17 +160,8 @@ class Eager(Interpreter):
 def _detached(t: Tensor) -> Tensor:
     """The same data with no history: what is done most often to a result, and cannot fail."""
     view = Tensor._from_array(t._array.view(), t._storage)
-    view._aval, view._rebased, view._origin = t.aval, math.inf, (DETACH.name, state.scope)
+    view._aval, view._unseen, view._origin = t.aval, t._unseen, (DETACH.name, state.scope)
     return view
-
-
-def _outdated(view: Tensor) -> AutogradError:
-    return AutogradError(
-        "GT504",
-        f"a view of {view.aval} was taken before the tensor that it views was changed in place, and its gradient is "
-        "that of the old values",
-        ["take the view again after the change, or clone() it before"],
-    )
 
 
 EAGER = Eager()

@@ -55,12 +55,17 @@ class FrozenPart:
             if self.program is not None:
                 self._results = self.program.run([contiguous(t._array) for t in owners])
             forward.refresh()
-            self._seen = [(t._storage, t._storage.version, t._array) for t in owners]
+            self._seen = [(t._storage, _writes(t), t._array) for t in owners]
         return self._results
 
     def _unchanged(self, owners: Sequence[Any]) -> bool:
         assert self._seen is not None  # the caller has looked
         return all(
-            t._storage is s and s.version == version and t._array is array
-            for t, (s, version, array) in zip(owners, self._seen, strict=True)
+            t._storage is s and _writes(t) == writes and t._array is array
+            for t, (s, writes, array) in zip(owners, self._seen, strict=True)
         )
+
+
+def _writes(t: Any) -> int:
+    """How often its memory was written, through `.data` too."""
+    return int(t._storage.version + t._storage.unseen)

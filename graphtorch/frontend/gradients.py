@@ -94,9 +94,9 @@ class Gradients:
         if recording and operand._requires_grad:
             return value
         followed = value in self.leaves or value in self.tracked or operand._is_data
-        return self._cut(value) if operand._requires_grad or followed else value
+        return self.cut(value) if operand._requires_grad or followed else value
 
-    def _cut(self, value: Value) -> Value:
+    def cut(self, value: Value) -> Value:
         """The value with no path for gradients: what runs under no_grad does not depend on parameters."""
         if value not in self._detached:
             self._detached[value] = self._tracer.builder.bind(OPS["detach"], (value,), {})[0]

@@ -17,9 +17,12 @@ from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING, Assignments
 from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.guards import Guard, Objects
-from graphtorch.frontend.tensor import Storage, Tensor, _no_data
+from graphtorch.frontend.tensor import Storage, Tensor
+from graphtorch.frontend.tensors.base import no_data
+from graphtorch.frontend.tensors.memory import unknown_memory
+from graphtorch.frontend.writes import Writes, covers
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Places, state
 from graphtorch.ir.op import OPS, Op
@@ -49,10 +52,9 @@ class Tracer(bind.Interpreter):
     def __init__(self, name: str) -> None:
         self.graph = Graph(name)
         self.builder, self.lines = Builder(self.graph), Places()
-        #: what a storage holds now, how often it was written, and what a view's storage views since when
+        #: what a storage holds now, and how often it was written
         self.values: dict[Storage, Value] = {}
         self.versions: dict[Storage, int] = {}
-        self.views: dict[Storage, tuple[Storage, int]] = {}
         self.inputs: list[Binding] = []
         self.captures: list[Binding] = []
         self.params: dict[Storage, Param] = {}
@@ -68,6 +70,7 @@ class Tracer(bind.Interpreter):
         self.guards: list[Guard] = []
         #: what was asked of arguments beyond their types
         self.questions = Questions()
+        self.writes = Writes(self, _NODE)
         self.assignments = Assignments()
 
     # ---- values of tensors ----
@@ -99,7 +102,7 @@ class Tracer(bind.Interpreter):
     def layout(self, t: Tensor) -> Any:
         """(strides, offset) of a tensor; what a program computes lies in row-major order."""
         found = self.questions.layout(t)
-        if found is NOTHING and t._storage in self.views:
+        if found is NOTHING and t._storage in self.writes.aliases.known:
             raise TraceError(
                 "GT601",
                 "the layout of a view is not known while tracing",
@@ -117,19 +120,15 @@ class Tracer(bind.Interpreter):
                 "a tensor of an earlier trace was kept and is used again",
                 ["return it from the compiled function instead of storing it"],
             )
-        value = self._part(t) if t._traced is None and not _covers(t) else self._whole(t)
+        value = self._part(t) if t._traced is None and not covers(t) else self._whole(t)
         own = t.is_leaf or t._traced is None  # what was computed outside is where the program's gradient ends
         return self.gradients.leaf(value, t) if t._requires_grad and own else value
 
     def _whole(self, t: Tensor) -> Value:
+        view = self.writes.value(t)
+        if view is not None:
+            return view
         storage = t._storage
-        base = self.views.get(storage)
-        if base is not None and self.versions.get(base[0], 0) != base[1]:
-            raise TraceError(
-                "GT604",
-                "a view is read after the tensor that it views was changed in place",
-                ["clone() the view before the change, or take it again afterwards"],
-            )
         if storage not in self.values:
             self.params[storage] = self.values[storage] = self._capture(t.aval, lambda _: t, t)
         return self.values[storage]
@@ -158,15 +157,16 @@ class Tracer(bind.Interpreter):
         types = op.result_types(operands, attrs)
         recording = autograd.is_grad_enabled() and not op.nondifferentiable
         self.builder.locs = (self.lines.here(),)
-        values = [self.read(o) for o in operands]
+        given = [self.read(o) for o in operands]
+        values = given
         if op is not OPS["detach"]:
-            values = [self.gradients.path(v, o, recording) for v, o in zip(values, operands, strict=True)]
+            values = [self.gradients.path(v, o, recording) for v, o in zip(given, operands, strict=True)]
         node = self.builder.append(Node(op, values, attrs, types, self.builder.locs))
         results = tuple(map(self.wrap, node.results))
         if op.is_view and operands:
-            base = self.views.get(operands[0]._storage, (operands[0]._storage, 0))[0]
-            for r in results:
-                self.views[r._storage] = base, self.versions.get(base, 0)
+            self.writes.viewing(results[0], operands[0], op, attrs, values[0] is not given[0])
+        elif op.elementwise and op is not OPS["clone"]:
+            self.writes.aliases.made(results[0], operands)
         if recording and any(o._requires_grad for o in operands):
             for r in results:
                 if r.dtype.is_floating_point:
@@ -176,43 +176,48 @@ class Tracer(bind.Interpreter):
             r._origin = op.name, state.scope
         return results
 
-    def write(self, target: Tensor, source: Tensor) -> None:
-        """target[...] = source."""
-        if autograd.is_grad_enabled():
-            self._check_autograd(target, source)
-        self.builder.locs = (self.lines.here(),)
-        value, before = self.read(source), self.read(target)
-        storage = target._storage
-        if storage in self.views or (target._traced is None and not _covers(target)):
-            raise TraceError(
-                "GT604",
-                "a view cannot be written in place in a compiled program",
-                ["write the tensor that it views, or build the result out of place (gt.where, gt.cat)"],
-            )
-        if not (autograd.is_grad_enabled() and target._requires_grad | source._requires_grad):
-            value = self.gradients.kept(value, before)
-        self.values[storage] = value
-        self.versions[storage] = self.versions.get(storage, 0) + 1
-        if target._traced is None:
-            self.written[storage] = self.params[storage]
-        elif autograd.is_grad_enabled():
-            target._requires_grad, target._grad_fn = source._requires_grad, source._grad_fn
+    # ---- what is written in place ----
 
-    def _check_autograd(self, target: Tensor, source: Tensor) -> None:
-        argument = self.gradients.arguments.get(id(target))
-        if target._requires_grad and (argument.is_leaf if argument else target.is_leaf):
-            raise AutogradError(
-                "GT503",
-                "a leaf that requires grad cannot be changed in place while gradients are recorded",
-                ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
-            )
-        outside = target._traced is None or argument is not None
-        if outside and (source._requires_grad or target._requires_grad):
-            raise AutogradError(
-                "GT509",
-                "state and arguments cannot take a value that depends on gradients, nor lose one",
-                ["detach it first: state.copy_(value.detach()), or build the result out of place"],
-            )
+    def check_write(self, target: Tensor, name: str) -> None:
+        self.writes.check(target, name)
+
+    def write(self, target: Tensor, source: Tensor, _name: str = "copy_", _since: int | None = None) -> None:
+        self.writes.write(target, source)
+
+    def become(self, t: Tensor, view: Tensor, name: str) -> None:
+        self.writes.become(t, view, name)
+
+    def memory(self, t: Tensor) -> Tensor:
+        """What `as_strided` of ``t`` reads; TraceError GT604 where that is not known."""
+        if t._traced is None and covers(t):
+            return t
+        found = self.writes.aliases.memory(t) if t._traced is not None else None
+        if found is None:
+            raise unknown_memory()
+        return found
+
+    def several(self, tensors: Sequence[Tensor], name: str) -> None:
+        """``tensors`` are views that one function made."""
+        for t in tensors:
+            alias = self.writes.aliases.known.get(t._storage)
+            if alias is not None:
+                alias.several = name
+
+    def contiguous(self, t: Tensor) -> Tensor:
+        """``t`` itself: what lies in another order is laid out anew before a program runs."""
+        if t._traced is None:
+            return t if t.is_contiguous() else t.clone()
+        self.writes.aliases.contiguous(t)
+        return t
+
+    def is_view(self, t: Tensor) -> bool:
+        return t._view is not None or t._storage in self.writes.aliases.known
+
+    def detach_in_place(self, t: Tensor) -> None:
+        if t._requires_grad:
+            self.switching(t)
+            self.values[t._storage] = self.gradients.cut(self.read(t))
+        t._requires_grad, t._grad_fn = False, None
 
     # ---- gradients ----
 
@@ -275,7 +280,7 @@ class Tracer(bind.Interpreter):
         self.assignments.on_failure.append(lambda: table.pop(key, None))
 
     def data(self, t: Tensor, what: str) -> Any:
-        raise _no_data(what)
+        raise no_data(what)
 
 
 class _TracedNode(autograd.GradNode):
@@ -286,15 +291,3 @@ class _TracedNode(autograd.GradNode):
 
 
 _NODE = _TracedNode()
-
-
-def _covers(t: Tensor) -> bool:
-    """Whether a concrete tensor is its whole storage, in row-major order."""
-    array, base = t._array, t._storage.array
-    return (array is base and array.flags.c_contiguous) or (
-        base is not None
-        and array.flags.c_contiguous
-        and array.size == base.size
-        and array.__array_interface__["data"] == base.__array_interface__["data"]
-        and array.shape == base.shape
-    )

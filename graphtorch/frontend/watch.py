@@ -31,7 +31,7 @@ _lock = threading.Lock()
 _installed = 0
 _plain_getattr: Any = None
 _own = frozenset(vars(Module))
-_facts = {name: vars(Tensor)[name] for name in ("aval", "requires_grad", "is_leaf")}
+_facts: dict[str, property] = {name: getattr(Tensor, name) for name in ("aval", "requires_grad", "is_leaf")}
 #: what stands in these classes only while a trace runs
 _REPLACED: dict[Any, tuple[str, ...]] = {
     Module: ("__getattribute__", "__getattr__"),
@@ -56,7 +56,7 @@ def install() -> None:
             _plain_getattr = Module.__getattr__
             Module.__getattribute__ = _getattribute  # type: ignore[assignment]
             Module.__getattr__ = _getattr  # type: ignore[method-assign, assignment]
-            Tensor.__getattr__ = _of_tensor  # type: ignore[method-assign]
+            Tensor.__getattr__ = _of_tensor  # type: ignore[method-assign, assignment]
             Op.__call__, ops.around = _call, _around  # type: ignore[method-assign]
             for name, fact in _facts.items():
                 setattr(Tensor, name, _watched(fact))
@@ -73,8 +73,8 @@ def uninstall() -> None:
                 Module.__getattr__ = _plain_getattr  # type: ignore[method-assign]
             del Tensor.__getattr__
             Op.__call__, ops.around = _plain_call, None  # type: ignore[method-assign]
-            for name, fact in _facts.items():
-                setattr(Tensor, name, fact)
+            for name in _facts:
+                delattr(Tensor, name)  # what it inherits comes back
 
 
 def unheard(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,8 @@ from graphtorch.ir.types import LOW_PRECISION
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(
-    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index_select".split()
+    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index_select "
+    "as_strided diagonal unfold".split()
 )
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])

@@ -115,6 +115,23 @@ class Places:
         return self._known[key][0]
 
 
+#: a point in a user's code, as quickly as it can be had: `of_place` makes a `Loc` of it
+Place = tuple[CodeType, int]
+
+
+def place() -> Place | None:
+    """The point in the user's code that is running now."""
+    frame = user_frame()
+    return None if frame is None else (frame.f_code, frame.f_lasti)
+
+
+def of_place(place: Place) -> Loc:
+    """The line that a point in code is on."""
+    code, lasti = place
+    line, col = _position(code, lasti)
+    return Loc(_short(code.co_filename), line or code.co_firstlineno, col)
+
+
 def made_here(made: object) -> Loc:
     """The user's line that constructs ``made``, called while it is being initialised.
 

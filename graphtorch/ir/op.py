@@ -43,6 +43,8 @@ class Op:
     ref: Callable[..., Any]
     vjp: Callable[..., Any]
     lower: Callable[..., Any]
+    #: of views: put(base, value, **attrs) is the base after ``value`` was written through the view
+    put: Callable[..., Any]
 
     def prepare(self, *args: Any, **kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Turn the public call into operands and attributes (promotion, broadcasting, defaults)."""

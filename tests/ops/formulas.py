@@ -155,6 +155,26 @@ def slice_(x: Array, *, start: Any, stop: Any, step: Any) -> Array:
     return gather(x, tuple(map(len, picked)), lambda *i: tuple(p[v] for p, v in zip(picked, i, strict=True)))
 
 
+def as_strided(x: Array, *, size: Any, stride: Any, storage_offset: Any) -> Array:
+    memory = [x[i] for i in np.ndindex(x.shape)]
+    out = np.zeros(size, x.dtype)
+    for index in np.ndindex(*size):
+        out[index] = memory[storage_offset + sum(v * s for v, s in zip(index, stride, strict=True))]
+    return out
+
+
+def diagonal(x: Array, *, offset: Any, dim1: Any, dim2: Any) -> Array:
+    pairs = [(a, a + offset) for a in range(x.shape[dim1]) if 0 <= a + offset < x.shape[dim2]]
+    lines = [x.take(a, dim1).take(b, dim2 - (dim2 > dim1)) for a, b in pairs]
+    rest = [n for i, n in enumerate(x.shape) if i not in (dim1, dim2)]
+    return np.stack(lines, -1) if lines else np.zeros((*rest, 0), x.dtype)
+
+
+def unfold(x: Array, *, dim: Any, size: Any, step: Any) -> Array:
+    starts = range(0, x.shape[dim] - size + 1, step)
+    return np.stack([np.moveaxis(x.take(range(a, a + size), dim), dim, -1) for a in starts], dim)
+
+
 def pad(x: Array, *, low: Any, high: Any, interior: Any) -> Array:
     sizes = zip(x.shape, low, high, interior, strict=True)
     out = np.zeros([a + n + max(n - 1, 0) * k + b for n, a, b, k in sizes], x.dtype)
@@ -601,6 +621,9 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "permute": permute,
     "flip": lambda x, dims: x[tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim))],
     "slice": slice_,
+    "as_strided": as_strided,
+    "diagonal": diagonal,
+    "unfold": unfold,
     "pad": pad,
     "cat": cat,
     "iota": iota,

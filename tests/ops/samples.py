@@ -523,6 +523,23 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
         ((2, 9), {"start": (0, 2), "stop": (2, 9), "step": (1, 4)}), ((0, 3),
         {"start": (0, 1), "stop": (0, 3), "step": (1, 1)}),
     ),
+    "as_strided": moving(
+        ((3, 4), {"size": (2, 3), "stride": (5, 1), "storage_offset": 2}),
+        ((11,), {"size": (5, 3), "stride": (2, 1), "storage_offset": 0}),
+        ((2, 5), {"size": (), "stride": (), "storage_offset": 9}),
+        ((7,), {"size": (4, 2), "stride": (0, 3), "storage_offset": 1}),
+        ((0, 3), {"size": (0, 2), "stride": (2, 1), "storage_offset": 0}),
+    ),
+    "diagonal": moving(
+        ((4, 7), {"offset": 2, "dim1": 0, "dim2": 1}), ((3, 5, 2), {"offset": -1, "dim1": 1, "dim2": 2}),
+        ((3, 2, 5), {"offset": 0, "dim1": 2, "dim2": 0}), ((2, 3), {"offset": 3, "dim1": 0, "dim2": 1}),
+        ((0, 3), {"offset": 0, "dim1": 0, "dim2": 1}),
+    ),
+    "unfold": moving(
+        ((9,), {"dim": 0, "size": 3, "step": 2}), ((2, 11, 3), {"dim": 1, "size": 2, "step": 4}),
+        ((5, 7), {"dim": 1, "size": 7, "step": 1}), ((0, 3), {"dim": 1, "size": 2, "step": 1}),
+        ((4,), {"dim": 0, "size": 0, "step": 3}),
+    ),
     "pad": moving(
         ((3, 2), {"low": (1, 0), "high": (2, 3), "interior": (0, 2)}), ((5,),
         {"low": (0,), "high": (0,), "interior": (3,)}),
@@ -651,6 +668,20 @@ REFUSED: dict[str, list[Refused]] = {
     "slice": [
         ([t(5)], {"start": (1,), "stop": (6,), "step": (1,)}), ([t(5)], {"start": (3,), "stop": (2,), "step": (1,)}),
         ([t(5)], {"start": (0,), "stop": (2,), "step": (0,)}),
+    ],
+    "as_strided": [
+        ([t(2, 3)], {"size": (2, 2), "stride": (3, 2), "storage_offset": 1}),
+        ([t(2, 3)], {"size": (2,), "stride": (3, 2), "storage_offset": 0}),
+        ([t(2, 3)], {"size": (2,), "stride": (-1,), "storage_offset": 1}),
+        ([t(2, 3)], {"size": (-2,), "stride": (1,), "storage_offset": 1}),
+    ],
+    "diagonal": [
+        ([t(2, 3)], {"offset": 0, "dim1": 0, "dim2": 0}), ([t(2, 3)], {"offset": 0, "dim1": 2, "dim2": 0}),
+        ([t(2, 3)], {"offset": 0, "dim1": 0, "dim2": 2}),
+    ],
+    "unfold": [
+        ([t(2, 3)], {"dim": 2, "size": 1, "step": 1}), ([t(2, 3)], {"dim": 1, "size": 4, "step": 1}),
+        ([t(2, 3)], {"dim": 1, "size": 1, "step": 0}),
     ],
     "pad": [([t(5)], {"low": (-1,), "high": (0,), "interior": (0,)})],
     "cat": [

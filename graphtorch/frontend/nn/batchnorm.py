@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphtorch.frontend.construction import tensor
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn import init
 from graphtorch.frontend.nn.arguments import flag, number, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
-from graphtorch.frontend.tensor import Tensor, tensor
+from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import PUBLIC

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend.tensor import Tensor, from_numpy
+from graphtorch.frontend.construction import from_numpy
+from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, DTypeError, IndexRangeError, TraceError, check
 from graphtorch.ir.op import PUBLIC, composite

@@ -4,6 +4,7 @@ from graphtorch.ir.ops import (
     activation,
     aliases,
     arithmetic,
+    as_strided,
     attention,
     bitwise,
     casts,
@@ -53,6 +54,7 @@ from graphtorch.ir.ops import (
     shapes,
     splitting,
     trigonometry,
+    views,
     window,
 )
 
@@ -60,6 +62,7 @@ __all__ = [
     "activation",
     "aliases",
     "arithmetic",
+    "as_strided",
     "attention",
     "bitwise",
     "casts",
@@ -109,5 +112,6 @@ __all__ = [
     "shapes",
     "splitting",
     "trigonometry",
+    "views",
     "window",
 ]

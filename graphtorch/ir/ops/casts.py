@@ -91,6 +91,9 @@ class Detach(Op):
     def ref(self, input: Array) -> Array:
         return input.view()
 
+    def put(self, base: Any, value: Any) -> Any:
+        return value
+
     def lower(self, input: Source) -> Compute:
         return compute(input.shape, input.dtype, lambda *i: input[i])
 

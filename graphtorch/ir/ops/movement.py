@@ -13,13 +13,15 @@ from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import OPS, Op, register
 from graphtorch.ir.ops.common import (
     Shape,
+    broadcast,
     check_dim,
     check_sizes,
+    lift,
     normalize_dim,
     shape_of,
     sizes,
 )
-from graphtorch.ir.types import DType, TensorType, dtype_from_name, int64
+from graphtorch.ir.types import DType, TensorType, bool_, dtype_from_name, int64
 
 Array = Any
 
@@ -59,6 +61,8 @@ class BroadcastTo(Op):
         return input.with_shape(shape)
 
     def ref(self, input: Array, *, shape: Shape) -> Array:
+        if math.prod(shape) == input.size:
+            return input.reshape(shape)  # further dimensions of size 1
         return np.broadcast_to(input, shape)
 
     def vjp(self, g: Any, _y: Any, _input: Any, *, shape: Shape) -> Any:
@@ -67,6 +71,10 @@ class BroadcastTo(Op):
         repeated = [lead + i for i, n in enumerate(old) if n == 1 and shape[lead + i] != 1]
         dims = (*range(lead), *repeated)
         return reshape(bind.bind(OPS["reduce_sum"], g, dims=dims), old) if dims else g
+
+    def put(self, base: Any, value: Any, *, shape: Shape) -> Any:
+        """For a view that repeats nothing: it has further dimensions of size 1."""
+        return reshape(value, shape_of(base))
 
     def lower(self, input: Source, *, shape: Shape) -> Compute:
         lead = len(shape) - len(input.shape)
@@ -106,6 +114,9 @@ class Reshape(Op):
 
     def vjp(self, g: Any, _y: Any, _input: Any, *, shape: Shape) -> Any:
         return reshape(g, shape_of(_input))
+
+    def put(self, base: Any, value: Any, *, shape: Shape) -> Any:
+        return reshape(value, shape_of(base))
 
     def lower(self, input: Source, *, shape: Shape) -> Compute:
         view = input.view(shape)
@@ -167,6 +178,9 @@ class Permute(Op):
     def vjp(self, g: Any, _y: Any, _input: Any, *, dims: Shape) -> Any:
         return permute(g, tuple(dims.index(i) for i in range(len(dims))))
 
+    def put(self, base: Any, value: Any, *, dims: Shape) -> Any:
+        return self.vjp(value, None, base, dims=dims)
+
     def lower(self, input: Source, *, dims: Shape) -> Compute:
         shape = tuple(input.shape[d] for d in dims)
         return compute(shape, input.dtype, lambda *i: input[tuple(i[dims.index(d)] for d in range(len(dims)))])
@@ -199,6 +213,13 @@ class Slice(Op):
             low.append(a)
             high.append(n - a - (1 + (m - 1) * s if m else 0))
         return bind.bind(pad_op, g, low=tuple(low), high=tuple(high), interior=tuple(s - 1 for s in step))
+
+    def put(self, base: Any, value: Any, *, start: Shape, stop: Shape, step: Shape) -> Any:
+        if shape_of(base) == shape_of(value):
+            return value
+        there = broadcast(lift(True, bool_), shape_of(value))
+        placed, written = (self.vjp(x, None, base, start=start, stop=stop, step=step) for x in (value, there))
+        return bind.bind(OPS["where"], written, placed, base)
 
     def lower(self, input: Source, *, start: Shape, stop: Shape, step: Shape) -> Compute:
         shape = self.infer(TensorType(input.shape, input.dtype), start=start, stop=stop, step=step).shape

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.frontend.construction import tensor
 from graphtorch.frontend.random import Generator
-from graphtorch.frontend.tensor import Tensor, as_tensor_of, tensor
+from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, ShapeError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import as_int

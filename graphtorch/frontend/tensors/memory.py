@@ -1,0 +1,169 @@
+"""The storage of a tensor, as an object, and questions about memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from graphtorch.frontend.tensors.base import TensorBase, interpreter, no_data
+from graphtorch.frontend.tensors.storage import Storage, address, flat
+from graphtorch.ir.errors import ArgumentError, AutogradError, DTypeError, TraceError, check
+from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.types import DType, uint8
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.tensor import Tensor
+
+
+class TensorStorage:
+    """All elements that a tensor's views can reach, in order of memory: those of its dtype, or bytes (`untyped`)."""
+
+    def __init__(self, storage: Storage, dtype: DType) -> None:
+        assert storage.array is not None  # tensors of a trace have none, and are refused before
+        self._owner, self.dtype = storage, dtype
+        self._flat = flat(storage.array).view(dtype.np)
+
+    def data_ptr(self) -> int:
+        """The address of the first byte."""
+        return address(self._flat)
+
+    def nbytes(self) -> int:
+        return self._flat.nbytes
+
+    def size(self) -> int:
+        """How many elements."""
+        return self._flat.size
+
+    def element_size(self) -> int:
+        return self._flat.itemsize
+
+    def untyped(self) -> TensorStorage:
+        """The same memory as bytes."""
+        return TensorStorage(self._owner, uint8)
+
+    def tolist(self) -> list[Any]:
+        return self._flat.tolist()  # type: ignore[no-any-return]
+
+    def __len__(self) -> int:
+        return self._flat.size
+
+    def __getitem__(self, index: int) -> Any:
+        return self._flat[index].item()
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._flat.tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TensorStorage) and other._owner is self._owner and other.dtype == self.dtype
+
+    def __hash__(self) -> int:
+        return hash((id(self._owner), self.dtype))
+
+    def __repr__(self) -> str:
+        return f"<storage of {len(self)} {self.dtype!r} at {self.data_ptr():#x}>"
+
+
+class Memory(TensorBase):
+    """What tensors tell of their memory."""
+
+    def storage(self) -> TensorStorage:
+        """The storage, as elements of this tensor's dtype."""
+        return TensorStorage(self._known_storage(), self.dtype)
+
+    def untyped_storage(self) -> TensorStorage:
+        """The storage, as bytes."""
+        return TensorStorage(self._known_storage(), uint8)
+
+    def _known_storage(self) -> Storage:
+        if self._data is None or interpreter().tracing:
+            raise no_data("the storage of a tensor")
+        return self._storage
+
+    def is_set_to(self, tensor: Tensor) -> bool:
+        """Whether both are the same elements of one storage, under one shape."""
+        same = self._storage is tensor._storage and self.shape == tensor.shape
+        return same and self._layout() == tensor._layout()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the elements, which may lie apart."""
+        return self.numel() * self.dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def _version(self) -> int:
+        """How often the memory was written in place, as autograd counts."""
+        from graphtorch.frontend.autograd import version_of
+
+        return version_of(self)  # type: ignore[arg-type]
+
+    @property
+    def _base(self) -> Tensor | None:
+        """What this tensor is a view of."""
+        return None if self._view is None else self._view.base
+
+    def is_inference(self) -> bool:
+        """Whether it was made under `inference_mode`: never, since that is `no_grad` here."""
+        return False
+
+    def view(self, *shape: Any, **given: Any) -> Tensor:
+        """`reshape` that shares the storage; or, of a dtype of equal size, the same bytes under that dtype.
+
+        ShapeError GT105 where the order of the elements in memory forbids it; DTypeError GT203 for a dtype of another
+        size. Numbers under another dtype have no gradient.
+        """
+        dtype = shape[0] if shape else given.get("dtype")
+        if not isinstance(dtype, DType):
+            return PUBLIC["Tensor"]["view"](self, *shape, **given)  # type: ignore[no-any-return]
+        if self._data is None or interpreter().tracing:
+            raise no_data("view(dtype)")
+        check(
+            dtype.itemsize == self.dtype.itemsize,
+            "GT203",
+            f"view() of {self.dtype!r} as {dtype!r}",
+            f"expected a dtype of {self.dtype.itemsize} bytes",
+            kind=DTypeError,
+        )
+        out: Tensor = self._alias()
+        out._data, out._aval = self._array.view(dtype.np), None
+        return out
+
+    def _memory(self) -> Tensor:
+        """A tensor of all of the storage, in order of memory, for `as_strided`; gradients pass through it."""
+        return interpreter().memory(self)  # type: ignore[no-any-return]
+
+
+def whole(t: Tensor) -> Tensor:
+    """`_memory` in eager mode. AutogradError GT504 where gradients would not know the way."""
+    base = t if t._view is None else t._view.base
+    memory = t._storage.array
+    assert memory is not None  # so that it is of no trace
+    dense = base._array.flags.c_contiguous and base._array.size == memory.size
+    if dense and address(base._array) == address(memory):
+        return base
+    if t._requires_grad:
+        raise AutogradError(
+            "GT504",
+            f"as_strided of {t.aval} whose gradient has no place: it is a part of its storage, or in another order",
+            ["use contiguous() first, which makes a storage of its own"],
+        )
+    check(
+        memory.flags.c_contiguous or memory.flags.f_contiguous,
+        "GT304",
+        "as_strided of memory that has gaps",
+        "use contiguous() first",
+        kind=ArgumentError,
+    )
+    return type(base)._from_array(flat(memory), t._storage)
+
+
+def unknown_memory() -> TraceError:
+    """The error of `as_strided` of what a trace knows no memory of."""
+    return TraceError(
+        "GT604",
+        "as_strided() of a tensor that may be a part of its storage, or lie in another order than row-major",
+        ["use contiguous().clone() first, or write it with narrow(), select(), diagonal() and unfold()"],
+    )

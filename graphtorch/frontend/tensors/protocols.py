@@ -1,0 +1,144 @@
+"""Python's protocols: comparison, hashing, copies, repr; and conversion to other dtypes."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from graphtorch.frontend import dtypes, printing
+from graphtorch.frontend.tensors.base import TensorBase, user_attributes
+from graphtorch.frontend.tensors.storage import Storage, copied, dense, seen_through, strided
+from graphtorch.ir.device import device, require_cpu
+from graphtorch.ir.errors import ArgumentTypeError, AutogradError
+from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.ops.common import to_dtype
+from graphtorch.ir.types import DType, bool_, float32, int64
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.tensor import Tensor
+
+
+class Protocols(TensorBase):
+    """What a tensor is to Python."""
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Another dtype, or the dtype of another tensor: ``x.to(gt.float64)``, ``x.to(y)``, ``x.to("cpu")``."""
+        target = kwargs.get("dtype")
+        require_cpu(kwargs.get("device"))
+        for arg in args:
+            if isinstance(arg, TensorBase):
+                target = arg.dtype
+            elif isinstance(arg, DType):
+                target = arg
+            elif isinstance(arg, str | device):
+                require_cpu(arg)
+            else:
+                raise ArgumentTypeError(
+                    "GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"]
+                )
+        return self if target is None else to_dtype(self, target)  # type: ignore[return-value]
+
+    def type(self, dtype: DType | None = None) -> Any:
+        """This tensor as ``dtype``; without one, torch's name for a tensor of its dtype: "graphtorch.HalfTensor"."""
+        if dtype is None:
+            return f"graphtorch.{dtypes.TENSOR_NAMES[self.dtype]}"
+        return self.to(dtype)
+
+    def cpu(self) -> Tensor:
+        return self  # type: ignore[return-value]
+
+    def cuda(self, device: Any = None) -> Tensor:
+        return self.to("cuda")
+
+    def __eq__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
+        return PUBLIC["gt"]["eq"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        if not isinstance(other, _COMPARABLE):
+            return NotImplemented
+        return PUBLIC["gt"]["ne"](self, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return PUBLIC["gt"]["matmul"](self, other)
+
+    def __abs__(self) -> Any:
+        return PUBLIC["gt"]["abs"](self)
+
+    def __invert__(self) -> Any:
+        return PUBLIC["gt"]["bitwise_not"](self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        """A copy with a storage of its own, which copies of views made by the same call share, as in torch.
+
+        AutogradError GT512 for a computed tensor that requires gradients: its history cannot be copied.
+        """
+        if not self.is_leaf:
+            raise AutogradError(
+                "GT512", "a computed tensor that requires gradients cannot be copied deeply", ["detach() it first"]
+            )
+        storage = memo.get(id(self._storage))
+        if storage is None:
+            storage = memo[id(self._storage)] = Storage(copied(self._storage))
+        out = type(self).__new__(type(self))
+        out._data, out._storage = seen_through(storage, self), storage
+        out._requires_grad = self._requires_grad
+        memo[id(self)] = out
+        if self._grad is not None:
+            out._grad = self._grad.__deepcopy__(memo)
+        for name, value in user_attributes(self).items():
+            setattr(out, name, copy.deepcopy(value, memo))
+        return out  # type: ignore[return-value]
+
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        """The storage, which views in one pickle share, the place in it, requires_grad and what a user put there."""
+        strides, offset = self._layout()
+        array = self._array
+        if not dense(self._storage):
+            contiguous = np.ascontiguousarray(array).reshape(array.shape)
+            whole = Storage(contiguous)
+            strides, offset = tuple(s // array.itemsize for s in contiguous.strides), 0
+        else:
+            whole = self._storage
+        place = self.dtype.np.str, array.shape, strides, offset
+        return rebuilt, (type(self), whole, place, self._requires_grad), user_attributes(self) or None
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+    def __repr__(self) -> str:
+        if self._data is None:
+            return f"<traced {self.aval}>"
+        start = "tensor("
+        return printing.with_notes(start + printing.body(self._data, len(start)), self._notes(), len(start)) + ")"
+
+    def _notes(self) -> list[str]:
+        """What the numbers do not tell."""
+        empty = not self.numel()
+        notes = [f"size={tuple(self.shape)}"] if empty and self.ndim != 1 else []
+        if self.dtype != float32 and (empty or self.dtype not in (int64, bool_)):
+            notes.append(f"dtype={self.dtype!r}")
+        if self._grad_fn is not None:
+            notes.append(f"grad_fn=<{self._grad_fn.name}>")
+        elif self._requires_grad:
+            notes.append("requires_grad=True")
+        return notes
+
+
+def rebuilt(cls: type[Tensor], storage: Storage, place: tuple[Any, ...], requires_grad: bool) -> Tensor:
+    """A tensor out of a pickle, or of copy.copy."""
+    out = cls.__new__(cls)
+    dtype, shape, strides, offset = place
+    out._data, out._storage = strided(storage, np.dtype(dtype), shape, strides, offset), storage
+    out._requires_grad = requires_grad
+    return out
+
+
+#: what == compares element by element; it is False with anything else
+_COMPARABLE = (TensorBase, bool, int, float, np.generic, np.ndarray)

@@ -1,0 +1,112 @@
+"""The memory behind tensors: what views share, and memory that Python holds too."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+from weakref import WeakSet, WeakValueDictionary
+
+import numpy as np
+
+from graphtorch.ir.loc import Place
+
+
+class Storage:
+    """Memory that tensors view. ``version`` counts in-place writes, but for those through `.data`, which ``unseen``
+    counts; ``changed`` tells of the last. ``array`` is None in a trace."""
+
+    version = unseen = 0  # in the class, so that a new one is quickly made
+    changed: tuple[str, Place | None] = ("an in-place operation", None)
+
+    def __init__(self, array: np.ndarray[Any, Any] | None) -> None:
+        self.array = array
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Storage, (self.array,)
+
+
+class Unseen:
+    """The writes through one `.data` of a tensor, and through views of it, which autograd knows for these alone."""
+
+    count = 0
+
+
+def address(array: np.ndarray[Any, Any]) -> int:
+    """Where the first element lies."""
+    return int(array.__array_interface__["data"][0])
+
+
+def flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The elements of ``array`` in order of memory; a view, where they are dense."""
+    return array.reshape(-1) if array.flags.c_contiguous else array.ravel(order="K")
+
+
+def dense(storage: Storage) -> bool:
+    """Whether the memory has no gaps, and is that of no trace."""
+    array = storage.array
+    return array is not None and bool(array.flags.c_contiguous or array.flags.f_contiguous)
+
+
+def copied(storage: Storage) -> np.ndarray[Any, Any] | None:
+    """A copy of the memory, in its order."""
+    return None if storage.array is None else storage.array.copy(order="K")
+
+
+def strided(storage: Storage, dtype: Any, shape: Any, strides: Any, offset: int) -> np.ndarray[Any, Any]:
+    """The elements of dense memory from number ``offset`` on, ``strides`` elements apart."""
+    assert storage.array is not None  # it is no storage of a trace
+    memory = flat(storage.array)
+    memory = memory if memory.dtype == dtype else memory.view(dtype)
+    steps = [s * memory.itemsize for s in strides]
+    return np.lib.stride_tricks.as_strided(memory[offset:], shape, steps)
+
+
+def seen_through(storage: Storage, t: Any) -> np.ndarray[Any, Any]:
+    """What ``t`` shows of its storage, of a copy of that; of memory with gaps, a copy of what it shows."""
+    if not dense(t._storage):
+        return np.array(t._array)
+    if t._array is t._storage.array and storage.array is not None:
+        return storage.array
+    return strided(storage, t._array.dtype, t._array.shape, *t._layout())
+
+
+def repeats(array: np.ndarray[Any, Any]) -> bool:
+    """Whether elements share memory: those of an expanded tensor, or overlapping windows."""
+    sizes = [(abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
+    if not array.size or not sizes:
+        return False
+    reach = 0
+    for stride, n in sorted(sizes):
+        if stride <= reach:
+            return stride == 0 or _repeats_exactly(array)
+        reach += stride * (n - 1)
+    return False
+
+
+def _repeats_exactly(array: np.ndarray[Any, Any]) -> bool:
+    """`repeats`, where dimensions interleave: by the offset of each element."""
+    offsets = np.zeros((), np.int64)
+    for stride, n in zip(array.strides, array.shape, strict=True):
+        offsets = offsets[..., None] + np.arange(n) * stride
+    return len(np.unique(offsets)) < array.size
+
+
+#: the storage over an array that Python holds too, by where it lies: two tensors over one array share it
+_shared: WeakValueDictionary[Any, Storage] = WeakValueDictionary()
+#: storages whose arrays Python was given, and that are not in `_shared` yet: `numpy()` is called more than `from_numpy`
+given: WeakSet[Storage] = WeakSet()
+
+
+def share(storage: Storage) -> Storage:
+    """The storage that tensors over this memory have already, or this one."""
+    with suppress(KeyError):
+        while given:
+            _enter(given.pop())
+    return _enter(storage)
+
+
+def _enter(storage: Storage) -> Storage:
+    array = storage.array
+    if array is None or not array.size:
+        return storage
+    return _shared.setdefault((address(array), array.shape, array.strides, array.dtype.str), storage)
