@@ -172,13 +172,14 @@ def _scatter(s: Scatter, memory: Memory) -> np.ndarray[Any, Any]:
     index, inner = _variables("i", s.shape), _variables("k", s.domain)
     if not out.size or 0 in s.domain:
         return out
-    row, term = s.row(inner), s.term(index, inner)
+    rows, old = s.rows(inner), Var("old", s.dtype)
+    new = s.combine(old, s.term(index, inner))
     for point in itertools.product(*map(range, s.domain)):
         env: Env = dict(zip(inner, point, strict=True))
-        at = int(evaluate_expr(row, env, memory))
-        assert 0 <= at < s.shape[s.dim]
-        for i in itertools.product(*(range(n) if d != s.dim else (at,) for d, n in enumerate(s.shape))):
-            out[i] += evaluate_expr(term, env | dict(zip(index, i, strict=True)), memory)
+        at = {d: int(evaluate_expr(row, env, memory)) for d, row in zip(s.dims, rows, strict=True)}
+        assert all(0 <= row < s.shape[d] for d, row in at.items())
+        for i in itertools.product(*((at[d],) if d in at else range(n) for d, n in enumerate(s.shape))):
+            out[i] = evaluate_expr(new, env | {old: out[i]} | dict(zip(index, i, strict=True)), memory)
     return out
 
 
