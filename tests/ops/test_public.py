@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,8 @@ def tensors(library: Any, call: Call, change: Callable[[Array], Array] = lambda 
     leaves: list[Any] = []
 
     def tensor(a: Array) -> Any:
-        t = library.from_numpy(change(a)) if a.flags.writeable else library.tensor(change(a))
+        given = np.asarray(change(a))  # arithmetic makes numbers of 0-d arrays
+        t = library.from_numpy(given) if given.flags.writeable else library.tensor(given)
         if grad and a.dtype.kind == "f":
             t = t.detach().clone().requires_grad_()
             leaves.append(t)
@@ -213,15 +215,48 @@ def test_gradients(row: Row, call: Call) -> None:
 # ---- compiled -------------------------------------------------------------------------------------
 
 
+def over_tensors(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Callable[[list[Any]], Any], list[Any]]:
+    """What ``function`` makes of the tensors in its arguments, and these: slices are no arguments of a program."""
+    given: list[Any] = []
+
+    def numbered(x: Any) -> Any:
+        if isinstance(x, gt.Tensor):
+            given.append(x)
+            return Place(len(given) - 1)
+        if type(x) in (list, tuple):
+            return type(x)(map(numbered, x))
+        return x
+
+    static = numbered(args), {k: numbered(v) for k, v in kwargs.items()}
+
+    def filled(x: Any, given: list[Any]) -> Any:
+        if isinstance(x, Place):
+            return given[x.number]
+        return type(x)(filled(v, given) for v in x) if type(x) in (list, tuple) else x
+
+    def run(given: list[Any]) -> Any:
+        return function(*filled(static[0], given), **{k: filled(v, given) for k, v in static[1].items()})
+
+    return run, given
+
+
+@dataclass(frozen=True)
+class Place:
+    """Stands for a tensor among arguments."""
+
+    number: int
+
+
 @pytest.mark.parametrize(("row", "call"), calls(sampled=True))
 def test_compiled(row: Row, call: Call) -> None:
     args, kwargs, _ = tensors(gt, call)
-    compiled = gt.compile(lambda args, kwargs: row.function(gt)(*args, **kwargs))
+    function, given = over_tensors(row.function(gt), args, kwargs)
+    compiled = gt.compile(function)
     if call.compiled is not True:
         with pytest.raises(TraceError, match=str(call.compiled)):
-            compiled(args, kwargs)
+            compiled(given)
         return
-    close(row, results(compiled(args, kwargs)), run(row, call))
+    close(row, results(compiled(given)), run(row, call))
 
 
 @pytest.mark.parametrize(("row", "call"), calls(lambda c: c.compiled is True, sampled=True))
@@ -230,12 +265,14 @@ def test_compiled_gradients(row: Row, call: Call) -> None:
     if not leaves:
         return
 
-    def step(args: Any, kwargs: Any) -> None:
-        total = weighted(gt, row.function(gt)(*args, **kwargs))
+    function, given = over_tensors(row.function(gt), args, kwargs)
+
+    def step(given: list[Any]) -> None:
+        total = weighted(gt, function(given))
         if total is not None:
             total.backward()
 
-    gt.compile(step)(args, kwargs)
+    gt.compile(step)(given)
     found = [np.zeros(tuple(x.shape), x.detach().numpy().dtype) if x.grad is None else unwrap(x.grad) for x in leaves]
     args, kwargs, leaves = tensors(gt, call, grad=True)
     close(row, found, gradients(gt, row.function(gt)(*args, **kwargs), leaves))

@@ -2,6 +2,7 @@
 
 from graphtorch.ir.ops import (
     activation,
+    advanced,
     arithmetic,
     attention,
     casts,
@@ -9,6 +10,7 @@ from graphtorch.ir.ops import (
     conv,
     convolution,
     creation,
+    data,
     functions,
     fusion,
     gather,
@@ -18,17 +20,20 @@ from graphtorch.ir.ops import (
     joining,
     logic,
     loss,
+    masks,
     movement,
     norm,
     padding,
     random,
     reduce,
     shapes,
+    slices,
     window,
 )
 
 __all__ = [
     "activation",
+    "advanced",
     "arithmetic",
     "attention",
     "casts",
@@ -36,6 +41,7 @@ __all__ = [
     "conv",
     "convolution",
     "creation",
+    "data",
     "functions",
     "fusion",
     "gather",
@@ -45,11 +51,13 @@ __all__ = [
     "joining",
     "logic",
     "loss",
+    "masks",
     "movement",
     "norm",
     "padding",
     "random",
     "reduce",
     "shapes",
+    "slices",
     "window",
 ]

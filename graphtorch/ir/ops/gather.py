@@ -115,8 +115,6 @@ class IndexPut(_Put):
     def infer(
         self, input: TensorType, values: TensorType, *indices: TensorType, dims: Shape, negative: bool, accumulate: bool
     ) -> TensorType:
-        if accumulate:
-            _check_numbers(self.name, input)
         return self._typed(input, values, indices, dims)
 
     def ref(self, input: Array, values: Array, *indices: Array, dims: Shape, negative: bool, accumulate: bool) -> Array:
@@ -140,7 +138,8 @@ class IndexPut(_Put):
         self, input: Source, values: Source, *indices: Source, dims: Shape, negative: bool, accumulate: bool
     ) -> Scatter:
         def combine(old: Expr, new: Expr) -> Expr:
-            return old + new if accumulate else new
+            added = expr.binary("or", old, new) if old.dtype.kind == "b" else old + new
+            return added if accumulate else new
 
         return self._scatter(input, values, indices, dims, negative, combine)
 

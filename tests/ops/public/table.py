@@ -112,6 +112,8 @@ def arrays_of(x: Any) -> Iterator[Array]:
 
 def spread(a: Array) -> Array:
     """Equal elements, in reverse order of dimensions in memory, and with gaps."""
+    if not a.ndim:
+        return a
     wide = np.zeros(tuple(2 * n for n in reversed(a.shape)), a.dtype)
     view = wide[tuple(slice(None, None, 2) for _ in a.shape)].transpose()
     view[...] = a
