@@ -134,6 +134,23 @@ class ScatterNest:
 
 
 @dataclass(frozen=True, eq=False)
+class SortNest:
+    """For every index of ``shape`` but that along ``dim``: the first ``k`` of ``source`` in order, in ``values``, and
+    which they are, in ``places`` (either is None where nobody reads it)."""
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    dim: int
+    source: Expr
+    k: int
+    descending: bool
+    values: Buffer | None
+    places: Buffer | None
+
+
+@dataclass(frozen=True, eq=False)
 class BundleNest:
     """``nests`` that do not depend on each other, over loops of their own; parameters are theirs, results last."""
 
@@ -146,4 +163,4 @@ class BundleNest:
         return (*(p for p in every if p.mode == "in"), *(p for p in every if p.mode != "in"))
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | AttentionNest | BundleNest
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | SortNest | AttentionNest | BundleNest

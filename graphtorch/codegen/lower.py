@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, ScatterNest
+from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, ScatterNest, SortNest
 from graphtorch.codegen.lower_attention import lower_attention
 from graphtorch.codegen.lower_rows import lower_rows
 from graphtorch.ir.expr import (
@@ -22,6 +22,7 @@ from graphtorch.ir.expr import (
     Load,
     Reduce,
     Scatter,
+    Sort,
     Source,
     Unary,
     Values,
@@ -135,12 +136,17 @@ class _Lowering:
         #: what the second reduction reads, and where
         self.linked: Value | None = None
         self.link: Buffer | None = None
+        #: what is alone in its kernel, but for what it reads
         self.scatter: Scatter | None = None
+        self.sort: tuple[Sort, Node] | None = None
 
     def add(self, node: Node) -> None:
         lowered = node.op.lower(*(self.sources[o] for o in node.operands), **node.attrs)
-        if isinstance(lowered, Scatter):  # alone in its kernel, but for what it reads
+        if isinstance(lowered, Scatter):
             self.scatter = lowered
+            return
+        if isinstance(lowered, Sort):
+            self.sort = lowered, node
             return
         if isinstance(lowered, Reduce):
             if self.roots and not (self.rows and rows_of(node) == self.rows):
@@ -167,6 +173,8 @@ class _Lowering:
     def nest(self, name: str) -> Nest:
         if self.scatter is not None:
             return _scatter_nest(name, self.inputs, self.scatter)
+        if self.sort is not None:
+            return self._sorted(name, *self.sort)
         outputs = {o: self._output(o) for o in self.body.outputs}
         params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
         if not self.roots:
@@ -177,6 +185,14 @@ class _Lowering:
         first = self._reduction(name, params, firsts, self.roots[0])
         rest = {o: b for o, b in outputs.items() if not self._in_first(o)}
         return ChainNest(name, params, first, self.link, self._reduction(name, params, rest, self.roots[1]))
+
+    def _sorted(self, name: str, s: Sort, node: Node) -> SortNest:
+        outputs = {o: Buffer(self._name(o), o.type.shape, o.type.dtype) for o in self.body.outputs}
+        params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
+        i = _variables("i", s.shape)
+        return SortNest(
+            name, params, s.shape, i, s.dim, s.source[i], s.k, s.descending, *map(outputs.get, node.results)
+        )
 
     def _in_first(self, value: Value) -> bool:
         return self.linked is None or value.type.numel == self.linked.type.numel

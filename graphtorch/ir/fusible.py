@@ -15,7 +15,7 @@ CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
 #: kernels that nothing follows; they read operands where these lie
 ATTENTION = frozenset(["attention", "attention_grad"])
 #: kernels that nothing joins but what is free; attention takes what moves its operands as well
-CLOSED = ATTENTION | {"index_put", "index_reduce"}
+CLOSED = ATTENTION | {"index_put", "index_reduce", "sort"}
 #: little enough to compute for each time that a contraction stages its operand
 CHEAP = frozenset(
     "add sub mul div neg abs relu where maximum minimum cast".split()

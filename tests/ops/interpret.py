@@ -25,6 +25,7 @@ from graphtorch.ir.expr import (
     Expr,
     Reduce,
     Scatter,
+    Sort,
     Source,
     Var,
     compute,
@@ -112,6 +113,8 @@ def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]
         return _attention(found, memory)
     if isinstance(found, AttentionGrad):
         return _attention_grad(found, memory)
+    if isinstance(found, Sort):
+        return _sort(found, memory)
     if isinstance(found, Scatter):
         return [_scatter(found, memory)]
     return [_compute(part, memory) for part in (found if isinstance(found, tuple) else (found,))]
@@ -165,6 +168,18 @@ def _attention_grad(d: AttentionGrad, memory: Memory) -> list[np.ndarray[Any, An
         ds = p * (g @ value.swapaxes(-1, -2) - delta[..., None])
         found = (a.scale * ds @ key, a.scale * ds.swapaxes(-1, -2) @ query, p.swapaxes(-1, -2) @ g)
         return [x.astype(a.dtype.np) for x in found]
+
+
+def _sort(s: Sort, memory: Memory) -> list[np.ndarray[Any, Any]]:
+    """By Python's sort, which is stable."""
+    whole = np.moveaxis(_array(s.source, memory), s.dim, -1)
+    out = np.zeros((*whole.shape[:-1], s.k), np.int64)
+    sign = -1 if s.descending else 1
+    for row in np.ndindex(whole.shape[:-1]):
+        line = [(sign * bool(v != v), 0 if v != v else sign * v.item()) for v in whole[row]]
+        out[row] = sorted(range(len(line)), key=line.__getitem__)[: s.k]
+    values = np.take_along_axis(whole, out, -1)
+    return [np.moveaxis(a, -1, s.dim) for a in (values, out)]
 
 
 def _scatter(s: Scatter, memory: Memory) -> np.ndarray[Any, Any]:

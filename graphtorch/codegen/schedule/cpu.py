@@ -22,6 +22,7 @@ from graphtorch.codegen.loops import (
     ReduceNest,
     RowsNest,
     ScatterNest,
+    SortNest,
 )
 from graphtorch.codegen.schedule.attention import attention_body
 from graphtorch.codegen.schedule.base import bind_results, join_loops
@@ -34,6 +35,7 @@ from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.rows import rows_body
 from graphtorch.codegen.schedule.scatter import scatter_body
+from graphtorch.codegen.schedule.sorting import sort_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
     Buffer,
@@ -77,6 +79,8 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
             return attention_body(nest, target, flat)
         case ScatterNest():
             return scatter_body(nest, flat, target)
+        case SortNest():
+            return sort_body(nest, flat, target)
         case BundleNest():
             raise ValueError(f"a bundle is scheduled part by part: {nest.name}")
 

@@ -153,7 +153,24 @@ class Scatter:
     unknown: Const
 
 
-Lowered = Compute | Reduce | Scatter | tuple[Compute, ...]
+@dataclass(frozen=True, eq=False)
+class Sort:
+    """The first ``k`` elements of ``source`` along ``dim`` in ascending or descending order, and their indices there.
+
+    Equal elements stay in order; nan is the greatest.
+    """
+
+    source: Source
+    dim: int
+    k: int
+    descending: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.source.shape
+
+
+Lowered = Compute | Reduce | Scatter | Sort | tuple[Compute, ...]
 
 _PLAIN: dict[str, Callable[[Expr, Expr], Expr]] = {
     "add": lambda a, b: a + b,

@@ -14,6 +14,7 @@ from graphtorch.ir.ops import (
     functions,
     fusion,
     gather,
+    gathering,
     gradient,
     index,
     indexing,
@@ -28,6 +29,7 @@ from graphtorch.ir.ops import (
     reduce,
     shapes,
     slices,
+    sorting,
     window,
 )
 
@@ -45,6 +47,7 @@ __all__ = [
     "functions",
     "fusion",
     "gather",
+    "gathering",
     "gradient",
     "index",
     "indexing",
@@ -59,5 +62,6 @@ __all__ = [
     "reduce",
     "shapes",
     "slices",
+    "sorting",
     "window",
 ]
