@@ -70,6 +70,23 @@ def _memory(name: str, size: int, dtype: DType) -> _Run:
     return _Run(Buffer(f"{name}_keys", (size,), dtype), Buffer(f"{name}_places", (size,), int32))
 
 
+class _Cell:
+    """A number that a loop changes, in a register."""
+
+    def __init__(self, name: str) -> None:
+        self.buffer, self.at = Buffer(f"at_{name}", (1,), int64), Var(name, int64)
+
+    def begin(self, value: Expr) -> list[Stmt]:
+        return [Alloc(self.buffer, "local"), store(self.buffer, (0,), value)]
+
+    def read(self) -> Stmt:
+        """``at`` is what it holds."""
+        return Let(self.at, Load(self.buffer, (const(0, int64),)))
+
+    def move(self, by: Expr) -> Stmt:
+        return store(self.buffer, (0,), self.at + by)
+
+
 @dataclass(frozen=True, eq=False)
 class _Sorter:
     """``n`` elements, of which the first ``k`` in order are wanted."""
@@ -128,62 +145,58 @@ class _Sorter:
         return out
 
     def _whole(self, source: _Run, to: _Run, start: Expr, size: int) -> list[Stmt]:
-        """The first half of the result from the heads of both runs, the second from their ends."""
-        names, first = ("a", "b", "c", "d"), (start, start + size, start + (size - 1), start + (2 * size - 1))
-        cells = [Buffer(f"at_{name}", (1,), int64) for name in names]
-        lets = [Var(name, int64) for name in names]
-        a, b, c, d = lets
+        """The first half of the result from the heads of both runs, the second from their ends.
+
+        Both candidates are stored, and the one that is not wanted where the next one will be: a choice would be a
+        branch, which is guessed wrong half of the time. In the middle, where the halves meet, it is one.
+        """
+        a, b, c, d = (_Cell(name) for name in "abcd")
+        end = start + (2 * size - 1)
 
         def step(t: Expr) -> list[Stmt]:
-            right, last = Var("right", self._bool), Var("last", self._bool)
-            one, zero = const(1, int64), const(0, int64)
+            left, last = Var("left", int64), Var("last", int64)
             return [
-                *(Let(v, Load(cell, (zero,))) for v, cell in zip(lets, cells, strict=True)),
-                Let(right, self.before(source.key(b), source.key(a))),
-                *self._chosen(to, start + t, right, source, b, a),
-                store(cells[0], (0,), a + select(right, zero, one)),
-                store(cells[1], (0,), b + select(right, one, zero)),
-                Let(last, unary("not", self.before(source.key(d), source.key(c)))),
-                *self._chosen(to, start + (2 * size - 1) - t, last, source, d, c),
-                store(cells[2], (0,), c - select(last, zero, one)),
-                store(cells[3], (0,), d - select(last, one, zero)),
+                *(cell.read() for cell in (a, b, c, d)),
+                Let(left, cast(unary("not", self.before(source.key(b.at), source.key(a.at))), int64)),
+                Let(last, cast(unary("not", self.before(source.key(d.at), source.key(c.at))), int64)),
+                *to.copy(start + t, source, a.at),
+                *to.copy(start + t + left, source, b.at),
+                *to.copy(end - t, source, d.at),
+                *to.copy(end - t - last, source, c.at),
+                *(a.move(left), b.move(const(1, int64) - left), c.move(last - 1), d.move(const(0, int64) - last)),
             ]
 
-        return [
-            *(Alloc(cell, "local") for cell in cells),
-            *(store(cell, (0,), v) for cell, v in zip(cells, first, strict=True)),
-            loop("t", size, step),
+        first = (a.begin(start), b.begin(start + size), c.begin(start + (size - 1)), d.begin(end))
+        middle = [
+            *(cell.read() for cell in (a, b, c, d)),
+            *self._chosen(to, start + (size - 1), self.before(source.key(b.at), source.key(a.at)), source, b, a),
+            *self._chosen(to, start + size, self.before(source.key(d.at), source.key(c.at)), source, c, d),
         ]
+        return [*(s for stmts in first for s in stmts), loop("t", size - 1, step), *middle]
+
+    @staticmethod
+    def _chosen(to: _Run, at: Expr, which: Expr, source: _Run, a: _Cell, b: _Cell) -> list[Stmt]:
+        found = Var("from", int64)
+        return [Let(found, select(which, a.at, b.at)), *to.copy(at, source, found)]
 
     def _uneven(self, source: _Run, to: _Run, start: int, size: int, rest: int) -> list[Stmt]:
-        """Runs of ``size`` and of ``rest``, fewer, elements: either may end first."""
-        cells = [Buffer(f"at_{name}", (1,), int64) for name in ("a", "b")]
-        a, b = Var("a", int64), Var("b", int64)
+        """Runs of ``size`` and of ``rest``, fewer, elements, the last ones: either may end first."""
+        a, b = _Cell("a"), _Cell("b")
         middle, end = start + size, start + size + rest
 
         def step(t: Expr) -> list[Stmt]:
-            right, one, zero = Var("right", self._bool), const(1, int64), const(0, int64)
-            here, there = minimum(a, middle - 1), minimum(b, end - 1)
-            wanted = (a >= middle) | self.before(source.key(there), source.key(here))
+            left, here, there = Var("left", int64), Var("here", int64), Var("there", int64)
+            wanted = (a.at >= middle) | self.before(source.key(there), source.key(here))
             return [
-                Let(a, Load(cells[0], (zero,))),
-                Let(b, Load(cells[1], (zero,))),
-                Let(right, (b < end) & wanted),
-                *self._chosen(to, t + start, right, source, there, here),
-                store(cells[0], (0,), a + select(right, zero, one)),
-                store(cells[1], (0,), b + select(right, one, zero)),
+                *(a.read(), b.read()),
+                *(Let(here, minimum(a.at, middle - 1)), Let(there, minimum(b.at, end - 1))),
+                Let(left, cast(unary("not", (b.at < end) & wanted), int64)),
+                *to.copy(t + start, source, here),
+                *to.copy(t + start + left, source, there),
+                *(a.move(left), b.move(const(1, int64) - left)),
             ]
 
-        first = [store(cells[0], (0,), start), store(cells[1], (0,), middle)]
-        return [*(Alloc(cell, "local") for cell in cells), *first, loop("t", size + rest, step)]
-
-    @property
-    def _bool(self) -> DType:
-        return const(True).dtype
-
-    def _chosen(self, to: _Run, at: Expr, which: Expr, source: _Run, a: Expr, b: Expr) -> list[Stmt]:
-        key, place = select(which, source.key(a), source.key(b)), select(which, source.place(a), source.place(b))
-        return to.put(at, key, place)
+        return [*a.begin(const(start, int64)), *b.begin(const(middle, int64)), loop("t", size + rest, step)]
 
     # ---- rows ----
 
@@ -237,8 +250,8 @@ def sort_body(nest: SortNest, flat: Flatten, target: Target) -> Body:
     source, position = substitute(source, env), substitute(position, env)
     sorter = _Sorter(n, nest.k, nest.descending, dtype, target.lanes(max(4, dtype.itemsize)))
     few = nest.k <= FEW and n >= TIMES * nest.k
-    size = nest.k if few else n
-    memory = [_memory(name, size, dtype) for name in ("one", "two")]
+    size = nest.k if few else n  # and one for what comes after the last element of a merge
+    memory = [_memory(name, size + 1, dtype) for name in ("one", "two")]
 
     def key(index: Expr) -> Expr:
         return substitute(source, {line: index})

@@ -17,6 +17,7 @@ from graphtorch.ir.ops import (
     gathering,
     gradient,
     index,
+    indexed,
     indexing,
     joining,
     logic,
@@ -27,9 +28,11 @@ from graphtorch.ir.ops import (
     padding,
     random,
     reduce,
+    searching,
     shapes,
     slices,
     sorting,
+    uniques,
     window,
 )
 
@@ -50,6 +53,7 @@ __all__ = [
     "gathering",
     "gradient",
     "index",
+    "indexed",
     "indexing",
     "joining",
     "logic",
@@ -60,8 +64,10 @@ __all__ = [
     "padding",
     "random",
     "reduce",
+    "searching",
     "shapes",
     "slices",
     "sorting",
+    "uniques",
     "window",
 ]

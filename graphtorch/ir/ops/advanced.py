@@ -55,7 +55,8 @@ def items_of(index: Any) -> Items:
         given = index
     else:
         given = tuple(index) if _is_tuple(index) else (index,)
-    return Items(given, all(_is_basic(i) for i in given))
+    flags = sum(isinstance(i, bool) for i in given)
+    return Items(given, flags < 2 and all(isinstance(i, bool) or _is_basic(i) for i in given))
 
 
 def _is_tuple(index: Any) -> bool:

@@ -26,7 +26,7 @@ from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.masks import filling
 from graphtorch.ir.ops.movement import iota, reshape
 from graphtorch.ir.ops.slices import part_of
-from graphtorch.ir.types import greatest, int32, int64, least
+from graphtorch.ir.types import float64, greatest, int32, int64, least
 
 
 def along(index: Any, dim: int) -> list[Any]:
@@ -76,13 +76,12 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False) -> An
     d = normalize_dim(dim, len(shape))
     if not shape or not shape_of(index):
         return _of_numbers(lambda x, i: gather(x, 0, i), input, index)
-    _check_sizes(shape_of(index), shape, d, "input")
-    return _read(input, d, index)
-
-
-def _read(input: Any, dim: int, index: Any) -> Any:
-    dims = tuple(range(len(shape_of(index))))
-    return bind.bind(index_op, _corner(input, shape_of(index), dim), *along(index, dim), dims=dims, negative=False)
+    sizes = shape_of(index)
+    _check_sizes(sizes, shape, d, "input")
+    if 0 in sizes:
+        return broadcast(lift(0, dtype_of(input)), sizes)
+    dims = tuple(range(len(sizes)))
+    return bind.bind(index_op, _corner(input, sizes, d), *along(index, d), dims=dims, negative=False)
 
 
 def _of_numbers(function: Any, input: Any, index: Any) -> Any:
@@ -231,9 +230,9 @@ def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, i
 
 
 def averaged(total: Any, count: Any) -> Any:
-    """``total / count``, rounded down for integers."""
+    """``total / count``, rounded down for integers (of less than 2**53)."""
     if dtype_of(total).is_floating_point:
         return total / count
-    from graphtorch.ir.op import PUBLIC
-
-    return PUBLIC["gt"]["floor_divide"](total, count)
+    dtype = dtype_of(total)
+    near = to_dtype(to_dtype(total, float64) / to_dtype(count, float64), dtype)  # towards 0
+    return near - to_dtype(near * count > total, dtype)

@@ -22,7 +22,16 @@ def index_select(input: Any, dim: int, index: Any) -> Any:
     ShapeError GT107 for an index of several dimensions, DTypeError GT203 for another dtype. An index outside of
     [0, input.shape[dim]) is an IndexRangeError GT302 in eager mode, and a row of nan in a compiled program.
     """
-    return select_rows(input, _line(index), normalize_dim(dim, aval_of(input).ndim))
+    if not shape_of(input):
+        return _only(input, dim, line(index))
+    return select_rows(input, line(index), normalize_dim(dim, aval_of(input).ndim))
+
+
+def _only(input: Any, dim: int, index: Any) -> Any:
+    """torch's: a number, for an index of one element."""
+    count = shape_of(index)[0]
+    check(count == 1, "GT103", "index must have one element for a 0-d tensor", f"expected [1], got [{count}]")
+    return reshape(select_rows(reshape(input, (1,)), index, normalize_dim(dim, 0)), ())
 
 
 @composite(*EVERYWHERE)
@@ -34,7 +43,7 @@ def index_add(input: Any, dim: int, index: Any, source: Any, *, alpha: float = 1
     where an index is out of range.
     """
     scaled = source if alpha == 1 else source * alpha
-    return put_rows(input, _line(index), scaled, normalize_dim(dim, aval_of(input).ndim), accumulate=True)
+    return put_rows(input, line(index), scaled, normalize_dim(dim, aval_of(input).ndim), accumulate=True)
 
 
 def select_rows(input: Any, index: Any, dim: int) -> Any:
@@ -47,7 +56,8 @@ def put_rows(input: Any, index: Any, source: Any, dim: int, *, accumulate: bool)
     return bind.bind(index_put_op, input, source, index, dims=(dim,), negative=False, accumulate=accumulate)
 
 
-def _line(index: Any) -> Any:
+def line(index: Any) -> Any:
+    """An index [n] of one dimension or none, int64."""
     ndim = aval_of(index).ndim
     check(ndim <= 1, "GT107", "index must be [n]", f"expected at most 1 dimension, got {ndim}")
     return _wide(index if ndim else reshape(index, (1,)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
+from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.advanced import INSTEAD, Items, places_of
 from graphtorch.ir.ops.common import (
@@ -17,7 +17,6 @@ from graphtorch.ir.ops.common import (
     fitting,
     is_handle,
     lift,
-    same_dtype,
     shape_of,
     to_dtype,
 )
@@ -28,7 +27,7 @@ from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.types import DType, bool_
 
 
-def _check_mask(mask: Any) -> None:
+def check_mask(mask: Any) -> None:
     check(
         aval_of(mask).dtype == bool_,
         "GT203",
@@ -68,7 +67,7 @@ def tensor_where(self: Any, condition: Any, other: Any) -> Any:
 @composite(*EVERYWHERE)
 def masked_fill(input: Any, mask: Any, value: Any) -> Any:
     """``input`` with ``value``, a number or a 0-d tensor, where ``mask`` is true; both are broadcast."""
-    _check_mask(mask)
+    check_mask(mask)
     dtype, shape = dtype_of(input), broadcast_shapes(shape_of(input), shape_of(mask))
     number = filling(value, dtype, "value")
     return choice(broadcast(mask, shape), broadcast(number, shape), broadcast(input, shape))
@@ -77,7 +76,7 @@ def masked_fill(input: Any, mask: Any, value: Any) -> Any:
 @composite(*EVERYWHERE)
 def masked_select(input: Any, mask: Any) -> Any:
     """The elements where ``mask`` is true, as a vector; both are broadcast. Eager mode alone: a TraceError GT601."""
-    _check_mask(mask)
+    check_mask(mask)
     shape = broadcast_shapes(shape_of(input), shape_of(mask))
     if not shape:
         return masked_select(reshape(input, (1,)), reshape(mask, (1,)))
@@ -104,15 +103,3 @@ def _places(input: Any, name: str, as_tuple: bool) -> Any:
     if not found.ndim:
         return made(np.zeros((int(bool(found)), 0), np.int64))
     return made(np.argwhere(found).astype(np.int64, order="C"))
-
-
-@composite(*EVERYWHERE)
-def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
-    """``input`` with the elements of ``source`` in order where ``mask`` is true; both are broadcast.
-
-    ``source`` has the dtype of ``input``, and as many elements as ``mask`` has true ones, or more.
-    """
-    _check_mask(mask)
-    check(is_handle(source), "GT301", f"source must be a tensor, got {type(source).__name__}", kind=ArgumentTypeError)
-    same_dtype(aval_of(input), aval_of(source))
-    raise NotImplementedError

@@ -19,19 +19,23 @@ from graphtorch.ir.ops.common import (
     shape_of,
 )
 from graphtorch.ir.ops.elementwise import EVERYWHERE
+from graphtorch.ir.ops.gather import index_put_op
 from graphtorch.ir.ops.logic import where
-from graphtorch.ir.ops.movement import pad_op, reshape, slice_op
-from graphtorch.ir.types import bool_
+from graphtorch.ir.ops.movement import iota, pad_op, permute, reshape, slice_op
+from graphtorch.ir.ops.shapes import narrow
+from graphtorch.ir.types import bool_, int64
 
 
 @dataclass(frozen=True)
 class Part:
-    """``start <= index < stop`` by ``step`` along each dimension, seen as ``shape``."""
+    """``start <= index < stop`` by ``step`` along each dimension, seen as ``shape``; ``none`` is a dimension of that
+    which has a 0 for a 1, where False was an index."""
 
     start: Shape
     stop: Shape
     step: Shape
     shape: Shape
+    none: int = -1
 
     @property
     def sliced(self) -> Shape:
@@ -43,10 +47,15 @@ class Part:
         out = input
         if self.start:
             out = bind.bind(slice_op, input, start=self.start, stop=self.stop, step=self.step)
-        return out if shape_of(out) == self.shape else reshape(out, self.shape)
+        if self.none < 0:
+            return out if shape_of(out) == self.shape else reshape(out, self.shape)
+        ones = tuple(1 if d == self.none else n for d, n in enumerate(self.shape))
+        return narrow(reshape(out, ones), self.none, 0, 0)
 
     def replaced(self, input: Any, value: Any) -> Any:
         """``input`` with ``value``, of its dtype and of this shape, in place of the part."""
+        if self.none >= 0:
+            return input
         sizes, whole = self.sliced, shape_of(input)
         value = value if shape_of(value) == sizes else reshape(value, sizes)
         if sizes == whole:
@@ -62,8 +71,8 @@ class Part:
 
 
 def part_of(shape: Shape, items: Sequence[Any]) -> Part:
-    """What ``items`` (integers, slices with a positive step, None, at most one ...) name of an array of ``shape``."""
-    given = sum(1 for i in items if not (i is None or i is Ellipsis))
+    """What ``items`` (integers, slices with a positive step, None, one bool and one ... at most) name of an array of ``shape``."""
+    given = sum(1 for i in items if not (i is None or i is Ellipsis or isinstance(i, bool)))
     check(
         given <= len(shape),
         "GT302",
@@ -76,15 +85,17 @@ def part_of(shape: Shape, items: Sequence[Any]) -> Part:
     items = [*items[:at], *[slice(None)] * (len(shape) - given), *(i for i in items[at:] if i is not Ellipsis)]
     bounds: list[tuple[int, int, int]] = []
     out: list[int] = []
+    none = -1
     for i in items:
-        if i is None:
-            out.append(1)
+        if i is None or isinstance(i, bool):
+            none = len(out) if i is False else none
+            out.append(int(i is not False))
             continue
         a, b, s, keep = _one_index(i, shape[len(bounds)], len(bounds))
         bounds.append((a, b, s))
         out += [max(0, -(-(b - a) // s))] if keep else []
     start, stop, step = zip(*bounds, strict=True) if bounds else ((), (), ())
-    return Part(start, stop, step, tuple(out))
+    return Part(start, stop, step, tuple(out), none)
 
 
 def _one_index(i: Any, n: int, d: int) -> tuple[int, int, int, bool]:
@@ -146,3 +157,28 @@ def slice_scatter(
     shape = shape_of(input)
     d = normalize_dim(dim, len(shape))
     return _replaced(input, src, part_of(shape, [*[slice(None)] * d, slice(start, end, step)]))
+
+
+@composite(*EVERYWHERE)
+def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """``input`` with ``src`` in place of ``input.diagonal(offset, dim1, dim2)``; shapes and dtypes have to be equal."""
+    shape = shape_of(input)
+    a, b = normalize_dim(dim1, len(shape), "dim1"), normalize_dim(dim2, len(shape), "dim2")
+    check(a != b, "GT303", f"dim1={dim1} and dim2={dim2} are one dimension", "expected two", kind=ArgumentError)
+    below, right = max(-as_int(offset, "offset"), 0), max(offset, 0)
+    count = max(0, min(shape[a] - below, shape[b] - right))
+    wanted = (*(n for d, n in enumerate(shape) if d not in (a, b)), count)
+    check(
+        shape_of(src) == wanted,
+        "GT103",
+        "src does not have the shape of what it replaces",
+        f"expected {list(wanted)}, got {list(shape_of(src))}",
+    )
+    same_dtype(input.aval, src.aval)
+    if not count:
+        return input
+    line = bind.bind(iota, shape=(count,), dim=0, dtype=int64)
+    at, dims = {a: line + below, b: line + right}, (min(a, b), max(a, b))
+    order = (*range(dims[0]), len(wanted) - 1, *range(dims[0], len(wanted) - 1))
+    indices = [at[d] for d in dims]
+    return bind.bind(index_put_op, input, permute(src, order), *indices, dims=dims, negative=False, accumulate=False)

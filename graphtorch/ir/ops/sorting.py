@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphtorch.ir import bind, expr
-from graphtorch.ir.errors import ArgumentError, check
+from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Source
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import as_int, broadcast, check_dim, dtype_of, lift, normalize_dim, shape_of
@@ -16,7 +16,7 @@ from graphtorch.ir.ops.gather import index_put_op
 from graphtorch.ir.ops.gathering import along
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.shapes import narrow
-from graphtorch.ir.types import TensorType, int64
+from graphtorch.ir.types import TensorType, bool_, int64
 
 
 class Sort(Op):
@@ -113,9 +113,8 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         f"expected 0 <= k <= {size}",
         kind=ArgumentError,
     )
-    if not shape and not k:  # torch's: nothing is left of a number
-        input, d = reshape(input, (1,)), 0
-    return topk_result(*_ordered(input, d, largest, k))
+    check(dtype_of(input) != bool_, "GT203", "topk does not take graphtorch.bool", "convert it first", kind=DTypeError)
+    return topk_result(*_ordered(input, d, largest, k if shape else 1))
 
 
 @composite(*EVERYWHERE)
@@ -130,6 +129,9 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> kthval
         f"k={k} is out of range for dimension {d} of size {size}",
         f"expected 1 <= k <= {size}",
         kind=ArgumentError,
+    )
+    check(
+        dtype_of(input) != bool_, "GT203", "kthvalue does not take graphtorch.bool", "convert it first", kind=DTypeError
     )
     if not shape:
         return kthvalue_result(*_ordered(input, 0, False))
