@@ -112,6 +112,7 @@ def test_the_layout_of_operands_changes_nothing(row: Row, call: Call) -> None:
 
 
 @pytest.mark.torch
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of what torch calls a beta
 @pytest.mark.parametrize(("row", "call"), calls(lambda c: c.torch))
 def test_as_torch(row: Row, call: Call) -> None:
     torch = pytest.importorskip("torch", reason="torch is an optional oracle")

@@ -93,7 +93,7 @@ def _of_numbers(function: Any, input: Any, index: Any) -> Any:
 @composite(*EVERYWHERE)
 def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     """`gather` with ``input`` and ``indices`` (int64) broadcast but along ``dim``; without it, of the elements in a
-    row. Negative indices count from the end."""
+    row. Along ``dim`` negative indices count from the end."""
     check(
         aval_of(indices).dtype == int64,
         "GT203",
@@ -103,7 +103,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     )
     if dim is None:
         flat = reshape(input, (-1,))
-        return bind.bind(index_op, flat, reshape(indices, (-1,)), dims=(0,), negative=True)
+        return bind.bind(index_op, flat, reshape(indices, (-1,)), dims=(0,), negative=False)
     a, b = shape_of(input), shape_of(indices)
     check(len(a) == len(b), "GT107", "input and indices must have as many dimensions", f"got {len(a)} and {len(b)}")
     d = normalize_dim(dim, len(a))

@@ -209,9 +209,9 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         "what bincount gives",
         "say how many there are, and add up: gt.zeros(count).scatter_add(0, input, weights)",
     )
-    low = int(found.min(initial=0))
+    low, high = (int(found.min()), int(found.max())) if found.size else (0, -1)
     check(low >= 0, "GT304", f"input holds {low}", "expected integers >= 0", kind=ArgumentError)
-    size = max(int(found.max(initial=-1)) + 1, least)
+    size = max(high + 1, least)
     if weights is None:
         weights, dtype = broadcast(lift(1, int64), shape_of(input)), int64
     else:
@@ -228,7 +228,7 @@ def _counted(places: Any, weights: Any, size: int) -> Any:
 
 @composite(*EVERYWHERE)
 def histc(input: Any, bins: int = 100, min: float = 0, max: float = 0) -> Any:
-    """How many elements lie in each of ``bins`` equal parts of [min, max], in the dtype of ``input``; others do not count.
+    """How many elements lie in each of ``bins`` equal parts of [min, max], in the dtype of ``input``.
 
     Where min and max are equal, they are those of the elements (less and plus 1, if these are equal).
     """

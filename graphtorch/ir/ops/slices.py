@@ -71,7 +71,7 @@ class Part:
 
 
 def part_of(shape: Shape, items: Sequence[Any]) -> Part:
-    """What ``items`` (integers, slices with a positive step, None, one bool and one ... at most) name of an array of ``shape``."""
+    """What ``items`` name of an array of ``shape``: integers, slices with a positive step, None, a bool and a ..."""
     given = sum(1 for i in items if not (i is None or i is Ellipsis or isinstance(i, bool)))
     check(
         given <= len(shape),

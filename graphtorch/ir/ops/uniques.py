@@ -42,7 +42,7 @@ def unique_consecutive(
     x = numbers(input, "what unique_consecutive gives", *INSTEAD)
     axis = 0 if dim is None else _axis(x, dim)
     line = x.reshape(-1) if dim is None else np.moveaxis(x, axis, 0)
-    changes = (line[1:] != line[:-1]).reshape(max(len(line) - 1, 0), -1).any(1)
+    changes = (line[1:] != line[:-1]).any(axis=tuple(range(1, line.ndim)))
     first = np.concatenate([np.ones(min(len(line), 1), bool), changes])
     inverse = np.cumsum(first) - 1
     counts = np.bincount(inverse, minlength=int(first.sum()))
