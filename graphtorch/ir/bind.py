@@ -29,6 +29,14 @@ class Interpreter:
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} does not interpret ops")
 
+    def data(self, t: Any, what: str) -> Any:
+        """The numbers of a tensor, as a numpy array; a TraceError where it has none says that ``what`` needs them."""
+        raise TypeError(f"{type(self).__name__} has no numbers")
+
+    def array(self, array: Any) -> Any:
+        """A handle for a numpy array that nobody else changes."""
+        raise TypeError(f"{type(self).__name__} takes no arrays")
+
     # What modules and optimizers tell whatever runs them. Only a trace listens: its program repeats the
     # assignments, and a failed trace takes everything back.
 

@@ -8,16 +8,14 @@ from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.rows import PLAIN, Rows, keeps_order, passes_before, rows_of
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
-INJECTIVE = frozenset(
-    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index_select".split()
-)
+INJECTIVE = frozenset("broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index".split())
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
 CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
 #: kernels that nothing follows; they read operands where these lie
 ATTENTION = frozenset(["attention", "attention_grad"])
 #: kernels that nothing joins but what is free; attention takes what moves its operands as well
-CLOSED = ATTENTION | {"index_add"}
+CLOSED = ATTENTION | {"index_put", "index_reduce", "sort"}
 #: little enough to compute for each time that a contraction stages its operand
 CHEAP = frozenset(
     "add sub mul div neg abs relu where maximum minimum cast".split()
