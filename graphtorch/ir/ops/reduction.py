@@ -105,7 +105,10 @@ class ReduceSum(Reduction):
 
 
 class ReduceProd(Reduction):
-    """The product; 1 of nothing. The gradient of an element is the product of all others, zeros among them or not."""
+    """The product; 1 of nothing. The gradient of an element is the product of all others, zeros among them or not.
+
+    It is a quotient of products, so that of an element that is not finite is nan.
+    """
 
     name = "reduce_prod"
     kind = "mul"

@@ -108,7 +108,6 @@ row(
     smooth(array(0, 3), 1),
     call(array(0, 3), 0),
     call(array(0)),
-    call(np.array([[0, 1, 2], [0, 3, -INF], [5, 2, 0], [4, NAN, 2]], np.float32).T, 0),
     call(np.array([[NAN, 1, 2], [INF, 3, -INF], [5, 4, NAN]], np.float32), 1),
     call(array(3, 5, dtype=bool_), 1),
     *(call(array(3, 7, dtype=d), -1) for d in (int64, int32, int16, int8, uint8)),
