@@ -111,24 +111,43 @@ class AttentionNest:
 
 @dataclass(frozen=True, eq=False)
 class ScatterNest:
-    """``output[vars] = init``; then for every index of ``domain``, in order, ``term`` is added in row ``row``.
+    """``output[vars] = init``; then for every index of ``domain``, in order, ``combine(old, term)`` takes the place of
+    ``old`` where the indices along ``dims`` are ``rows``.
 
-    Rows lie along dimension ``dim``: there is a ``term`` for all indices of the other ``vars``. Where ``row`` is out of
-    range, ``unknown`` is added to every element.
+    There is a ``term`` for all indices of the other ``vars``, on which ``rows`` may depend as well. Where one of these
+    is out of range, ``unknown`` is the term of every element (of those at these other indices), unless it is 0.
     """
 
     name: str
     params: tuple[Param, ...]
     shape: tuple[int, ...]
     vars: tuple[Var, ...]
-    dim: int
+    dims: tuple[int, ...]
     domain: tuple[int, ...]
     red_vars: tuple[Var, ...]
     output: Buffer
     init: Expr
-    row: Expr
+    rows: tuple[Expr, ...]
     term: Expr
+    combine: Callable[[Expr, Expr], Expr]
     unknown: Const
+
+
+@dataclass(frozen=True, eq=False)
+class SortNest:
+    """For every index of ``shape`` but that along ``dim``: the first ``k`` of ``source`` in order, in ``values``, and
+    which they are, in ``places`` (either is None where nobody reads it)."""
+
+    name: str
+    params: tuple[Param, ...]
+    shape: tuple[int, ...]
+    vars: tuple[Var, ...]
+    dim: int
+    source: Expr
+    k: int
+    descending: bool
+    values: Buffer | None
+    places: Buffer | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,4 +183,4 @@ class BundleNest:
         return (*(p for p in every if p.mode == "in"), *(p for p in every if p.mode != "in"))
 
 
-Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | ScanNest | AttentionNest | BundleNest
+Nest = LoopNest | ReduceNest | ChainNest | RowsNest | ScatterNest | ScanNest | SortNest | AttentionNest | BundleNest

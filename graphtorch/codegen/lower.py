@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Param
-from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest
+from graphtorch.codegen.loops import BundleNest, ChainNest, LoopNest, Nest, ReduceNest, SortNest
 from graphtorch.codegen.lower_attention import lower_attention
 from graphtorch.codegen.lower_rows import lower_rows
 from graphtorch.codegen.nests import loop_nest, reduce_nest, scan_nest, scatter_nest, variables
@@ -22,6 +22,7 @@ from graphtorch.ir.expr import (
     Reduce,
     Scan,
     Scatter,
+    Sort,
     Source,
     Var,
     first_alone,
@@ -129,18 +130,23 @@ class _Lowering:
         #: what the second reduction reads, and where
         self.linked: Value | None = None
         self.link: Buffer | None = None
+        #: what is alone in its kernel, but for what it reads
         self.scatter: Scatter | None = None
         self.scan: tuple[Scan, tuple[Var, ...]] | None = None
+        self.sort: tuple[Sort, Node] | None = None
 
     def add(self, node: Node) -> None:
         lowered = lower_op(node, [self.sources[o] for o in node.operands])
-        if isinstance(lowered, Scatter):  # alone in its kernel, but for what it reads
+        if isinstance(lowered, Scatter):
             self.scatter = lowered
             return
         if isinstance(lowered, Scan):
             accumulators = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init))
             self.scan = lowered, accumulators
             lowered = tuple(map(_result_of, lowered.post(accumulators), node.results))
+        if isinstance(lowered, Sort):
+            self.sort = lowered, node
+            return
         if isinstance(lowered, Reduce):
             if self.roots and not (self.rows and rows_of(node) == self.rows):
                 lowered = self._second(node)
@@ -166,6 +172,8 @@ class _Lowering:
     def nest(self, name: str) -> Nest:
         if self.scatter is not None:
             return scatter_nest(name, self.inputs, self.scatter)
+        if self.sort is not None:
+            return self._sorted(name, *self.sort)
         outputs = {o: self._output(o) for o in self.body.outputs}
         params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
         if self.scan is not None:
@@ -178,6 +186,14 @@ class _Lowering:
         first = self._reduction(name, params, firsts, self.roots[0])
         rest = {o: b for o, b in outputs.items() if not self._in_first(o)}
         return ChainNest(name, params, first, self.link, self._reduction(name, params, rest, self.roots[1]))
+
+    def _sorted(self, name: str, s: Sort, node: Node) -> SortNest:
+        outputs = {o: Buffer(self._name(o), o.type.shape, o.type.dtype) for o in self.body.outputs}
+        params = (*(Param(b, "in") for b in self.inputs), *(Param(b, "out") for b in outputs.values()))
+        i = variables("i", s.shape)
+        return SortNest(
+            name, params, s.shape, i, s.dim, s.source[i], s.k, s.descending, *map(outputs.get, node.results)
+        )
 
     def _in_first(self, value: Value) -> bool:
         return self.linked is None or value.type.numel == self.linked.type.numel

@@ -40,9 +40,27 @@ def scatter_nest(name: str, inputs: Sequence[Buffer], s: Scatter) -> ScatterNest
     i, k = variables("i", s.shape), variables("k", s.domain)
     output = Buffer("out0", s.shape, s.dtype)
     params = (*(Param(b, "in") for b in inputs), Param(output, "out"))
+    same = _side_by_side(s, k)
+    env: dict[Var, Expr] = {v: i[d] for d, v in same.items()}
+    rows = tuple(substitute(r, env) for r, d in zip(s.rows(k), s.dims, strict=True) if d not in same)
+    term = substitute(s.term(i, k), env)
+    inner = tuple(v for v in k if v not in env)
     return ScatterNest(
-        name, params, s.shape, i, s.dim, s.domain, k, output, s.init(i), s.row(k), s.term(i, k), s.unknown
-    )
+        name, params, s.shape, i, tuple(d for d in s.dims if d not in same), tuple(v.extent or 0 for v in inner),
+        inner, output, s.init(i), rows, term, s.combine, s.unknown,
+    )  # fmt: skip
+
+
+def _side_by_side(s: Scatter, k: tuple[Var, ...]) -> dict[int, Var]:
+    """Dimensions whose index is the very index of an equal one of the domain, such as those of a batch: what happens at
+    each of their indices does not concern the others. One dimension at least is left."""
+    found: dict[int, Var] = {}
+    for d, row in zip(s.dims, s.rows(k), strict=True):
+        if isinstance(row, Var) and row in k and row.extent == s.shape[d] and row not in found.values():
+            found[d] = row
+    if len(found) == len(s.dims):
+        found.popitem()
+    return found
 
 
 def scan_nest(

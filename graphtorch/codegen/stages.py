@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScanNest, ScatterNest
+from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScanNest, ScatterNest, SortNest
 from graphtorch.codegen.program import lower_graph, memory_sizes, schedule_graph
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import IRError
@@ -65,6 +65,8 @@ def cuda_text(graph: Graph) -> str:
     from graphtorch.codegen.schedule.cuda import schedule_cuda
 
     nests = [k.nest for k in lower_graph(_scheduled(graph, OPTIMIZE_CUDA))]
+    if any(isinstance(n, SortNest) for n in nests):
+        raise IRError("GT826", "sort has no CUDA C form yet", ["sort on the CPU, or leave it out of the program"])
     single = [n for n in nests if isinstance(n, LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest)]
     if len(single) < len(nests):
         raise IRError(

@@ -156,6 +156,9 @@ class Eager(Interpreter):
     def data(self, t: Tensor, what: str) -> Any:
         return t._data
 
+    def array(self, array: Any) -> Tensor:
+        return Tensor._from_array(array)
+
 
 def _detached(t: Tensor) -> Tensor:
     """The same data with no history: what is done most often to a result, and cannot fail."""

@@ -282,6 +282,9 @@ class Tracer(bind.Interpreter):
     def data(self, t: Tensor, what: str) -> Any:
         raise no_data(what)
 
+    def array(self, array: Any) -> Tensor:
+        return self.constant(Tensor._from_array(array))
+
 
 class _TracedNode(autograd.GradNode):
     """Stands for the history of a traced tensor, which is the graph itself."""

@@ -33,6 +33,10 @@ class Interpreter:
         """The numbers of a tensor, as a numpy array; a TraceError where it has none says that ``what`` needs them."""
         raise TypeError(f"{type(self).__name__} has no numbers")
 
+    def array(self, array: Any) -> Any:
+        """A handle for a numpy array that nobody else changes."""
+        raise TypeError(f"{type(self).__name__} takes no arrays")
+
     # What modules and optimizers tell whatever runs them. Only a trace listens: its program repeats the
     # assignments, and a failed trace takes everything back.
 

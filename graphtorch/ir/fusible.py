@@ -10,7 +10,7 @@ from graphtorch.ir.types import LOW_PRECISION
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(
-    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index_select "
+    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index "
     "as_strided diagonal unfold".split()
 )
 #: cost nothing to compute again in every reader
@@ -19,7 +19,7 @@ CONTRACTIONS = frozenset(["dot", "conv", "conv_input_grad", "conv_weight_grad"])
 #: kernels that nothing follows; they read operands where these lie
 ATTENTION = frozenset(["attention", "attention_grad"])
 #: kernels that nothing joins but what is free; attention takes what moves its operands as well
-CLOSED = ATTENTION | {"index_add"}
+CLOSED = ATTENTION | {"index_put", "index_reduce", "sort"}
 #: little enough to compute for each time that a contraction stages its operand
 CHEAP = frozenset(
     "add sub mul div neg abs relu where maximum minimum cast".split()

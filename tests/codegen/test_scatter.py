@@ -12,6 +12,9 @@ from graphtorch.codegen.launch import launch_of
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.schedule.cpu import schedule_cpu
 from graphtorch.codegen.schedule.cuda import schedule_cuda
+from graphtorch.ir import bind
+from graphtorch.ir.op import OPS
+from graphtorch.ir.ops.gather import selected
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE
 from graphtorch.ir.types import TensorType, int64
@@ -24,6 +27,7 @@ from tests.codegen.test_rows import kernels
 
 __all__ = ["threads"]  # a fixture
 Shape = tuple[int, ...]
+ADDED: dict[str, Any] = {"negative": False, "accumulate": True}
 
 #: shape, dim, indices: a whole line of columns, a rest, one column, blocks of rows, loops outside of the rows
 CASES: list[tuple[Shape, int, Shape]] = [
@@ -73,6 +77,66 @@ def test_index_select(shape: Shape, dim: int, index: Shape, threads: None) -> No
         gt.set_num_threads(count)
         got = compiled(gt.from_numpy(x), gt.from_numpy(at.reshape(-1))).numpy()
         np.testing.assert_array_equal(got, 2 * np.take(x, at.reshape(-1), axis=dim))
+
+
+#: shape, dimensions, shape of the index arrays, and those of them that count along one of its dimensions
+PLACES: list[tuple[Shape, Shape, Shape, dict[int, int]]] = [
+    ((50, 33), (0, 1), (211,), {}),
+    ((7, 50, 130), (0, 1), (3, 17), {}),
+    ((5, 40, 9), (0, 2), (61,), {}),
+    ((64, 1001), (0, 1), (64,), {0: 0}),
+    ((64, 1001), (0, 1), (64, 31), {0: 0}),
+    ((3001, 24), (0, 1), (1500, 24), {1: 1}),
+    ((9, 300, 11), (0, 1), (9, 77), {0: 0}),
+    ((9, 300, 11), (0, 1, 2), (9, 77, 11), {0: 0, 2: 2}),
+    ((300, 9, 11), (0, 1), (77, 9), {1: 1}),
+    ((13, 29), (0, 1), (29, 13), {0: 1, 1: 0}),
+    ((2, 3, 70_001), (2,), (40_003,), {}),
+]
+
+
+@pytest.mark.parametrize(("shape", "dims", "index", "counts"), PLACES, ids=str)
+def test_places(
+    shape: Shape, dims: Shape, index: Shape, counts: dict[int, int], threads: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Index arrays for several dimensions, some of which count up as a batch does: all ways to write, in order."""
+    for module in (entry, executable):
+        monkeypatch.setattr(module, "aligned", poisoned)
+    rng = np.random.default_rng(5)
+    at = tuple(
+        np.broadcast_to(np.arange(shape[d]).reshape([-1 if e == counts[d] else 1 for e in range(len(index))]), index)
+        if d in counts
+        else rng.integers(-shape[d], shape[d], index)
+        for d in dims
+    )
+    x = rng.standard_normal(shape).astype(np.float32)
+    rows = selected(shape, index, dims)
+    values = rng.standard_normal(rows).astype(np.float32)
+    arguments = [gt.from_numpy(a) for a in (x, values, *(a for d, a in zip(dims, at, strict=True) if d not in counts))]
+
+    @gt.compile
+    def run(x: Any, values: Any, *given: Any) -> Any:
+        left = iter(given)
+        where = [
+            bind.bind(OPS["iota"], shape=index, dim=counts[d], dtype=int64) if d in counts else next(left) for d in dims
+        ]
+        attrs = {"dims": dims, "negative": True}
+        return (
+            bind.bind(OPS["index"], x, *where, **attrs),
+            *(bind.bind(OPS["index_put"], x, values, *where, **attrs, accumulate=a) for a in (False, True)),
+            *(bind.bind(OPS["index_reduce"], x, values, *where, **attrs, kind=k) for k in ("mul", "max", "min")),
+        )
+
+    attrs: dict[str, Any] = {"dims": dims, "negative": True}
+    want = [
+        *reference("index", x, *at, **attrs),
+        *(reference("index_put", x, values, *at, **attrs, accumulate=a)[0] for a in (False, True)),
+        *(reference("index_reduce", x, values, *at, **attrs, kind=k)[0] for k in ("mul", "max", "min")),
+    ]
+    for count in (1, 3):
+        gt.set_num_threads(count)
+        for got, expected in zip(run(*arguments), want, strict=True):
+            np.testing.assert_array_equal(got.numpy(), expected)
 
 
 @pytest.mark.parametrize("wrong", [-1, 50, 2**62, -(2**63)])
@@ -125,33 +189,33 @@ def test_padding_gets_no_gradient() -> None:
 def test_interpreted(shape: Shape, dim: int, index: Shape) -> None:
     """The Kernel IR means the same to the interpreter: for the CPU, legal, and by the threads of CUDA's blocks."""
     x, at, rows = sources(shape, dim, index)
-    types = (f32(*shape), TensorType(index, int64), f32(*rows.shape))
-    nest = nest_of("index_add", *types, dim=dim)
+    types = (f32(*shape), f32(*rows.shape), TensorType(index, int64))
+    nest = nest_of("index_put", *types, **ADDED, dims=(dim,))
     cpu = schedule_cpu(nest, HOST)
     for kernel in (cpu, legalize(cpu), schedule_cuda(nest)):
         out = np.full(x.size, 113, np.float32)
         shapes = [p.buffer.shape for p in kernel.params[:3]]
-        run_kernel(kernel, [*(a.reshape(s) for a, s in zip((x, at, rows), shapes, strict=True)), out])
-        np.testing.assert_array_equal(out.reshape(shape), reference("index_add", x, at, rows, dim=dim)[0])
+        run_kernel(kernel, [*(a.reshape(s) for a, s in zip((x, rows, at), shapes, strict=True)), out])
+        np.testing.assert_array_equal(out.reshape(shape), reference("index_put", x, rows, at, **ADDED, dims=(dim,))[0])
 
 
 def test_cuda_has_a_thread_for_each_column_of_each_block_of_rows() -> None:
-    nest = nest_of("index_add", f32(1000, 60), TensorType((40,), int64), f32(40, 60), dim=0)
+    nest = nest_of("index_put", f32(1000, 60), f32(40, 60), TensorType((40,), int64), **ADDED, dims=(0,))
     launch = launch_of(schedule_cuda(nest))
     assert launch is not None and launch.grid[0] * launch.block[0] >= 16_384
 
 
 def test_mapped_gather() -> None:
     x, at = random_array(f32(9, 7)), np.array([[3, 8], [0, 3], [8, 1]])
-    kernel = schedule_cuda(nest_of("index_select", f32(9, 7), TensorType((3, 2), int64), dim=0))
+    kernel = schedule_cuda(nest_of("index", f32(9, 7), TensorType((3, 2), int64), dims=(0,), negative=False))
     out = np.full(42, 113, np.float32)
     run_kernel(kernel, [x.reshape(-1), at.reshape(-1), out])
     np.testing.assert_array_equal(out.reshape(3, 2, 7), x[at])
 
 
 def test_golden(golden: Any) -> None:
-    nest = nest_of("index_add", f32(50, 72), TensorType((600,), int64), f32(600, 72), dim=0)
-    golden("kernels/index_add.kernel", str(schedule_cpu(nest, HOST)))
+    nest = nest_of("index_put", f32(50, 72), f32(600, 72), TensorType((600,), int64), **ADDED, dims=(0,))
+    golden("kernels/index_put.kernel", str(schedule_cpu(nest, HOST)))
 
 
 # ---- what is one kernel ---------------------------------------------------------------------------
@@ -192,4 +256,4 @@ def test_a_gather_is_read_where_it_is_needed() -> None:
     graph = run_passes(gt.trace(f, gt.zeros(3, 16, dtype=gt.int64), gt.zeros(50, 40), gt.zeros(16, 40)), OPTIMIZE)
     (kernel,) = (n.body for n in graph.nodes if n.body is not None)
     names = [n.op.name for n in kernel.nodes]
-    assert names.count("index_select") == 1 and names.count("reduce_sum") == 2
+    assert names.count("index") == 1 and names.count("reduce_sum") == 2

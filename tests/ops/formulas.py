@@ -514,19 +514,40 @@ def one_hot(index: Array, *, dim: int, size: int, ignore: int) -> Array:
     return out
 
 
-def index_select(x: Array, index: Array, *, dim: int) -> Array:
-    out = np.zeros((*x.shape[:dim], *index.shape, *x.shape[dim + 1 :]), x.dtype)
-    for at in np.ndindex(index.shape):
-        out[(*(slice(None),) * dim, *at)] = x[(*(slice(None),) * dim, index[at])]
+def _places(indices: tuple[Array, ...], dims: tuple[int, ...], shape: Any) -> Iterator[tuple[Any, Any]]:
+    """Where each element of what is read stands there, and where in the array of ``shape``."""
+    first = dims[0]
+    others = [n for d, n in enumerate(shape) if d not in dims]
+    for rest in np.ndindex(*others):
+        for k in np.ndindex(indices[0].shape):
+            at, left = {d: int(i[k]) for d, i in zip(dims, indices, strict=True)}, iter(rest)
+            place = tuple(at[d] if d in at else next(left) for d in range(len(others) + len(dims)))
+            yield (*rest[:first], *k, *rest[first:]), place
+
+
+def index(x: Array, *indices: Array, dims: tuple[int, ...], negative: bool) -> Array:
+    others = [n for d, n in enumerate(x.shape) if d not in dims]
+    out = np.zeros((*others[: dims[0]], *indices[0].shape, *others[dims[0] :]), x.dtype)
+    for there, place in _places(indices, dims, x.shape):
+        out[there] = x[place]
     return out
 
 
-def index_add(x: Array, index: Array, source: Array, *, dim: int) -> Array:
+def _put(combine: Callable[[Any, Any], Any], x: Array, values: Array, indices: tuple[Array, ...], dims: Any) -> Array:
     out = np.array(x)
-    before = (slice(None),) * dim
-    for at in np.ndindex(index.shape):
-        out[(*before, index[at])] += source[(*before, *at)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        for there, place in _places(indices, dims, x.shape):
+            out[place] = combine(out[place], values[there])
     return out
+
+
+def index_put(x: Array, values: Array, *indices: Array, dims: Any, negative: bool, accumulate: bool) -> Array:
+    return _put(lambda old, new: old + new if accumulate else new, x, values, indices, dims)
+
+
+def index_reduce(x: Array, values: Array, *indices: Array, dims: Any, negative: bool, kind: str) -> Array:
+    greater, less = pick(lambda a, b: a > b), pick(lambda a, b: a < b)
+    return _put({"mul": lambda a, b: a * b, "max": greater, "min": less}[kind], x, values, indices, dims)
 
 
 FORMULAS: dict[str, Callable[..., Any]] = {
@@ -537,8 +558,9 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "overwrite": per_element(lambda value, history: value),
     "check_index": lambda index, *, size, ignore, dtype: np.ones(index.shape),
     "one_hot": one_hot,
-    "index_select": index_select,
-    "index_add": index_add,
+    "index": index,
+    "index_put": index_put,
+    "index_reduce": index_reduce,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),
     "sign": per_element(lambda x: (x > 0) - (x < 0)),

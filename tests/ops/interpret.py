@@ -26,6 +26,7 @@ from graphtorch.ir.expr import (
     Reduce,
     Scan,
     Scatter,
+    Sort,
     Source,
     Var,
     compute,
@@ -127,6 +128,8 @@ def run_lower(op: Any, arrays: list[np.ndarray[Any, Any]], attrs: dict[str, Any]
         return _attention(found, memory)
     if isinstance(found, AttentionGrad):
         return _attention_grad(found, memory)
+    if isinstance(found, Sort):
+        return _sort(found, memory)
     if isinstance(found, Scatter):
         return [_scatter(found, memory)]
     if isinstance(found, Scan):
@@ -184,18 +187,31 @@ def _attention_grad(d: AttentionGrad, memory: Memory) -> list[np.ndarray[Any, An
         return [x.astype(a.dtype.np) for x in found]
 
 
+def _sort(s: Sort, memory: Memory) -> list[np.ndarray[Any, Any]]:
+    """By Python's sort, which is stable."""
+    whole = np.moveaxis(_array(s.source, memory), s.dim, -1)
+    out = np.zeros((*whole.shape[:-1], s.k), np.int64)
+    sign = -1 if s.descending else 1
+    for row in np.ndindex(whole.shape[:-1]):
+        line = [(sign * bool(v != v), 0 if v != v else sign * v.item()) for v in whole[row]]
+        out[row] = sorted(range(len(line)), key=line.__getitem__)[: s.k]
+    values = np.take_along_axis(whole, out, -1)
+    return [np.moveaxis(a, -1, s.dim) for a in (values, out)]
+
+
 def _scatter(s: Scatter, memory: Memory) -> np.ndarray[Any, Any]:
     out = _compute(Compute(s.shape, s.dtype, lambda *i: s.init(i)), memory)
     index, inner = _variables("i", s.shape), _variables("k", s.domain)
     if not out.size or 0 in s.domain:
         return out
-    row, term = s.row(inner), s.term(index, inner)
+    rows, old = s.rows(inner), Var("old", s.dtype)
+    new = s.combine(old, s.term(index, inner))
     for point in itertools.product(*map(range, s.domain)):
         env: Env = dict(zip(inner, point, strict=True))
-        at = int(evaluate_expr(row, env, memory))
-        assert 0 <= at < s.shape[s.dim]
-        for i in itertools.product(*(range(n) if d != s.dim else (at,) for d, n in enumerate(s.shape))):
-            out[i] += evaluate_expr(term, env | dict(zip(index, i, strict=True)), memory)
+        at = {d: int(evaluate_expr(row, env, memory)) for d, row in zip(s.dims, rows, strict=True)}
+        assert all(0 <= row < s.shape[d] for d, row in at.items())
+        for i in itertools.product(*((at[d],) if d in at else range(n) for d, n in enumerate(s.shape))):
+            out[i] = evaluate_expr(new, env | {old: out[i]} | dict(zip(index, i, strict=True)), memory)
     return out
 
 

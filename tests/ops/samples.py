@@ -317,26 +317,70 @@ _ROWS: tuple[tuple[tuple[int, ...], int, Any], ...] = (
 )
 
 
+#: (array, dimensions, index arrays): adjacent and apart, 0-d, without elements, negative, an index that counts up
+_PLACES: tuple[tuple[tuple[int, ...], tuple[int, ...], list[Any]], ...] = (
+    ((5, 7, 3), (0, 1), [[4, 0, 4, 4], [6, 6, -1, 0]]),
+    ((5, 2, 7), (0, 2), [[[4], [-5]], [[0], [6]]]),
+    ((2, 5, 3), (1, 2), [3, -3]),
+    ((2, 5, 3), (0, 1, 2), [[0, 0], [4, 4], [-1, 2]]),
+    ((2, 7, 3), (0, 1, 2), [[[[0]], [[1]]], [[[6]], [[2]]], [[[0]], [[-3]]]]),
+    ((5, 3), (0, 1), [[0, 1, 2, 3, 4], [2, -1, 0, 2, 2]]),
+    ((5, 3), (0, 1), [np.zeros((0, 2)), np.zeros((0, 2))]),
+)
+
+
+def _indexed() -> Iterator[tuple[tuple[int, ...], tuple[int, ...], tuple[Array, ...], bool]]:
+    """Shapes, dimensions, index arrays and whether these may be negative."""
+    for shape, dim, index in _ROWS:
+        yield shape, (dim,), (np.array(index).astype(np.int64),), False
+    for shape, dims, indices in _PLACES:
+        yield shape, dims, tuple(np.array(i).astype(np.int64) for i in indices), True
+
+
 def selects() -> Iterator[Sample]:
-    for shape, dim, index in _ROWS:
-        at = np.array(index).astype(np.int64)
-        yield Sample((array(*shape), at), {"dim": dim}, smooth=True)
-        yield Sample((strided(*shape, dtype=float64), np.asfortranarray(at)), {"dim": dim}, smooth=True)
-    yield from (Sample((array(5, 3, dtype=d), np.array([4, 0, 4])), {"dim": 0}) for d in TENSOR_DTYPES)
-    yield Sample((special().reshape(5, 2), np.array([4, 0, 1, 2, 3])), {"dim": 0})
+    for shape, dims, at, negative in _indexed():
+        attrs = {"dims": dims, "negative": negative}
+        yield Sample((array(*shape), *at), attrs, smooth=True)
+        yield Sample((strided(*shape, dtype=float64), *map(np.asfortranarray, at)), attrs, smooth=True)
+    rows = {"dims": (0,), "negative": False}
+    yield from (Sample((array(5, 3, dtype=d), np.array([4, 0, 4])), rows) for d in TENSOR_DTYPES)
+    yield Sample((special().reshape(5, 2), np.array([4, 0, 1, 2, 3])), rows)
 
 
-def index_adds() -> Iterator[Sample]:
-    for shape, dim, index in _ROWS:
-        at = np.array(index).astype(np.int64)
-        rows = (*shape[:dim], *at.shape, *shape[dim + 1 :])
-        # finite differences want shapes without repeated sizes, which those of rows may have
-        smooth = len(set(rows)) == len(rows)
-        yield Sample((array(*shape), at, strided(*rows)), {"dim": dim}, smooth=smooth)
-        yield Sample((strided(*shape, dtype=float64), at, array(*rows, dtype=float64)), {"dim": dim}, smooth=smooth)
-    for d in INTS:
-        yield Sample((array(5, 3, dtype=d), np.array([4, 0, 4]), array(3, 3, dtype=d)), {"dim": 0})
-    yield Sample((array(5, 2), np.array([4, 0, 0, 2, 3]), special().reshape(5, 2)), {"dim": 0})
+def puts(attrs: dict[str, Any], *, twice: bool = True) -> Callable[[], Iterator[Sample]]:
+    """``twice``: the op is smooth where an element is named twice."""
+
+    def make() -> Iterator[Sample]:
+        from graphtorch.ir.ops.gather import selected
+
+        for shape, dims, at, negative in _indexed():
+            rows = selected(shape, at[0].shape, dims)
+            places = {
+                tuple(int(i.flat[n]) % shape[d] for d, i in zip(dims, at, strict=True)) for n in range(at[0].size)
+            }
+            # finite differences want shapes without repeated sizes, which those of rows may have
+            smooth = len(set(rows)) == len(rows) and (twice or len(places) == at[0].size)
+            here = {"dims": dims, "negative": negative, **attrs}
+            yield Sample((array(*shape), strided(*rows, low=-1.9), *at), here, smooth=smooth)
+            yield Sample((strided(*shape, dtype=float64), array(*rows, dtype=float64), *at), here)
+        here = {"dims": (0,), "negative": False, **attrs}
+        for d in INTS:
+            yield Sample((array(5, 3, dtype=d), array(3, 3, dtype=d), np.array([4, 0, 4])), here)
+        yield Sample((array(5, 2), special().reshape(5, 2), np.array([4, 0, 0, 2, 3])), here)
+
+    return make
+
+
+def index_puts() -> Iterator[Sample]:
+    yield from puts({"accumulate": True})()
+    yield from puts({"accumulate": False}, twice=False)()
+    flags = (array(5, 3, dtype=bool_), array(3, 3, dtype=bool_), np.array([4, 0, 4]))
+    yield Sample(flags, {"dims": (0,), "negative": False, "accumulate": False})
+
+
+def index_reduces() -> Iterator[Sample]:
+    for kind in ("mul", "max", "min"):
+        yield from puts({"kind": kind})()
 
 
 def dots() -> Iterator[Sample]:
@@ -503,8 +547,9 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "where": wheres,
     "check_index": indices,
     "one_hot": one_hots,
-    "index_select": selects,
-    "index_add": index_adds,
+    "index": selects,
+    "index_put": index_puts,
+    "index_reduce": index_reduces,
     "broadcast_to": moving(
         ((3, 1), {"shape": (2, 3, 5)}), ((), {"shape": (7,)}), ((1, 5), {"shape": (0, 5)}), ((1,), {"shape": (1,)}),
         ((0, 1), {"shape": (2, 0, 3)}),
@@ -610,6 +655,14 @@ _SHAPES: Refused = ([t(2, 3), t(3, 2)], {})
 _DTYPES: Refused = ([t(2, 3), t(2, 3, dtype=int64)], {})
 _ATTENTION = {"scale": 0.5, "causal": False}
 _CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+_AT: dict[str, Any] = {"dims": (0,), "negative": False}
+_PUTS: list[Refused] = [
+    ([t(5, 3), t(2, 3), t(2)], {}),
+    ([t(5, 3), t(2, 3), t(2, dtype=int64)], {"dims": (2,)}),
+    ([t(5, 3), t(2, 3, dtype=float64), t(2, dtype=int64)], {}),
+    ([t(5, 3, dtype=bool_), t(2, 3, dtype=bool_), t(2, dtype=int64)], {}),
+    ([t(5, 3), t(2, 5), t(2, dtype=int64)], {}),
+]
 _POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}
 
 #: op -> operand types and attributes; the texts stand in tests/golden/ops/refused.txt
@@ -651,15 +704,16 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(2)], {"dim": 1, "size": 2, "ignore": -100}), ([t(2, dtype=int64)], {"dim": 2, "size": 2, "ignore": -100}),
         ([t(2, dtype=int64)], {"dim": 1, "size": -2, "ignore": -100}),
     ],
-    "index_select": [
-        ([t(5, 3), t(2)], {"dim": 0}), ([t(5, 3), t(2, dtype=int32)], {"dim": 0}),
-        ([t(5, 3), t(2, dtype=int64)], {"dim": 2}),
+    "index": [
+        ([t(5, 3), t(2)], _AT), ([t(5, 3), t(2, dtype=int32)], _AT), ([t(5, 3), t(2, dtype=int64)], {**_AT, "dims": (2,)}),
+        ([t(5, 3), t(2, dtype=int64), t(3, dtype=int64)], {**_AT, "dims": (0, 1)}),
+        ([t(5, 3), t(2, dtype=int64), t(2, dtype=int64)], {**_AT, "dims": (1, 0)}),
+        ([t(5, 3), t(2, dtype=int64), t(2, dtype=int64)], _AT), ([t(5, 3)], {**_AT, "dims": ()}),
     ],
-    "index_add": [
-        ([t(5, 3), t(2), t(2, 3)], {"dim": 0}), ([t(5, 3), t(2, dtype=int64), t(2, 3)], {"dim": 2}),
-        ([t(5, 3), t(2, dtype=int64), t(2, 3, dtype=float64)], {"dim": 0}),
-        ([t(5, 3, dtype=bool_), t(2, dtype=int64), t(2, 3, dtype=bool_)], {"dim": 0}),
-        ([t(5, 3), t(2, dtype=int64), t(2, 5)], {"dim": 0}),
+    **alike(("index_put",), [(types, {**_AT, "accumulate": True, **attrs}) for types, attrs in _PUTS]),
+    "index_reduce": [
+        *((types, {**_AT, "kind": "mul", **attrs}) for types, attrs in _PUTS),
+        ([t(5, 3), t(2, 3), t(2, dtype=int64)], {**_AT, "kind": "mean"}),
     ],
     "broadcast_to": [([t(2, 3)], {"shape": (3, 2)}), ([t(2, 3)], {"shape": (3,)}), ([t(1)], {"shape": (-1,)})],
     "reshape": [([t(2, 3)], {"shape": (5,)}), ([t(2, 3)], {"shape": (-2, -3)})],

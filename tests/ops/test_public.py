@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def test_the_layout_of_operands_changes_nothing(row: Row, call: Call) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.filterwarnings("ignore::UserWarning")  # torch's, of what it computes all the same
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of what torch calls a beta
 @pytest.mark.parametrize(("row", "call"), calls(lambda c: c.torch))
 def test_as_torch(row: Row, call: Call) -> None:
     torch = pytest.importorskip("torch", reason="torch is an optional oracle")
@@ -226,16 +227,48 @@ def test_gradients(row: Row, call: Call) -> None:
 # ---- compiled -------------------------------------------------------------------------------------
 
 
+def over_tensors(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[Callable[[list[Any]], Any], list[Any]]:
+    """What ``function`` makes of the tensors in its arguments, and these: slices are no arguments of a program."""
+    given: list[Any] = []
+
+    def numbered(x: Any) -> Any:
+        if isinstance(x, gt.Tensor):
+            given.append(x)
+            return Place(len(given) - 1)
+        if type(x) in (list, tuple):
+            return type(x)(map(numbered, x))
+        return x
+
+    static = numbered(args), {k: numbered(v) for k, v in kwargs.items()}
+
+    def filled(x: Any, given: list[Any]) -> Any:
+        if isinstance(x, Place):
+            return given[x.number]
+        return type(x)(filled(v, given) for v in x) if type(x) in (list, tuple) else x
+
+    def run(given: list[Any]) -> Any:
+        return function(*filled(static[0], given), **{k: filled(v, given) for k, v in static[1].items()})
+
+    return run, given
+
+
+@dataclass(frozen=True)
+class Place:
+    """Stands for a tensor among arguments."""
+
+    number: int
+
+
 @pytest.mark.parametrize(("row", "call"), calls(sampled=True))
 def test_compiled(row: Row, call: Call) -> None:
     args, kwargs, _ = tensors(gt, call)
-    function = row.function(gt)  # found before the trace: a module's names are state, and this may fill some in
-    compiled = gt.compile(lambda args, kwargs: function(*args, **kwargs))
+    function, given = over_tensors(row.function(gt), args, kwargs)
+    compiled = gt.compile(function)
     if call.compiled is not True:
         with pytest.raises(TraceError, match=str(call.compiled)):
-            compiled(args, kwargs)
+            compiled(given)
         return
-    close(row, call, results(compiled(args, kwargs)), run(row, call))
+    close(row, call, results(compiled(given)), run(row, call))
 
 
 @pytest.mark.parametrize(("row", "call"), calls(lambda c: c.compiled is True, sampled=True))
@@ -243,14 +276,14 @@ def test_compiled_gradients(row: Row, call: Call) -> None:
     args, kwargs, leaves = tensors(gt, call, grad=True)
     if not leaves:
         return
-    function = row.function(gt)
+    function, given = over_tensors(row.function(gt), args, kwargs)
 
-    def step(args: Any, kwargs: Any) -> None:
-        total = weighted(gt, function(*args, **kwargs))
+    def step(given: list[Any]) -> None:
+        total = weighted(gt, function(given))
         if total is not None:
             total.backward()
 
-    gt.compile(step)(args, kwargs)
+    gt.compile(step)(given)
     found = [np.zeros(tuple(x.shape), x.detach().numpy().dtype) if x.grad is None else unwrap(x.grad) for x in leaves]
     args, kwargs, leaves = tensors(gt, call, grad=True)
     close(row, call, found, gradients(gt, row.function(gt)(*args, **kwargs), leaves))

@@ -23,6 +23,7 @@ from graphtorch.codegen.loops import (
     RowsNest,
     ScanNest,
     ScatterNest,
+    SortNest,
 )
 from graphtorch.codegen.schedule.attention import attention_body
 from graphtorch.codegen.schedule.base import bind_results, join_loops
@@ -37,6 +38,7 @@ from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, siz
 from graphtorch.codegen.schedule.rows import rows_body
 from graphtorch.codegen.schedule.scan import scan_body
 from graphtorch.codegen.schedule.scatter import scatter_body
+from graphtorch.codegen.schedule.sorting import sort_body
 from graphtorch.codegen.target import Target
 from graphtorch.ir.expr import (
     Buffer,
@@ -89,6 +91,8 @@ def _body(nest: Nest, flat: Flatten, target: Target, way: int) -> Body:
             return scatter_body(nest, flat, target)
         case ScanNest():
             return scan_body(nest, flat, target)
+        case SortNest():
+            return sort_body(nest, flat, target)
         case BundleNest():
             raise ValueError(f"a bundle is scheduled part by part: {nest.name}")
 

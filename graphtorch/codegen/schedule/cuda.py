@@ -120,7 +120,11 @@ def _scatter_body(plan: ScatterPlan) -> Body:
     def column(p: Expr) -> list[Stmt]:
         lets, env = split_index((block, *plan.outer, *plan.columns), p)
         start, size = plan.block(blocks, env[block])
-        return [*lets, *plan.task(env, start, size, lambda body: list(body({})))]
+
+        def here(body: Callable[[Env], Sequence[Stmt]]) -> list[Stmt]:
+            return list(body({}))
+
+        return [*lets, *plan.task(env, start, size, here, here)]
 
     return guarded_threads(blocks * each, column)
 

@@ -1,6 +1,6 @@
-"""Sums into rows that indices name: a task has some rows and columns of the result for itself, and all indices.
+"""Elements written where indices say: a task has some rows and columns of the result for itself, and all indices.
 
-Terms are added in the order of the indices, whoever has the row: results do not depend on the number of tasks. A task
+Terms are taken in the order of the indices, whoever has the row: results do not depend on the number of tasks. A task
 looks at every index, and reads only the terms of its own rows.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from graphtorch.codegen.flatten import Flatten
-from graphtorch.codegen.kernel_ir import Body, For, If, Let, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Body, For, If, Let, Stmt, store
 from graphtorch.codegen.loops import ScatterNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.boxes import Index, ceil_div, round_up
@@ -18,7 +18,20 @@ from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, lanes_o
 from graphtorch.codegen.schedule.reduction import size_of
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
-from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, const, flat_index, minimum, substitute, unary
+from graphtorch.ir.expr import (
+    Buffer,
+    Const,
+    Expr,
+    Load,
+    Memo,
+    Var,
+    const,
+    flat_index,
+    free_vars,
+    minimum,
+    substitute,
+    unary,
+)
 from graphtorch.ir.types import int64
 
 #: tasks to share among threads; blocks of rows make up for few columns
@@ -31,17 +44,22 @@ Columns = Callable[[Callable[[Index], Sequence[Stmt]]], list[Stmt]]
 
 @dataclass(frozen=True, eq=False)
 class ScatterPlan:
-    """The nest over flat buffers; ``outer`` and ``columns`` are the joined loops before and after the rows'."""
+    """The nest over flat buffers. ``row`` is the longest dimension that has indices, ``others`` are the rest of those;
+    ``outer`` and ``columns`` are the joined loops before and after the last of them. Where each column has rows of its
+    own, ``apart`` says so."""
 
     outer: tuple[Var, ...]
     row: Var
+    others: tuple[Var, ...]
     columns: tuple[Var, ...]
+    apart: bool
     red_vars: tuple[Var, ...]
     output: Buffer
     position: Expr
     init: Expr
-    index: Expr
+    indices: dict[Var, Expr]
     term: Expr
+    combine: Callable[[Expr, Expr], Expr]
     unknown: Const
 
     @property
@@ -54,41 +72,79 @@ class ScatterPlan:
         start = number * size
         return start, minimum(const(size, int64), const(self.rows, int64) - start)
 
-    def task(self, env: Index, start: Expr, size: Expr, columns: Columns) -> list[Stmt]:
-        """``size`` rows from ``start``, at ``env`` and at all ``columns``."""
-        at, count = Var("at", int64), int(size.value) if isinstance(size, Const) else size
+    def task(self, env: Index, start: Expr, size: Expr, columns: Columns, each: Columns, lanes: int = 1) -> list[Stmt]:
+        """``size`` rows from ``start``, at ``env`` and at all ``columns``, which ``each`` goes through one by one.
 
-        def put(row: Expr, value: Expr) -> list[Stmt]:
-            def element(index: Index) -> list[Stmt]:
-                here = {**env, **index, self.row: row}
-                lets, (new,) = bind_results([substitute(value, here)])
-                return [*lets, store(self.output, (substitute(self.position, here),), new)]
-
-            return columns(element)
-
+        Where there are no columns, what is there before comes in vectors of ``lanes`` rows.
+        """
+        at = {v: Var("at" if v is self.row else f"at_{v.name}", int64) for v in self.indices}
         old = Load(self.output, (self.position,))
-        first = loop("r", count, lambda r: put(start + r, self.init))
-        own = If((at >= start) & (at < start + size), tuple(put(at, old + self.term)))
-        body: tuple[Stmt, ...] = (Let(at, substitute(self.index, env)), own)
-        if self.unknown.value:  # nan, that is
-            all_of_them = loop("r", count, lambda r: put(start + r, old + self.unknown))
-            body = (*body, If(unary("not", (at >= 0) & (at < self.rows)), (all_of_them,)))
+
+        def element(index: Index, value: Expr) -> list[Stmt]:
+            here = {**env, **index}
+            lets, (new,) = bind_results([substitute(value, here)])
+            return [*lets, store(self.output, (substitute(self.position, here),), new)]
+
+        def everywhere(value: Expr) -> list[Stmt]:
+            return self._rows(start, size, lanes, lambda rows: columns(lambda i: element({**rows, **i}, value)))
+
+        def one(index: Index) -> list[Stmt]:
+            """The term of an index, at all columns or at one."""
+            lets = [Let(at[v], substitute(e, {**env, **index})) for v, e in self.indices.items()]
+            own = (at[self.row] >= start) & (at[self.row] < start + size)
+            known: Expr = (at[self.row] >= 0) & (at[self.row] < self.rows)
+            for v in self.others:
+                inside = (at[v] >= 0) & (at[v] < (v.extent or 0))
+                own, known = own & inside, known & inside
+            new = self.combine(old, self.term)
+            put = element({**index, **at}, new) if self.apart else columns(lambda i: element({**at, **i}, new))
+            out: list[Stmt] = [*lets, If(own, tuple(put))]
+            if self.unknown.value:  # nan, that is
+                spoilt = self.combine(old, self.unknown)
+                column = self._rows(start, size, 1, lambda rows: element({**rows, **index}, spoilt))
+                out.append(If(unary("not", known), tuple(column if self.apart else everywhere(spoilt))))
+            return out
+
+        body = each(one) if self.apart else one({})
         for var in reversed(self.red_vars):
-            body = (For(var, const(var.extent or 0, int64), "for", body),)
-        return [first, *body]
+            body = [For(var, const(var.extent or 0, int64), "for", tuple(body))]
+        return [*everywhere(self.init), *body]
+
+    def _rows(self, start: Expr, size: Expr, lanes: int, body: Callable[[Index], list[Stmt]]) -> list[Stmt]:
+        """``body`` for ``size`` rows from ``start``, at all indices of the other dimensions."""
+        count = int(size.value) if isinstance(size, Const) else None
+        row = Var("r", int64, count)
+        *loops, last = (row if v is self.row else v for v in self.indices)
+        at: Index = {self.row: start + row}
+        if lanes > 1 and not self.columns and last.extent:
+            inner = vector_loop(last, lanes, lambda i: body({self.row: start + i} if last is row else {**at, last: i}))
+        else:
+            inner, loops = body(at), [*loops, last]
+        for v in reversed(loops):
+            extent = const(v.extent, int64) if v.extent is not None else size
+            inner = [For(v, extent, "for", tuple(inner))]
+        return inner
 
 
 def plan_scatter(nest: ScatterNest, flat: Flatten) -> ScatterPlan:
-    """``nest`` over the buffers of ``flat``, with adjacent loops joined on either side of the rows'."""
+    """``nest`` over the buffers of ``flat``, with adjacent loops joined on either side of the last of its rows."""
     position, init, term = flat_index(nest.shape, nest.vars), flat.expr(nest.init), flat.expr(nest.term)
-    index, elements = flat.expr(nest.row), [position, init, term]
-    outer, env = join_loops(nest.vars[: nest.dim], elements)
-    columns, more = join_loops(nest.vars[nest.dim + 1 :], elements)
-    red_vars, red_env = join_loops(nest.red_vars, [index, term])
+    indices = list(map(flat.expr, nest.rows))
+    elements = [position, init, term, *indices]
+    outer, env = join_loops([v for d, v in enumerate(nest.vars[: nest.dims[-1]]) if d not in nest.dims], elements)
+    columns, more = join_loops(nest.vars[nest.dims[-1] + 1 :], elements)
+    red_vars, red_env = join_loops(nest.red_vars, [*indices, term])
     env |= more | red_env
-    position, init, term, index = (substitute(e, env) for e in (position, init, term, index))
-    row, output = nest.vars[nest.dim], flat.buffer(nest.output)
-    return ScatterPlan(outer, row, columns, red_vars, output, position, init, index, term, nest.unknown)
+    memo: Memo = {}
+    position, init, term, *indices = (substitute(e, env, memo) for e in elements)
+    found = {nest.vars[d]: index for d, index in zip(nest.dims, indices, strict=True)}
+    row = max(found, key=lambda v: v.extent or 0)
+    apart = any(columns[-1] in free_vars(e) for e in indices) if columns else False
+    others = tuple(v for v in found if v is not row)
+    output = flat.buffer(nest.output)
+    return ScatterPlan(
+        outer, row, others, columns, apart, red_vars, output, position, init, found, term, nest.combine, nest.unknown
+    )
 
 
 def scatter_body(nest: ScatterNest, flat: Flatten, target: Target) -> Body:
@@ -97,7 +153,8 @@ def scatter_body(nest: ScatterNest, flat: Flatten, target: Target) -> Body:
     lanes = lanes_of([plan.term], [plan.output], target)
     *between, column = (*plan.columns,) or (Var("one", int64, 1),)
     outer, extent = (*plan.outer, *between), column.extent or 0
-    work = size_of(outer) * extent * (plan.rows + size_of(plan.red_vars)) * cost_of([plan.term])
+    rows = plan.rows * size_of(plan.others)
+    work = size_of(outer) * extent * (rows + size_of(plan.red_vars)) * cost_of([plan.term])
     parallel = work >= PARALLEL_WORK
     line = max(1, LINE // plan.output.dtype.itemsize)
     width = min(extent, round_up(ceil_div(extent, TASKS), line)) if parallel else extent
@@ -109,12 +166,12 @@ def scatter_body(nest: ScatterNest, flat: Flatten, target: Target) -> Body:
         block, number = _counter("b", blocks), _counter("s", count)
         start = number * width + first
 
-        def strip() -> list[Stmt]:
-            def columns(body: Callable[[Index], Sequence[Stmt]]) -> list[Stmt]:
-                part = Var(column.name, int64, width)
-                return vector_loop(part, lanes, lambda at: body({column: start + at}))
+        def loops(lanes: int) -> Columns:
+            part = Var(column.name, int64, width)
+            return lambda body: vector_loop(part, lanes, lambda at: body({column: start + at}))
 
-            return plan.task({}, *plan.block(blocks, block), columns)
+        def strip() -> list[Stmt]:
+            return plan.task({}, *plan.block(blocks, block), loops(lanes), loops(1), lanes)
 
         return nested([*outer, *(v for v in (block, number) if isinstance(v, Var))], strip, parallel)
 

@@ -136,18 +136,38 @@ class Reduce:
 
 @dataclass(frozen=True, eq=False)
 class Scatter:
-    """``init(i)`` at every index i of ``shape``; then, for every k of ``domain`` in order, ``term(i, k)`` is added at
-    all i whose index along ``dim`` is ``row(k)``. Where ``row(k)`` is out of range, ``unknown`` is added everywhere.
+    """``init(i)`` at every index i of ``shape``; then, for every k of ``domain`` in order, ``combine(old, term(i, k))``
+    takes the place of ``old`` at all i whose indices along ``dims`` are ``rows(k)``.
+
+    Where one of those is out of range, that is done with ``unknown`` for the term everywhere; nothing where it is 0.
     """
 
     shape: tuple[int, ...]
-    dim: int
+    dims: tuple[int, ...]
     domain: tuple[int, ...]
     dtype: DType
     init: Callable[[Values], Expr]
-    row: Callable[[Values], Expr]
+    rows: Callable[[Values], Values]
     term: Callable[[Values, Values], Expr]
+    combine: Callable[[Expr, Expr], Expr]
     unknown: Const
+
+
+@dataclass(frozen=True, eq=False)
+class Sort:
+    """The first ``k`` elements of ``source`` along ``dim`` in ascending or descending order, and their indices there.
+
+    Equal elements stay in order; nan is the greatest.
+    """
+
+    source: Source
+    dim: int
+    k: int
+    descending: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.source.shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +188,7 @@ class Scan:
     post: Callable[[Values], Values]
 
 
-Lowered = Compute | Reduce | Scatter | Scan | tuple[Compute, ...]
+Lowered = Compute | Reduce | Scatter | Scan | Sort | tuple[Compute, ...]
 
 _PLAIN: dict[str, Callable[[Expr, Expr], Expr]] = {
     "add": lambda a, b: a + b,

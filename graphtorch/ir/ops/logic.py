@@ -122,7 +122,6 @@ class Where(Op):
     """``input`` where the condition holds, else ``other``."""
 
     name = "where"
-    surface = ("gt",)
     elementwise = True
 
     def prepare(self, condition: Any, input: Any, other: Any) -> Any:

@@ -28,7 +28,7 @@ LONGEST_SPREAD_ROW = 512
 #: the reasons
 MAY = ""
 FULL = "a kernel has as many ops as it may have"
-CLOSED_KERNEL = "nothing joins a kernel of attention or of sums into rows"
+CLOSED_KERNEL = "nothing joins a kernel of attention, of a sort, or one that writes where indices say"
 MOVED = "attention computes nothing of an operand: only what moves its elements, for it alone, joins"
 BENDS = "its elements are read at other indices"
 SHARED = "others read it as well, so it is in memory anyway"
