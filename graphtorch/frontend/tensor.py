@@ -24,6 +24,7 @@ from graphtorch.ir.errors import (
 from graphtorch.ir.loc import Scope
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.operators import Operators
+from graphtorch.ir.ops.advanced import is_basic
 from graphtorch.ir.ops.common import broadcast_shapes, fitting, to_dtype
 from graphtorch.ir.types import (
     DType,
@@ -332,7 +333,11 @@ class Tensor(Operators):
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self[index]._assign(value, "value")
+        if is_basic(index):
+            self[index]._assign(value, "value")
+            return
+        given = value if isinstance(value, Tensor) else _to_tensor(value, self.dtype, "value")
+        self.copy_(PUBLIC["Tensor"]["__setitem__"](self, index, given))
 
     def _inplace(self, result: Tensor, name: str) -> Tensor:
         broadcasts = broadcast_shapes(self.aval.shape, result.aval.shape) == self.aval.shape
