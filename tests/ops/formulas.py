@@ -550,6 +550,32 @@ def index_reduce(x: Array, values: Array, *indices: Array, dims: Any, negative: 
     return _put({"mul": lambda a, b: a * b, "max": greater, "min": less}[kind], x, values, indices, dims)
 
 
+def sort(x: Array, *, dim: int, descending: bool, k: int) -> tuple[Array, Array]:
+    out = np.zeros((*np.moveaxis(x, dim, -1).shape[:-1], k), np.int64)
+    for row in np.ndindex(out.shape[:-1]):
+        left = list(enumerate(np.moveaxis(x, dim, -1)[row].tolist()))
+        for place in range(k):
+            best = left[0]
+            for other in left[1:]:
+                a, b = (best[1], other[1]) if descending else (other[1], best[1])
+                if a == a and not b <= a:  # a stands before b, or, if descending, b before a
+                    best = other
+            out[(*row, place)] = best[0]
+            left.remove(best)
+    index = np.moveaxis(out, -1, dim)
+    return np.take_along_axis(x, index, dim), index
+
+
+def searchsorted(sequence: Array, values: Array, *, right: bool) -> Array:
+    out = np.zeros(values.shape, np.int64)
+    for at in np.ndindex(values.shape):
+        line, v = sequence if sequence.ndim == 1 else sequence[at[:-1]], values[at]
+        for e in line:
+            less, greater = e == e and not v <= e, v == v and not e <= v
+            out[at] += not greater if right else less
+    return out
+
+
 FORMULAS: dict[str, Callable[..., Any]] = {
     "constant": constant,
     "cast": cast,
@@ -561,6 +587,8 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "index": index,
     "index_put": index_put,
     "index_reduce": index_reduce,
+    "sort": sort,
+    "searchsorted": searchsorted,
     "neg": per_element(lambda x: -x),
     "abs": per_element(abs),
     "sign": per_element(lambda x: (x > 0) - (x < 0)),

@@ -383,6 +383,41 @@ def index_reduces() -> Iterator[Sample]:
         yield from puts({"kind": kind})()
 
 
+def sorts() -> Iterator[Sample]:
+    for shape, dim, k in [
+        ((7,), 0, 7),
+        ((3, 5, 2), 1, 5),
+        ((2, 17), 1, 3),
+        ((5, 3), 0, 1),
+        ((1, 35), 1, 35),
+        ((0, 3), 1, 2),
+    ]:
+        for descending in (False, True):
+            attrs = {"dim": dim, "descending": descending, "k": k}
+            yield Sample((array(*shape),), attrs, smooth=True)
+            yield Sample((strided(*shape, dtype=float64),), attrs, smooth=True)
+    yield Sample((array(0, 3),), {"dim": 0, "descending": False, "k": 0}, smooth=True)
+    for descending in (False, True):
+        attrs = {"dim": 0, "descending": descending, "k": 11}
+        yield from (Sample((np.tile(special(d), 2),), attrs) for d in FLOATS)
+        yield from (Sample((array(33, dtype=d),), attrs) for d in TENSOR_DTYPES)
+
+
+def searches() -> Iterator[Sample]:
+    lines = {d: np.sort(array(7, dtype=d)) for d in TENSOR_DTYPES}
+    for right in (False, True):
+        attrs = {"right": right}
+        for d, line in lines.items():
+            yield Sample((line, array(3, 5, dtype=d)), attrs)
+            yield Sample((line, line), attrs)
+        yield Sample((np.sort(strided(3, 5), 1), strided(3, 7)), attrs)
+        yield Sample((np.sort(special()), special()), attrs)
+        yield Sample((lines[float32][:1], array(5)), attrs)
+        yield Sample((lines[float32][:0], array(5)), attrs)
+        yield Sample((lines[float32], array()), attrs)
+        yield Sample((lines[float32], array(0, 3)), attrs)
+
+
 def dots() -> Iterator[Sample]:
     yield Sample((array(7, 5), strided(5, 3)), smooth=True)
     yield Sample((strided(2, 3, 5), array(2, 5, 7)), smooth=True)
@@ -550,6 +585,8 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "index": selects,
     "index_put": index_puts,
     "index_reduce": index_reduces,
+    "sort": sorts,
+    "searchsorted": searches,
     "broadcast_to": moving(
         ((3, 1), {"shape": (2, 3, 5)}), ((), {"shape": (7,)}), ((1, 5), {"shape": (0, 5)}), ((1,), {"shape": (1,)}),
         ((0, 1), {"shape": (2, 0, 3)}),
@@ -656,6 +693,7 @@ _DTYPES: Refused = ([t(2, 3), t(2, 3, dtype=int64)], {})
 _ATTENTION = {"scale": 0.5, "causal": False}
 _CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 _AT: dict[str, Any] = {"dims": (0,), "negative": False}
+_SORT: dict[str, Any] = {"dim": 0, "descending": False, "k": 1}
 _PUTS: list[Refused] = [
     ([t(5, 3), t(2, 3), t(2)], {}),
     ([t(5, 3), t(2, 3), t(2, dtype=int64)], {"dims": (2,)}),
@@ -710,10 +748,17 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(5, 3), t(2, dtype=int64), t(2, dtype=int64)], {**_AT, "dims": (1, 0)}),
         ([t(5, 3), t(2, dtype=int64), t(2, dtype=int64)], _AT), ([t(5, 3)], {**_AT, "dims": ()}),
     ],
-    **alike(("index_put",), [(types, {**_AT, "accumulate": True, **attrs}) for types, attrs in _PUTS]),
+    "index_put": [
+        (types, {**_AT, "accumulate": True, **attrs}) for types, attrs in _PUTS if types[0].dtype != bool_
+    ],
     "index_reduce": [
         *((types, {**_AT, "kind": "mul", **attrs}) for types, attrs in _PUTS),
         ([t(5, 3), t(2, 3), t(2, dtype=int64)], {**_AT, "kind": "mean"}),
+    ],
+    "sort": [([t(5, 3)], {**_SORT, "dim": 2}), ([t(5, 3)], {**_SORT, "k": 6}), ([t()], _SORT)],
+    "searchsorted": [
+        ([t(5), t(2, dtype=float64)], {"right": False}), ([t(2, 5), t(3, 5)], {"right": False}),
+        ([t(), t(3)], {"right": False}), ([t(2, 5), t()], {"right": False}),
     ],
     "broadcast_to": [([t(2, 3)], {"shape": (3, 2)}), ([t(2, 3)], {"shape": (3,)}), ([t(1)], {"shape": (-1,)})],
     "reshape": [([t(2, 3)], {"shape": (5,)}), ([t(2, 3)], {"shape": (-2, -3)})],

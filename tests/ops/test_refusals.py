@@ -55,6 +55,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "index_select": lambda: gt.index_select(z(5, 3), 0, z(2, 3, dtype=gt.int64)),
     "index_select out of range": lambda: gt.index_select(z(5, 3), 1, gt.tensor([0, 3])),
     "index_add out of range": lambda: z(5, 3).index_add(0, gt.tensor([-1]), z(1, 3)),
+    "nonzero in a program": lambda: gt.trace(lambda x: gt.nonzero(x), z(2, 3)),
     "index_add of another shape": lambda: z(5, 3).index_add(0, gt.tensor([1]), z(3)),
     "embedding of floats": lambda: F().embedding(z(2), z(5, 3)),
     "embedding of a vector": lambda: F().embedding(gt.tensor([0]), z(5)),

@@ -41,7 +41,8 @@ def bind_shared(exprs: Sequence[Expr], prefix: str = "t") -> tuple[list[Stmt], l
         if id(e) in bound:
             return bound[id(e)]
         old = children(e)
-        new = e if not old or (isinstance(e, Load) and e.where is None) else _rebuilt(e, [emit(c) for c in old])
+        plain = isinstance(e, Load) and e.where is None and not any(id(c) in unique.data for c in old)
+        new = e if not old or plain else _rebuilt(e, [emit(c) for c in old])
         if unique.uses.get(id(e), 0) > 1 and old and (e.dtype != int64 or id(e) in unique.data):
             var = Var(f"{prefix}{len(lets)}", e.dtype, None, e.lanes)
             lets.append(Let(var, new))

@@ -160,6 +160,9 @@ def scatter_body(nest: ScatterNest, flat: Flatten, target: Target) -> Body:
     width = min(extent, round_up(ceil_div(extent, TASKS), line)) if parallel else extent
     tasks = size_of(outer) * ceil_div(extent, width)
     blocks = min(plan.rows, ceil_div(TASKS, tasks)) if parallel and tasks < LEAST_TASKS else 1
+    # all blocks together look at no more indices than they write elements
+    terms = max(1, size_of(plan.red_vars))
+    blocks = max(1, min(blocks, (rows + terms) * width // terms))
 
     def strips(first: int, count: int, width: int) -> Body:
         """``count`` strips of ``width`` columns from ``first``, by all blocks of rows."""

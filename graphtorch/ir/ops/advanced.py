@@ -59,6 +59,11 @@ def items_of(index: Any) -> Items:
     return Items(given, flags < 2 and all(isinstance(i, bool) or _is_basic(i) for i in given))
 
 
+def is_basic(index: Any) -> bool:
+    """Whether ``x[index]`` is a view: of integers, slices, None, ... and one bool."""
+    return items_of(index).are_basic
+
+
 def _is_tuple(index: Any) -> bool:
     """torch's rule of old for lists."""
     if not isinstance(index, list) or len(index) >= _SHORT:
@@ -267,6 +272,7 @@ def _dims_of(i: Any) -> int:
 # ---- functions ------------------------------------------------------------------------------------
 
 
+@composite("Tensor", name="__setitem__")
 def assigned(input: Any, index: Any, value: Any) -> Any:
     """``input`` after ``input[index] = value``, as a new tensor. ``value`` is a number or a tensor of any dtype, which
     is broadcast; where an element is named several times the last value stays."""

@@ -5,8 +5,9 @@ which stands in the result (and in ``values``) where the first of those dimensio
 ``negative`` says whether negative indices count from the end.
 
 An index out of range is an IndexRangeError GT302 in eager mode. A program cannot stop: what it reads there is nan (0
-for dtypes that have no nan). What it would write there makes all of the result nan, but for what is assigned after it
-(for dtypes that have no nan nothing is written). Nothing outside of the array is read or written.
+for dtypes that have no nan). What it would write there makes the result nan, at the least wherever it might have gone
+along ``dims``, but for what is assigned after it (for dtypes that have no nan nothing is written). Nothing outside of
+the array is read or written.
 """
 
 from __future__ import annotations

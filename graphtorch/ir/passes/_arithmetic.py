@@ -62,11 +62,11 @@ def where_known(call: Call) -> Found:
 
 
 def sum_in_float32(call: Call) -> Found:
-    """index_add of 16-bit floats: its sums are in memory, where they would be rounded with each term."""
-    if call.type.dtype not in LOW_PRECISION:
+    """index_put that adds 16-bit floats: its sums are in memory, where they would be rounded with each term."""
+    if call.type.dtype not in LOW_PRECISION or not call.attrs["accumulate"]:
         return None
-    table, index, terms = call.operands
-    wide = bind.bind(call.op, to_dtype(table, float32), index, to_dtype(terms, float32), **call.attrs)
+    table, terms, *indices = call.operands
+    wide = bind.bind(call.op, to_dtype(table, float32), to_dtype(terms, float32), *indices, **call.attrs)
     return Call(OPS["cast"], (wide,), {"dtype": call.type.dtype}, call.type)
 
 

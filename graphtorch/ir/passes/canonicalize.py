@@ -236,7 +236,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "permute": (permute_identity, of_filled, compose(permutes)),
     "slice": (same_shape, of_filled, compose(slices)),
     "pad": (same_shape, compose(pads), pad_of_reshape),
-    "index_add": (sum_in_float32,),
+    "index_put": (sum_in_float32,),
     "reduce_sum": (reduce_of_one,),
     "reduce_max": (reduce_of_one,),
     "reduce_min": (reduce_of_one,),
