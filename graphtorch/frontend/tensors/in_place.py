@@ -10,6 +10,7 @@ from graphtorch.frontend.tensors.base import TensorBase, interpreter
 from graphtorch.ir.errors import AutogradError, DTypeError, check
 from graphtorch.ir.loc import place
 from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.ops.advanced import is_basic
 from graphtorch.ir.ops.common import fitting, lift, to_dtype
 from graphtorch.ir.types import DType
 
@@ -76,10 +77,9 @@ class InPlace(TensorBase):
         What is no basic index (masks, integer tensors) goes to the function that the registry has for it, which gives
         this tensor with the elements replaced.
         """
-        assigned = PUBLIC["Tensor"].get("__setitem__")
-        if assigned is not None and not is_basic(index):
+        if not is_basic(index):
             given = value if isinstance(value, TensorBase) else _to_tensor(value, self.dtype, "value")
-            self._in_place(assigned, "__setitem__", (index, to_dtype(given, self.dtype)), {})
+            self._in_place(PUBLIC["Tensor"]["__setitem__"], "__setitem__", (index, to_dtype(given, self.dtype)), {})
             return
         self[index]._assign(_fewer_dimensions(value), "value", "__setitem__")
 
@@ -134,18 +134,6 @@ class InPlace(TensorBase):
 
 def _rank(dtype: DType) -> int:
     return {"b": 0, "u": 1, "i": 1, "f": 2}[dtype.kind]
-
-
-def is_basic(index: Any) -> bool:
-    """Whether an index names a view: ints, slices, None, ... and single bools."""
-    parts = index if isinstance(index, tuple) else (index,)
-    return all(p is None or p is Ellipsis or isinstance(p, slice | int) or _is_number(p) for p in parts)
-
-
-def _is_number(p: Any) -> bool:
-    """Whether it counts as an int: a numpy integer, or an integer tensor of no dimensions, but no mask."""
-    kind = getattr(getattr(p, "dtype", None), "kind", "")
-    return kind in ("i", "u") and getattr(p, "shape", None) == ()
 
 
 def _fewer_dimensions(value: Any) -> Any:
