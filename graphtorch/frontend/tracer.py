@@ -15,11 +15,13 @@ from typing import Any
 from graphtorch.frontend import autograd
 from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING, Assignments
+from graphtorch.frontend.bodies import Body
 from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.guards import Guard, Objects
+from graphtorch.frontend.layout import covers
 from graphtorch.frontend.tensor import Storage, Tensor, _no_data
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import here, state
 from graphtorch.ir.op import OPS, Op
@@ -69,6 +71,9 @@ class Tracer(bind.Interpreter):
         #: what was asked of arguments beyond their types
         self.questions = Questions()
         self.assignments = Assignments()
+        #: bodies that are being traced, the innermost last; what was made in those that have ended
+        self.bodies: list[Body] = []
+        self.ended: dict[Storage, Body] = {}
 
     # ---- values of tensors ----
 
@@ -77,7 +82,14 @@ class Tracer(bind.Interpreter):
         out = cls.__new__(cls)
         out._data, out._storage, out._aval, out._traced = None, Storage(None), value.type, self
         self.values[out._storage] = value
+        if self.bodies:
+            self.bodies[-1].made.add(out._storage)
         return out
+
+    def follow(self, t: Tensor) -> None:
+        """``t`` depends on what requires gradients."""
+        t._requires_grad, t._grad_fn = True, _NODE
+        self.gradients.tracked.add(self.values[t._storage])
 
     def add_input(self, type_: TensorType, position: int, actual: Tensor | None, requires_grad: bool) -> Tensor:
         """A stand-in for the argument at ``position``, which is ``actual`` at this call."""
@@ -117,7 +129,7 @@ class Tracer(bind.Interpreter):
                 "a tensor of an earlier trace was kept and is used again",
                 ["return it from the compiled function instead of storing it"],
             )
-        value = self._part(t) if t._traced is None and not _covers(t) else self._whole(t)
+        value = self._part(t) if t._traced is None and not covers(t) else self._whole(t)
         own = t.is_leaf or t._traced is None  # what was computed outside is where the program's gradient ends
         return self.gradients.leaf(value, t) if t._requires_grad and own else value
 
@@ -130,6 +142,9 @@ class Tracer(bind.Interpreter):
                 "a view is read after the tensor that it views was changed in place",
                 ["clone() the view before the change, or take it again afterwards"],
             )
+        if storage in self.ended:
+            what = "a tensor that was made there is used outside of it, and is gone by then:"
+            raise self.ended[storage].refuse(what, "return it from the function")
         if storage not in self.values:
             self.params[storage] = self.values[storage] = self._capture(t.aval, lambda _: t, t)
         return self.values[storage]
@@ -158,9 +173,7 @@ class Tracer(bind.Interpreter):
         types = op.result_types(operands, attrs)
         recording = autograd.is_grad_enabled() and not op.nondifferentiable
         self.builder.locs = (here(),)
-        values = [self.read(o) for o in operands]
-        if op is not OPS["detach"]:
-            values = [self.gradients.path(v, o, recording) for v, o in zip(values, operands, strict=True)]
+        values = [self.read(o) for o in operands] if op is OPS["detach"] else self.operands(operands, recording)
         node = self.builder.append(Node(op, values, attrs, types, self.builder.locs))
         results = tuple(map(self.wrap, node.results))
         if op.is_view and operands:
@@ -170,20 +183,28 @@ class Tracer(bind.Interpreter):
         if recording and any(o._requires_grad for o in operands):
             for r in results:
                 if r.dtype.is_floating_point:
-                    r._requires_grad, r._grad_fn = True, _NODE
-                    self.gradients.tracked.add(self.values[r._storage])
+                    self.follow(r)
         for r in results:
             r._origin = op.name, state.scope
         return results
 
+    def operands(self, tensors: Sequence[Tensor], recording: bool) -> list[Value]:
+        """What a node is to read: values, cut off where autograd does not follow."""
+        return [self.gradients.path(self.read(t), t, recording) for t in tensors]
+
     def write(self, target: Tensor, source: Tensor) -> None:
         """target[...] = source."""
+        if self.bodies and target._storage not in self.bodies[-1].made:
+            instead = (
+                "build the result out of place, and make it a carry; draw random numbers outside, and pass them in"
+            )
+            raise self.bodies[-1].refuse(f"{target.aval}, which was not made there, is written in place", instead)
         if autograd.is_grad_enabled():
-            self._check_autograd(target, source)
+            self.gradients.check_write(target, source)
         self.builder.locs = (here(),)
         value, before = self.read(source), self.read(target)
         storage = target._storage
-        if storage in self.views or (target._traced is None and not _covers(target)):
+        if storage in self.views or (target._traced is None and not covers(target)):
             raise TraceError(
                 "GT604",
                 "a view cannot be written in place in a compiled program",
@@ -198,31 +219,19 @@ class Tracer(bind.Interpreter):
         elif autograd.is_grad_enabled():
             target._requires_grad, target._grad_fn = source._requires_grad, source._grad_fn
 
-    def _check_autograd(self, target: Tensor, source: Tensor) -> None:
-        argument = self.gradients.arguments.get(id(target))
-        if target._requires_grad and (argument.is_leaf if argument else target.is_leaf):
-            raise AutogradError(
-                "GT503",
-                "a leaf that requires grad cannot be changed in place while gradients are recorded",
-                ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
-            )
-        outside = target._traced is None or argument is not None
-        if outside and (source._requires_grad or target._requires_grad):
-            raise AutogradError(
-                "GT509",
-                "state and arguments cannot take a value that depends on gradients, nor lose one",
-                ["detach it first: state.copy_(value.detach()), or build the result out of place"],
-            )
-
     # ---- gradients ----
 
     def backward(self, root: Tensor, seed: Tensor, retain_graph: bool) -> None:
+        if self.bodies:
+            raise self.bodies[-1].refuse("backward() is called", "call it outside, on what the loop gives")
         self.gradients.backward(root, seed, retain_graph)
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return self.gradients.get(t)
 
     def set_grad(self, t: Tensor, grad: Tensor | None) -> None:
+        if self.bodies:
+            raise self.bodies[-1].refuse("the gradient of a tensor is set", "set it outside")
         self.gradients.set(t, grad)
 
     # ---- what modules and optimizers ask of whatever interprets them ----
@@ -236,6 +245,8 @@ class Tracer(bind.Interpreter):
             self.numbers_seen.append((str(key), read, read()))
             made = self._capture(TensorType((), float64), lambda _: read(), None, str(key))
             self.numbers[id(owner), key] = self.wrap(made)
+            if self.bodies:  # it is the program's, and outlives the body
+                self.bodies[-1].made.discard(self.numbers[id(owner), key]._storage)
         return self.numbers[id(owner), key]
 
     def located(self, t: Tensor, fetch: Callable[[Sequence[Tensor]], Any]) -> None:
@@ -263,6 +274,8 @@ class Tracer(bind.Interpreter):
 
     def switching(self, t: Tensor) -> None:
         """``t.requires_grad`` is about to change."""
+        if self.bodies:
+            raise self.bodies[-1].refuse("requires_grad of a tensor is changed", "change it outside")
         if (t._traced is None and not self.assignments.ignores(t)) or id(t) in self.gradients.arguments:
             raise TraceError(
                 "GT610",
@@ -286,15 +299,3 @@ class _TracedNode(autograd.GradNode):
 
 
 _NODE = _TracedNode()
-
-
-def _covers(t: Tensor) -> bool:
-    """Whether a concrete tensor is its whole storage, in row-major order."""
-    array, base = t._array, t._storage.array
-    return (array is base and array.flags.c_contiguous) or (
-        base is not None
-        and array.flags.c_contiguous
-        and array.size == base.size
-        and array.__array_interface__["data"] == base.__array_interface__["data"]
-        and array.shape == base.shape
-    )

@@ -4,6 +4,7 @@ from graphtorch.ir.ops import (
     activation,
     arithmetic,
     attention,
+    branches,
     casts,
     contract,
     conv,
@@ -25,8 +26,10 @@ from graphtorch.ir.ops import (
     random,
     reduce,
     repeating,
+    scan,
     shapes,
     splitting,
+    while_loop,
     window,
 )
 
@@ -34,6 +37,7 @@ __all__ = [
     "activation",
     "arithmetic",
     "attention",
+    "branches",
     "casts",
     "contract",
     "conv",
@@ -55,7 +59,9 @@ __all__ = [
     "random",
     "reduce",
     "repeating",
+    "scan",
     "shapes",
     "splitting",
+    "while_loop",
     "window",
 ]
