@@ -19,7 +19,7 @@ from graphtorch.codegen.kernel_ir import (
     walk,
 )
 from graphtorch.codegen.lower import is_frozen
-from graphtorch.codegen.program import Launch
+from graphtorch.codegen.program import Launch, Step
 from graphtorch.ir.expr import Buffer
 from graphtorch.ir.graph import Value
 from graphtorch.ir.types import TensorType
@@ -32,7 +32,7 @@ class Hoisted:
     """Launches that run ``once``, and those of every call; ``offsets`` of values in the memory that is kept."""
 
     once: list[Launch] = field(default_factory=list)
-    program: list[Launch] = field(default_factory=list)
+    program: list[Step] = field(default_factory=list)
     offsets: dict[Value, int] = field(default_factory=dict)
     kept_bytes: int = 0
 
@@ -43,11 +43,14 @@ class Hoisted:
         return value
 
 
-def hoist(launches: Sequence[Launch]) -> Hoisted:
-    """``launches`` with what can be done once taken out."""
+def hoist(launches: Sequence[Step]) -> Hoisted:
+    """``launches`` with what can be done once taken out. Loops and branches stay: they know values by other names."""
     out = Hoisted()
     halves: dict[tuple[Kernel, tuple[int, ...]], _Halves | None] = {}
     for launch in launches:
+        if not isinstance(launch, Launch):
+            out.program.append(launch)
+            continue
         frozen = tuple(i for i, v in enumerate(launch.values) if is_frozen(v))
         key = launch.kernel, frozen
         if key not in halves:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.loops import LoopNest, Nest, ReduceNest
@@ -11,10 +12,15 @@ from graphtorch.codegen.lower import LoweredKernel, is_frozen, lower_node, singl
 from graphtorch.codegen.schedule.cpu import schedule_cpu, schedule_part
 from graphtorch.codegen.streams import streamed, with_streams
 from graphtorch.codegen.target import Target
+from graphtorch.ir.control_flow import is_control_flow
+from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Buffer
 from graphtorch.ir.fusible import is_reduction
 from graphtorch.ir.graph import Graph, Node, Value
+from graphtorch.ir.ops.branches import cond, sides
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.ops.scan import division
+from graphtorch.ir.ops.while_loop import while_loop
 from graphtorch.ir.text import print_graph
 from graphtorch.ir.types import TensorType
 
@@ -23,8 +29,11 @@ _LINE = 64
 #: entries of a program's table of pointers before those of parameters and outputs: arena, scratch, workspace, sections
 #: and what is kept
 HEADER = 5
-#: what a value lies in ("arena", "workspace", "kept" or "slot"), and where in it
-Where = Callable[[Value], tuple[str, int]]
+#: bytes that an address moves on with the index of each loop around it: (0 for the outermost loop, bytes)
+Strides = tuple[tuple[int, int], ...]
+#: what a value lies in ("arena", "workspace", "kept" or "slot"), where in it, and `Strides` within loops, if any
+Place = tuple[str, int] | tuple[str, int, Strides]
+Where = Callable[[Value], Place]
 
 
 @dataclass(frozen=True)
@@ -39,6 +48,55 @@ class Launch:
     meets: bool = True
 
 
+@dataclass(frozen=True)
+class Loop:
+    """Steps that run ``length`` times, with the index of slices counting up, or down if ``reverse``."""
+
+    steps: tuple[Step, ...]
+    length: int
+    reverse: bool
+
+    @property
+    def parts(self) -> tuple[tuple[Step, ...], ...]:
+        return (self.steps,)
+
+    @property
+    def meets(self) -> bool:
+        """Whether what comes after it may need anything of it: threads have met at the end of each round."""
+        return True
+
+
+@dataclass(frozen=True)
+class Branch:
+    """``parts[0]`` if ``pred`` is true, else ``parts[1]``. One thread runs it."""
+
+    pred: Value
+    parts: tuple[tuple[Step, ...], ...]
+    meets: bool = True
+
+
+@dataclass(frozen=True)
+class While:
+    """The one of its ``parts`` as long as ``pred`` is true. One thread runs it."""
+
+    pred: Value
+    parts: tuple[tuple[Step, ...], ...]
+    meets: bool = True
+
+
+Step = Launch | Loop | Branch | While
+
+
+def launches_of(steps: Iterable[Step]) -> Iterator[Launch]:
+    """Each launch that the code has, those in loops and branches once."""
+    for step in steps:
+        if isinstance(step, Launch):
+            yield step
+        else:
+            for part in step.parts:
+                yield from launches_of(part)
+
+
 class Workspace(Value):
     """What launches of a bundle leave for each other, ``at`` an offset in the workspace that they share."""
 
@@ -50,17 +108,20 @@ class Workspace(Value):
 
 
 def lower_graph(graph: Graph) -> list[LoweredKernel]:
-    """A nest for every node that computes."""
-    return [lower_node(node, name) for node, name in _computing(graph)]
+    """A nest for every node that computes; IRError GT812 for a graph with loops, which are no kernels."""
+    for node in filter(is_control_flow, graph.nodes):
+        facts = ["compile it for the CPU, or unroll it: write the loop in Python"]
+        raise IRError("GT812", f"kernels alone make no {node.op.name}", facts)
+    return [lower_node(node, name) for node, name in _computing(graph, count())]
 
 
-def _computing(graph: Graph) -> Iterator[tuple[Node, str]]:
-    """Nodes with a kernel, and what that is called. Reshapes have none, nor has what is empty."""
-    number = 0
+def _computing(graph: Graph, numbers: Iterator[int]) -> Iterator[tuple[Node, str]]:
+    """Nodes with a kernel or a loop, and what that is called. Reshapes have none, nor has what is empty."""
     for node in graph.nodes:
-        if node.op is not reshape and any(r.type.numel for r in node.results):
-            yield node, f"k{number}_{_describe(node)}"
-            number += 1
+        if is_control_flow(node):
+            yield node, node.op.name
+        elif node.op is not reshape and any(r.type.numel for r in node.results):
+            yield node, f"k{next(numbers)}_{_describe(node)}"
 
 
 def _describe(node: Node) -> str:
@@ -71,31 +132,54 @@ def _describe(node: Node) -> str:
     return _describe(named[0])
 
 
-def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] = lambda _: 0) -> list[Launch]:
-    """Scheduled kernels in order; ``choose`` gives the way. Equal nodes are lowered and scheduled once, and a kernel
-    whose text was seen before stands for it: what a layer costs that is repeated is its launches."""
-    seen: dict[str, Kernel] = {}
-    made: dict[object, Kernel] = {}
-    launches: list[Launch] = []
-    streams = streamed(graph, target)
+def schedule_graph(graph: Graph, target: Target, choose: Callable[[Nest], int] = lambda _: 0) -> list[Step]:
+    """Scheduled kernels and loops in order; ``choose`` gives the way to compute a nest."""
+    return _Scheduler(target, choose).steps(graph, streamed(graph, target))
 
-    def once(kernel: Kernel, operands: Sequence[Value]) -> Kernel:
-        frozen = [
-            is_frozen(o) for o in operands
-        ]  # a kernel is cut in two by them (hoist.py), and its name says no more
-        return seen.setdefault(f"{kernel.waits} {frozen} {replace(kernel, name='k')}", kernel)
 
-    for node, name in _computing(graph):
-        if node.body is not None and node.attrs["kind"] == "bundle":
-            launches += _launch_bundle(lower_node(node, name).parts, target, once)
-            continue
-        past = [r in streams for r in node.results]
+class _Scheduler:
+    """Equal nodes are lowered and scheduled once, and a kernel whose text was seen before stands for it: what a layer
+    costs that is repeated is its launches."""
+
+    def __init__(self, target: Target, choose: Callable[[Nest], int]) -> None:
+        self.target, self.choose = target, choose
+        self._seen: dict[str, Kernel] = {}
+        self._made: dict[object, Kernel] = {}
+        self._numbers = count()
+
+    def steps(self, graph: Graph, streams: Collection[Value] = ()) -> list[Step]:
+        """``streams`` are results to be stored past the caches."""
+        steps: list[Step] = []
+        for node, name in _computing(graph, self._numbers):
+            if is_control_flow(node):
+                steps += self._control(node)
+            elif node.body is not None and node.attrs["kind"] == "bundle":
+                steps += _launch_bundle(lower_node(node, name).parts, self.target, self._once)
+            else:
+                steps.append(self._launch(node, name, [r in streams for r in node.results]))
+        return steps
+
+    def _control(self, node: Node) -> Iterator[Loop | Branch | While]:
+        assert node.body is not None  # all control flow has one
+        if node.op is cond:
+            yield Branch(node.operands[0], tuple(tuple(self.steps(side)) for side, _ in sides(node)))
+        elif node.op is while_loop:
+            yield While(node.results[0], (tuple(self.steps(node.body)),))
+        elif (length := division(node.attrs).length) and (steps := tuple(self.steps(node.body))):
+            yield Loop(steps, length, division(node.attrs).reverse)
+
+    def _launch(self, node: Node, name: str, past: list[bool]) -> Launch:
         key = _kind(node), *past
-        if key not in made:
+        if key not in self._made:
             nest = lower_node(node, name).nest
-            made[key] = once(with_streams(schedule_cpu(nest, target, choose(nest)), nest, past), node.operands)
-        launches.append(Launch(made[key], (*node.operands, *node.results)))
-    return launches
+            kernel = with_streams(schedule_cpu(nest, self.target, self.choose(nest)), nest, past)
+            self._made[key] = self._once(kernel, node.operands)
+        return Launch(self._made[key], (*node.operands, *node.results))
+
+    def _once(self, kernel: Kernel, operands: Sequence[Value]) -> Kernel:
+        # a kernel is cut in two by what is frozen (hoist.py), and its name says no more
+        frozen = [is_frozen(o) for o in operands]
+        return self._seen.setdefault(f"{kernel.waits} {frozen} {replace(kernel, name='k')}", kernel)
 
 
 def _kind(node: Node) -> object:
@@ -124,20 +208,36 @@ def _launch_bundle(
         yield replace(stage[-1], meets=True)
 
 
-def program_text(launches: Sequence[Launch], where: Where) -> str:
+def program_text(steps: Sequence[Step], where: Where) -> str:
     """What identifies the program's machine code: its kernels, and where each argument lies."""
-    parts: dict[str, str] = {}
-    calls = []
-    for launch in launches:
-        parts.setdefault(launch.kernel.name, str(launch.kernel))
-        places = ",".join(f"{kind}{at}" for kind, at in (place_of(v, where) for v in launch.values))
-        calls.append(f"call @{launch.kernel.name}({places}){'' if launch.meets else ' and go on'}")
-    return "\n".join((*parts.values(), *calls))
+    kernels = {launch.kernel.name: str(launch.kernel) for launch in launches_of(steps)}
+    return "\n".join((*kernels.values(), *_step_texts(steps, where)))
 
 
-def place_of(value: Value, where: Where) -> tuple[str, int]:
+def _step_texts(steps: Sequence[Step], where: Where) -> Iterator[str]:
+    for step in steps:
+        if isinstance(step, Launch):
+            args = ",".join(_place_text(v, where) for v in step.values)
+            yield f"call @{step.kernel.name}({args}){'' if step.meets else ' and go on'}"
+            continue
+        if isinstance(step, Loop):
+            yield f"{step.length} times{' reversed' if step.reverse else ''}"
+        else:
+            yield f"{type(step).__name__} {_place_text(step.pred, where)}"
+        for part in step.parts:
+            yield from ("{", *_step_texts(part, where), "}")
+
+
+def _place_text(value: Value, where: Where) -> str:
+    kind, at, strides = place_of(value, where)
+    return f"{kind}{at}{strides or ''}"
+
+
+def place_of(value: Value, where: Where) -> tuple[str, int, Strides]:
     """Where a value lies that need not be one of the graph's."""
-    return ("workspace", value.at) if isinstance(value, Workspace) else where(value)
+    found = ("workspace", value.at) if isinstance(value, Workspace) else where(value)
+    kind, at, *strides = found
+    return kind, at, strides[0] if strides else ()
 
 
 @dataclass(frozen=True)
@@ -148,9 +248,10 @@ class Sizes:
     workspace: int
 
 
-def memory_sizes(launches: Sequence[Launch]) -> Sizes:
+def memory_sizes(steps: Sequence[Step]) -> Sizes:
     from graphtorch.codegen.emit_llvm import scratch_bytes, workspace_bytes
 
+    launches = list(launches_of(steps))
     kernels = [launch.kernel for launch in launches]
     left = [v.at + v.type.nbytes for launch in launches for v in launch.values if isinstance(v, Workspace)]
     workspace = max([*map(workspace_bytes, kernels), *left], default=0)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScanNest, ScatterNest, SortNest
-from graphtorch.codegen.program import lower_graph, memory_sizes, schedule_graph
+from graphtorch.codegen.program import Place, Strides, Workspace, launches_of, lower_graph, memory_sizes, schedule_graph
 from graphtorch.codegen.target import host_target
+from graphtorch.ir.control_flow import counts, is_control_flow
 from graphtorch.ir.errors import IRError
-from graphtorch.ir.graph import Graph
+from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.in_place import root
+from graphtorch.ir.links import links
 from graphtorch.ir.ops.gradient import has_gradients
+from graphtorch.ir.passes.carries import Carries
 from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passmanager import Pass, run_passes
 from graphtorch.ir.pipeline import OPTIMIZE, OPTIMIZE_CUDA, SIMPLIFY
@@ -29,14 +33,14 @@ def _scheduled(graph: Graph, passes: Sequence[Pass] = OPTIMIZE) -> Graph:
 
 def _kernels(graph: Graph) -> Iterable[Kernel]:
     """Scheduled for this CPU, each once."""
-    return dict.fromkeys(launch.kernel for launch in schedule_graph(_scheduled(graph), host_target()))
+    return dict.fromkeys(x.kernel for x in launches_of(schedule_graph(_scheduled(graph), host_target())))
 
 
 def fusion_text(graph: Graph) -> str:
     """What becomes one kernel, the bytes that it moves, and why the rest stays apart."""
     if any(n.op.name == "fusion" for n in graph.nodes):
         raise IRError("GT812", "the graph was fused already", ["leave out fuse: the report is of what it would do"])
-    return Fuse().explain(run_passes(graph, SIMPLIFY))
+    return Fuse().explain(run_passes(graph, (*SIMPLIFY, Carries())))
 
 
 def kernels_text(graph: Graph) -> str:
@@ -54,9 +58,26 @@ def llvm_text(graph: Graph) -> str:
     from graphtorch.codegen.emit_program import emit_program
 
     scheduled = _scheduled(graph)
-    launches = schedule_graph(scheduled, host_target())
-    values = {v: i for i, v in enumerate(dict.fromkeys(v for launch in launches for v in launch.values))}
-    return emit_program(launches, lambda v: ("slot", values[v]), memory_sizes(launches).scratch)
+    steps, linked = schedule_graph(scheduled, host_target()), dict(_links(scheduled, 0))
+    number: dict[Value, int] = {}
+
+    def where(value: Value) -> Place:
+        if isinstance(value, Workspace) or root(value) not in linked:
+            return "slot", number.setdefault(value, len(number)), ()
+        outside, strides = linked[root(value)]
+        kind, at, *around = where(outside)
+        return kind, at, (*(around[0] if around else ()), *strides)
+
+    return emit_program(steps, where, memory_sizes(steps).scratch)
+
+
+def _links(graph: Graph, depth: int) -> Iterator[tuple[Value, tuple[Value, Strides]]]:
+    """What bodies of loops take and give, what it is outside of the loop, and the way from round to round."""
+    for node in filter(is_control_flow, graph.nodes):
+        assert node.body is not None  # loops have bodies
+        for inside, (outside, nbytes) in links(node).items():
+            yield inside, (outside, ((depth, nbytes),) if nbytes else ())
+        yield from _links(node.body, depth + counts(node))
 
 
 def cuda_text(graph: Graph) -> str:

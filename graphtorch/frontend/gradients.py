@@ -6,7 +6,8 @@ are the `.grad` of those leaves from then on; those that are still set at the en
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,6 +60,8 @@ class Gradients:
 
     def __init__(self, tracer: Recording) -> None:
         self._tracer = tracer
+        #: of the program itself: leaves are not in bodies
+        self._root = tracer.builder
         self.arguments: dict[int, Argument] = {}
         #: the leaf that a value is read from, the values of further leaves of one storage, what is computed from leaves
         self.leaves: dict[Value, Tensor] = {}
@@ -85,7 +88,7 @@ class Gradients:
             return value
         key = value, id(t)
         if key not in self._twins:
-            twin = self._tracer.builder.bind(OPS["clone"], (value,), {})[0]
+            twin = self._root.bind(OPS["clone"], (value,), {})[0]
             self._twins[key], self.leaves[twin] = twin, t
         return self._twins[key]
 
@@ -102,6 +105,15 @@ class Gradients:
             self._detached[value] = self._tracer.builder.bind(OPS["detach"], (value,), {})[0]
         return self._detached[value]
 
+    @contextmanager
+    def in_body(self) -> Iterator[None]:
+        """While a body is traced: what is cut there is cut in its graph alone."""
+        before, self._detached = self._detached, {}
+        try:
+            yield
+        finally:
+            self._detached = before
+
     def kept(self, value: Value, before: Value) -> Value:
         """``value``, written outside of autograd over ``before``: its numbers, with the path for gradients of that."""
         if before not in self.tracked or before is value:
@@ -109,6 +121,23 @@ class Gradients:
         made = self._tracer.builder.bind(OPS["overwrite"], (value, before), {})[0]
         self.tracked.add(made)
         return made
+
+    def check_write(self, target: Tensor, source: Tensor) -> None:
+        """AutogradError GT503 or GT509 for a write that autograd could not follow."""
+        argument = self.arguments.get(id(target))
+        if target._requires_grad and (argument.is_leaf if argument else target.is_leaf):
+            raise AutogradError(
+                "GT503",
+                "a leaf that requires grad cannot be changed in place while gradients are recorded",
+                ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
+            )
+        outside = target._traced is None or argument is not None
+        if outside and (source._requires_grad or target._requires_grad):
+            raise AutogradError(
+                "GT509",
+                "state and arguments cannot take a value that depends on gradients, nor lose one",
+                ["detach it first: state.copy_(value.detach()), or build the result out of place"],
+            )
 
     # ---- backward ----
 

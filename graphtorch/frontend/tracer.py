@@ -15,6 +15,7 @@ from typing import Any
 from graphtorch.frontend import autograd
 from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING, Assignments
+from graphtorch.frontend.bodies import Body
 from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.guards import Guard, Objects
 from graphtorch.frontend.tensor import Storage, Tensor
@@ -72,6 +73,9 @@ class Tracer(bind.Interpreter):
         self.questions = Questions()
         self.writes = Writes(self, _NODE)
         self.assignments = Assignments()
+        #: bodies that are being traced, the innermost last; what was made in those that have ended
+        self.bodies: list[Body] = []
+        self.ended: dict[Storage, Body] = {}
 
     # ---- values of tensors ----
 
@@ -80,7 +84,14 @@ class Tracer(bind.Interpreter):
         out = cls.__new__(cls)
         out._data, out._storage, out._aval, out._traced = None, Storage(None), value.type, self
         self.values[out._storage] = value
+        if self.bodies:
+            self.bodies[-1].made.add(out._storage)
         return out
+
+    def follow(self, t: Tensor) -> None:
+        """``t`` depends on what requires gradients."""
+        t._requires_grad, t._grad_fn = True, _NODE
+        self.gradients.tracked.add(self.values[t._storage])
 
     def add_input(self, type_: TensorType, position: int, actual: Tensor | None, requires_grad: bool) -> Tensor:
         """A stand-in for the argument at ``position``, which is ``actual`` at this call."""
@@ -129,6 +140,9 @@ class Tracer(bind.Interpreter):
         if view is not None:
             return view
         storage = t._storage
+        if storage in self.ended:
+            what = "a tensor that was made there is used outside of it, and is gone by then:"
+            raise self.ended[storage].refuse(what, "return it from the function")
         if storage not in self.values:
             self.params[storage] = self.values[storage] = self._capture(t.aval, lambda _: t, t)
         return self.values[storage]
@@ -158,9 +172,7 @@ class Tracer(bind.Interpreter):
         recording = autograd.is_grad_enabled() and not op.nondifferentiable
         self.builder.locs = (self.lines.here(),)
         given = [self.read(o) for o in operands]
-        values = given
-        if op is not OPS["detach"]:
-            values = [self.gradients.path(v, o, recording) for v, o in zip(given, operands, strict=True)]
+        values = given if op is OPS["detach"] else self.passed(given, operands, recording)
         node = self.builder.append(Node(op, values, attrs, types, self.builder.locs))
         results = tuple(map(self.wrap, node.results))
         if op.is_view and operands:
@@ -170,11 +182,18 @@ class Tracer(bind.Interpreter):
         if recording and any(o._requires_grad for o in operands):
             for r in results:
                 if r.dtype.is_floating_point:
-                    r._requires_grad, r._grad_fn = True, _NODE
-                    self.gradients.tracked.add(self.values[r._storage])
+                    self.follow(r)
         for r in results:
             r._origin = op.name, state.scope
         return results
+
+    def operands(self, tensors: Sequence[Tensor], recording: bool) -> list[Value]:
+        """What a node is to read: values, cut off where autograd does not follow."""
+        return self.passed([self.read(t) for t in tensors], tensors, recording)
+
+    def passed(self, values: Sequence[Value], tensors: Sequence[Tensor], recording: bool) -> list[Value]:
+        """``values`` of ``tensors``, cut off where autograd does not follow."""
+        return [self.gradients.path(v, t, recording) for v, t in zip(values, tensors, strict=True)]
 
     # ---- what is written in place ----
 
@@ -222,12 +241,16 @@ class Tracer(bind.Interpreter):
     # ---- gradients ----
 
     def backward(self, root: Tensor, seed: Tensor, retain_graph: bool) -> None:
+        if self.bodies:
+            raise self.bodies[-1].refuse("backward() is called", "call it outside, on what the loop gives")
         self.gradients.backward(root, seed, retain_graph)
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return self.gradients.get(t)
 
     def set_grad(self, t: Tensor, grad: Tensor | None) -> None:
+        if self.bodies:
+            raise self.bodies[-1].refuse("the gradient of a tensor is set", "set it outside")
         self.gradients.set(t, grad)
 
     # ---- what modules and optimizers ask of whatever interprets them ----
@@ -241,6 +264,8 @@ class Tracer(bind.Interpreter):
             self.numbers_seen.append((str(key), read, read()))
             made = self._capture(TensorType((), float64), lambda _: read(), None, str(key))
             self.numbers[id(owner), key] = self.wrap(made)
+            if self.bodies:  # it is the program's, and outlives the body
+                self.bodies[-1].made.discard(self.numbers[id(owner), key]._storage)
         return self.numbers[id(owner), key]
 
     def located(self, t: Tensor, fetch: Callable[[Sequence[Tensor]], Any]) -> None:
@@ -268,6 +293,8 @@ class Tracer(bind.Interpreter):
 
     def switching(self, t: Tensor) -> None:
         """``t.requires_grad`` is about to change."""
+        if self.bodies:
+            raise self.bodies[-1].refuse("requires_grad of a tensor is changed", "change it outside")
         if (t._traced is None and not self.assignments.ignores(t)) or id(t) in self.gradients.arguments:
             raise TraceError(
                 "GT610",

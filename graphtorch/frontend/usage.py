@@ -9,10 +9,10 @@ from typing import Any
 from graphtorch.frontend.program import Program
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.graph import Node, Value
+from graphtorch.ir.ops.fusion import fusion
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime import threads
 from graphtorch.runtime.executable import Executable
-from graphtorch.runtime.plan import Block
 
 _SHOWN = 12
 
@@ -138,15 +138,8 @@ def _of_backward(program: Program) -> int:
 
 def _live(executable: Executable) -> Iterator[Live]:
     """The largest first."""
-    position, blocks = executable.plan.live_at_peak()
-    for block in sorted(blocks, key=lambda b: -b.nbytes):
-        yield _described(_value_at(block, position, executable))
-
-
-def _value_at(block: Block, position: int, executable: Executable) -> Value:
-    """What lies in the block after the node ``position``."""
-    made = executable.made_at
-    return [v for v in block.values if made[v] <= position][-1]
+    for value in sorted(executable.plan.live_at_peak(), key=lambda v: -v.type.nbytes):
+        yield _described(value)
 
 
 def _described(value: Value) -> Live:
@@ -154,7 +147,7 @@ def _described(value: Value) -> Live:
     node = value.node
     assert node is not None  # parameters are not in the arena
     source: Node = node
-    if node.body is not None:
+    if node.op is fusion and node.body is not None:
         source = node.body.outputs[value.index].node or node
     locs = source.locs or node.locs
     path = next((loc.path for loc in locs if loc.path), "")

@@ -111,6 +111,11 @@ class Writes:
         tracer = self._tracer
         alias = self.aliases.of(target._storage)
         owner = target if alias is None else alias.base
+        if tracer.bodies and owner._storage not in tracer.bodies[-1].made:
+            instead = (
+                "build the result out of place, and make it a carry; draw random numbers outside, and pass them in"
+            )
+            raise tracer.bodies[-1].refuse(f"{target.aval}, which was not made there, is written in place", instead)
         recorded = autograd.is_grad_enabled() and target._requires_grad | source._requires_grad
         if recorded:
             self._check_recorded(target, owner, alias)

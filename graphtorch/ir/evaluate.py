@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.ir.control_flow import ControlFlow
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.low_precision import reference
@@ -46,6 +47,8 @@ def _argument(param: Param, array: Array) -> Array:
 
 def _run(node: Node, operands: list[Array]) -> Sequence[Array]:
     """The results of one node; that of a body where it has one."""
+    if node.body is not None and isinstance(node.op, ControlFlow):
+        return node.op.run(operands, node.attrs, node.body, evaluate)
     if node.body is not None:
         return evaluate(node.body, operands)[0]
     if not hasattr(node.op, "ref"):

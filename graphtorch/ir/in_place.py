@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphtorch.ir.control_flow import is_control_flow
 from graphtorch.ir.fusible import is_reduction, rows_in
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.ops.movement import reshape
@@ -37,6 +38,8 @@ def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
     operands = [i for i, o in enumerate(node.operands) if root(o) is memory]
     alike = all(node.operands[i].type.shape == shape for i in operands)
     if not alike or memory.type.dtype.itemsize != result.type.dtype.itemsize:
+        return False
+    if is_control_flow(node):
         return False
     if node.body is None:
         return node.op.elementwise

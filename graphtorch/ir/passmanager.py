@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 from graphtorch.ir._lexer import Lexer, Token
 from graphtorch.ir._parser import Parser
 from graphtorch.ir._printer import attrs_text
+from graphtorch.ir.control_flow import with_bodies
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Attr, Graph
 from graphtorch.ir.verify import verify
@@ -44,7 +45,7 @@ def run_passes(
     verify(graph)
     ran: list[str] = []
     for step in passes:
-        graph = step.run(graph)
+        graph = run_inside(graph, step)
         ran.append(step.name)
         if verify_each:
             _verify_after(graph, step.name)
@@ -53,6 +54,11 @@ def run_passes(
     if ran and not verify_each:
         _verify_after(graph, ", ".join(ran))
     return graph
+
+
+def run_inside(graph: Graph, step: Pass) -> Graph:
+    """``graph`` after a pass that has run on the body of each loop and branch first, as on any graph."""
+    return step.run(with_bodies(graph, lambda body: run_inside(body, step)))
 
 
 def _verify_after(graph: Graph, passes: str) -> None:

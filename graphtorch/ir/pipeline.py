@@ -7,6 +7,7 @@ from graphtorch.ir.passes.alias import Alias
 from graphtorch.ir.passes.autodiff import Autodiff
 from graphtorch.ir.passes.bundle import Bundle
 from graphtorch.ir.passes.canonicalize import Canonicalize
+from graphtorch.ir.passes.carries import Carries
 from graphtorch.ir.passes.cse import Cse
 from graphtorch.ir.passes.dce import Dce
 from graphtorch.ir.passes.decompose import Decompose
@@ -18,8 +19,8 @@ from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
 
 #: the graph as the program that it is: gradients expanded, nothing computed twice or in vain, or rounded on its way
 SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Widen(), Dce())
-#: groups that become kernels, what of them is one kernel for many arrays, and where state is written
-SCHEDULE: tuple[Pass, ...] = (Fuse(), Bundle(), Alias())
+#: loops over state, groups that become kernels, what of them is one kernel for many arrays, and where state is written
+SCHEDULE: tuple[Pass, ...] = (Carries(), Fuse(), Bundle(), Alias())
 #: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
 FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
@@ -38,7 +39,8 @@ OPTIMIZE_CUDA: tuple[Pass, ...] = (
 
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {
-    p.name: p for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Widen, Fuse, Bundle, Alias)
+    p.name: p
+    for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Widen, Carries, Fuse, Bundle, Alias)
 }
 
 

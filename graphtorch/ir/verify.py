@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from graphtorch.ir.control_flow import ControlFlow
 from graphtorch.ir.errors import GraphTorchError, IRError, check
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.types import DType, TensorType
@@ -107,6 +108,8 @@ def _verify_node(node: Node, defined: set[Value]) -> None:
 
 
 def _body_types(node: Node, body: Graph) -> tuple[TensorType, ...]:
+    if isinstance(node.op, ControlFlow):
+        return node.op.types([o.type for o in node.operands], node.attrs, body)
     given, wanted = [o.type for o in node.operands], [p.type for p in body.params]
     fact = f"expected {_types(wanted)}, got {_types(given)}"
     _check(given == wanted, "GT808", f"the operands do not fit the parameters of @{body.name}", fact)

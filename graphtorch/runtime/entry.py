@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.kernel_ir import has_parallel_loop
-from graphtorch.codegen.program import HEADER, Launch, Where, memory_sizes
+from graphtorch.codegen.program import HEADER, Step, Where, launches_of, memory_sizes
 from graphtorch.runtime import cache, cpu, threads
 from graphtorch.runtime.compiling import compile_objects
 from graphtorch.runtime.gather import CONTIGUOUS, plan_of
@@ -24,20 +24,20 @@ class Entry:
     """``calls`` counts entries into native code; ``from_cache`` tells how the machine code was had.
 
     ``key`` is that of the machine code in the cache; ``code`` is what lies there, where it was read before.
-    ``launches`` makes the kernels, and is asked for them only where there is no code yet, or to print it.
+    ``steps`` makes the kernels, and is asked for them only where there is no code yet, or to print it.
     """
 
     def __init__(
         self,
         key: str,
-        launches: Callable[[], Sequence[Launch]],
+        steps: Callable[[], Sequence[Step]],
         where: Where,
         arena: Array,
         kept: Array,
         slots: int,
         code: list[bytes] | None = None,
     ) -> None:
-        self._launches, self._where = launches, where
+        self._steps, self._where = steps, where
         self.pool = threads.pool()
         (facts, *objects), self.from_cache = (code, True) if code else cache.objects_for(key, self._compile)
         self._facts = Facts(**json.loads(facts))
@@ -74,17 +74,17 @@ class Entry:
         """What the entry is to know of its kernels, and their object code."""
         from graphtorch.codegen.emit_program import emit_parts  # not loaded where the code is in the cache
 
-        launches = self._launches()
-        facts = _facts(launches)
-        code = compile_objects(emit_parts(launches, self._where, facts.scratch))
+        steps = self._steps()
+        facts = _facts(steps)
+        code = compile_objects(emit_parts(steps, self._where, facts.scratch))
         return [json.dumps(asdict(facts)).encode(), *code]
 
     def llvm_text(self) -> str:
         """The LLVM IR before LLVM's own passes."""
         from graphtorch.codegen.emit_program import emit_program
 
-        launches = self._launches()
-        return emit_program(launches, self._where, _facts(launches).scratch)
+        steps = self._steps()
+        return emit_program(steps, self._where, _facts(steps).scratch)
 
     def run(self, arrays: tuple[Array, ...], anyway: bool = True) -> bool:
         """Point the slots to ``arrays``, and make the one call into native code; one at a time.
@@ -130,7 +130,7 @@ class Entry:
 class Facts:
     """Bytes of scratch memory for each thread and of workspace for all; if threads share a loop; kernels launched.
 
-    What threads go through without meeting counts as one kernel.
+    What threads go through without meeting counts as one kernel, and one in a loop counts once.
     """
 
     scratch: int
@@ -139,8 +139,8 @@ class Facts:
     kernels: int
 
 
-def _facts(launches: Sequence[Launch]) -> Facts:
-    sizes = memory_sizes(launches)
+def _facts(steps: Sequence[Step]) -> Facts:
+    sizes, launches = memory_sizes(steps), list(launches_of(steps))
     parallel = any(has_parallel_loop(launch.kernel.body) for launch in launches)
     return Facts(-(-sizes.scratch // _ALIGN) * _ALIGN, sizes.workspace, parallel, sum(x.meets for x in launches))
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.hoist import Hoisted, hoist
-from graphtorch.codegen.program import Launch, program_text, schedule_graph
+from graphtorch.codegen.program import Launch, launches_of, program_text, schedule_graph
+from graphtorch.codegen.program import Place as WhereItLies
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.text import print_graph
@@ -88,8 +89,8 @@ class Executable:
 
     @property
     def launches(self) -> list[Launch]:
-        """Every launch of a kernel, those that run once first."""
-        return [*self._parts.once, *self._parts.program]
+        """Every launch of a kernel, those that run once first; those in loops are there once."""
+        return [*self._parts.once, *launches_of(self._parts.program)]
 
     @property
     def calls(self) -> int:
@@ -110,22 +111,17 @@ class Executable:
         """What each thread has for itself."""
         return sum(e.scratch_bytes for e in (self.entry, self._once) if e is not None)
 
-    @cached_property
-    def made_at(self) -> dict[Value, int]:
-        """The node, by number, that makes each value."""
-        return {r: i for i, n in enumerate(self.graph.nodes) for r in n.results}
-
     def llvm_text(self) -> str:
         """The LLVM IR before LLVM's own passes."""
         once = f"; once\n{self._once.llvm_text()}\n" if self._once else ""
         return once + self.entry.llvm_text()
 
-    def _where(self, value: Value) -> tuple[str, int]:
+    def _where(self, value: Value) -> WhereItLies:
         if value in self._parts.offsets:
             return "kept", self._parts.offsets[value]
         place = self.plan.place(value)
         at = place.at + len(self.graph.params) if place.kind == "output" else place.at
-        return ("arena" if place.kind == "arena" else "slot"), at
+        return ("arena" if place.kind == "arena" else "slot"), at, place.strides
 
     def refresh(self) -> None:
         """What "frozen" parameters hold has changed since the last call."""

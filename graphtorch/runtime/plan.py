@@ -6,11 +6,14 @@ after the other, are one block of memory. A block whose last value is an output 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from graphtorch.ir.control_flow import counts, is_control_flow
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.in_place import may_overwrite, root
+from graphtorch.ir.links import links
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.ops.scan import division, is_loop
 from graphtorch.runtime.packing import Span, most_at_once, pack
 
 ALIGN = 64
@@ -18,23 +21,31 @@ ALIGN = 64
 
 @dataclass(frozen=True)
 class Place:
-    """``kind`` is "param" or "output" (``at`` is its number) or "arena" (``at`` is a byte offset)."""
+    """``kind`` is "param" or "output" (``at`` is its number) or "arena" (``at`` is a byte offset).
+
+    Within loops the place may move on: by so many bytes with the index of a loop, 0 for the outermost.
+    """
 
     kind: str
     at: int
+    strides: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(eq=False)
 class Block:
-    """Memory of ``values``, one after the other, from node ``begin`` to node ``end``."""
+    """Memory of ``values``, one after the other, from node ``begin`` to node ``end``; or all that the body of a loop,
+    the node ``begin``, has for a round: ``inside``."""
 
     values: list[Value]
     begin: int
     end: int
+    inside: Plan | None = None
 
     @property
     def nbytes(self) -> int:
         """A whole number of cache lines: what threads write at the same time shares none."""
+        if self.inside is not None:
+            return self.inside.arena_bytes
         return max(ALIGN, -(-self.values[0].type.nbytes // ALIGN) * ALIGN)
 
     @property
@@ -52,15 +63,25 @@ class Plan:
     places: dict[Value, Place]
     arena_bytes: int
     least_bytes: int
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[Block]
+    #: the node, by number, that makes each value
+    made_at: dict[Value, int]
 
     def place(self, value: Value) -> Place:
         return self.places[root(value)]
 
-    def live_at_peak(self) -> tuple[int, list[Block]]:
-        """The node at which most of the arena is live, and the blocks that are; -1 and none for an empty arena."""
+    def live_at_peak(self) -> list[Value]:
+        """What lies in the arena when most of it is in use."""
         _, position = most_at_once([b.span for b in self.blocks])
-        return position, [b for b in self.blocks if b.begin <= position <= b.end]
+        found: list[Value] = []
+        for block in self.blocks:
+            if block.begin <= position <= block.end:
+                found += block.inside.live_at_peak() if block.inside else [self._value_at(block, position)]
+        return found
+
+    def _value_at(self, block: Block, position: int) -> Value:
+        """What lies in the block after the node ``position``."""
+        return [v for v in block.values if self.made_at[v] <= position][-1]
 
 
 def plan_memory(graph: Graph) -> Plan:
@@ -70,7 +91,8 @@ def plan_memory(graph: Graph) -> Plan:
         places[root(value)] = places[param]
     for index, value in enumerate(graph.outputs):
         places[root(value)] = Place("output", index)
-    in_arena: list[Block] = []
+    loops = {i: plan_memory(n.body) for i, n in enumerate(graph.nodes) if n.body and is_control_flow(n)}
+    in_arena = [Block([], i, i, inside) for i, inside in loops.items() if inside.arena_bytes]
     for block in _blocks(graph, places):
         taken = places.get(block.values[-1])
         if taken is None:
@@ -81,7 +103,27 @@ def plan_memory(graph: Graph) -> Plan:
     offsets, total = pack(spans)
     for block, offset in zip(in_arena, offsets, strict=True):
         places.update(dict.fromkeys(block.values, Place("arena", offset)))
-    return Plan(places, total, most_at_once(spans)[0], in_arena)
+    at = {block.begin: offset for block, offset in zip(in_arena, offsets, strict=True) if block.inside}
+    for number, inside in loops.items():
+        places.update(_within(graph.nodes[number], inside, places, at.get(number, 0)))
+    made_at = {r: i for i, n in enumerate(graph.nodes) for r in n.results}
+    return Plan(places, total, most_at_once(spans)[0], in_arena, made_at)
+
+
+def _within(node: Node, inside: Plan, places: dict[Value, Place], offset: int) -> dict[Value, Place]:
+    """Where the values of a body are: in what it takes and gives, or in its part of the arena, at ``offset``."""
+    body, ends = node.body, links(node)
+    assert body is not None  # a loop has one
+
+    def moved(place: Place) -> Place:
+        deeper = tuple((loop + counts(node), nbytes) for loop, nbytes in place.strides)
+        if place.kind == "arena":
+            return Place("arena", offset + place.at, deeper)
+        outside, nbytes = ends[body.params[place.at] if place.kind == "param" else root(body.outputs[place.at])]
+        at = places[root(outside)]
+        return Place(at.kind, at.at, (*at.strides, *(((0, nbytes),) if nbytes else ()), *deeper))
+
+    return {value: moved(place) for value, place in inside.places.items()}
 
 
 def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
@@ -97,6 +139,8 @@ def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
             if place is not None and place.kind == "param":
                 continue
             block = _dying(node, position, result, of, last) if result.type.nbytes else None
+            if is_control_flow(node):
+                block = _carried(node, result, of)
             if block is None:
                 found.append(Block([], position, position))
                 block = found[-1]
@@ -104,6 +148,14 @@ def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
             block.end = last[result]
             of[result] = block
     return found
+
+
+def _carried(node: Node, result: Value, of: dict[Value, Block]) -> Block | None:
+    """For a carry the block of the initial one, which the pass `carries` made for it: the last one lies there, too."""
+    if not is_loop(node):
+        return None
+    d = division(node.attrs)
+    return of[d.of(node.operands)[1][result.index]] if result.index < d.carries else None
 
 
 def _dying(node: Node, position: int, result: Value, of: dict[Value, Block], last: dict[Value, int]) -> Block | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from string import Template
 
 from graphtorch.runtime.gather import gather_ir
 from graphtorch.runtime.section_ir import SECTION_IR
@@ -68,40 +69,6 @@ out:
   ret void
 }
 
-; Until the word is %want. Who sleeps is counted before it looks for the last time: see gt_notify.
-define internal void @gt_until(ptr %word, i64 %want) nounwind {
-entry:
-  %waiters = getelementptr i8, ptr %word, i64 16
-  %rounds = load i64, ptr @gt_rounds
-  br label %look
-look:
-  %i = phi i64 [0, %entry], [%i2, %relax], [%i, %up]
-  %now = load atomic i64, ptr %word acquire, align 8
-  %there = icmp eq i64 %now, %want
-  br i1 %there, label %out, label %wait
-wait:
-  %long = icmp uge i64 %i, %rounds
-  br i1 %long, label %count, label %relax
-relax:
-  $RELAX
-  %i2 = add i64 %i, 1
-  br label %look
-count:
-  %w1 = atomicrmw add ptr %waiters, i32 1 seq_cst
-  %last = load atomic i64, ptr %word seq_cst, align 8
-  %late = icmp eq i64 %last, %want
-  br i1 %late, label %up, label %sleep
-sleep:
-  %seen = trunc i64 %last to i32
-  call void @gt_sleep(ptr %word, i32 %seen, i32 -1)
-  br label %up
-up:
-  %w2 = atomicrmw sub ptr %waiters, i32 1 seq_cst
-  br label %look
-out:
-  ret void
-}
-
 ; Wake who sleeps until the word is what it has just become.
 define internal void @gt_notify(ptr %word) nounwind {
   %waiters = getelementptr i8, ptr %word, i64 16
@@ -115,6 +82,46 @@ out:
   ret void
 }
 """
+
+_UNTIL = """; Until the word is %want ($WHAT). Who sleeps is counted before it looks for the last time: see gt_notify.
+define internal void @$NAME(ptr %word, i64 %want) nounwind {
+entry:
+  %waiters = getelementptr i8, ptr %word, i64 16
+  %rounds = load i64, ptr @gt_rounds
+  br label %look
+look:
+  %i = phi i64 [0, %entry], [%i2, %relax], [%i, %up]
+  %now = load atomic i64, ptr %word acquire, align 8
+  %there = icmp $TEST i64 %now, %want
+  br i1 %there, label %out, label %wait
+wait:
+  %long = icmp uge i64 %i, %rounds
+  br i1 %long, label %count, label %relax
+relax:
+  $RELAX
+  %i2 = add i64 %i, 1
+  br label %look
+count:
+  %w1 = atomicrmw add ptr %waiters, i32 1 seq_cst
+  %last = load atomic i64, ptr %word seq_cst, align 8
+  %late = icmp $TEST i64 %last, %want
+  br i1 %late, label %up, label %sleep
+sleep:
+  %seen = trunc i64 %last to i32
+  call void @gt_sleep(ptr %word, i32 %seen, i32 -1)
+  br label %up
+up:
+  %w2 = atomicrmw sub ptr %waiters, i32 1 seq_cst
+  br label %look
+out:
+  ret void
+}
+"""
+#: what a thread may wait for: the gate's exact word, or a count, which others may take further meanwhile
+_UNTILS = (
+    {"NAME": "gt_until", "TEST": "eq", "WHAT": "exactly"},
+    {"NAME": "gt_reached", "TEST": "uge", "WHAT": "or more"},
+)
 
 _POOL = """
 ; A worker: look for a new launch, sleep when none comes, enter while the gate is open.
@@ -245,5 +252,6 @@ run:
 def pool_ir() -> str:
     """The pool's LLVM IR for this machine."""
     relax = 'call void asm sideeffect "pause", ""()' if platform.machine() in ("x86_64", "AMD64") else ""
-    text = (_FUTEX if _SYSCALL else _POLL) + _WAIT + SECTION_IR + _POOL + gather_ir()
+    waiting = _WAIT + "".join(Template(_UNTIL).safe_substitute(each) for each in _UNTILS)
+    text = (_FUTEX if _SYSCALL else _POLL) + waiting + SECTION_IR + _POOL + gather_ir()
     return text.replace("$RELAX", relax).replace("$SYSCALL", str(_SYSCALL))

@@ -6,9 +6,14 @@
 A section of ``extent`` iterations is cut into at most ``CHUNKS`` chunks for each thread, of equal size but for one
 iteration; each thread's share is a run of neighbouring chunks.
 
-Each run of a program on several threads has an epoch, counted from 1 in the program's own memory. What an
-earlier run left in a share counts as zero; what is done is counted on from run to run, and is complete at
-``epoch * chunks``. So nothing has to be reset.
+Each run of a section on several threads has an epoch, counted from 1: that of the program's run, kept in the program's
+own memory; within a loop that of the round, counted over all rounds of all runs. What an earlier run left in a share
+counts as zero; what is done is counted on from run to run, and is complete at ``epoch * chunks``. So nothing has to be
+reset.
+
+A thread that the system holds back may come to a section of a loop when others are rounds ahead. All of its iterations
+are done then, or the others would wait for them: a share of a later epoch has nothing left, and who waits for a count
+goes on when it is reached or passed.
 """
 
 from __future__ import annotations
@@ -76,7 +81,9 @@ try:
   %fresh = icmp eq i64 %of, %epoch
   %low16 = and i64 %word, 65535
   %count = select i1 %fresh, i64 %low16, i64 0
-  %left = icmp ult i64 %count, %size
+  %some = icmp ult i64 %count, %size
+  %past = icmp ugt i64 %of, %epoch
+  %left = select i1 %past, i1 false, i1 %some
   br i1 %left, label %take, label %gone
 take:
   %count2 = add i64 %count, 1
@@ -124,7 +131,7 @@ define void @gt_await(ptr %section, i64 %threads, i64 %epoch, i64 %extent) nounw
 wait:
   %chunks = call i64 @gt_chunks(i64 %extent, i64 %threads)
   %total = mul i64 %epoch, %chunks
-  call void @gt_until(ptr %section, i64 %total)
+  call void @gt_reached(ptr %section, i64 %total)
   br label %out
 out:
   ret void

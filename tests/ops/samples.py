@@ -655,6 +655,10 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
 STRUCTURAL = {
     "fusion": "its body says what it computes; the tests of passes evaluate it",
     "gradient": "autodiff expands it; it cannot be run",
+    "scan": "its body says what a step computes; tests/frontend/test_scan.py",
+    "cond": "its branches say what they compute; tests/frontend/test_branches.py",
+    "branch": "a part of cond",
+    "while_loop": "its body says what a step computes; tests/frontend/test_branches.py",
 }
 
 #: ops without `lower`

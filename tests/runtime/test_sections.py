@@ -89,6 +89,37 @@ def test_in_turn_each_iteration_is_claimed_once(count: int, extent: int) -> None
         section.again()
 
 
+@pytest.mark.parametrize(("count", "extent"), [s for s in SIZES if s[0] > 1 and s[1]])
+def test_who_is_rounds_behind_finds_nothing_to_do(count: int, extent: int) -> None:
+    """In a loop others may be ahead; a claim for a round that is over would run its iterations again."""
+    section = Section(count, extent)
+    for _ in range(3):
+        list(section.rest(0))
+        section.again()
+    list(section.rest(0))  # round 4 is done
+    for late in (1, 2, 3):
+        section.epoch = late
+        section.work = [(WORD * 4)() for _ in range(count)]
+        assert all(section.claim(thread) is None for thread in range(count))
+        section.wait()  # the count has gone past what it waits for
+    section.epoch = 4
+    section.wait()
+
+
+def test_who_comes_back_within_a_round_takes_what_is_left_of_it_alone() -> None:
+    section = Section(2, 100)
+    first = [i for claimed in section.rest(0) for i in claimed]
+    section.again()
+    ahead = section.claim(0)
+    assert ahead is not None
+    section.epoch = 1
+    assert section.claim(1) is None  # a share that nobody has touched in round 2 is still over in round 1
+    section.epoch, section.work[1] = 2, (WORD * 4)()
+    rest = [*section.rest(0), *section.rest(1)]
+    assert sorted(i for claimed in (ahead, *rest) for i in claimed) == sorted(first)
+    section.wait()
+
+
 def test_a_thread_begins_with_its_own_share() -> None:
     section = Section(4, 4000)
     assert [section.claim(t) for t in range(4)] == [range(s, s + 1000 // CHUNKS) for s in (0, 1000, 2000, 3000)]

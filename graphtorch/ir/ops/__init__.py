@@ -8,6 +8,7 @@ from graphtorch.ir.ops import (
     as_strided,
     attention,
     bitwise,
+    branches,
     casts,
     cdist,
     combining,
@@ -18,6 +19,7 @@ from graphtorch.ir.ops import (
     creation,
     creation_more,
     ctc,
+    cumulative,
     data,
     diagonals,
     distance,
@@ -66,6 +68,7 @@ from graphtorch.ir.ops import (
     trigonometry,
     uniques,
     views,
+    while_loop,
     window,
 )
 
@@ -77,6 +80,7 @@ __all__ = [
     "as_strided",
     "attention",
     "bitwise",
+    "branches",
     "casts",
     "cdist",
     "combining",
@@ -87,6 +91,7 @@ __all__ = [
     "creation",
     "creation_more",
     "ctc",
+    "cumulative",
     "data",
     "diagonals",
     "distance",
@@ -135,5 +140,6 @@ __all__ = [
     "trigonometry",
     "uniques",
     "views",
+    "while_loop",
     "window",
 ]

@@ -1,244 +1,142 @@
-"""Scans: what becomes of all elements up to each one, along a dimension, or from it on with ``reverse``."""
+"""The op that holds a loop over slices: its body is the graph of one step.
+
+    scan(consts.., carries.., xs..) {consts, carries, length, reverse} graph @step(consts.., carries.., slices..)
+
+A step takes the consts, the carries that the step before gave, and a slice of each x (of its first dimension, which has
+``length`` elements); it gives the next carries and an element of each y. Results are the last carries, and the ys
+stacked along a new first dimension. With ``reverse`` the last slice comes first, and each y stands where its slice did.
+
+The pass `carries` turns a body into one with state: carries are ``inout`` parameters, which the body updates, and its
+outputs are the ys alone. That is the form that code is made of.
+"""
 
 from __future__ import annotations
 
-import math
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
-from graphtorch.ir import bind, expr
-from graphtorch.ir.errors import DTypeError, check
-from graphtorch.ir.expr import Expr, Scan, Source, Values
-from graphtorch.ir.op import Op, register
-from graphtorch.ir.ops.common import check_dim, require_float, shape_of, to_dtype
-from graphtorch.ir.ops.functions import exp, log
-from graphtorch.ir.ops.logic import eq, ge, gt, logical_and, logical_or, lt, where
-from graphtorch.ir.ops.movement import iota
-from graphtorch.ir.types import DType, TensorType, bool_, greatest, int32, int64, least
+from graphtorch.ir.control_flow import Array, ControlFlow, Evaluate, fits
+from graphtorch.ir.errors import IRError, check
+from graphtorch.ir.graph import Attr, Builder, Graph, Node, Param, Value
+from graphtorch.ir.op import register
+from graphtorch.ir.types import TensorType
 
-Array = Any
+T = TypeVar("T")
 
 
-def along(function: Any, x: Array, dim: int, reverse: bool) -> Array:
-    """numpy's ``function`` of (array, axis), in the order of the scan."""
-    with np.errstate(all="ignore"):
-        if reverse:
-            return np.flip(function(np.flip(x, dim), axis=dim), dim)
-        return np.asarray(function(x, axis=dim))
+@dataclass(frozen=True)
+class Division:
+    """How many operands are consts and carries (the rest are xs), and the steps. It is all attributes of the node."""
+
+    consts: int
+    carries: int
+    length: int
+    reverse: bool
+
+    def of(self, values: Sequence[T]) -> tuple[Sequence[T], Sequence[T], Sequence[T]]:
+        """Consts, carries and xs, among operands or the body's parameters."""
+        first, second = self.consts, self.consts + self.carries
+        return values[:first], values[first:second], values[second:]
+
+    @property
+    def attrs(self) -> dict[str, Attr]:
+        return asdict(self)
+
+    def steps(self) -> range:
+        """The index of each step's slices, in order."""
+        return range(self.length)[::-1] if self.reverse else range(self.length)
 
 
-def _check_numbers(name: str, dtype: DType) -> None:
-    check(
-        dtype != bool_,
-        "GT203",
-        f"{name} does not take {dtype!r}",
-        "convert it first, e.g. with .to(graphtorch.int64)",
-        kind=DTypeError,
+def division(attrs: Mapping[str, Any]) -> Division:
+    """That of a scan, or of a while_loop, which has no length; IRError GT808 for attributes that divide nothing."""
+    found = Division(
+        attrs.get("consts", -1), attrs.get("carries", -1), attrs.get("length", 0), attrs.get("reverse", False)
     )
+    counts = found.consts, found.carries, found.length
+    fine = all(type(n) is int and n >= 0 for n in counts) and isinstance(found.reverse, bool)
+    facts = "expected consts, carries and length >= 0, and reverse=true or false"
+    check(fine, "GT808", f"the attributes of a loop are not right: {dict(attrs)}", facts, kind=IRError)
+    return found
 
 
-def _scan(input: Source, dim: int, reverse: bool, init: Any, body: Any, combine: Any, post: Any = None) -> Scan:
-    return Scan(input.shape, dim, reverse, init, body, combine, post or (lambda acc: acc))
+def is_loop(node: Node) -> bool:
+    """Whether it has carries, and a body that is run again and again."""
+    return node.op.name in ("scan", "while_loop") and node.body is not None
 
 
-class CumSum(Op):
-    """Sums; floats are added in float64 in eager mode, as torch does, and in their own dtype in a program."""
-
-    name = "cumsum"
-
-    def infer(self, input: TensorType, *, dim: int, reverse: bool) -> TensorType:
-        check_dim(dim, input.ndim)
-        _check_numbers(self.name, input.dtype)
-        return input
-
-    def ref(self, input: Array, *, dim: int, reverse: bool) -> Array:
-        wide = np.float64 if input.dtype.kind == "f" else input.dtype
-        return along(lambda x, axis: np.cumsum(x, axis, wide), input, dim, reverse).astype(input.dtype)
-
-    def vjp(self, g: Any, _y: Any, _input: Any, *, dim: int, reverse: bool) -> Any:
-        return bind.bind(cumsum_op, g, dim=dim, reverse=not reverse)
-
-    def lower(self, input: Source, *, dim: int, reverse: bool) -> Scan:
-        zero = (expr.const(0, input.dtype),)
-        return _scan(input, dim, reverse, zero, lambda i: (input[i],), lambda a, b: (a[0] + b[0],))
+def carried(d: Division, body: Graph) -> tuple[Sequence[Value], Sequence[Value]]:
+    """The next carries and the ys, of a body of either form."""
+    if body.updates:
+        return [body.updates.get(p, p) for p in d.of(body.params)[1]], body.outputs
+    return body.outputs[: d.carries], body.outputs[d.carries :]
 
 
-class CumProd(Op):
-    """Products. The first derivative is exact at zeros, too; the second holds where no element is 0."""
-
-    name = "cumprod"
-
-    def infer(self, input: TensorType, *, dim: int, reverse: bool) -> TensorType:
-        check_dim(dim, input.ndim)
-        _check_numbers(self.name, input.dtype)
-        return input
-
-    def ref(self, input: Array, *, dim: int, reverse: bool) -> Array:
-        wide = np.float64 if input.dtype.kind == "f" else input.dtype
-        with np.errstate(all="ignore"):
-            return along(lambda x, axis: np.cumprod(x, axis, wide), input, dim, reverse).astype(input.dtype)
-
-    def vjp(self, g: Any, _y: Any, input: Any, *, dim: int, reverse: bool) -> Any:
-        """Up to the first zero: the sum of what follows of g * y, over x. At it: the same, of products without it.
-        After it all products have a factor 0."""
-        zero = eq(input, 0)
-        zeros = bind.bind(cumsum_op, to_dtype(zero, int32), dim=dim, reverse=reverse)
-        before, first = eq(zeros, 0), logical_and(zero, eq(zeros, 1))
-        products = bind.bind(cumprod_op, where(first, 1, input), dim=dim, reverse=reverse)
-        after = to_dtype(ge(zeros, 1), int32)
-        sums = bind.bind(run_sum, g * products, after, dim=dim, reverse=not reverse)
-        return where(logical_or(before, first), sums / where(before, input, 1), 0)
-
-    def lower(self, input: Source, *, dim: int, reverse: bool) -> Scan:
-        one = (expr.const(1, input.dtype),)
-        return _scan(input, dim, reverse, one, lambda i: (input[i],), lambda a, b: (a[0] * b[0],))
+def next_carries(
+    d: Division, body: Graph, values: Sequence[Array], evaluate: Evaluate
+) -> tuple[list[Array], list[Array]]:
+    """Carries and ys of a step, by numpy."""
+    outputs, state = evaluate(body, values)
+    if not body.updates:
+        return outputs[: d.carries], outputs[d.carries :]
+    params = zip(body.params, values, strict=True)
+    return d.of([state.get(p.name, v) for p, v in params])[1], outputs  # type: ignore[return-value]  # a list's slice
 
 
-def _run_sums(x: Array, names: Array) -> Array:
-    """Sums of all rows so far, less what they were before the run began."""
-    total = np.cumsum(x, 0, np.longdouble)
-    begins = np.concatenate([np.ones((min(len(x), 1), *x.shape[1:]), bool), names[1:] != names[:-1]])
-    steps = np.arange(len(x)).reshape(-1, *[1] * (x.ndim - 1))
-    first = np.maximum.accumulate(np.where(begins, steps, 0), 0)
-    return total - np.take_along_axis(total - x, first, 0)
+class Scan(ControlFlow):
+    """A loop over slices of operands. Its gradient is a scan as well (passes/_scan_gradient.py)."""
+
+    name = "scan"
+
+    def types(self, operands: Sequence[TensorType], attrs: Mapping[str, Any], body: Graph) -> tuple[TensorType, ...]:
+        d = division(attrs)
+        params = [p.type for p in body.params]
+        check(len(operands) >= d.consts + d.carries, "GT808", "a scan has too few operands", kind=IRError)
+        whole = (*operands[: d.consts + d.carries], *(sliced(t, d.length) for t in d.of(operands)[2]))
+        fits(f"the operands do not fit the parameters of @{body.name}", whole, params)
+        carries = d.of(operands)[1]
+        given, ys = carried(d, body)
+        fits(f"@{body.name} gives carries of other types than it takes", [v.type for v in given], carries)
+        return (*carries, *(stacked(y.type, d.length) for y in ys))
+
+    def run(self, operands: Sequence[Array], attrs: Mapping[str, Any], body: Graph, evaluate: Evaluate) -> list[Array]:
+        d = division(attrs)
+        consts, carries, xs = d.of(list(operands))
+        ys = [np.empty((d.length, *o.type.shape), o.type.dtype.np) for o in carried(d, body)[1]]
+        for t in d.steps():
+            carries, elements = next_carries(d, body, [*consts, *carries, *(x[t] for x in xs)], evaluate)
+            for y, element in zip(ys, elements, strict=True):
+                y[t] = element
+        return [*carries, *ys]
 
 
-def _run_sums_in_order(x: Array, names: Array) -> Array:
-    """Row by row, so that what is not finite stays in its run."""
-    out = np.array(x, np.float64)
-    for now in range(1, len(x)):
-        out[now] += np.where(names[now] == names[now - 1], out[now - 1], 0)
-    return out
+scan = register(Scan())
 
 
-class RunSum(Op):
-    """Sums that begin again wherever ``label`` differs from the one before; equal labels stand side by side."""
-
-    name = "run_sum"
-
-    def infer(self, input: TensorType, label: TensorType, *, dim: int, reverse: bool) -> TensorType:
-        check_dim(dim, input.ndim)
-        require_float(input, "the operand of run_sum")
-        check(
-            label.shape == input.shape and label.dtype.kind == "i",
-            "GT103",
-            "each element needs an integer for a label",
-            f"expected {list(input.shape)}, got {label}",
-        )
-        return input
-
-    def ref(self, input: Array, label: Array, *, dim: int, reverse: bool) -> Array:
-        way = -1 if reverse else 1
-        x, names = (np.moveaxis(a, dim, 0)[::way] for a in (input, label))
-        sums = _run_sums if np.isfinite(x).all() else _run_sums_in_order
-        with np.errstate(all="ignore"):
-            return np.moveaxis(sums(x, names)[::way].astype(input.dtype), 0, dim)
-
-    def vjp(self, g: Any, _y: Any, _input: Any, label: Any, *, dim: int, reverse: bool) -> Any:
-        return bind.bind(run_sum, g, label, dim=dim, reverse=not reverse), None
-
-    def lower(self, input: Source, label: Source, *, dim: int, reverse: bool) -> Scan:
-        def combine(a: Values, b: Values) -> Values:
-            return expr.select(a[1].eq(b[1]), a[0] + b[0], b[0]), b[1]
-
-        init = (expr.const(0, input.dtype), expr.const(least(label.dtype), label.dtype))
-        return _scan(input, dim, reverse, init, lambda i: (input[i], label[i]), combine, lambda acc: acc[:1])
+def sliced(t: TensorType, length: int) -> TensorType:
+    """The type of a slice; IRError GT808 where there are not ``length`` of them."""
+    check(bool(t.shape) and t.shape[0] == length, "GT808", f"{t} has not {length} slices", kind=IRError)
+    return t.with_shape(t.shape[1:])
 
 
-class CumExtremum(Op):
-    """(extrema so far, the last position that has each); nan is one from where it stands. The gradient goes to those
-    positions."""
-
-    is_greatest: ClassVar[bool]
-
-    def infer(self, input: TensorType, *, dim: int) -> tuple[TensorType, TensorType]:
-        check_dim(dim, input.ndim)
-        _check_numbers(self.name, input.dtype)
-        return input, input.with_dtype(int64)
-
-    def ref(self, input: Array, *, dim: int) -> tuple[Array, Array]:
-        x = np.moveaxis(input, dim, 0)
-        values = (np.maximum if self.is_greatest else np.minimum).accumulate(x, 0)
-        before = values[:-1]
-        better = x[1:] >= before if self.is_greatest else x[1:] <= before
-        here = np.isnan(x[1:]) | (better & ~np.isnan(before)) if x.dtype.kind == "f" else better
-        first = np.ones((min(len(x), 1), *x.shape[1:]), bool)
-        steps = np.arange(len(x)).reshape(-1, *[1] * (x.ndim - 1))
-        indices = np.maximum.accumulate(np.where(np.concatenate([first, here]), steps, 0), 0)
-        return np.moveaxis(values, 0, dim), np.moveaxis(indices, 0, dim)
-
-    def vjp(self, g: Any, y: Any, _input: Any, *, dim: int) -> Any:
-        sums = bind.bind(run_sum, g[0], y[1], dim=dim, reverse=True)
-        own: Any = bind.bind(iota, shape=shape_of(_input), dim=dim, dtype=int64)
-        return where(eq(y[1], own), sums, 0)
-
-    def lower(self, input: Source, *, dim: int) -> Scan:
-        floating, kind = input.dtype.kind == "f", input.dtype
-        low, high = (-math.inf, math.inf) if floating else (least(kind), greatest(kind))
-
-        def combine(a: Values, b: Values) -> Values:
-            better = b[0] >= a[0] if self.is_greatest else b[0] <= a[0]
-            new = b[0].ne(b[0]) | (better & a[0].eq(a[0])) if floating else better
-            return expr.select(new, b[0], a[0]), expr.select(new, b[1], a[1])
-
-        init = (expr.const(low if self.is_greatest else high, kind), expr.const(0, int64))
-        return _scan(input, dim, False, init, lambda i: (input[i], i[dim]), combine)
+def stacked(t: TensorType, length: int) -> TensorType:
+    return t.with_shape((length, *t.shape))
 
 
-class CumMax(CumExtremum):
-    name = "cummax"
-    is_greatest = True
+def append_scan(builder: Builder, d: Division, operands: Sequence[Value], body: Graph) -> tuple[Value, ...]:
+    """The results of a new scan: the last carries, then the stacked ys, then the carries that each step took, stacked.
+
+    The last are what a gradient needs; `dce` drops them where there is none. ``body`` gets the outputs for them.
+    """
+    body.outputs += d.of(body.params)[1]
+    types = scan.types([o.type for o in operands], d.attrs, body)
+    return builder.append(Node(scan, operands, d.attrs, types, builder.locs, body)).results
 
 
-class CumMin(CumExtremum):
-    name = "cummin"
-    is_greatest = False
-
-
-class LogCumSumExp(Op):
-    """log(cumsum(exp(x))), without overflow. A scan carries the greatest so far, m, and the sum of exp(x - m)."""
-
-    name = "logcumsumexp"
-
-    def infer(self, input: TensorType, *, dim: int, reverse: bool) -> TensorType:
-        check_dim(dim, input.ndim)
-        require_float(input, "the operand of logcumsumexp")
-        return input
-
-    def ref(self, input: Array, *, dim: int, reverse: bool) -> Array:
-        wide = input.astype(np.float64)
-        return along(lambda x, axis: np.logaddexp.accumulate(x, axis), wide, dim, reverse).astype(input.dtype)
-
-    def vjp(self, g: Any, y: Any, input: Any, *, dim: int, reverse: bool) -> Any:
-        """The sum of g * exp(x - y) over what follows, in logarithms; positive and negative g each by itself."""
-
-        def part(g: Any) -> Any:
-            positive = gt(g, 0)
-            logs = where(positive, log(where(positive, g, 1)) - y, -math.inf)
-            return exp(bind.bind(logcumsumexp_op, logs, dim=dim, reverse=not reverse) + input)
-
-        return part(g) - part(where(lt(g, 0), -g, 0))
-
-    def lower(self, input: Source, *, dim: int, reverse: bool) -> Scan:
-        dtype = input.dtype
-        low, high, one = expr.const(-math.inf, dtype), expr.const(math.inf, dtype), expr.const(1, dtype)
-
-        def finite(m: Expr) -> Expr:
-            return expr.select(m.eq(low) | m.eq(high), expr.const(0, dtype), m)
-
-        def combine(a: Values, b: Values) -> Values:
-            top = expr.maximum(a[0], b[0])
-            left, right = (x[1] * expr.unary("exp", x[0] - finite(top)) for x in (a, b))
-            return top, left + right
-
-        def post(acc: Values) -> Values:
-            end = acc[0].eq(low) | acc[0].eq(high)
-            return (expr.select(end, acc[0], acc[0] + expr.unary("log", acc[1])),)
-
-        init = (low, expr.const(0, dtype))
-        return _scan(input, dim, reverse, init, lambda i: (input[i], one), combine, post)
-
-
-cumsum_op, cumprod_op, run_sum = register(CumSum()), register(CumProd()), register(RunSum())
-cummax_op, cummin_op, logcumsumexp_op = register(CumMax()), register(CumMin()), register(LogCumSumExp())
+def params_like(d: Division, operands: Sequence[TensorType]) -> list[Param]:
+    """Parameters of a body for operands of these types: k0.. for consts, c0.. for carries, x0.. for slices."""
+    whole = (*operands[: d.consts + d.carries], *(sliced(t, d.length) for t in d.of(operands)[2]))
+    names = [f"{kind}{i}" for kind, part in zip("kcx", d.of(whole), strict=True) for i in range(len(part))]
+    return [Param(name, t) for name, t in zip(names, whole, strict=True)]

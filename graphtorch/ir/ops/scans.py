@@ -8,12 +8,12 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import Op, composite
 from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, normalize_dim, require_float, shape_of, to_dtype
+from graphtorch.ir.ops.cumulative import cummax_op, cummin_op, cumprod_op, cumsum_op, logcumsumexp_op
 from graphtorch.ir.ops.joining import cat
 from graphtorch.ir.ops.logic import ne
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import accumulated
 from graphtorch.ir.ops.return_types import cummax_type, cummin_type
-from graphtorch.ir.ops.scan import cummax_op, cummin_op, cumprod_op, cumsum_op, logcumsumexp_op
 from graphtorch.ir.ops.shapes import narrow
 from graphtorch.ir.types import DType, bool_, int64, uint8
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from graphtorch.ir.control_flow import is_control_flow
 from graphtorch.ir.fusible import ATTENTION, CLOSED, CONTRACTIONS, is_free, is_reduction
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Loc
@@ -49,8 +50,8 @@ class Group:
 
 
 class Groups:
-    """Which group each node of ``graph`` is in. Nodes in none are names of memory (reshapes), or free: computed by
-    every kernel that reads them, as are those ``recomputed``."""
+    """Which group each node of ``graph`` is in. Nodes in none are names of memory (reshapes), control flow, or
+    free: computed by every kernel that reads them, as are those ``recomputed``."""
 
     def __init__(self, graph: Graph, recomputed: frozenset[Node] = frozenset()) -> None:
         self.graph, self.recomputed = graph, recomputed
@@ -69,7 +70,7 @@ class Groups:
         return self._free[node]
 
     def _inlines(self, user: Node) -> bool:
-        return user.op.name != "reshape" or self.is_free(user)
+        return not is_control_flow(user) and (user.op.name != "reshape" or self.is_free(user))
 
     def sources(self, node: Node) -> Iterator[tuple[Node, bool]]:
         """Nodes with memory that it reads; whether by way of free nodes that move elements."""
@@ -157,7 +158,7 @@ def fused(groups: Groups) -> Graph:
                 _emit(step, groups, env, builder)
             else:
                 with builder.at(step.locs):
-                    env[step.result] = builder.clone(step, [env[step.operands[0]]])[0]
+                    env.update(zip(step.results, builder.clone(step, [env[o] for o in step.operands]), strict=True))
     out.outputs = [env[o] for o in graph.outputs]
     out.updates = {env[p]: env[v] for p, v in graph.updates.items()}  # type: ignore[misc]
     return out

@@ -15,6 +15,7 @@ from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.in_place import may_overwrite, root
 from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.ops.scan import division, is_loop
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,8 @@ def _unsafe_updates(graph: Graph) -> list[Param]:
 def _may_overwrite(param: Param, value: Value, readers: Sequence[Node], position: dict[Node, int]) -> bool:
     writer = value.node
     assert writer is not None  # the caller saw to it
+    if is_loop(writer) and value.index < division(writer.attrs).carries:
+        return False  # a carry lies where the loop began with it
     for node in readers:
         if node is writer:
             if not may_overwrite(writer, param, value):

@@ -14,8 +14,13 @@ from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Graph, Node, Value, rewrite
 from graphtorch.ir.ops.common import lift
 from graphtorch.ir.ops.gradient import gradient
-from graphtorch.ir.ops.in_float32 import gradients
+from graphtorch.ir.ops.in_float32 import gradients as gradients_of_op
 from graphtorch.ir.ops.movement import broadcast_to
+from graphtorch.ir.passes._cond_gradient import cond_gradient
+from graphtorch.ir.passes._scan_gradient import scan_gradient
+
+#: op -> the gradient of a node by way of its body
+_OF_BODIES = {"scan": scan_gradient, "cond": cond_gradient}
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,14 @@ def differentiate(
     builder: Builder, losses: Sequence[Value], seeds: Sequence[Value], targets: Sequence[Value]
 ) -> list[Value]:
     """Append the backward graph of ``losses`` to ``builder``; the gradient of each target (zeros where none)."""
+    found = gradients(builder, losses, seeds, targets)
+    return [_zeros(t) if g is None else g for g, t in zip(found, targets, strict=True)]
+
+
+def gradients(
+    builder: Builder, losses: Sequence[Value], seeds: Sequence[Value], targets: Sequence[Value]
+) -> list[Value | None]:
+    """`differentiate`, with None for a target that no loss depends on."""
     stop = set(targets)
     wanted = _between(builder.graph, losses, stop)
     grads: dict[Value, Value] = {}
@@ -51,11 +64,11 @@ def differentiate(
         if all(g is None for g in have) or node.op.nondifferentiable:
             continue
         with builder.at(node.locs):
-            for operand, g in zip(node.operands, _vjp(node, have), strict=True):
+            for operand, g in zip(node.operands, _vjp(builder, node, have), strict=True):
                 if g is None or not (operand in stop or operand.node in wanted):
                     continue
                 grads[operand] = g if operand not in grads else grads[operand] + g
-    return [grads[t] if t in grads else _zeros(t) for t in targets]
+    return [grads.get(t) for t in targets]
 
 
 def _between(graph: Graph, losses: Sequence[Value], stop: set[Value]) -> set[Node]:
@@ -78,13 +91,18 @@ def _between(graph: Graph, losses: Sequence[Value], stop: set[Value]) -> set[Nod
     return wanted
 
 
-def _vjp(node: Node, have: Sequence[Value | None]) -> tuple[Value | None, ...]:
+def _vjp(builder: Builder, node: Node, have: Sequence[Value | None]) -> Sequence[Value | None]:
+    rule = _OF_BODIES.get(node.op.name)
+    if rule is not None:
+        return rule(builder, node, have, gradients, _zeros)
     if node.body is not None or not hasattr(node.op, "vjp"):
-        raise AutogradError("GT508", f"{node.op.name} has no gradient rule")
+        error = AutogradError("GT508", f"{node.op.name} has no gradient rule")
+        error.loc = node.locs[0] if node.locs else error.loc
+        raise error
     filled = [_zeros(r) if g is None else g for g, r in zip(have, node.results, strict=True)]
     one = len(node.results) == 1
     y = node.results[0] if one else node.results
-    return gradients(node.op, filled[0] if one else filled, y, node.operands, node.attrs)
+    return gradients_of_op(node.op, filled[0] if one else filled, y, node.operands, node.attrs)
 
 
 def _zeros(value: Value) -> Value:

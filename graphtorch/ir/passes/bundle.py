@@ -86,7 +86,10 @@ def _readers(graph: Graph) -> dict[Node, set[Node]]:
 
 def _is_loop(node: Node) -> bool:
     return (
-        node.body is not None and node.attrs["kind"] == "loop" and not any(n.op.name in CLOSED for n in node.body.nodes)
+        node.op is fusion
+        and node.body is not None
+        and node.attrs["kind"] == "loop"
+        and not any(n.op.name in CLOSED for n in node.body.nodes)
     )
 
 
@@ -101,7 +104,7 @@ def _is_early(node: Node, graph: Graph, readers: dict[Node, set[Node]]) -> bool:
 
 def _is_number(node: Node) -> bool:
     """Whether it is a plain reduction to one number, and no more."""
-    if node.body is None or node.attrs["kind"] != "reduce" or rows_in(node.body) is not None:
+    if node.body is None or node.attrs.get("kind") != "reduce" or rows_in(node.body) is not None:
         return False
     if any(n.op.name in SCANS for n in node.body.nodes):
         return False

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from graphtorch.ir.control_flow import is_control_flow
 from graphtorch.ir.fusible import is_reduction
 from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.passes._groups import Group, Groups, fused
@@ -45,9 +46,18 @@ class Fuse:
         return fused(self._fuser(graph).groups)
 
     def explain(self, graph: Graph) -> str:
-        """What becomes one kernel, how many bytes that saves, and why the rest stays apart."""
+        """What becomes one kernel, how many bytes that saves, and why the rest stays apart; then that of each body."""
         fuser = self._fuser(graph)
-        return report(fuser.groups, fuser.reasons)
+        texts = [report(fuser.groups, fuser.reasons)] if self._computes(graph) else []
+        for node in filter(is_control_flow, graph.nodes):
+            if node.body is not None:
+                texts.append(f"\nin {node.op.name} @{node.body.name}:\n{self.explain(node.body)}")
+        return "".join(texts)
+
+    @staticmethod
+    def _computes(graph: Graph) -> bool:
+        """Whether it has more than branches."""
+        return not graph.nodes or not all(map(is_control_flow, graph.nodes))
 
     def _fuser(self, graph: Graph) -> _Fuser:
         fuser = _Fuser(graph, self)
@@ -67,7 +77,7 @@ class _Fuser:
         self.group = self.groups.of
         self.joining = Joining(self.groups, options, set(graph.updates.values()))
         self.units = Units()
-        #: of names of memory, which are in no group
+        #: of names of memory and control flow, which are in no group
         self.own_unit: dict[Node, Unit] = {}
         #: why a node (or the group that it is in) and a producer are two kernels, by a node of each
         self.reasons: dict[tuple[Node, Node], str] = {}
@@ -79,7 +89,7 @@ class _Fuser:
             return
         sources = [s for s, _ in self.groups.sources(node)]
         unit = self.units.add(self.group[s].unit if s in self.group else self.own_unit[s] for s in sources)
-        if node.op.name == "reshape":
+        if node.op.name == "reshape" or is_control_flow(node):
             self.own_unit[node] = unit
         else:
             self._place(node, unit)
