@@ -65,7 +65,7 @@ ELEMENTWISE = [
     case("pad", f32(3, 5), low=(1, 0), high=(2, 1), interior=(2, 1)),
     case("random_uniform", STATE, shape=(7, 33), dtype=float32),
     case("random_uniform", STATE, shape=(5,), dtype=float64),
-    case("max_pool2d_gather", f32(2, 3, 7, 8), typed(int32, 2, 3, 3, 4), kernel=(2, 2), stride=(2, 2), padding=(0, 0),
+    case("max_pool_gather", f32(2, 3, 7, 8), typed(int32, 2, 3, 3, 4), kernel=(2, 2), stride=(2, 2), padding=(0, 0),
          dilation=(1, 1)),
 ]  # fmt: skip
 REDUCTIONS = [
@@ -76,10 +76,10 @@ REDUCTIONS = [
     case("reduce_max", f32(4, 33), dims=(1,)), case("reduce_max", f32(4, 257), dims=(0, 1)),
     case("reduce_min", typed(int32, 4, 100), dims=(1,)), case("reduce_argmax", f32(5, 129), dim=1),
     case("reduce_argmax", f32(129, 5), dim=0), case("reduce_argmax", typed(int64, 3, 7), dim=1),
-    case("max_pool2d", f32(2, 3, 7, 9), ceil_mode=False, **POOL),
-    case("max_pool2d", f32(1, 2, 20, 18), ceil_mode=True, kernel=(9, 8), stride=(5, 7), padding=(4, 3),
+    case("max_pool", f32(2, 3, 7, 9), ceil_mode=False, **POOL),
+    case("max_pool", f32(1, 2, 20, 18), ceil_mode=True, kernel=(9, 8), stride=(5, 7), padding=(4, 3),
          dilation=(1, 1)),
-    case("max_pool2d_grad", f32(2, 3, 4, 5), typed(int32, 2, 3, 4, 5), size=(7, 9), **POOL),
+    case("max_pool_grad", f32(2, 3, 4, 5), typed(int32, 2, 3, 4, 5), size=(7, 9), **POOL),
 ]  # fmt: skip
 CONTRACTIONS = [
     *(case("dot", f32(m, k), f32(k, n)) for m, k, n in [
@@ -104,7 +104,7 @@ def label(c: object) -> str:
 def operands_of(c: Case) -> list[Array]:
     name, types, _ = c
     arrays = [random_array(t, i) for i, t in enumerate(types)]
-    if name.startswith("max_pool2d_g"):  # the second operand says which element of each window won
+    if name.startswith("max_pool_g"):  # the second operand says which element of each window won
         arrays[1] = winners(c)
     return arrays
 
@@ -115,7 +115,7 @@ def winners(c: Case) -> Array:
     size = attrs.get("size", first.shape[2:])
     image = random_array(f32(*first.shape[:2], *size), 5)
     window = {k: attrs[k] for k in POOL}
-    found = reference("max_pool2d", image, ceil_mode=False, **window)[1]
+    found = reference("max_pool", image, ceil_mode=False, **window)[1]
     assert found.shape == second.shape
     return found
 

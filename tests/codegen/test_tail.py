@@ -45,7 +45,7 @@ def pool(x: Any, kernel: Any = 2, stride: Any = None, dilation: int = 1, ceil_mo
     kernel = (kernel, kernel) if isinstance(kernel, int) else kernel
     stride = kernel if stride is None else stride
     window = {"kernel": kernel, "stride": stride, "padding": (0, 0), "dilation": (dilation, dilation)}
-    return tuple(bind.bind(OPS["max_pool2d"], x, ceil_mode=ceil_mode, **window))  # type: ignore[return-value]
+    return tuple(bind.bind(OPS["max_pool"], x, ceil_mode=ceil_mode, **window))  # type: ignore[return-value]
 
 
 def compare(case: Case, monkeypatch: pytest.MonkeyPatch) -> str:
