@@ -10,8 +10,8 @@ from graphtorch.ir.rows import PLAIN, Rows, keeps_order, passes_before, rows_of
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(
-    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool_gather index_select".split()
-    + ["windows", "resample"]
+    "broadcast_to permute slice pad cat iota one_hot random_uniform "
+    "max_pool_gather index_select windows resample".split()
 )
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])

@@ -25,7 +25,7 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
     kernel, window = _frame(kernel_size, dilation, padding, stride)
     x = batched(2, input)
     n, c, *size = shape_of(x)
-    out = pool_sizes(tuple(size), kernel, *window.values(), False)
+    out = pool_sizes(tuple(size), kernel, ceil_mode=False, **window)
     blocks = permute(bind.bind(windows_op, x, kernel=kernel, out=out, **window), (0, 1, 4, 5, 2, 3))
     lead = (n,) if len(shape_of(input)) == 4 else ()
     return reshape(blocks, (*lead, c * math.prod(kernel), math.prod(out)))
@@ -40,7 +40,7 @@ def fold(input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padd
     require_float(aval_of(input), "the operand of fold")
     size = pair(output_size, "output_size", 1)
     kernel, window = _frame(kernel_size, dilation, padding, stride)
-    out, shape = pool_sizes(size, kernel, *window.values(), False), shape_of(input)
+    out, shape = pool_sizes(size, kernel, ceil_mode=False, **window), shape_of(input)
     check(len(shape) in (2, 3), "GT107", "input must be [n, rows, blocks] or [rows, blocks]", f"got {list(shape)}")
     rows, blocks = shape[-2:]
     check(

@@ -6,6 +6,7 @@ have an entry for each dimension. Window o holds the elements o * stride + tap *
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -68,10 +69,10 @@ def padded(x: Array, kernel: Shape, out: Shape, value: float, stride: Shape, pad
 
 def taps_of(kernel: Shape, out: Shape, stride: Shape, dilation: Shape) -> Iterator[tuple[Shape, tuple[Any, ...]]]:
     """Each place in a window, and the part of the padded input that stands there, window by window."""
-    for tap in np.ndindex(*kernel):
+    for tap in itertools.product(*map(range, kernel)):
         along = zip(tap, out, stride, dilation, strict=True)
-        part: list[Any] = [slice(t * d, t * d + o * s, s) for t, o, s, d in along]
-        yield tap, (..., *part)
+        part: list[Any] = [..., *(slice(t * d, t * d + o * s, s) for t, o, s, d in along)]
+        yield tap, tuple(part)
 
 
 def spread(

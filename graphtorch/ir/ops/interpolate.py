@@ -40,7 +40,7 @@ def interpolate(
 ) -> Any:
     """``input`` [n, c, *size] of 1 to 3 spatial dimensions with another ``size``, or ``scale_factor`` times its own.
 
-    ``mode`` is "nearest", "nearest-exact", "area", "linear" (1 dimension), "bilinear", "bicubic" (2) or "trilinear" (3).
+    ``mode`` is "nearest", "nearest-exact", "area", "linear" (1 dimension), "bilinear", "bicubic" (2), "trilinear" (3).
     With ``align_corners`` the corners' centers stay; else the corners. A given ``scale_factor`` counts for where
     elements are taken, unless ``recompute_scale_factor`` has it computed of the sizes. ``antialias`` is refused.
     ArgumentError GT304 for arguments that do not fit, DTypeError GT202 for integers unless the mode is a nearest one.
@@ -103,6 +103,7 @@ def _new_size(old: Shape, size: Any, scale_factor: Any, recompute: bool) -> tupl
     expected = "expected one of size and scale_factor"
     check(len(given) == 1, "GT304", f"{' and '.join(given) or 'neither'} was given", expected, kind=ArgumentError)
     values = size if scale_factor is None else scale_factor
+    factors: list[float | None]
     each = tuple(values) if isinstance(values, Sequence) else (values,) * len(old)
     if scale_factor is None:
         new, factors = tuple(as_int(m, "size") for m in each), [None] * len(old)

@@ -23,7 +23,7 @@ Array = Any
 
 
 class Resample(Op):
-    """``size`` new elements along ``dim``; ``kind`` is one of `resample_taps.KINDS`, ``scale`` old ones to a new one."""
+    """``size`` new elements along ``dim``; ``kind`` is one of `KINDS`, ``scale`` old ones to a new one."""
 
     name = "resample"
 
