@@ -1,7 +1,8 @@
 """Layers, containers and losses under torch's names: ``from graphtorch import nn``."""
 
 from graphtorch.frontend.nn.activation import GELU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Tanh
-from graphtorch.frontend.nn.batchnorm import BatchNorm1d, BatchNorm2d
+from graphtorch.frontend.nn.attention import MultiheadAttention
+from graphtorch.frontend.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from graphtorch.frontend.nn.container import ModuleDict, ModuleList, Sequential
 from graphtorch.frontend.nn.conv import (
     Conv1d,
@@ -11,20 +12,146 @@ from graphtorch.frontend.nn.conv import (
     ConvTranspose2d,
     ConvTranspose3d,
 )
-from graphtorch.frontend.nn.dropout import Dropout
-from graphtorch.frontend.nn.embedding import Embedding
+from graphtorch.frontend.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
+from graphtorch.frontend.nn.embedding import Embedding, EmbeddingBag
 from graphtorch.frontend.nn.flatten import Flatten, Identity
-from graphtorch.frontend.nn.linear import Linear
+from graphtorch.frontend.nn.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from graphtorch.frontend.nn.linear import Bilinear, Linear
 from graphtorch.frontend.nn.loss import CrossEntropyLoss, MSELoss, NLLLoss
 from graphtorch.frontend.nn.module import Module
-from graphtorch.frontend.nn.norm import GroupNorm, LayerNorm, RMSNorm
+from graphtorch.frontend.nn.norm import CrossMapLRN2d, GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm
+from graphtorch.frontend.nn.padding import (
+    CircularPad1d,
+    CircularPad2d,
+    CircularPad3d,
+    ConstantPad1d,
+    ConstantPad2d,
+    ConstantPad3d,
+    ReflectionPad1d,
+    ReflectionPad2d,
+    ReflectionPad3d,
+    ReplicationPad1d,
+    ReplicationPad2d,
+    ReplicationPad3d,
+    ZeroPad1d,
+    ZeroPad2d,
+    ZeroPad3d,
+)
 from graphtorch.frontend.nn.parameter import Parameter
-from graphtorch.frontend.nn.pooling import MaxPool2d
+from graphtorch.frontend.nn.pooling import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    AvgPool1d,
+    AvgPool2d,
+    AvgPool3d,
+    LPPool1d,
+    LPPool2d,
+    LPPool3d,
+    MaxPool1d,
+    MaxPool2d,
+    MaxPool3d,
+)
+from graphtorch.frontend.nn.resizing import (
+    ChannelShuffle,
+    Fold,
+    PixelShuffle,
+    PixelUnshuffle,
+    Unfold,
+    Upsample,
+    UpsamplingBilinear2d,
+    UpsamplingNearest2d,
+)
 from graphtorch.nn import functional, init, utils
 
 __all__ = [
-    "GELU", "BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d",
-    "ConvTranspose3d", "CrossEntropyLoss", "Dropout", "Embedding", "Flatten", "GroupNorm", "Identity", "LayerNorm",
-    "Linear", "LogSoftmax", "MSELoss", "MaxPool2d", "Module", "ModuleDict", "ModuleList", "NLLLoss", "Parameter",
-    "RMSNorm", "ReLU", "Sequential", "SiLU", "Sigmoid", "Softmax", "Tanh", "functional", "init", "utils",
+    "GELU",
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
+    "AlphaDropout",
+    "AvgPool1d",
+    "AvgPool2d",
+    "AvgPool3d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "Bilinear",
+    "ChannelShuffle",
+    "CircularPad1d",
+    "CircularPad2d",
+    "CircularPad3d",
+    "ConstantPad1d",
+    "ConstantPad2d",
+    "ConstantPad3d",
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
+    "CrossEntropyLoss",
+    "CrossMapLRN2d",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "Embedding",
+    "EmbeddingBag",
+    "FeatureAlphaDropout",
+    "Flatten",
+    "Fold",
+    "GroupNorm",
+    "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LPPool1d",
+    "LPPool2d",
+    "LPPool3d",
+    "LayerNorm",
+    "Linear",
+    "LocalResponseNorm",
+    "LogSoftmax",
+    "MSELoss",
+    "MaxPool1d",
+    "MaxPool2d",
+    "MaxPool3d",
+    "Module",
+    "ModuleDict",
+    "ModuleList",
+    "MultiheadAttention",
+    "NLLLoss",
+    "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
+    "RMSNorm",
+    "ReLU",
+    "ReflectionPad1d",
+    "ReflectionPad2d",
+    "ReflectionPad3d",
+    "ReplicationPad1d",
+    "ReplicationPad2d",
+    "ReplicationPad3d",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "Unfold",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
+    "ZeroPad1d",
+    "ZeroPad2d",
+    "ZeroPad3d",
+    "functional",
+    "init",
+    "utils",
 ]  # fmt: skip

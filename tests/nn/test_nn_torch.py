@@ -66,6 +66,47 @@ LAYERS = [
 ]
 
 
+#: layers of images and signals, and what they are run on
+SPATIAL = [
+    ("MaxPool1d(3, 2, 1, return_indices=False)", (2, 3, 11)), ("MaxPool3d(2, ceil_mode=True)", (2, 3, 5, 7, 6)),
+    ("AvgPool1d(3, 2, 1)", (2, 3, 11)), ("AvgPool2d((3, 2), stride=(2, 1), padding=1, count_include_pad=False)", (2, 3, 7, 9)),
+    ("AvgPool2d(2, divisor_override=3)", (3, 7, 9)), ("AvgPool3d((2, 3, 2), 2, 1, True)", (2, 3, 5, 7, 6)),
+    ("LPPool1d(2, 3)", (2, 3, 11)), ("LPPool2d(4, (3, 2), stride=(2, 1), ceil_mode=True)", (2, 3, 7, 9)),
+    ("LPPool3d(2, 2)", (2, 3, 5, 7, 6)),
+    ("AdaptiveAvgPool1d(4)", (2, 3, 11)), ("AdaptiveAvgPool2d((4, None))", (2, 3, 7, 9)), ("AdaptiveAvgPool3d(2)", (2, 5, 7, 6)),
+    ("AdaptiveMaxPool1d(4)", (2, 3, 11)), ("AdaptiveMaxPool2d((4, None))", (2, 3, 7, 9)), ("AdaptiveMaxPool3d(2)", (2, 5, 7, 6)),
+    ("ConstantPad1d(2, 1.5)", (2, 3, 11)), ("ConstantPad2d((1, 2, -3, 4), 0)", (2, 3, 7, 9)), ("ConstantPad3d(1, 2.5)", (2, 3, 5, 4)),
+    ("ZeroPad1d((1, 2))", (2, 3, 11)), ("ZeroPad2d(2)", (2, 3, 7, 9)), ("ZeroPad3d(1)", (2, 3, 5, 4)),
+    ("ReflectionPad1d(2)", (3, 11)), ("ReflectionPad2d((1, 2, 3, 0))", (2, 3, 7, 9)), ("ReflectionPad3d(1)", (1, 2, 3, 5, 4)),
+    ("ReplicationPad1d((2, 5))", (2, 3, 11)), ("ReplicationPad2d(2)", (3, 7, 9)), ("ReplicationPad3d(1)", (1, 2, 3, 5, 4)),
+    ("CircularPad1d(2)", (2, 3, 11)), ("CircularPad2d((1, 2, 3, 0))", (2, 3, 7, 9)), ("CircularPad3d(1)", (1, 2, 3, 5, 4)),
+    ("Upsample(scale_factor=2)", (2, 3, 7, 9)), ("Upsample(5)", (2, 3, 11)),
+    ("Upsample(size=(5, 6), mode='bilinear', align_corners=True)", (2, 3, 7, 9)),
+    ("Upsample(scale_factor=(1.5, 0.7), mode='bicubic', recompute_scale_factor=True)", (2, 3, 7, 9)),
+    ("UpsamplingNearest2d(scale_factor=2)", (2, 3, 7, 9)), ("UpsamplingBilinear2d(size=(5, 12))", (2, 3, 7, 9)),
+    ("PixelShuffle(2)", (2, 12, 3, 5)), ("PixelUnshuffle(2)", (3, 4, 6)), ("ChannelShuffle(3)", (2, 12, 5)),
+    ("Unfold((3, 2), dilation=(1, 2), padding=1, stride=2)", (2, 3, 7, 9)), ("Fold((5, 7), 2)", (2, 12, 24)),
+    ("BatchNorm3d(3)", (2, 3, 5, 4, 6)), ("InstanceNorm1d(3)", (2, 3, 11)), ("InstanceNorm2d(3, affine=True)", (3, 7, 9)),
+    ("InstanceNorm2d(3, affine=True, track_running_stats=True, bias=False)", (2, 3, 7, 9)),
+    ("InstanceNorm3d(3, track_running_stats=True, momentum=0.3)", (2, 3, 5, 4, 6)),
+    ("LocalResponseNorm(2)", (2, 5, 7)), ("LocalResponseNorm(3, alpha=0.5, beta=0.6, k=2.0)", (2, 5, 7, 4)),
+    ("CrossMapLRN2d(5, alpha=0.5)", (2, 3, 7, 4)),
+]  # fmt: skip
+LAYERS += [text for text, _ in SPATIAL]
+LAYERS += [
+    "AlphaDropout()",
+    "Dropout1d()",
+    "Dropout2d(0.2)",
+    "Dropout3d(0.2, inplace=True)",
+    "FeatureAlphaDropout(0.3)",
+    "Bilinear(2, 3, 4)",
+    "EmbeddingBag(5, 3)",
+    "EmbeddingBag(5, 3, padding_idx=-1, mode='sum')",
+    "MultiheadAttention(6, 2)",
+    "MultiheadAttention(6, 3, bias=False, add_bias_kv=True, kdim=4, vdim=5)",
+]
+
+
 def _both(text: str) -> tuple[nn.Module, Any]:
     """The layer here and in torch, with equal state."""
     gt.manual_seed(1)
@@ -122,7 +163,7 @@ RUNS += [
 ]
 
 
-@pytest.mark.parametrize(("text", "shape"), RUNS)
+@pytest.mark.parametrize(("text", "shape"), RUNS + SPATIAL)
 def test_results_and_gradients(text: str, shape: tuple[int, ...]) -> None:
     ours, theirs = _both(text)
     data = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -166,3 +207,91 @@ def test_cross_entropy(options: dict[str, Any]) -> None:
         torch.tensor(scores), torch.tensor(target)
     )
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
+
+
+ATTENTION = [
+    "",
+    "bias=False, add_bias_kv=True, kdim=4, vdim=5",
+    "add_zero_attn=True, add_bias_kv=True",
+    "batch_first=True",
+]
+
+
+@pytest.mark.parametrize("options", ATTENTION)
+@pytest.mark.parametrize("mask", [None, "bool", "float", "heads", "padding", "both", "causal"])
+@pytest.mark.parametrize("weights", [True, False])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_multihead_attention(options: str, mask: str | None, weights: bool, compiled: bool) -> None:
+    rng = np.random.default_rng(4)
+    ours, theirs = _both(f"MultiheadAttention(6, 2, {options})")
+    rows, columns, batch = (5, 5, 3) if mask == "causal" else (5, 7, 3)
+    q, k, v = (rng.standard_normal((n, batch, d)).astype(np.float32)
+               for n, d in ((rows, 6), (columns, ours.kdim), (columns, ours.vdim)))  # fmt: skip
+    if "batch_first" in options:
+        q, k, v = (x.swapaxes(0, 1).copy() for x in (q, k, v))
+    causal, seen = np.triu(np.ones((rows, columns), bool), 1), rng.random((rows, columns)) > 0.7
+    seen[:, 0] = False
+    padded = np.arange(columns) >= np.array([[7], [4], [6]])
+    given = {
+        None: {}, "bool": {"attn_mask": seen}, "float": {"attn_mask": rng.standard_normal((rows, columns)).astype("f")},
+        "heads": {"attn_mask": rng.standard_normal((2 * batch, rows, columns)).astype("f")},
+        "padding": {"key_padding_mask": padded}, "both": {"attn_mask": causal, "key_padding_mask": padded},
+        "causal": {"attn_mask": causal, "is_causal": True},
+    }[mask]  # fmt: skip
+    found = []
+    for lib, layer in ((gt, ours), (torch, theirs)):
+        x = [lib.tensor(a, requires_grad=True) for a in (q, k, v)]
+        masks = {name: lib.tensor(m) if isinstance(m, np.ndarray) else m for name, m in given.items()}
+
+        def step(lib: Any, layer: Any, x: Any, masks: Any) -> Any:
+            out, shown = layer(*x, need_weights=weights, average_attn_weights="zero" in options, **masks)
+            total = (out * lib.arange(6)).sum()
+            (total if shown is None else total + (shown * shown).sum()).backward()
+            return out, shown
+
+        run = gt.compile(step) if compiled and lib is gt else step
+        out, shown = run(lib, layer, x, masks)
+        results = [out, *x] if shown is None else [out, shown, *x]
+        found.append([r.detach().numpy() for r in results[: len(results) - 3]] + [a.grad.numpy() for a in x])
+        found[-1] += [p.grad.numpy() for _, p in sorted(layer.named_parameters())]
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_attention_of_a_sequence_with_itself(alone: bool) -> None:
+    ours, theirs = _both("MultiheadAttention(6, 3)")
+    x = np.random.default_rng(1).standard_normal((5, 6) if alone else (5, 2, 6)).astype(np.float32)
+    t, u = gt.tensor(x), torch.tensor(x)
+    for a, b in zip(ours(t, t, t), theirs(u, u, u), strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_embedding_bag(mode: str, ends: bool) -> None:
+    ours, theirs = _both(f"EmbeddingBag(7, 9, padding_idx=2, mode={mode!r}, include_last_offset={ends})")
+    index, offsets = np.array([1, 0, 3, 2, 6, 2, 4]), np.array([0, 2, 2, 6, 7])
+    for layer, lib in ((ours, gt), (theirs, torch)):
+        y = layer(lib.tensor(index), lib.tensor(offsets))
+        (y * y * lib.arange(9)).sum().backward()
+    expected = theirs(torch.tensor(index), torch.tensor(offsets)).detach().numpy()
+    np.testing.assert_allclose(
+        ours(gt.tensor(index), gt.tensor(offsets)).detach().numpy(), expected, rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(ours.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_bilinear() -> None:
+    ours, theirs = _both("Bilinear(2, 3, 4)")
+    a, b = (np.random.default_rng(n).standard_normal((5, 6, n)).astype(np.float32) for n in (2, 3))
+    found = ours(gt.tensor(a), gt.tensor(b)).detach().numpy()
+    np.testing.assert_allclose(found, theirs(torch.tensor(a), torch.tensor(b)).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_pools_with_indices() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 7, 9)).astype(np.float32)
+    for text in ("MaxPool2d(3, 2, 1, return_indices=True)", "AdaptiveMaxPool2d((4, 5), return_indices=True)"):
+        ours, theirs = _both(text)
+        for a, b in zip(ours(gt.tensor(x)), theirs(torch.tensor(x)), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())

@@ -82,7 +82,7 @@ def spread(
     """``part(tap)`` added to where `taps_of` reads."""
     reach = span_of(out, kernel, stride, dilation)
     wide = [max(n + p, w) + s for n, p, w, s in zip(size, padding, reach, stride, strict=True)]
-    x = np.zeros((*lead, *wide), dtype)
+    x: Any = np.zeros((*lead, *wide), dtype)
     with np.errstate(all="ignore"):
         for tap, to in taps_of(kernel, out, stride, dilation):
             x[to] += part(tap)
