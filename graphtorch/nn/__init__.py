@@ -65,6 +65,7 @@ from graphtorch.frontend.nn.resizing import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from graphtorch.frontend.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from graphtorch.nn import functional, init, utils
 
 __all__ = [
@@ -122,7 +123,7 @@ __all__ = [
     "MSELoss",
     "MaxPool1d",
     "MaxPool2d",
-    "MaxPool3d",
+    "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
     "Module",
     "ModuleDict",
     "ModuleList",

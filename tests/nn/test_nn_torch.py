@@ -90,11 +90,14 @@ SPATIAL = [
     ("InstanceNorm2d(3, affine=True, track_running_stats=True, bias=False)", (2, 3, 7, 9)),
     ("InstanceNorm3d(3, track_running_stats=True, momentum=0.3)", (2, 3, 5, 4, 6)),
     ("LocalResponseNorm(2)", (2, 5, 7)), ("LocalResponseNorm(3, alpha=0.5, beta=0.6, k=2.0)", (2, 5, 7, 4)),
-    ("CrossMapLRN2d(5, alpha=0.5)", (2, 3, 7, 4)),
 ]  # fmt: skip
 LAYERS += [text for text, _ in SPATIAL]
 LAYERS += [
     "AlphaDropout()",
+    "MaxUnpool1d(2)",
+    "MaxUnpool2d(3, 2, 1)",
+    "MaxUnpool3d((2, 1, 3))",
+    "CrossMapLRN2d(5, alpha=0.5)",
     "Dropout1d()",
     "Dropout2d(0.2)",
     "Dropout3d(0.2, inplace=True)",

@@ -19,6 +19,9 @@ from tests.ops.public.table import ROWS, Array, Call, Row, arrays_of, map_arrays
 for module in pkgutil.iter_modules(public.__path__):
     importlib.import_module(f"{public.__name__}.{module.name}")
 
+#: what torch says of some of its functions
+SAID = ("is deprecated. Use", "Since version 1.3.0", "Default .* behavior has changed")
+pytestmark = [pytest.mark.filterwarnings(f"ignore:.*{text}") for text in SAID]
 STEP = 1e-6
 #: of the calls of a function beyond its first, so many in a hundred are compiled in the ordinary run
 SAMPLED = 15
@@ -217,7 +220,8 @@ def test_gradients(row: Row, call: Call) -> None:
 @pytest.mark.parametrize(("row", "call"), calls(sampled=True))
 def test_compiled(row: Row, call: Call) -> None:
     args, kwargs, _ = tensors(gt, call)
-    compiled = gt.compile(lambda args, kwargs: row.function(gt)(*args, **kwargs))
+    function = row.function(gt)
+    compiled = gt.compile(lambda args, kwargs: function(*args, **kwargs))
     if call.compiled is not True:
         with pytest.raises(TraceError, match=str(call.compiled)):
             compiled(args, kwargs)
@@ -231,8 +235,10 @@ def test_compiled_gradients(row: Row, call: Call) -> None:
     if not leaves:
         return
 
+    function = row.function(gt)
+
     def step(args: Any, kwargs: Any) -> None:
-        total = weighted(gt, row.function(gt)(*args, **kwargs))
+        total = weighted(gt, function(*args, **kwargs))
         if total is not None:
             total.backward()
 

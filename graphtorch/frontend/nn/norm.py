@@ -156,8 +156,8 @@ class LocalResponseNorm(Module):
 class CrossMapLRN2d(LocalResponseNorm):
     """`LocalResponseNorm` of [n, c, h, w] over as many channels before as after: ``size`` or, if even, one less.
 
-    torch's never takes the first channel out of the sums that have passed it, and so differs for more than
-    (size + 1) / 2 channels.
+    torch's sums keep the first channel once it has been in them, and its gradient takes other channels than the sums
+    do; this is the layer as it is meant.
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:

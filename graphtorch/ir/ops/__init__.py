@@ -36,6 +36,7 @@ from graphtorch.ir.ops import (
     resample,
     shapes,
     splitting,
+    unpooling,
     windows,
 )
 
@@ -75,5 +76,6 @@ __all__ = [
     "resample",
     "shapes",
     "splitting",
+    "unpooling",
     "windows",
 ]

@@ -58,7 +58,7 @@ def _line(plane: Shape, dim: int, dtype: DType, corners: bool) -> Any:
     return (at * 2 + (1 - n)) * (1 / n)
 
 
-@composite("gt", "F", name="grid_sample")
+@composite("F")
 def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Any:
