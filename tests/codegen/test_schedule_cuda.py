@@ -67,6 +67,8 @@ ELEMENTWISE = [
     case("random_uniform", STATE, shape=(5,), dtype=float64),
     case("max_pool_gather", f32(2, 3, 7, 8), typed(int32, 2, 3, 3, 4), kernel=(2, 2), stride=(2, 2), padding=(0, 0),
          dilation=(1, 1)),
+    case("windows", f32(2, 7, 9), out=(3, 5), **POOL), case("resample", f32(3, 5, 7), dim=2, size=11, kind="cubic", scale=0.7),
+    case("resample", f32(3, 5, 7), dim=1, size=3, kind="area", scale=0.0),
 ]  # fmt: skip
 REDUCTIONS = [
     case("reduce_sum", f32(3, 700), dims=(1,)), case("reduce_sum", f32(3, 5, 70), dims=(0, 2)),
@@ -79,6 +81,9 @@ REDUCTIONS = [
     case("max_pool", f32(2, 3, 7, 9), ceil_mode=False, **POOL),
     case("max_pool", f32(1, 2, 20, 18), ceil_mode=True, kernel=(9, 8), stride=(5, 7), padding=(4, 3),
          dilation=(1, 1)),
+    case("window_sum", f32(2, 7, 9), out=(4, 5), **POOL), case("window_spread", f32(2, 4, 5), size=(7, 9), **POOL),
+    case("fold", f32(2, 4, 5, 3, 3), size=(7, 9), **{k: v for k, v in POOL.items() if k != "kernel"}),
+    case("resample_grad", f32(3, 5, 11), dim=2, old=7, size=11, kind="linear", scale=0.7),
     case("max_pool_grad", f32(2, 3, 4, 5), typed(int32, 2, 3, 4, 5), size=(7, 9), **POOL),
 ]  # fmt: skip
 CONTRACTIONS = [

@@ -220,7 +220,7 @@ for rank, (batched, single) in SHAPES.items():
         f"F.max_unpool{rank}d",
         max_unpool(rank),
         smooth(values, places, 2, output_size=batched[-rank:]),
-        smooth(few, where, 2, output_size=list(single)),
+        smooth(few, where, 2, output_size=list(single[-rank:])),
         smooth(values, np.arange(values.size).reshape(values.shape) % math.prod(values.shape[-rank:]), (2,) * rank),
         refuse("do not fit", values, places[:, :1], 2),
         refuse("do not fit", values, places.astype(np.int32), 2),
