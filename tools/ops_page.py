@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import graphtorch as gt
+import graphtorch.nn.functional  # whose functions enter the registry
 from graphtorch.ir.op import PUBLIC, Op
 
 ROOT = Path(__file__).parent.parent
