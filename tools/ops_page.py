@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import graphtorch as gt
+import graphtorch.nn.functional  # whose functions enter the registry
 from graphtorch.ir.op import PUBLIC, Op
 
 ROOT = Path(__file__).parent.parent
@@ -22,7 +23,12 @@ OUT, NAMES = ROOT / "docs/ops.md", ROOT / "tests/ops/torch_names.txt"
 SPACES = {"gt": "gt", "F": "gt.nn.functional", "Tensor": "Tensor", "linalg": "gt.linalg"}
 
 #: name -> what to know of it: what is missing, and why
-NOTES: dict[str, str] = {}
+NOTES: dict[str, str] = {
+    "uniform": "torch has it in place alone, as here: `Tensor.uniform_`",
+    "exponential": "torch has it in place alone, as here: `Tensor.exponential_`",
+    "linalg.norm": "without the orders 2, -2 and nuc of matrices, which need singular values",
+    "F.ctc_loss": "eager only: a recursion over time in numpy",
+}
 
 HEADER = """# Ops
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.aliases import Alias, Aliases, repeats
+from graphtorch.frontend.bodies import Body
 from graphtorch.ir.errors import AutogradError, TraceError, check
 from graphtorch.ir.graph import Builder, Param, Value
 from graphtorch.ir.loc import here
@@ -27,6 +28,7 @@ class Recording(Protocol):
     versions: dict[Storage, int]
     written: dict[Storage, Param]
     params: dict[Storage, Param]
+    bodies: list[Body]
 
     def read(self, t: Tensor) -> Value: ...
 

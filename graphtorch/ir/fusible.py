@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from graphtorch.ir.graph import Graph, Node
+from graphtorch.ir.ops.frames import once
 from graphtorch.ir.rows import PLAIN, Rows, keeps_order, passes_before, rows_of
 from graphtorch.ir.types import LOW_PRECISION
 
 #: one element of the result reads one element of each operand: may be inlined into a reader
 INJECTIVE = frozenset(
-    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool2d_gather index "
-    "as_strided diagonal unfold".split()
+    "broadcast_to permute slice pad cat iota one_hot random_uniform max_pool_gather index "
+    "as_strided diagonal unfold windows resample".split()
 )
 #: cost nothing to compute again in every reader
 FREE = frozenset(["constant", "broadcast_to", "cast", "iota", "one_hot", "detach", "clone", "permute"])
@@ -31,15 +32,20 @@ DRAWS = frozenset(["random_uniform"])
 MOST_TOGETHER = 256
 #: one after the other along a dimension; as to what joins them they are reductions of as many results as elements
 SCANS = frozenset("cumsum cumprod cummax cummin logcumsumexp run_sum".split())
-REDUCTIONS = CONTRACTIONS | PLAIN | SCANS | frozenset(["max_pool2d"])
+#: what each element gets from the windows that hold it: a sum where these may be several
+SPREADS = frozenset(["max_pool_grad", "window_spread", "fold"])
+REDUCTIONS = CONTRACTIONS | PLAIN | SCANS | frozenset(["max_pool", "window_sum", "resample_grad"])
 
 
 def is_reduction(node: Node) -> bool:
     """Whether the node's lowering has a domain to combine over, or a line to go along."""
-    if node.op.name == "max_pool2d_grad":
-        a = node.attrs
-        return not (a["stride"] == a["kernel"] and a["padding"] == (0, 0) and a["dilation"] == (1, 1))
-    return node.op.name in REDUCTIONS
+    return node.op.name in REDUCTIONS or (node.op.name in SPREADS and not _once(node))
+
+
+def _once(node: Node) -> bool:
+    a: dict[str, Any] = node.attrs
+    kernel = a["kernel"] if "kernel" in a else node.operands[0].type.shape[-len(a["size"]) :]
+    return once(kernel, a["stride"], a["dilation"])
 
 
 def is_local(node: Node) -> bool:
@@ -50,20 +56,17 @@ def is_local(node: Node) -> bool:
     if node.op.name in ("reduce_sum", "reduce_max", "reduce_min"):
         return True
     a: dict[str, Any] = node.attrs
-    if node.op.name != "max_pool2d" or a["padding"] != (0, 0):
+    if node.op.name not in ("max_pool", "window_sum") or any(a["padding"]):
         return False
-    sizes = zip(node.operands[0].type.shape[2:], node.results[0].type.shape[2:], strict=True)
+    rank = len(a["kernel"])
+    sizes = zip(node.operands[0].type.shape[-rank:], node.results[0].type.shape[-rank:], strict=True)
     spans = [d * (k - 1) + 1 for k, d in zip(a["kernel"], a["dilation"], strict=True)]
     every = zip(sizes, spans, a["stride"], strict=True)
     return all(span <= step and (out - 1) * step + span <= n for (n, out), span, step in every)
 
 
 def is_injective(node: Node) -> bool:
-    return (
-        node.op.elementwise
-        or node.op.name in INJECTIVE
-        or (node.op.name == "max_pool2d_grad" and not is_reduction(node))
-    )
+    return node.op.elementwise or node.op.name in INJECTIVE or (node.op.name in SPREADS and _once(node))
 
 
 def is_free(node: Node) -> bool:

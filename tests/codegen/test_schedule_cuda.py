@@ -65,8 +65,10 @@ ELEMENTWISE = [
     case("pad", f32(3, 5), low=(1, 0), high=(2, 1), interior=(2, 1)),
     case("random_uniform", STATE, shape=(7, 33), dtype=float32),
     case("random_uniform", STATE, shape=(5,), dtype=float64),
-    case("max_pool2d_gather", f32(2, 3, 7, 8), typed(int32, 2, 3, 3, 4), kernel=(2, 2), stride=(2, 2), padding=(0, 0),
+    case("max_pool_gather", f32(2, 3, 7, 8), typed(int32, 2, 3, 3, 4), kernel=(2, 2), stride=(2, 2), padding=(0, 0),
          dilation=(1, 1)),
+    case("windows", f32(2, 7, 9), out=(3, 5), **POOL), case("resample", f32(3, 5, 7), dim=2, size=11, kind="cubic", scale=0.7),
+    case("resample", f32(3, 5, 7), dim=1, size=3, kind="area", scale=0.0),
 ]  # fmt: skip
 REDUCTIONS = [
     case("reduce_sum", f32(3, 700), dims=(1,)), case("reduce_sum", f32(3, 5, 70), dims=(0, 2)),
@@ -79,10 +81,13 @@ REDUCTIONS = [
     case("reduce_min_at", f32(5, 129), dim=1), case("reduce_prod", f32(5, 7, 3), dims=(0, 2)),
     case("cumsum", f32(5, 70), dim=1, reverse=True), case("cummax", f32(9, 5, 2), dim=0),
     case("logcumsumexp", f32(3, 5, 7), dim=1, reverse=False),
-    case("max_pool2d", f32(2, 3, 7, 9), ceil_mode=False, **POOL),
-    case("max_pool2d", f32(1, 2, 20, 18), ceil_mode=True, kernel=(9, 8), stride=(5, 7), padding=(4, 3),
+    case("max_pool", f32(2, 3, 7, 9), ceil_mode=False, **POOL),
+    case("max_pool", f32(1, 2, 20, 18), ceil_mode=True, kernel=(9, 8), stride=(5, 7), padding=(4, 3),
          dilation=(1, 1)),
-    case("max_pool2d_grad", f32(2, 3, 4, 5), typed(int32, 2, 3, 4, 5), size=(7, 9), **POOL),
+    case("window_sum", f32(2, 7, 9), out=(4, 5), **POOL), case("window_spread", f32(2, 4, 5), size=(7, 9), **POOL),
+    case("fold", f32(2, 4, 5, 3, 3), size=(7, 9), **{k: v for k, v in POOL.items() if k != "kernel"}),
+    case("resample_grad", f32(3, 5, 11), dim=2, old=7, size=11, kind="linear", scale=0.7),
+    case("max_pool_grad", f32(2, 3, 4, 5), typed(int32, 2, 3, 4, 5), size=(7, 9), **POOL),
 ]  # fmt: skip
 CONTRACTIONS = [
     *(case("dot", f32(m, k), f32(k, n)) for m, k, n in [
@@ -107,7 +112,7 @@ def label(c: object) -> str:
 def operands_of(c: Case) -> list[Array]:
     name, types, _ = c
     arrays = [random_array(t, i) for i, t in enumerate(types)]
-    if name.startswith("max_pool2d_g"):  # the second operand says which element of each window won
+    if name.startswith("max_pool_g"):  # the second operand says which element of each window won
         arrays[1] = winners(c)
     return arrays
 
@@ -118,7 +123,7 @@ def winners(c: Case) -> Array:
     size = attrs.get("size", first.shape[2:])
     image = random_array(f32(*first.shape[:2], *size), 5)
     window = {k: attrs[k] for k in POOL}
-    found = reference("max_pool2d", image, ceil_mode=False, **window)[1]
+    found = reference("max_pool", image, ceil_mode=False, **window)[1]
     assert found.shape == second.shape
     return found
 

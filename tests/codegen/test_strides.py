@@ -152,16 +152,16 @@ def test_gradients_of_pooling(seed: int) -> None:
     """Against ref, as scheduled for the host, by the interpreter."""
     shape, options = pooling(seed)
     x = np.random.default_rng(seed).standard_normal(shape, np.float32)
-    values, window = reference("max_pool2d", x, **options, ceil_mode=False)
+    values, window = reference("max_pool", x, **options, ceil_mode=False)
     for got, want in zip(
-        run_op_kernel(schedule_cpu(nest_of("max_pool2d", type_of(x), **options, ceil_mode=False), host_target()), x),
+        run_op_kernel(schedule_cpu(nest_of("max_pool", type_of(x), **options, ceil_mode=False), host_target()), x),
         (values, window), strict=True,
     ):  # fmt: skip
         np.testing.assert_array_equal(got.reshape(want.shape), want)
     g = np.random.default_rng(seed + 1).standard_normal(values.shape, np.float32)
     attrs = options | {"size": shape[2:]}
-    (expected,) = reference("max_pool2d_grad", g, window, **attrs)
-    kernel = schedule_cpu(nest_of("max_pool2d_grad", type_of(g), type_of(window), **attrs), host_target())
+    (expected,) = reference("max_pool_grad", g, window, **attrs)
+    kernel = schedule_cpu(nest_of("max_pool_grad", type_of(g), type_of(window), **attrs), host_target())
     for k in (kernel, legalize(kernel)):
         (got,) = run_op_kernel(k, g, window)
         np.testing.assert_allclose(got.reshape(shape), expected, rtol=1e-6, atol=1e-6)
@@ -170,7 +170,7 @@ def test_gradients_of_pooling(seed: int) -> None:
 def test_a_row_that_halves_its_index_is_read_and_written_in_vectors() -> None:
     options = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1), "size": (8, 32)}
     window = type_of(np.zeros((1, 2, 4, 16), np.int32))
-    kernel = legalize(schedule_cpu(nest_of("max_pool2d_grad", f32(1, 2, 4, 16), window, **options), host_target()))
+    kernel = legalize(schedule_cpu(nest_of("max_pool_grad", f32(1, 2, 4, 16), window, **options), host_target()))
     stores = [s for s in walk(kernel.body) if isinstance(s, Store)]
     assert stores and all(isinstance(s.indices[0], Ramp) and s.indices[0].step == 1 for s in stores)
 
@@ -183,7 +183,7 @@ def test_pooling_whose_indices_nobody_asks_for_has_none() -> None:
     with gt.no_grad():
         got = f(gt.from_numpy(x)).numpy()
     assert "i32" not in f.stages[0]["kernels"]
-    expected, _ = reference("max_pool2d", x, kernel=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1), ceil_mode=False)  # fmt: skip
+    expected, _ = reference("max_pool", x, kernel=(3, 3), stride=(2, 2), padding=(1, 1), dilation=(1, 1), ceil_mode=False)  # fmt: skip
     np.testing.assert_array_equal(got, expected)
 
 
@@ -200,12 +200,12 @@ def test_a_window_of_nothing_but_padding_has_no_index() -> None:
     """Dilated beyond the operand: its maximum is -inf, and its gradient goes nowhere."""
     options = {"kernel": (1, 2), "stride": (1, 1), "padding": (0, 1), "dilation": (1, 3)}
     x = np.arange(1, 11, dtype=np.float32).reshape(1, 1, 5, 2)
-    values, window = reference("max_pool2d", x, **options, ceil_mode=False)
+    values, window = reference("max_pool", x, **options, ceil_mode=False)
     assert (window == -1).all() and np.isneginf(values).all()
-    kernel = schedule_cpu(nest_of("max_pool2d", type_of(x), **options, ceil_mode=False), host_target())
+    kernel = schedule_cpu(nest_of("max_pool", type_of(x), **options, ceil_mode=False), host_target())
     for got, want in zip(run_op_kernel(kernel, x), (values, window), strict=True):
         np.testing.assert_array_equal(got.reshape(want.shape), want)
-    for name, first, attrs in (("max_pool2d_grad", values, {"size": (5, 2)}), ("max_pool2d_gather", x, {})):
+    for name, first, attrs in (("max_pool_grad", values, {"size": (5, 2)}), ("max_pool_gather", x, {})):
         kernel = schedule_cpu(nest_of(name, type_of(first), type_of(window), **options, **attrs), host_target())
         (got,) = run_op_kernel(kernel, first, window)
         assert not got.any()

@@ -20,7 +20,7 @@ SAMPLE = """\
 graph @step(%x: f32[2,3,9,7], %y: i64[2], %w: f32[5,3,3,3] inout "model1.0.weight", %mask: bool[5] const "mask", \
 %"seed 1": i64[2] in "rng") -> (f32[], f32[2,5,3,2]) {
   %0: f32[2,5,7,5] = conv(%x, %w) {stride=[1,1], padding=[0,0], dilation=[1,1], groups=1}  @"model.py":14:8 "model1.0"
-  %1: f32[2,5,3,2], %2: i32[2,5,3,2] = max_pool2d(%0) {kernel=[2,2], stride=[2,2], padding=[0,0], dilation=[1,1], \
+  %1: f32[2,5,3,2], %2: i32[2,5,3,2] = max_pool(%0) {kernel=[2,2], stride=[2,2], padding=[0,0], dilation=[1,1], \
 ceil_mode=false}  @"model.py":15:8 "model1.1" @"train \\"it\\".py":3:0
   %3: f32[2,5,3,2] = fusion(%1) {kind="loop"} graph @body(%a: f32[2,5,3,2]) -> (f32[2,5,3,2]) {
     %0: f32[] = constant() {value=-0.0, dtype=f32}

@@ -96,6 +96,50 @@ LAYERS = [
 ]
 
 
+#: layers of images and signals, and what they are run on
+SPATIAL = [
+    ("MaxPool1d(3, 2, 1, return_indices=False)", (2, 3, 11)), ("MaxPool3d(2, ceil_mode=True)", (2, 3, 5, 7, 6)),
+    ("AvgPool1d(3, 2, 1)", (2, 3, 11)), ("AvgPool2d((3, 2), stride=(2, 1), padding=1, count_include_pad=False)", (2, 3, 7, 9)),
+    ("AvgPool2d(2, divisor_override=3)", (3, 7, 9)), ("AvgPool3d((2, 3, 2), 2, 1, True)", (2, 3, 5, 7, 6)),
+    ("LPPool1d(2, 3)", (2, 3, 11)), ("LPPool2d(4, (3, 2), stride=(2, 1), ceil_mode=True)", (2, 3, 7, 9)),
+    ("LPPool3d(2, 2)", (2, 3, 5, 7, 6)),
+    ("AdaptiveAvgPool1d(4)", (2, 3, 11)), ("AdaptiveAvgPool2d((4, None))", (2, 3, 7, 9)), ("AdaptiveAvgPool3d(2)", (2, 5, 7, 6)),
+    ("AdaptiveMaxPool1d(4)", (2, 3, 11)), ("AdaptiveMaxPool2d((4, None))", (2, 3, 7, 9)), ("AdaptiveMaxPool3d(2)", (2, 5, 7, 6)),
+    ("ConstantPad1d(2, 1.5)", (2, 3, 11)), ("ConstantPad2d((1, 2, -3, 4), 0)", (2, 3, 7, 9)), ("ConstantPad3d(1, 2.5)", (2, 3, 5, 4)),
+    ("ZeroPad1d((1, 2))", (2, 3, 11)), ("ZeroPad2d(2)", (2, 3, 7, 9)), ("ZeroPad3d(1)", (2, 3, 5, 4)),
+    ("ReflectionPad1d(2)", (3, 11)), ("ReflectionPad2d((1, 2, 3, 0))", (2, 3, 7, 9)), ("ReflectionPad3d(1)", (1, 2, 3, 5, 4)),
+    ("ReplicationPad1d((2, 5))", (2, 3, 11)), ("ReplicationPad2d(2)", (3, 7, 9)), ("ReplicationPad3d(1)", (1, 2, 3, 5, 4)),
+    ("CircularPad1d(2)", (2, 3, 11)), ("CircularPad2d((1, 2, 3, 0))", (2, 3, 7, 9)), ("CircularPad3d(1)", (1, 2, 3, 5, 4)),
+    ("Upsample(scale_factor=2)", (2, 3, 7, 9)), ("Upsample(5)", (2, 3, 11)),
+    ("Upsample(size=(5, 6), mode='bilinear', align_corners=True)", (2, 3, 7, 9)),
+    ("Upsample(scale_factor=(1.5, 0.7), mode='bicubic', recompute_scale_factor=True)", (2, 3, 7, 9)),
+    ("UpsamplingNearest2d(scale_factor=2)", (2, 3, 7, 9)), ("UpsamplingBilinear2d(size=(5, 12))", (2, 3, 7, 9)),
+    ("PixelShuffle(2)", (2, 12, 3, 5)), ("PixelUnshuffle(2)", (3, 4, 6)), ("ChannelShuffle(3)", (2, 12, 5)),
+    ("Unfold((3, 2), dilation=(1, 2), padding=1, stride=2)", (2, 3, 7, 9)), ("Fold((5, 7), 2)", (2, 12, 24)),
+    ("BatchNorm3d(3)", (2, 3, 5, 4, 6)), ("InstanceNorm1d(3)", (2, 3, 11)), ("InstanceNorm2d(3, affine=True)", (3, 7, 9)),
+    ("InstanceNorm2d(3, affine=True, track_running_stats=True, bias=False)", (2, 3, 7, 9)),
+    ("InstanceNorm3d(3, track_running_stats=True, momentum=0.3)", (2, 3, 5, 4, 6)),
+    ("LocalResponseNorm(2)", (2, 5, 7)), ("LocalResponseNorm(3, alpha=0.5, beta=0.6, k=2.0)", (2, 5, 7, 4)),
+]  # fmt: skip
+LAYERS += [text for text, _ in SPATIAL]
+LAYERS += [
+    "AlphaDropout()",
+    "MaxUnpool1d(2)",
+    "MaxUnpool2d(3, 2, 1)",
+    "MaxUnpool3d((2, 1, 3))",
+    "CrossMapLRN2d(5, alpha=0.5)",
+    "Dropout1d()",
+    "Dropout2d(0.2)",
+    "Dropout3d(0.2, inplace=True)",
+    "FeatureAlphaDropout(0.3)",
+    "Bilinear(2, 3, 4)",
+    "EmbeddingBag(5, 3)",
+    "EmbeddingBag(5, 3, padding_idx=-1, mode='sum')",
+    "MultiheadAttention(6, 2)",
+    "MultiheadAttention(6, 3, bias=False, add_bias_kv=True, kdim=4, vdim=5)",
+]
+
+
 def _both(text: str) -> tuple[nn.Module, Any]:
     """The layer here and in torch, with equal state."""
     gt.manual_seed(1)
@@ -167,7 +211,7 @@ RUNS += [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "shape"), RUNS)
+@pytest.mark.parametrize(("text", "shape"), RUNS + SPATIAL)
 def test_results_and_gradients(text: str, shape: tuple[int, ...]) -> None:
     ours, theirs = _both(text)
     data = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
@@ -250,3 +294,33 @@ def test_settings_of_losses(text: str) -> None:
         found.append((loss(*map(make, arrays)).numpy(), list(loss.state_dict())))
     np.testing.assert_allclose(found[0][0], found[1][0], rtol=2e-5, atol=1e-6)
     assert found[0][1] == found[1][1]
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("ends", [True, False])
+def test_embedding_bag(mode: str, ends: bool) -> None:
+    ours, theirs = _both(f"EmbeddingBag(7, 9, padding_idx=2, mode={mode!r}, include_last_offset={ends})")
+    index, offsets = np.array([1, 0, 3, 2, 6, 2, 4]), np.array([0, 2, 2, 6, 7])
+    for layer, lib in ((ours, gt), (theirs, torch)):
+        y = layer(lib.tensor(index), lib.tensor(offsets))
+        (y * y * lib.arange(9)).sum().backward()
+    expected = theirs(torch.tensor(index), torch.tensor(offsets)).detach().numpy()
+    np.testing.assert_allclose(
+        ours(gt.tensor(index), gt.tensor(offsets)).detach().numpy(), expected, rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_allclose(ours.weight.grad.numpy(), theirs.weight.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_bilinear() -> None:
+    ours, theirs = _both("Bilinear(2, 3, 4)")
+    a, b = (np.random.default_rng(n).standard_normal((5, 6, n)).astype(np.float32) for n in (2, 3))
+    found = ours(gt.tensor(a), gt.tensor(b)).detach().numpy()
+    np.testing.assert_allclose(found, theirs(torch.tensor(a), torch.tensor(b)).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_pools_with_indices() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 7, 9)).astype(np.float32)
+    for text in ("MaxPool2d(3, 2, 1, return_indices=True)", "AdaptiveMaxPool2d((4, 5), return_indices=True)"):
+        ours, theirs = _both(text)
+        for a, b in zip(ours(gt.tensor(x)), theirs(torch.tensor(x)), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())

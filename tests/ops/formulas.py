@@ -441,7 +441,7 @@ def run_sum(x: Array, label: Array, *, dim: int, reverse: bool) -> Array:
     return np.moveaxis(out, -1, dim)
 
 
-def max_pool2d(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[Array, Array]:
+def max_pool(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[Array, Array]:
     """Values and positions, window by window."""
     sizes = []
     for n, k, s, p, d in zip(
@@ -453,27 +453,89 @@ def max_pool2d(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[
         sizes.append(min(count, len(starts)) if ceil_mode else count)
     best = np.zeros((*x.shape[:2], *sizes), x.dtype)
     where = np.full(best.shape, -1, np.int32)
-    for oy, ox, a, b, y, z in taps(x.shape[2:], kernel, sizes, **pool):
+    for (_, *to), (_, *tap), (_, *at) in meetings(x.shape[2:], kernel, sizes, **pool):
         for n, c in np.ndindex(x.shape[:2]):
-            value, have = x[n, c, y, z], best[n, c, oy, ox]
-            if where[n, c, oy, ox] < 0 or value > have or value != value:  # the last nan counts
-                best[n, c, oy, ox], where[n, c, oy, ox] = value, a * kernel[1] + b
+            value, have = x[n, c, *at], best[n, c, *to]
+            if where[n, c, *to] < 0 or value > have or value != value:  # the last nan counts
+                best[n, c, *to], where[n, c, *to] = value, np.ravel_multi_index(tap, kernel)
     return best, where
 
 
-def max_pool2d_grad(g: Array, window: Array, *, size: Any, kernel: Any, **pool: Any) -> Array:
+def max_pool_grad(g: Array, window: Array, *, size: Any, kernel: Any, **pool: Any) -> Array:
     out = np.zeros((*g.shape[:2], *size))
-    for oy, ox, a, b, y, z in taps(size, kernel, g.shape[2:], **pool):
-        out[:, :, y, z] += np.where(window[:, :, oy, ox] == a * kernel[1] + b, g[:, :, oy, ox], 0)
+    for to, (_, *tap), at in meetings(size, kernel, g.shape[2:], **pool):
+        out[at] += np.where(window[to] == np.ravel_multi_index(tap, kernel), g[to], 0)
     return out
 
 
-def max_pool2d_gather(x: Array, window: Array, *, kernel: Any, **pool: Any) -> Array:
+def max_pool_gather(x: Array, window: Array, *, kernel: Any, **pool: Any) -> Array:
     out = np.zeros(window.shape)
-    for oy, ox, a, b, y, z in taps(x.shape[2:], kernel, window.shape[2:], **pool):
-        hit = window[:, :, oy, ox] == a * kernel[1] + b
-        out[:, :, oy, ox] = np.where(hit, x[:, :, y, z], out[:, :, oy, ox])
+    for to, (_, *tap), at in meetings(x.shape[2:], kernel, window.shape[2:], **pool):
+        out[to] = np.where(window[to] == np.ravel_multi_index(tap, kernel), x[at], out[to])
     return out
+
+
+def windows(x: Array, *, kernel: Any, out: Any, **window: Any) -> Array:
+    lead = x.ndim - len(kernel)
+    found = np.zeros((*x.shape[:lead], *out, *kernel))
+    for to, (_, *tap), at in meetings(x.shape[lead:], kernel, out, **window):
+        found[(*to, *tap)] = x[at]
+    return found
+
+
+def window_sum(x: Array, *, kernel: Any, out: Any, **window: Any) -> Array:
+    return windows(x, kernel=kernel, out=out, **window).sum(tuple(range(-len(kernel), 0)))
+
+
+def fold(g: Array, *, size: Any, **window: Any) -> Array:
+    rank = len(size)
+    found = np.zeros((*g.shape[: -2 * rank], *size))
+    for to, (_, *tap), at in meetings(size, g.shape[-rank:], g.shape[-2 * rank : -rank], **window):
+        found[at] += g[(*to, *tap)]
+    return found
+
+
+def window_spread(g: Array, *, size: Any, kernel: Any, **window: Any) -> Array:
+    return fold(np.broadcast_to(g.reshape(*g.shape, *(1 for _ in kernel)), (*g.shape, *kernel)), size=size, **window)
+
+
+def keys(x: float) -> float:
+    """Keys' cubic kernel with a = -3/4."""
+    x = abs(x)
+    if x <= 1:
+        return 1.25 * x**3 - 2.25 * x**2 + 1
+    return -0.75 * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
+
+
+def resampling(kind: str, n: int, m: int, scale: float) -> Array:
+    """The matrix [new, old] that `resample` multiplies by."""
+    rows = []
+    windows = [(math.floor(i * n / m), math.ceil((i + 1) * n / m)) for i in range(m)]
+    for i, (start, end) in enumerate(windows):
+        if kind == "cover":
+            longest = max(b - a for a, b in windows)
+            rows += [np.arange(n) == min(start + t, end - 1) for t in range(longest)]
+        elif kind == "area":
+            rows.append([(start <= j < end) / (end - start) for j in range(n)])
+        elif kind.startswith("nearest"):
+            rows.append(np.arange(n) == min(math.floor((i + 0.5 * kind.endswith("exact")) * scale), n - 1))
+        else:
+            at = i * scale if kind.endswith("corners") else (i + 0.5) * scale - 0.5
+            kernel = keys if kind.startswith("cubic") else lambda x: max(0.0, 1 - abs(x))
+            row = np.zeros(n)
+            for j in range(-9, n + 9):  # what stands outside is the element at the border
+                row[min(max(j, 0), n - 1)] += kernel(at - j)
+            rows.append(row)
+    return np.array(rows, float).reshape(-1, n)
+
+
+def resample(x: Array, *, dim: int, size: int, kind: str, scale: float) -> Array:
+    matrix = resampling(kind, x.shape[dim], size, scale)
+    return np.moveaxis(np.tensordot(matrix, x, (1, dim)), 0, dim)
+
+
+def resample_grad(g: Array, *, dim: int, old: int, size: int, kind: str, scale: float) -> Array:
+    return np.moveaxis(np.tensordot(resampling(kind, old, size, scale), g, (0, dim)), 0, dim)
 
 
 def random_uniform(state: Array, *, shape: Any, dtype: Any) -> Array:
@@ -700,7 +762,13 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "logcumsumexp": scanned(log_of_sum),
     "run_sum": run_sum,
     "random_uniform": random_uniform,
-    "max_pool2d": max_pool2d,
-    "max_pool2d_grad": max_pool2d_grad,
-    "max_pool2d_gather": max_pool2d_gather,
+    "max_pool": max_pool,
+    "max_pool_grad": max_pool_grad,
+    "max_pool_gather": max_pool_gather,
+    "windows": windows,
+    "fold": fold,
+    "window_sum": window_sum,
+    "window_spread": window_spread,
+    "resample": resample,
+    "resample_grad": resample_grad,
 }

@@ -491,6 +491,12 @@ _POOLS = (
     ((1, 2, 7, 5), (1, 2, 3, 4), {"kernel": (3, 2), "stride": (3, 1), "padding": (1, 0), "dilation": (1, 1)}),
     ((1, 2, 9, 7), (1, 2, 5, 3), {"kernel": (2, 3), "stride": (2, 2), "padding": (1, 1), "dilation": (2, 2)}),
     ((0, 5, 4, 6), (0, 5, 2, 3), {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}),
+    ((2, 3, 11), (2, 3, 5), {"kernel": (3,), "stride": (2,), "padding": (1,), "dilation": (2,)}),
+    (
+        (1, 2, 4, 5, 7),
+        (1, 2, 3, 4, 6),
+        {"kernel": (2, 2, 2), "stride": (1, 1, 1), "padding": (0, 0, 0), "dilation": (1, 1, 1)},
+    ),
 )
 
 
@@ -507,7 +513,7 @@ def pools() -> Iterator[Sample]:
 def _positions(x: tuple[int, ...], y: tuple[int, ...], attrs: dict[str, Any]) -> Array:
     from graphtorch.ir.op import OPS
 
-    return OPS["max_pool2d"].ref(array(*x), **attrs, ceil_mode=False)[1]  # type: ignore[no-any-return]
+    return OPS["max_pool"].ref(array(*x), **attrs, ceil_mode=False)[1]  # type: ignore[no-any-return]
 
 
 def pool_grads() -> Iterator[Sample]:
@@ -531,6 +537,62 @@ def ctcs() -> Iterator[Sample]:
     impossible = array(5, 3, 4)
     impossible[1:, 0, 1] = -np.inf
     yield Sample((impossible, labels, np.array([5, 4, 3]), np.array([2, 2, 1])), {"blank": 0})
+
+
+#: (size, windows) and attributes, of the last dimensions; windows may end beyond the padding
+_WINDOWS = (
+    ((2, 7, 9), (4, 5), {"kernel": (2, 3), "stride": (2, 2), "padding": (1, 0), "dilation": (1, 1)}),
+    ((3, 11), (4,), {"kernel": (2,), "stride": (3,), "padding": (0,), "dilation": (2,)}),
+    ((5, 13), (4,), {"kernel": (7,), "stride": (3,), "padding": (3,), "dilation": (1,)}),
+    ((12, 6), (4, 3), {"kernel": (3, 2), "stride": (3, 2), "padding": (0, 0), "dilation": (1, 1)}),
+    ((2, 3, 4, 5), (1, 5, 6), {"kernel": (3, 2, 1), "stride": (1, 1, 1), "padding": (0, 1, 1), "dilation": (1, 1, 1)}),
+    ((0, 8), (3,), {"kernel": (2,), "stride": (3,), "padding": (0,), "dilation": (1,)}),
+)
+
+
+def windowing(summed: bool, adjoint: bool) -> Callable[[], Iterator[Sample]]:
+    """Samples of `windows` and `window_sum`, and of their adjoints."""
+
+    def make() -> Iterator[Sample]:
+        for x, out, attrs in _WINDOWS:
+            lead, size, kernel = x[: -len(out)], x[-len(out) :], attrs["kernel"]
+            whole = (*lead, *out) if summed else (*lead, *out, *kernel)
+            shape = whole if adjoint else x
+            options = attrs if summed or not adjoint else {k: v for k, v in attrs.items() if k != "kernel"}
+            options = {**options, **({"size": size} if adjoint else {"out": out})}
+            distinct = len(set(shape)) == len(shape)
+            yield Sample((strided(*shape),), options, smooth=distinct)
+            yield Sample((array(*shape, dtype=float64),), options, smooth=distinct)
+            yield Sample((array(*shape, dtype=int32),), options)
+
+    return make
+
+
+#: kind, old and new size, scale
+_RESAMPLINGS = (
+    ("nearest", 5, 13, 5 / 13), ("nearest", 7, 3, 7 / 3), ("nearest-exact", 5, 8, 0.625), ("nearest-exact", 9, 4, 2.25),
+    ("cover", 7, 3, 0.0), ("cover", 3, 5, 0.0), ("linear", 4, 11, 4 / 11), ("linear", 9, 4, 2.25), ("linear", 1, 3, 1 / 3),
+    ("linear-corners", 4, 11, 0.3), ("linear-corners", 9, 1, 0.0), ("cubic", 5, 12, 5 / 12), ("cubic", 11, 4, 2.75),
+    ("cubic-corners", 6, 11, 0.5), ("area", 7, 4, 0.0), ("area", 3, 5, 0.0), ("linear", 4, 7, 0.6), ("nearest", 4, 0, 1.0),
+)  # fmt: skip
+
+
+def resamplings(adjoint: bool) -> Callable[[], Iterator[Sample]]:
+    from graphtorch.ir.ops.resample_taps import length
+
+    def make() -> Iterator[Sample]:
+        for kind, old, new, scale in _RESAMPLINGS:
+            attrs = {"dim": 1, "size": new, "kind": kind, "scale": scale, **({"old": old} if adjoint else {})}
+            size = length(kind, old, new) if adjoint else old
+            yield Sample((strided(2, size, 17),), attrs, smooth=size != 2)
+            yield Sample((array(2, size, dtype=float64),), attrs, smooth=size != 2)
+        yield Sample(
+            (array(0, 5),),
+            {"dim": 1, "size": 5, "kind": "linear", "scale": 1.0, **({"old": 5} if adjoint else {})},
+            smooth=True,
+        )
+
+    return make
 
 
 def draws() -> Iterator[Sample]:
@@ -646,9 +708,15 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "logcumsumexp": scans(""),
     "run_sum": run_sums,
     "random_uniform": draws,
-    "max_pool2d": pools,
-    "max_pool2d_grad": pool_grads,
-    "max_pool2d_gather": pool_gathers,
+    "max_pool": pools,
+    "max_pool_grad": pool_grads,
+    "max_pool_gather": pool_gathers,
+    "windows": windowing(summed=False, adjoint=False),
+    "fold": windowing(summed=False, adjoint=True),
+    "window_sum": windowing(summed=True, adjoint=False),
+    "window_spread": windowing(summed=True, adjoint=True),
+    "resample": resamplings(adjoint=False),
+    "resample_grad": resamplings(adjoint=True),
 }  # fmt: skip
 
 #: ops that have no numbers of their own
@@ -705,6 +773,8 @@ _PUTS: list[Refused] = [
     ([t(5, 3, dtype=bool_), t(2, 3, dtype=bool_), t(2, dtype=int64)], {}),
     ([t(5, 3), t(2, 5), t(2, dtype=int64)], {}),
 ]
+_FRAME = {"stride": (1,), "padding": (0,), "dilation": (1,)}
+_RESAMPLE = {"dim": 1, "size": 4, "kind": "linear", "scale": 0.5}
 _POOL = {"kernel": (2, 2), "stride": (2, 2), "padding": (0, 0), "dilation": (1, 1)}
 
 #: op -> operand types and attributes; the texts stand in tests/golden/ops/refused.txt
@@ -863,15 +933,35 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(2)], {"shape": (3,), "dtype": float32}), ([t(2, dtype=int64)], {"shape": (3,), "dtype": int64}),
         ([t(2, dtype=int64)], {"shape": (-3,), "dtype": float32}),
     ],
-    "max_pool2d": [
+    "max_pool": [
         ([t(3, 4, 6)], {**_POOL, "ceil_mode": False}), ([t(1, 2, 1, 6)], {**_POOL, "ceil_mode": False}),
         ([t(1, 2, 4, 6, dtype=bool_)], {**_POOL, "ceil_mode": False}),
     ],
-    "max_pool2d_grad": [
+    "max_pool_grad": [
         ([t(1, 2, 3, 4), t(1, 2, 4, 3, dtype=int32)], {**_POOL, "size": (6, 8)}),
         ([t(1, 2, 3, 4), t(1, 2, 3, 4, dtype=int64)], {**_POOL, "size": (6, 8)}),
     ],
-    "max_pool2d_gather": [([t(1, 2, 6, 8), t(1, 3, 3, 4, dtype=int32)], _POOL)],
+    "max_pool_gather": [([t(1, 2, 6, 8), t(1, 3, 3, 4, dtype=int32)], _POOL)],
+    "windows": [
+        ([t(3)], {**_FRAME, "kernel": (2, 2), "out": (3,)}), ([t(3)], {**_FRAME, "kernel": (0,), "out": (3,)}),
+    ],
+    "fold": [
+        ([t(5, 2, dtype=bool_)], {**_FRAME, "size": (6,)}), ([t(5)], {**_FRAME, "size": (6,)}),
+        ([t(5, 2)], {**_FRAME, "size": (-6,)}),
+    ],
+    "window_sum": [
+        ([t(3, dtype=bool_)], {**_FRAME, "kernel": (2,), "out": (2,)}),
+        ([t(3)], {**_FRAME, "kernel": (2,), "out": (-2,)}),
+    ],
+    "window_spread": [
+        ([t(3, dtype=bool_)], {**_FRAME, "kernel": (2,), "size": (4,)}),
+        ([t(3)], {**_FRAME, "kernel": (2, 2), "size": (4,)}),
+    ],
+    "resample": [
+        ([t(2, 5)], {**_RESAMPLE, "dim": 2}), ([t(2, 5)], {**_RESAMPLE, "kind": "sinc"}), ([t(2, 0)], _RESAMPLE),
+        ([t(2, 5, dtype=int64)], _RESAMPLE), ([t(2, 5)], {**_RESAMPLE, "size": -1}),
+    ],
+    "resample_grad": [([t(2, 5)], {**_RESAMPLE, "old": 3}), ([t(2, 4)], {**_RESAMPLE, "old": -3})],
     "gradient": [([t(2), t(3), t(5)], {})],
 }  # fmt: skip
 

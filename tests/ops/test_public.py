@@ -20,6 +20,9 @@ from tests.ops.public.table import ROWS, Array, Call, Row, arrays_of, map_arrays
 for module in pkgutil.iter_modules(public.__path__):
     importlib.import_module(f"{public.__name__}.{module.name}")
 
+#: what torch says of some of its functions
+SAID = ("is deprecated. Use", "Since version 1.3.0", "Default .* behavior has changed")
+pytestmark = [pytest.mark.filterwarnings(f"ignore:.*{text}") for text in SAID]
 STEP = 1e-6
 #: of the calls of a function beyond its first, so many in a hundred are compiled in the ordinary run
 SAMPLED = 15

@@ -122,7 +122,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "conv_transpose2d padding": lambda: F().conv_transpose2d(z(1, 3, 8, 9), z(3, 2, 4, 5), padding="same"),
     "conv_transpose3d size": lambda: F().conv_transpose3d(z(1, 3, 1, 2, 4), z(3, 2, 1, 2, 3), padding=2),
     "max_pool2d dims": lambda: F().max_pool2d(z(2, 3), 2),
-    "max_pool2d dtype": lambda: F().max_pool2d(z(1, 2, 4, 6, dtype=gt.int64), 2),
+    "max_pool2d dtype": lambda: F().max_pool2d(z(1, 2, 4, 6, dtype=gt.bool), 2),
     "max_pool2d kernel": lambda: F().max_pool2d(z(1, 2, 4, 6), 5),
     "max_pool2d padding": lambda: F().max_pool2d(z(1, 2, 4, 6), 2, padding=2),
     "max_pool2d stride": lambda: F().max_pool2d(z(1, 2, 4, 6), 2, stride="a"),

@@ -18,7 +18,7 @@ graph @g(%x: f32[1,1,4,4], %y: f32[3], %c: f32[3] const "c", %d: f32[3] const "d
 %v: f32[3] inout "v") -> (f32[1,1,2,2]) {
   %0: f32[3] = exp(%c)
   %1: f32[3] = sin(%0)
-  %2: f32[1,1,2,2], %3: i32[1,1,2,2] = max_pool2d(%x) {kernel=[2,2], stride=[2,2], padding=[0,0], dilation=[1,1], \
+  %2: f32[1,1,2,2], %3: i32[1,1,2,2] = max_pool(%x) {kernel=[2,2], stride=[2,2], padding=[0,0], dilation=[1,1], \
 ceil_mode=false}  @"a.py":1:0
   %4: f32[3] = neg(%d)  @"a.py":2:0
   update %w <- %4

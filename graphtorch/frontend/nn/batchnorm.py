@@ -125,3 +125,10 @@ class BatchNorm2d(_BatchNorm):
 
     dims = (4,)
     form = "[n, c, h, w]"
+
+
+class BatchNorm3d(_BatchNorm):
+    """Batch normalisation of [n, c, d, h, w] over all but the channels c; see `_BatchNorm`."""
+
+    dims = (5,)
+    form = "[n, c, d, h, w]"

@@ -7,7 +7,7 @@ from typing import Any
 from graphtorch.frontend.autograd import no_grad
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn import init
-from graphtorch.frontend.nn.arguments import flag, positive
+from graphtorch.frontend.nn.arguments import flag, one_of, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
@@ -90,3 +90,81 @@ class Embedding(Module):
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         norm = "" if self.norm_type == 2 else f", norm_type={self.norm_type}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}{norm}"
+
+
+class EmbeddingBag(Module):
+    """Sums, means or maxima of bags of rows of ``weight`` [num_embeddings, embedding_dim]; see `embedding_bag`.
+
+    The weight starts normal, with zeros in the row ``padding_idx``. ``_weight`` is used as the weight. ArgumentError
+    GT304 for sizes below 1, and for ``max_norm``, ``scale_grad_by_freq`` and ``sparse``, which are not supported.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: Any = None,
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__()
+        table = Embedding(
+            num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, _weight,
+            device=device, dtype=dtype,
+        )  # fmt: skip
+        self.num_embeddings, self.embedding_dim = table.num_embeddings, table.embedding_dim
+        self.padding_idx, self.weight = table.padding_idx, table.weight
+        self.max_norm, self.norm_type = max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        self.mode = one_of(mode, "mode", "sum", "mean", "max")
+        self.include_last_offset = flag(include_last_offset, "include_last_offset")
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+    ) -> EmbeddingBag:
+        """A layer over ``embeddings`` [rows, size], which ``freeze`` takes out of training."""
+        shape = aval_of(embeddings).shape
+        check(len(shape) == 2, "GT107", "embeddings must be [rows, size]", f"expected 2 dimensions, got {len(shape)}")
+        rows, size = shape
+        made = cls(
+            rows,
+            size,
+            max_norm,
+            norm_type,
+            scale_grad_by_freq,
+            mode,
+            sparse,
+            embeddings,
+            include_last_offset,
+            padding_idx,
+        )
+        made.weight.requires_grad = not freeze
+        return made
+
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
+        return F.embedding_bag(  # type: ignore[no-any-return]
+            input, self.weight, offsets, mode=self.mode, per_sample_weights=per_sample_weights,
+            include_last_offset=self.include_last_offset, padding_idx=self.padding_idx,
+        )  # fmt: skip
+
+    def extra_repr(self) -> str:
+        norm = "" if self.norm_type == 2 else f", norm_type={self.norm_type}"
+        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
+        return f"{self.num_embeddings}, {self.embedding_dim}{norm}, mode={self.mode!r}{padding}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphtorch.frontend.nn import functional as F
@@ -44,3 +45,44 @@ class Linear(Module):
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """``x1 @ weight[k] @ x2 + bias[k]`` for every k, of [..., in1_features] and [..., in2_features].
+
+    weight [out_features, in1_features, in2_features] and bias start uniform within 1 / sqrt(in1_features).
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__()
+        require_cpu(device)
+        self.in1_features = positive(in1_features, "in1_features")
+        self.in2_features = positive(in2_features, "in2_features")
+        self.out_features = positive(out_features, "out_features")
+        empty = PUBLIC["gt"]["empty"]
+        self.weight = Parameter(empty(self.out_features, self.in1_features, self.in2_features, dtype=dtype))
+        made = Parameter(empty(self.out_features, dtype=dtype)) if flag(bias, "bias") else None
+        self.register_parameter("bias", made)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew."""
+        bound = 1 / math.sqrt(self.in1_features)
+        init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            init.uniform_(self.bias, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        features = f"in1_features={self.in1_features}, in2_features={self.in2_features}"
+        return f"{features}, out_features={self.out_features}, bias={self.bias is not None}"

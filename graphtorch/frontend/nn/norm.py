@@ -137,3 +137,33 @@ def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
     given = normalized_shape if isinstance(normalized_shape, Sequence) else (normalized_shape,)
     check(bool(given), "GT304", "normalized_shape=[] is not allowed", "expected at least one size", kind=ArgumentError)
     return tuple(positive(n, "normalized_shape") for n in given)
+
+
+class LocalResponseNorm(Module):
+    """Each element over a power of what stands in the channels around; see `local_response_norm`."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = positive(size, "size"), alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)  # type: ignore[no-any-return]
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """`LocalResponseNorm` of [n, c, h, w] over as many channels before as after: ``size`` or, if even, one less.
+
+    torch's sums keep the first channel once it has been in them, and its gradient takes other channels than the sums
+    do; this is the layer as it is meant.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        width = self.size - 1 + self.size % 2
+        alpha = self.alpha * width / self.size  # divided by ``size`` all the same
+        return F.local_response_norm(input, width, alpha, self.beta, self.k)  # type: ignore[no-any-return]

@@ -1,72 +1,244 @@
-"""Pooling layers."""
+"""Pooling layers. Sizes are an int, or one for each spatial dimension, and shown as they were given."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn.arguments import flag
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, check
-from graphtorch.ir.ops.common import pair
-
-Size = int | tuple[int, int]
+from graphtorch.ir.ops.common import ints
 
 
-class MaxPool2d(Module):
-    """The maximum over windows of [n, c, h, w] or [c, h, w]; stride is kernel_size unless given.
+class _Pool(Module):
+    rank: ClassVar[int]
+    shown: ClassVar[tuple[str, ...]]
 
-    ArgumentError GT304 for numbers out of range, for a padding beyond half of the window, and for
-    ``return_indices``, which is not there yet.
-    """
+    def _set_window(self, kernel_size: Any, stride: Any, **more: tuple[Any, int]) -> None:
+        """kernel_size, stride and what else has an entry for each dimension, with its least."""
+        self.kernel_size = self._checked(kernel_size, "kernel_size", 1)
+        self.stride = self.kernel_size if stride is None else self._checked(stride, "stride", 1)
+        for name, (value, least) in more.items():
+            setattr(self, name, self._checked(value, name, least))
+
+    def _checked(self, value: Any, name: str, least: int) -> Any:
+        ints(value, name, self.rank, least)
+        return value
+
+    def _check_half(self, dilation: Any = 1) -> None:
+        pads, sizes, apart = (ints(v, "", self.rank, 0) for v in (self.padding, self.kernel_size, dilation))
+        check(
+            all(2 * p <= d * (k - 1) + 1 for p, k, d in zip(pads, sizes, apart, strict=True)),
+            "GT304",
+            f"padding={self.padding!r} is not allowed with kernel_size={self.kernel_size!r}",
+            "expected padding <= kernel_size / 2",
+            kind=ArgumentError,
+        )
+
+    def extra_repr(self) -> str:
+        return ", ".join(f"{name}={getattr(self, name)}" for name in self.shown)
+
+
+class _MaxPool(_Pool):
+    shown = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
 
     def __init__(
         self,
-        kernel_size: Size,
-        stride: Size | None = None,
-        padding: Size = 0,
-        dilation: Size = 1,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
         return_indices: bool = False,
         ceil_mode: bool = False,
     ) -> None:
         super().__init__()
-        self.kernel_size = _checked(kernel_size, "kernel_size", 1)
-        self.stride = self.kernel_size if stride is None else _checked(stride, "stride", 1)
-        self.padding = _checked(padding, "padding", 0)
-        self.dilation = _checked(dilation, "dilation", 1)
+        self._set_window(kernel_size, stride, padding=(padding, 0), dilation=(dilation, 1))
+        self.return_indices, self.ceil_mode = flag(return_indices, "return_indices"), flag(ceil_mode, "ceil_mode")
+        self._check_half(self.dilation)
+
+    def forward(self, input: Tensor) -> Any:
+        pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[self.rank - 1]
+        window = (self.kernel_size, self.stride, self.padding, self.dilation)
+        return pool(input, *window, self.ceil_mode, self.return_indices)
+
+
+class MaxPool1d(_MaxPool):
+    """The maximum over windows of [n, c, l] or [c, l]; see `MaxPool2d`."""
+
+    rank = 1
+
+
+class MaxPool2d(_MaxPool):
+    """The maximum over windows of [n, c, h, w] or [c, h, w]; stride is kernel_size unless given.
+
+    With ``return_indices`` a pair: also where it stands in the plane. ArgumentError GT304 for numbers out of range,
+    and for a padding beyond half of the window.
+    """
+
+    rank = 2
+
+
+class MaxPool3d(_MaxPool):
+    """The maximum over windows of [n, c, d, h, w] or [c, d, h, w]; see `MaxPool2d`."""
+
+    rank = 3
+
+
+class _AvgPool(_Pool):
+    shown = ("kernel_size", "stride", "padding")
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__()
+        self._set_window(kernel_size, stride, padding=(padding, 0))
         self.ceil_mode = flag(ceil_mode, "ceil_mode")
-        check(
-            not return_indices,
-            "GT304",
-            f"return_indices={return_indices} is not allowed",
-            "expected return_indices=False",
-            kind=ArgumentError,
-        )
-        _check_half(self.padding, self.kernel_size)
+        self.count_include_pad = flag(count_include_pad, "count_include_pad")
+        self.divisor_override = divisor_override
+        self._check_half()
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.max_pool2d(  # type: ignore[no-any-return]
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        pool = (F.avg_pool2d, F.avg_pool3d)[self.rank - 2]
+        return pool(  # type: ignore[no-any-return]
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+            self.divisor_override,
+        )  # fmt: skip
+
+
+class AvgPool1d(_AvgPool):
+    """The mean over windows of [n, c, l] or [c, l]; see `AvgPool2d`."""
+
+    rank = 1
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        for name in self.shown:  # which torch makes tuples here
+            setattr(self, name, ints(getattr(self, name), name, 1, 0))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.avg_pool1d(  # type: ignore[no-any-return]
+            input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
         )
 
-    def extra_repr(self) -> str:
-        names = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-        return ", ".join(f"{name}={getattr(self, name)}" for name in names)
+
+class AvgPool2d(_AvgPool):
+    """The mean over windows of [n, c, h, w] or [c, h, w]; stride is kernel_size unless given.
+
+    Zeros of the padding count with ``count_include_pad``; ``divisor_override`` divides instead of the count.
+    ArgumentError GT304 for numbers out of range, and for a padding beyond half of the window.
+    """
+
+    rank = 2
 
 
-def _checked(value: Any, name: str, least: int) -> Any:
-    """``value`` as it was given, which is how torch's repr shows it."""
-    pair(value, name, least)
-    return value
+class AvgPool3d(_AvgPool):
+    """The mean over windows of [n, c, d, h, w] or [c, d, h, w]; see `AvgPool2d`."""
+
+    rank = 3
 
 
-def _check_half(padding: Size, kernel_size: Size) -> None:
-    pads, sizes = pair(padding, "padding", 0), pair(kernel_size, "kernel_size", 1)
-    check(
-        all(2 * p <= k for p, k in zip(pads, sizes, strict=True)),
-        "GT304",
-        f"padding={padding!r} is not allowed with kernel_size={kernel_size!r}",
-        "expected padding <= kernel_size / 2",
-        kind=ArgumentError,
-    )
+class _LPPool(_Pool):
+    shown = ("norm_type", "kernel_size", "stride", "ceil_mode")
+
+    def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> None:
+        super().__init__()
+        self.norm_type, self.ceil_mode = norm_type, flag(ceil_mode, "ceil_mode")
+        self._set_window(kernel_size, stride)
+        self.stride = stride
+
+    def forward(self, input: Tensor) -> Tensor:
+        pool = (F.lp_pool1d, F.lp_pool2d, F.lp_pool3d)[self.rank - 1]
+        return pool(  # type: ignore[no-any-return]
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+
+class LPPool1d(_LPPool):
+    """The norm of windows of [n, c, l] or [c, l]; see `lp_pool1d`."""
+
+    rank = 1
+
+
+class LPPool2d(_LPPool):
+    """The norm of windows of [n, c, h, w] or [c, h, w]; see `lp_pool1d`."""
+
+    rank = 2
+
+
+class LPPool3d(_LPPool):
+    """The norm of windows of [n, c, d, h, w] or [c, d, h, w]; see `lp_pool1d`."""
+
+    rank = 3
+
+
+class _Adaptive(_Pool):
+    shown = ("output_size",)
+
+    def __init__(self, output_size: Any) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        pool = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[self.rank - 1]
+        return pool(input, self.output_size)  # type: ignore[no-any-return]
+
+
+class AdaptiveAvgPool1d(_Adaptive):
+    """The means of ``output_size`` windows of [n, c, l] or [c, l]."""
+
+    rank = 1
+
+
+class AdaptiveAvgPool2d(_Adaptive):
+    """The means of windows of [n, c, h, w] or [c, h, w], as many as ``output_size`` says; None keeps a size."""
+
+    rank = 2
+
+
+class AdaptiveAvgPool3d(_Adaptive):
+    """The means of windows of [n, c, d, h, w] or [c, d, h, w], as many as ``output_size`` says."""
+
+    rank = 3
+
+
+class _AdaptiveMax(_Adaptive):
+    def __init__(self, output_size: Any, return_indices: bool = False) -> None:
+        super().__init__(output_size)
+        self.return_indices = flag(return_indices, "return_indices")
+
+    def forward(self, input: Tensor) -> Any:
+        pool = (F.adaptive_max_pool1d, F.adaptive_max_pool2d, F.adaptive_max_pool3d)[self.rank - 1]
+        return pool(input, self.output_size, self.return_indices)
+
+
+class AdaptiveMaxPool1d(_AdaptiveMax):
+    """The maxima of ``output_size`` windows of [n, c, l] or [c, l]."""
+
+    rank = 1
+
+
+class AdaptiveMaxPool2d(_AdaptiveMax):
+    """The maxima of windows of [n, c, h, w] or [c, h, w], as many as ``output_size`` says; None keeps a size."""
+
+    rank = 2
+
+
+class AdaptiveMaxPool3d(_AdaptiveMax):
+    """The maxima of windows of [n, c, d, h, w] or [c, d, h, w], as many as ``output_size`` says."""
+
+    rank = 3

@@ -22,17 +22,17 @@ def batch_statistics(input: Any) -> tuple[Any, Any]:
     shape = shape_of(input)
     dims = [d for d in range(len(shape)) if d != 1]
     center = mean(input, dims)
-    centered = input - reshape(center, _per_channel(shape))
+    centered = input - reshape(center, per_channel(shape))
     return center, mean(centered * centered, dims)
 
 
-def _per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
+def per_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(n if i == 1 else 1 for i, n in enumerate(shape))
 
 
 def normalize_channels(input: Any, center: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
     """(input - center) / sqrt(variance + eps) * weight + bias, all given per channel."""
-    shape = _per_channel(shape_of(input))
+    shape = per_channel(shape_of(input))
     scale = rsqrt(widened(variance) + eps)
     if weight is not None:
         scale = scale * weight
@@ -60,7 +60,7 @@ def batch_norm(
     require_float(aval_of(input), "the operand of batch_norm")
     shape = shape_of(input)
     check(len(shape) >= 2, "GT107", "batch_norm needs [n, c, ...]", f"expected at least 2 dimensions, got {len(shape)}")
-    _check_channels(shape[1], running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    check_channels(shape[1], running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training:
         return normalize_channels(input, running_mean, running_var, weight, bias, eps)
     count = math.prod(n for d, n in enumerate(shape) if d != 1)
@@ -73,12 +73,12 @@ def batch_norm(
     )
     center, variance = batch_statistics(input)
     if running_mean is not None and count:
-        _track(running_mean, center, momentum)
-        _track(running_var, variance * (count / (count - 1)), momentum)
+        track(running_mean, center, momentum)
+        track(running_var, variance * (count / (count - 1)), momentum)
     return normalize_channels(input, center, variance, weight, bias, eps)
 
 
-def _track(running: Any, value: Any, momentum: float) -> None:
+def track(running: Any, value: Any, momentum: float) -> None:
     """In place, and outside of the gradient: state does not need one."""
     running.copy_(widened(running) * (1 - momentum) + value.detach() * momentum)
 
@@ -122,7 +122,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     require_float(aval_of(input), "the operand of group_norm")
     shape, groups = shape_of(input), as_int(num_groups, "num_groups")
     check(len(shape) >= 2, "GT107", "group_norm needs [n, c, ...]", f"expected at least 2 dimensions, got {len(shape)}")
-    _check_channels(shape[1], weight=weight, bias=bias)
+    check_channels(shape[1], weight=weight, bias=bias)
     check(
         groups > 0 and shape[1] % groups == 0,
         "GT304",
@@ -169,7 +169,7 @@ def _last_dims(op: str, input: Any, normalized_shape: Any, **parameters: Any) ->
     return tuple(range(len(shape) - len(wanted), len(shape)))
 
 
-def _check_channels(channels: int, **parameters: Any) -> None:
+def check_channels(channels: int, **parameters: Any) -> None:
     """ShapeError GT102 for a parameter that has not one number for each channel."""
     for name, t in parameters.items():
         check(

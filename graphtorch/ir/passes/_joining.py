@@ -121,7 +121,7 @@ class Joining:
         members, results = {*group.nodes, node}, [r for n in (*group.nodes, node) for r in n.results]
         if any(r in self.updated for r in results):
             return OTHER_SHAPES
-        if node.op.name != "max_pool2d":
+        if node.op.name not in ("max_pool", "window_sum"):
             return self._private(group, node)
         cheap = all(n is root or n.op.name in CHEAP for n in group.nodes)
         shared = any(self.groups.is_read(o, members) for o in node.operands)
