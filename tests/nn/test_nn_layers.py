@@ -215,10 +215,6 @@ def test_losses() -> None:
             lambda: nn.MaxPool2d(3, padding=2),
             "ArgumentError GT304: padding=2 is not allowed with kernel_size=3\n  expected padding <= kernel_size / 2",
         ),
-        (
-            lambda: nn.MaxPool2d(2, return_indices=True),
-            "ArgumentError GT304: return_indices=True is not allowed\n  expected return_indices=False",
-        ),
         (lambda: nn.Dropout(1.5), "ArgumentError GT304: p=1.5 is not allowed\n  expected a number in [0, 1]"),
         (lambda: nn.Dropout("0.5"), "ArgumentTypeError GT301: p must be a number, got str '0.5'"),
         (lambda: nn.BatchNorm2d(4, eps=-1.0), "ArgumentError GT304: eps=-1.0 is not allowed\n  expected eps >= 0"),

@@ -143,7 +143,7 @@ def test_to_keeps_the_objects() -> None:
         net.to(gt.int32)
     assert without_lines(wrong.value) == (
         "DTypeError GT202: a module can only be converted to a floating-point dtype\n"
-        "  expected graphtorch.float32 or float64, got graphtorch.int32"
+        "  expected graphtorch.float32 or another of its kind, got graphtorch.int32"
     )
     with pytest.raises(DeviceError, match="GT402"):
         net.cuda()

@@ -45,7 +45,7 @@ def rotate(s: State, x: gt.Tensor) -> None:
 
 
 def transposed(s: State, x: gt.Tensor) -> None:
-    s[0].copy_(-s[0].reshape(4, 6).t().reshape(6, 4).contiguous().view(6, 4) + x)
+    s[0].copy_(-s[0].reshape(4, 6).t().reshape(6, 4).clone().view(6, 4) + x)
 
 
 def through_a_reshape(s: State, x: gt.Tensor) -> None:

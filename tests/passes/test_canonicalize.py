@@ -135,10 +135,10 @@ APPLIES = {
         lambda x: op("reduce_sum", x, dims=(0, 2)), [f32(1, 3, 1)], ["reshape(%x0) {shape=[3]}", "return %0"],
     ),
     "sums into rows of 16-bit floats": (
-        lambda x, i, y: op("index_add", x, i, y, dim=0),
+        lambda x, i, y: op("index_put", x, y, i, dims=(0,), negative=False, accumulate=True),
         [TensorType((5, 2), bfloat16), i64(7), TensorType((7, 2), bfloat16)],
         [
-            "cast(%x0) {dtype=f32}", "cast(%x2) {dtype=f32}", "index_add(%0, %x1, %1) {dim=0}", "cast(%2) {dtype=bf16}",
+            "cast(%x0) {dtype=f32}", "cast(%x2) {dtype=f32}", "index_put(%0, %1, %x1) {dims=[0], negative=false, accumulate=true}", "cast(%2) {dtype=bf16}",
             "return %3",
         ],
     ),
