@@ -15,7 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.ir.expr import Attention, AttentionGrad, Compute, Expr, Reduce, Scatter, Source, Widened, narrowed
+from graphtorch.ir.expr import (
+    Attention,
+    AttentionGrad,
+    Compute,
+    Expr,
+    Reduce,
+    Scan,
+    Scatter,
+    Sort,
+    Source,
+    Widened,
+    narrowed,
+)
 from graphtorch.ir.graph import Node
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import LOW_PRECISION, DType, TensorType, dtype_from_name, float32
@@ -74,11 +86,11 @@ def lower_op(node: Node, sources: Sequence[Source]) -> Any:
     wide = [Widened(s) if is_low(s.dtype) else s for s in sources]
     found = node.op.lower(*wide, **wide_attrs(node.attrs))
     match found:
-        case Reduce():
+        case Reduce() | Scan():
             return replace(found, post=lambda acc: tuple(map(_narrowed, found.post(acc), dtypes)))
         case Scatter():
             raise ValueError(f"{node.op.name} of {dtypes[0]} adds up in memory: canonicalize makes it float32")
-        case Attention() | AttentionGrad():
+        case Attention() | AttentionGrad() | Sort():
             return found  # what is stored is rounded
         case tuple():
             return tuple(map(_rounded, found, dtypes))

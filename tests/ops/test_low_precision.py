@@ -103,6 +103,8 @@ def compiled(name: str, s: Sample) -> list[Array]:
 
 @pytest.mark.parametrize(("name", "sample"), tables(COMPILED))
 def test_compiled_is_eager(name, sample):
+    if not hasattr(OPS[name], "lower"):
+        pytest.skip("it runs in eager mode alone")
     if not is_specified(name, sample):
         pytest.skip("unspecified")
     out = bind.bind(OPS[name], *map(gt.from_numpy, sample.operands), **sample.attrs)

@@ -18,14 +18,20 @@ from graphtorch.ir.expr import (
     Var,
     cast,
     flat_index,
+    narrowed,
     substitute,
 )
-from graphtorch.ir.types import int32, int64
+from graphtorch.ir.types import LOW_PRECISION, DType, int32, int64
 
 #: elements that are kept in order, at most; and how many times fewer have to be wanted than there are, to sort less
 FEW, TIMES = 64, 4
 #: operations that an element costs in a level of merges
 MERGE_COST = 8
+
+
+def stored(e: Expr, dtype: DType) -> Expr:
+    """A key as it is in memory: those of 16-bit floats are float32 while they are sorted."""
+    return narrowed(e, dtype) if dtype in LOW_PRECISION else e
 
 
 def sort_body(nest: SortNest, flat: Flatten, target: Target) -> Body:
@@ -56,7 +62,11 @@ def sort_body(nest: SortNest, flat: Flatten, target: Target) -> Body:
 
         def out(i: Expr) -> list[Stmt]:
             here = (substitute(position, {line: i}),)
-            values = [] if nest.values is None else [store(flat.buffer(nest.values), here, found.key(i))]
+            values = (
+                []
+                if nest.values is None
+                else [store(flat.buffer(nest.values), here, stored(found.key(i), nest.values.dtype))]
+            )
             places = cast(found.place(i), int64)
             return [*values, *([] if nest.places is None else [store(flat.buffer(nest.places), here, places)])]
 

@@ -37,6 +37,11 @@ def one_of(value: Any, name: str, *allowed: str) -> Any:
     return value
 
 
+def spared(input: Any, inplace: bool) -> Any:
+    """What a formula reads whose gradient needs ``input``, which is to be written ``inplace``: a copy of it."""
+    return input.clone() if flag(inplace, "inplace") and getattr(input, "requires_grad", False) else input
+
+
 def placed(input: Any, out: Any, inplace: bool) -> Any:
     """``out``, written into ``input`` where ``inplace``; gradients go through ``out`` either way."""
     return input.copy_(out) if flag(inplace, "inplace") else out

@@ -9,7 +9,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.activation import logsigmoid, mish_op
-from graphtorch.ir.ops.arguments import number, placed
+from graphtorch.ir.ops.arguments import number, placed, spared
 from graphtorch.ir.ops.arithmetic import abs_
 from graphtorch.ir.ops.common import aval_of, normalize_dim, require_float, shape_of
 from graphtorch.ir.ops.functions import sigmoid
@@ -36,7 +36,7 @@ def softplus(input: Any, beta: float = 1, threshold: float = 20) -> Any:
 def mish(input: Any, inplace: bool = False) -> Any:
     """x * tanh(softplus(x)) of each element. ``inplace`` writes the result into ``input``."""
     require_float(aval_of(input), "the operand of mish")
-    return placed(input, bind.bind(mish_op, input), inplace)
+    return placed(input, bind.bind(mish_op, spared(input, inplace)), inplace)
 
 
 @composite("F")

@@ -12,7 +12,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.activation import elu_op
-from graphtorch.ir.ops.arguments import number, placed
+from graphtorch.ir.ops.arguments import number, placed, spared
 from graphtorch.ir.ops.arithmetic import maximum, minimum
 from graphtorch.ir.ops.casts import detach
 from graphtorch.ir.ops.common import aval_of, dtype_of, require_float, shape_of
@@ -135,8 +135,9 @@ def hardsigmoid(input: Any, inplace: bool = False) -> Any:
 def hardswish(input: Any, inplace: bool = False) -> Any:
     """x * hardsigmoid(x); A. Howard et al., "Searching for MobileNetV3", ICCV 2019. DTypeError GT202 for integers."""
     _require_float(input, "hardswish")
-    gate = where(input <= -3, 0, where(input < 3, (input + 3) * (1 / 6), 1))
-    return placed(input, input * gate, inplace)
+    x = spared(input, inplace)
+    gate = where(x <= -3, 0, where(x < 3, (x + 3) * (1 / 6), 1))
+    return placed(input, x * gate, inplace)
 
 
 def _near_zero(input: Any, lambd: float) -> Any:
@@ -184,4 +185,4 @@ def celu(input: Any, alpha: float = 1.0, inplace: bool = False) -> Any:
 def _elu(op: str, input: Any, alpha: float, scale: float, input_scale: float, inplace: bool) -> Any:
     _require_float(input, op)
     attrs = {"alpha": float(alpha), "scale": scale, "input_scale": float(input_scale)}
-    return placed(input, bind.bind(elu_op, input, **attrs), inplace)
+    return placed(input, bind.bind(elu_op, spared(input, inplace), **attrs), inplace)

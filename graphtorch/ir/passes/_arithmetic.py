@@ -62,8 +62,8 @@ def where_known(call: Call) -> Found:
 
 
 def sum_in_float32(call: Call) -> Found:
-    """index_put that adds 16-bit floats: its sums are in memory, where they would be rounded with each term."""
-    if call.type.dtype not in LOW_PRECISION or not call.attrs["accumulate"]:
+    """index_put that adds 16-bit floats, or index_reduce of them: results in memory would be rounded with each term."""
+    if call.type.dtype not in LOW_PRECISION or not call.attrs.get("accumulate", True):
         return None
     table, terms, *indices = call.operands
     wide = bind.bind(call.op, to_dtype(table, float32), to_dtype(terms, float32), *indices, **call.attrs)

@@ -237,6 +237,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "slice": (same_shape, of_filled, compose(slices)),
     "pad": (same_shape, compose(pads), pad_of_reshape),
     "index_put": (sum_in_float32,),
+    "index_reduce": (sum_in_float32,),
     "reduce_sum": (reduce_of_one,),
     "reduce_max": (reduce_of_one,),
     "reduce_min": (reduce_of_one,),
