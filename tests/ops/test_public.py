@@ -25,7 +25,7 @@ SAID = ("is deprecated. Use", "Since version 1.3.0", "Default .* behavior has ch
 pytestmark = [pytest.mark.filterwarnings(f"ignore:.*{text}") for text in SAID]
 STEP = 1e-6
 #: of the calls of a function beyond its first, so many in a hundred are compiled in the ordinary run
-SAMPLED = 15
+SAMPLED = 5
 
 
 def calls(wanted: Callable[[Call], Any] = lambda _: True, sampled: bool = False) -> list[Any]:
