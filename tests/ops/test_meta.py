@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Param
-from graphtorch.ir.op import OPS
+from graphtorch.ir.op import OPS, PUBLIC, Op, parameters_of
 from tests.ops.samples import CANNOT_FAIL, EAGER, REFUSED, SAMPLES, STRUCTURAL
 
 
@@ -85,3 +86,10 @@ def test_infer_agrees_with_ref(name):
             strict=True,
         ):
             assert (t.shape, t.dtype.np) == (np.shape(a), np.asarray(a).dtype), str(s)
+
+
+def test_names_of_parameters_are_those_of_the_signature() -> None:
+    for space in PUBLIC.values():
+        for function in space.values():
+            if not isinstance(function, Op):
+                assert parameters_of(function) == tuple(inspect.signature(function).parameters)

@@ -6,7 +6,6 @@ torch's kernels compute a softmax, a norm or a gradient in float32; op by op, ea
 from __future__ import annotations
 
 import functools
-import inspect
 import math
 import struct
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from graphtorch.ir.low_precision import is_low, wide_attrs
-from graphtorch.ir.op import Op
+from graphtorch.ir.op import Op, parameters_of
 from graphtorch.ir.ops.common import dtype_of, is_handle, result_dtype, shape_of, to_dtype
 from graphtorch.ir.types import LOW_PRECISION, DType, TensorType, float16, float32, promote
 
@@ -62,7 +61,7 @@ def in_float32(*names: str) -> Callable[[F], F]:
     """
 
     def decorate(function: F) -> F:
-        places = [(list(inspect.signature(function).parameters).index(name), name) for name in names]
+        places = [(parameters_of(function).index(name), name) for name in names]
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
