@@ -114,7 +114,7 @@ def _positional(function: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The names of all parameters, in order, read off the code: hundreds of signatures would take 20 ms of an import."""
+    """The names of all parameters, in order, off the code: hundreds of signatures take 20 ms of an import."""
     code = inspect.unwrap(function).__code__
     named, positional = code.co_argcount + code.co_kwonlyargcount, code.co_argcount
     starred = named + bool(code.co_flags & inspect.CO_VARARGS)
