@@ -142,6 +142,14 @@ APPLIES = {
             "return %3",
         ],
     ),
+    "greatest in rows of 16-bit floats": (
+        lambda x, i, y: op("index_reduce", x, y, i, dims=(0,), negative=False, kind="max"),
+        [TensorType((5, 2), bfloat16), i64(7), TensorType((7, 2), bfloat16)],
+        [
+            "cast(%x0) {dtype=f32}", "cast(%x2) {dtype=f32}",
+            'index_reduce(%0, %1, %x1) {dims=[0], negative=false, kind="max"}', "cast(%2) {dtype=bf16}", "return %3",
+        ],
+    ),
     "sum over nothing": (lambda x: op("reduce_sum", x, dims=()), [f32(2, 3)], ["return %x0"]),
     "max over sizes of 1": (lambda x: op("reduce_max", x, dims=(0,)), [f32(1, 3)],
         ["reshape(%x0) {shape=[3]}", "return %0"]),
