@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from graphtorch.frontend import branches as _branches  # noqa: F401  # fills the registry
 from graphtorch.frontend import creating as _creating  # noqa: F401  # fills the registry
 from graphtorch.frontend import distributions as _distributions  # noqa: F401  # fills the registry
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
@@ -57,6 +56,9 @@ install_methods()
 #: names that are looked up in a module only when they are used
 _LAZY = {
     "compile": "graphtorch.frontend.compile",
+    "cond": "graphtorch.frontend.branches",
+    "scan": "graphtorch.frontend.control_flow",
+    "while_loop": "graphtorch.frontend.branches",
     "finfo": "graphtorch.frontend.dtypes",
     "iinfo": "graphtorch.frontend.dtypes",
     "inference_mode": "graphtorch.frontend.differentiate",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import graphtorch as gt
+import graphtorch.frontend.branches  # enters gt.cond and the like
 import graphtorch.nn.functional  # whose functions enter the registry
 from graphtorch.ir.op import PUBLIC, Op
 
