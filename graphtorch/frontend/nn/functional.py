@@ -10,6 +10,7 @@ from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.op import PUBLIC, composite
 from graphtorch.ir.ops import attention, attention_scores
+from graphtorch.ir.ops.arguments import placed, spared
 from graphtorch.ir.ops.common import aval_of, require_float
 from graphtorch.ir.types import float32
 
@@ -96,8 +97,7 @@ def scaled_dot_product_attention(
 @composite()
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x * sigmoid(x) of each element. ``inplace`` writes the result into ``input``."""
-    out = PUBLIC["F"]["silu"](input)
-    return input.copy_(out) if flag(inplace, "inplace") else out
+    return placed(input, PUBLIC["F"]["silu"](spared(input, inplace)), inplace)  # type: ignore[no-any-return]
 
 
 def __getattr__(name: str) -> Any:
