@@ -1,8 +1,9 @@
 """The next row, while this one is worked on.
 
 A row of several passes is read from memory in the first, and memory is idle in the others. The processor's own
-prefetching does not look beyond a page of 4 KB, which may be a row. So the first pass asks for the elements of the
-row that follows. The last row of all asks for what is no row, which does nothing.
+prefetching does not look beyond a page of 4 KB, which may be a row. So one pass asks for the elements of the row that
+follows: the one that takes the longest, since a core waits for no more than some twenty lines at a time, and a short
+pass would wait with it. The last row of all asks for what is no row, which does nothing.
 """
 
 from __future__ import annotations

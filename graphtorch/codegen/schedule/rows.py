@@ -69,6 +69,14 @@ class _Plan:
         """What elements are made of."""
         return [e for s in self.sweeps for e in s.exprs]
 
+    @property
+    def asks(self) -> _Sweep | None:
+        """The pass that asks for the next row: the dearest that reduces, so that memory has the most time for it."""
+        reducing = [s for s in self.sweeps if s.reduces]
+        if len(self.sweeps) == 1 or not reducing:
+            return None
+        return max(reversed(reducing), key=lambda s: cost_of(s.exprs))
+
 
 def rows_body(nest: RowsNest, flat: Flatten, target: Target) -> Body:
     plan = _plan(nest, flat)
@@ -169,8 +177,7 @@ def _across(plan: _Plan, sweep: _Sweep, lanes: int) -> list[Stmt]:
         return _nest(outer, vector_loop(inner, lanes, lambda at: sweep.elements(None, {inner: at})))
     rows = list(segments(inner.extent or 0, _width(sweep, inner, lanes)))
     cells = [Cells(sweep.reduction, width, f"p{sweep.number}w{width}_") for _, _, width in rows]
-
-    ahead = next_rows(sweep.exprs, plan.vars, inner) if sweep is plan.sweeps[0] and len(plan.sweeps) > 1 else []
+    ahead = next_rows(plan.sweeps[0].exprs, plan.vars, inner) if sweep is plan.asks else []
 
     def row(now: list[Cells], env: Env) -> list[Stmt]:
         parts = zip(rows, now, strict=True)
