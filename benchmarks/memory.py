@@ -21,6 +21,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,19 @@ def resident() -> dict[str, int]:
 
 
 def measure(name: str, peer: str, threads: int) -> dict[str, Any]:
-    """In a process of its own: bytes that steps take at most, and what was predicted."""
+    """In a process of its own: bytes that steps take at most, and what was predicted.
+
+    ``peer`` is "graphtorch", "graphtorch, frozen" or "torch".
+    """
     from benchmarks import peers, workloads
 
     work = workloads.BY_NAME[name]
     tiny = workloads.BY_NAME["tiny-train" if work.kind == "train" else "tiny-infer"]
-    peers.BY_NAME[peer].build(tiny, threads, "")()
+    library, _, frozen = peer.partition(", ")
+    peers.BY_NAME[library].build(tiny, threads, "")()
     found: dict[str, Any] = {}
-    if peer == "graphtorch":
-        step, found = _predicted(work)
+    if library == "graphtorch":
+        step, found = _predicted(work, frozen == "frozen")
     else:
         step = peers.BY_NAME[peer].build(work, threads, "")
     gc.collect()
@@ -60,7 +65,7 @@ def measure(name: str, peer: str, threads: int) -> dict[str, Any]:
     return {**found, "bytes": after["most"] - before["now"] - (after["files"] - before["files"])}
 
 
-def _predicted(work: Any) -> tuple[Any, dict[str, Any]]:
+def _predicted(work: Any, frozen: bool) -> tuple[Any, dict[str, Any]]:
     """A step whose program is made and has not run, and what it is to take."""
     import contextlib
 
@@ -68,7 +73,7 @@ def _predicted(work: Any) -> tuple[Any, dict[str, Any]]:
     from benchmarks.peers.graphtorch import parts
 
     mode: Any = contextlib.nullcontext if work.kind == "train" else gt.no_grad
-    call, inputs = parts(work)
+    call, inputs = parts(work, freeze=frozen)
     with mode():
         report = call.memory(*inputs)
 
@@ -89,14 +94,22 @@ def child(name: str, peer: str, threads: int, cache: str) -> dict[str, Any]:
     return answer
 
 
-def row(name: str, threads: int, cache: str) -> str:
-    child(name, "graphtorch", threads, cache)  # it fills the cache
-    ours, torch = child(name, "graphtorch", threads, cache), child(name, "torch", threads, cache)
+def rows(name: str, threads: int, cache: str) -> Iterator[str]:
+    torch = child(name, "torch", threads, cache)
+    yield row(name, "graphtorch", threads, cache, torch["bytes"])
+    if name.endswith("-infer"):
+        yield row(name, "graphtorch, frozen", threads, cache, torch["bytes"])
+
+
+def row(name: str, peer: str, threads: int, cache: str, torch: int) -> str:
+    child(name, peer, threads, cache)  # it fills the cache
+    ours = child(name, peer, threads, cache)
     print(ours["text"], flush=True)
     off = 100 * (ours["predicted"] / ours["bytes"] - 1)
     sizes = [f"{n / 1e6:.2f}" for n in (ours["there"], ours["predicted"], ours["bytes"])]
-    ratio = (ours["there"] + ours["bytes"]) / (ours["there"] + torch["bytes"])
-    return f"| {name} | {' | '.join(sizes)} | {off:+.1f} % | {torch['bytes'] / 1e6:.2f} | {ratio:.2f} |"
+    ratio = (ours["there"] + ours["bytes"]) / (ours["there"] + torch)
+    label = name + peer.removeprefix("graphtorch")
+    return f"| {label} | {' | '.join(sizes)} | {off:+.1f} % | {torch / 1e6:.2f} | {ratio:.2f} |"
 
 
 HEAD = """\
@@ -117,8 +130,9 @@ def main() -> None:
     lines = [HEAD]
     with tempfile.TemporaryDirectory() as cache:
         for name in args.workloads.split(","):
-            lines.append(row(name, args.threads, cache))
-            print(f"{HEAD}\n{lines[-1]}\n", flush=True)
+            for line in rows(name, args.threads, cache):
+                lines.append(line)
+                print(f"{HEAD}\n{line}\n", flush=True)
     print("\n".join(lines))
     if args.markdown:
         Path(args.markdown).write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -30,8 +30,8 @@ def build(work: Workload, variant: str, threads: int, model_file: str) -> Step:
     return infer
 
 
-def parts(work: Workload, compiled: bool = True) -> tuple[Any, list[Any]]:
-    """What a step calls, and on what."""
+def parts(work: Workload, compiled: bool = True, freeze: bool = True) -> tuple[Any, list[Any]]:
+    """What a step calls, and on what; ``freeze`` is for modules in inference."""
     inputs = [gt.from_numpy(array) for array in work.inputs()]
     wrap: Any = gt.compile if compiled else lambda f: f
     if work.net is None:
@@ -42,4 +42,4 @@ def parts(work: Workload, compiled: bool = True) -> tuple[Any, list[Any]]:
     if work.kind == "train":
         return wrap(trainer(work, model, nn, optim, LEARNING_RATE)), inputs
     model.eval()
-    return (gt.compile(model, freeze=True) if compiled else model), inputs
+    return (gt.compile(model, freeze=freeze) if compiled else model), inputs
