@@ -26,7 +26,7 @@ class _Conv(Module):
     _rank: ClassVar[int]
 
     def _set(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, dilation: Any, groups: int, mode: str
+        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, dilation: Any, groups: int
     ) -> None:
         rank = self._rank
         self.in_channels = positive(in_channels, "in_channels")
@@ -35,7 +35,6 @@ class _Conv(Module):
         self.stride = ints(stride, "stride", rank, 1)
         self.dilation = ints(dilation, "dilation", rank, 1)
         self.groups = _groups(groups, self.in_channels, self.out_channels)
-        self.padding_mode = one_of(mode, "padding_mode", "zeros")
         self.output_padding: Ints = (0,) * rank
 
     def _make_parameters(self, first: int, second: int, bias: bool, dtype: DType | None) -> None:
@@ -57,6 +56,7 @@ class _Conv(Module):
         parts += [f"output_padding={self.output_padding}"] if self.output_padding != none else []
         parts += [f"groups={self.groups}"] if self.groups != 1 else []
         parts += ["bias=False"] if self.bias is None else []
+        parts += [f"padding_mode={self.padding_mode}"] if self.padding_mode != "zeros" else []
         return ", ".join(parts)
 
 
@@ -77,15 +77,27 @@ class _Plain(_Conv):
     ) -> None:
         super().__init__()
         require_cpu(device)
-        self._set(in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode)
+        self._set(in_channels, out_channels, kernel_size, stride, dilation, groups)
         self.padding = _padding(padding, self.stride)
+        self.padding_mode = one_of(padding_mode, "padding_mode", "zeros", "reflect", "replicate", "circular")
         self._make_parameters(self.out_channels, self.in_channels, bias, dtype)
 
     def forward(self, input: Tensor) -> Tensor:
         function = getattr(F, f"conv{self._rank}d")
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = F.pad(input, self._around(), self.padding_mode), 0
         return function(  # type: ignore[no-any-return]
-            input, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
         )
+
+    def _around(self) -> list[int]:
+        """The padding as `pad` takes it: before and after, from the last dimension backwards."""
+        if self.padding == "same":
+            total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+        else:
+            total = [0] * self._rank if self.padding == "valid" else [2 * int(p) for p in self.padding]
+        return [n for t in reversed(total) for n in (t // 2, t - t // 2)]
 
 
 class Conv1d(_Plain):
@@ -98,7 +110,8 @@ class Conv2d(_Plain):
     """2-d convolution of [n, in_channels, h, w] or [in_channels, h, w], as in torch a cross-correlation.
 
     kernel_size, stride, padding and dilation are ints or pairs (height, width); padding may also be
-    "valid" or "same" (which keeps h and w, with stride 1). weight [out_channels, in_channels / groups,
+    "valid" or "same" (which keeps h and w, with stride 1), and is of zeros, or, by padding_mode, what `pad` makes of
+    "reflect", "replicate" and "circular". weight [out_channels, in_channels / groups,
     kh, kw] and bias [out_channels] start uniform within 1 / sqrt(in_channels / groups * kh * kw).
     ArgumentError GT304 for numbers out of range and for groups that do not divide the channels.
     """
@@ -130,9 +143,17 @@ class _Transposed(_Conv):
     ) -> None:
         super().__init__()
         require_cpu(device)
-        self._set(in_channels, out_channels, kernel_size, stride, dilation, groups, padding_mode)
+        self._set(in_channels, out_channels, kernel_size, stride, dilation, groups)
         self.padding = ints(padding, "padding", self._rank, 0)
+        self.padding_mode = one_of(padding_mode, "padding_mode", "zeros")
         self.output_padding = ints(output_padding, "output_padding", self._rank, 0)
+        check(
+            all(o < max(s, d) for o, s, d in zip(self.output_padding, self.stride, self.dilation, strict=True)),
+            "GT304",
+            f"output_padding={output_padding!r} is not allowed with stride={stride!r}, dilation={dilation!r}",
+            "expected less than the stride or the dilation",
+            kind=ArgumentError,
+        )
         self._make_parameters(self.in_channels, self.out_channels, bias, dtype)
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 from graphtorch.frontend.autograd import no_grad
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn import init
-from graphtorch.frontend.nn.arguments import flag, one_of, positive
+from graphtorch.frontend.nn.arguments import flag, number, one_of, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
@@ -15,7 +15,7 @@ from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import aval_of
-from graphtorch.ir.ops.index import padding_row, refuse_options
+from graphtorch.ir.ops.embedding import padding_row, refuse_sparse
 from graphtorch.ir.types import DType
 
 
@@ -23,8 +23,8 @@ class Embedding(Module):
     """Row ``input`` of ``weight`` [num_embeddings, embedding_dim], for indices, int64 or int32, of any shape.
 
     The weight starts normal, with zeros in the row ``padding_idx``, which gets no gradient. ``_weight`` is used as
-    the weight, and ``_freeze`` takes it out of training. ArgumentError GT304 for sizes below 1, and for
-    ``max_norm``, ``scale_grad_by_freq`` and ``sparse``, which are not supported.
+    the weight, and ``_freeze`` takes it out of training. ``max_norm``, ``norm_type`` and ``scale_grad_by_freq`` are
+    those of `embedding`. ArgumentError GT304 for sizes below 1, and for ``sparse``, which is not supported.
     """
 
     def __init__(
@@ -43,12 +43,13 @@ class Embedding(Module):
     ) -> None:
         super().__init__()
         require_cpu(device)
-        refuse_options(max_norm, scale_grad_by_freq, sparse)
+        refuse_sparse(sparse)
         self.num_embeddings = positive(num_embeddings, "num_embeddings")
         self.embedding_dim = positive(embedding_dim, "embedding_dim")
         self.padding_idx = None if padding_idx is None else padding_row(padding_idx, num_embeddings)
-        self.max_norm, self.norm_type = max_norm, norm_type
-        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        self.max_norm = None if max_norm is None else number(max_norm, "max_norm")
+        self.norm_type = number(norm_type, "norm_type")
+        self.scale_grad_by_freq, self.sparse = flag(scale_grad_by_freq, "scale_grad_by_freq"), sparse
         trained, shape = not flag(_freeze, "_freeze"), (self.num_embeddings, self.embedding_dim)
         if _weight is None:
             self.weight = Parameter(PUBLIC["gt"]["empty"](*shape, dtype=dtype), trained)
@@ -84,19 +85,23 @@ class Embedding(Module):
             self.weight.copy_(PUBLIC["gt"]["where"](padded, 0, self.weight))
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)  # type: ignore[no-any-return]
+        return F.embedding(  # type: ignore[no-any-return]
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq
+        )
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         norm = "" if self.norm_type == 2 else f", norm_type={self.norm_type}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}{norm}"
+        most = "" if self.max_norm is None else f", max_norm={self.max_norm}"
+        scaled = ", scale_grad_by_freq=True" if self.scale_grad_by_freq else ""
+        return f"{self.num_embeddings}, {self.embedding_dim}{padding}{most}{norm}{scaled}"
 
 
 class EmbeddingBag(Module):
     """Sums, means or maxima of bags of rows of ``weight`` [num_embeddings, embedding_dim]; see `embedding_bag`.
 
     The weight starts normal, with zeros in the row ``padding_idx``. ``_weight`` is used as the weight. ArgumentError
-    GT304 for sizes below 1, and for ``max_norm``, ``scale_grad_by_freq`` and ``sparse``, which are not supported.
+    GT304 for sizes below 1, and for ``sparse``, which is not supported.
     """
 
     def __init__(
@@ -121,8 +126,8 @@ class EmbeddingBag(Module):
         )  # fmt: skip
         self.num_embeddings, self.embedding_dim = table.num_embeddings, table.embedding_dim
         self.padding_idx, self.weight = table.padding_idx, table.weight
-        self.max_norm, self.norm_type = max_norm, norm_type
-        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
+        self.max_norm, self.norm_type = table.max_norm, table.norm_type
+        self.scale_grad_by_freq, self.sparse = table.scale_grad_by_freq, sparse
         self.mode = one_of(mode, "mode", "sum", "mean", "max")
         self.include_last_offset = flag(include_last_offset, "include_last_offset")
 
@@ -160,11 +165,14 @@ class EmbeddingBag(Module):
 
     def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
         return F.embedding_bag(  # type: ignore[no-any-return]
-            input, self.weight, offsets, mode=self.mode, per_sample_weights=per_sample_weights,
-            include_last_offset=self.include_last_offset, padding_idx=self.padding_idx,
+            input, self.weight, offsets, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.mode,
+            per_sample_weights=per_sample_weights, include_last_offset=self.include_last_offset,
+            padding_idx=self.padding_idx,
         )  # fmt: skip
 
     def extra_repr(self) -> str:
         norm = "" if self.norm_type == 2 else f", norm_type={self.norm_type}"
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{norm}, mode={self.mode!r}{padding}"
+        most = "" if self.max_norm is None else f", max_norm={self.max_norm}"
+        scaled = ", scale_grad_by_freq=True" if self.scale_grad_by_freq else ""
+        return f"{self.num_embeddings}, {self.embedding_dim}{most}{norm}{scaled}, mode={self.mode!r}{padding}"

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import as_int
 
@@ -17,6 +18,12 @@ class Flatten(Module):
         super().__init__()
         self.start_dim = as_int(start_dim, "start_dim")
         self.end_dim = as_int(end_dim, "end_dim")
+        check(
+            self.start_dim <= self.end_dim or (self.start_dim < 0) != (self.end_dim < 0),
+            "GT304",
+            f"start_dim={start_dim} comes after end_dim={end_dim}",
+            kind=ArgumentError,
+        )
 
     def forward(self, input: Tensor) -> Tensor:
         return PUBLIC["gt"]["flatten"](input, self.start_dim, self.end_dim)  # type: ignore[no-any-return]

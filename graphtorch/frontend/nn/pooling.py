@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphtorch.frontend.nn import functional as F
-from graphtorch.frontend.nn.arguments import flag
+from graphtorch.frontend.nn.arguments import at_least, flag, nonzero
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, check
@@ -157,7 +157,7 @@ class _LPPool(_Pool):
 
     def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> None:
         super().__init__()
-        self.norm_type, self.ceil_mode = norm_type, flag(ceil_mode, "ceil_mode")
+        self.norm_type, self.ceil_mode = nonzero(norm_type, "norm_type"), flag(ceil_mode, "ceil_mode")
         self._set_window(kernel_size, stride)
         self.stride = stride
 
@@ -191,7 +191,22 @@ class _Adaptive(_Pool):
 
     def __init__(self, output_size: Any) -> None:
         super().__init__()
-        self.output_size = output_size
+        self.output_size = self._sizes(output_size)
+
+    def _sizes(self, given: Any) -> Any:
+        """``given`` as it is: an int, or one for each dimension, of which several may be None to keep a size."""
+        each = given if isinstance(given, tuple | list) else (given,)
+        check(
+            len(each) == self.rank or each is not given,
+            "GT304",
+            f"output_size={given!r} is not allowed",
+            f"expected an int, or {self.rank} of them",
+            kind=ArgumentError,
+        )
+        for size in each:
+            if size is not None or each is not given or self.rank == 1:
+                at_least(size, "output_size", 0)
+        return given
 
     def forward(self, input: Tensor) -> Tensor:
         pool = (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[self.rank - 1]

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn import init
-from graphtorch.frontend.nn.arguments import flag, number, positive
+from graphtorch.frontend.nn.arguments import flag, nonzero, number, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
@@ -134,7 +134,10 @@ class ELU(_Alpha):
 
 
 class CELU(_Alpha):
-    """x above 0, alpha * (exp(x / alpha) - 1) elsewhere."""
+    """x above 0, alpha * (exp(x / alpha) - 1) elsewhere. ArgumentError GT304 for alpha=0."""
+
+    def __init__(self, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(nonzero(alpha, "alpha"), inplace)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.celu(input, self.alpha, self.inplace)  # type: ignore[no-any-return]
@@ -166,7 +169,8 @@ class RReLU(InPlace):
 
     def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
         super().__init__(inplace)
-        self.lower, self.upper = number(lower, "lower"), number(upper, "upper")
+        self.lower = number(lower, "lower")
+        self.upper = number(upper, "upper", lower)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
@@ -219,7 +223,10 @@ class Hardshrink(_Lambd):
 
 
 class Softshrink(_Lambd):
-    """Each element ``lambd`` nearer to 0, and 0 in [-lambd, lambd]."""
+    """Each element ``lambd`` nearer to 0, and 0 in [-lambd, lambd]. ArgumentError GT304 for lambd < 0."""
+
+    def __init__(self, lambd: float = 0.5) -> None:
+        super().__init__(number(lambd, "lambd", 0))
 
     def forward(self, input: Tensor) -> Tensor:
         return F.softshrink(input, self.lambd)  # type: ignore[no-any-return]

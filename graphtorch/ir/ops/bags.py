@@ -11,14 +11,15 @@ from graphtorch.ir.op import OPS, composite
 from graphtorch.ir.ops.arithmetic import maximum
 from graphtorch.ir.ops.common import as_int, aval_of, broadcast, dtype_of, lift, require_float, shape_of, to_dtype
 from graphtorch.ir.ops.contract import matmul
-from graphtorch.ir.ops.index import padding_row, put_rows, refuse_options, select_rows
+from graphtorch.ir.ops.embedding import looked_up, padding_row, refuse_sparse, renormalize
+from graphtorch.ir.ops.index import put_rows, select_rows, wide
 from graphtorch.ir.ops.joining import cat
 from graphtorch.ir.ops.logic import eq, ge, logical_and, where
 from graphtorch.ir.ops.movement import iota, permute, reshape
 from graphtorch.ir.ops.reduce import amax
 from graphtorch.ir.ops.reduce import sum as sum_
 from graphtorch.ir.ops.shapes import narrow
-from graphtorch.ir.types import float32, int32, int64
+from graphtorch.ir.types import float32, int64
 
 _NONE = -(2**63)
 
@@ -100,10 +101,10 @@ def embedding_bag(
 
     ``input``, int64 or int32, is [bags, n], or [n] with bag k from ``offsets[k]`` on; ``include_last_offset``: the
     last offset is the end of the last bag. ``per_sample_weights``, shaped as ``input``, scale rows (mode "sum" alone).
-    The row ``padding_idx`` counts in no bag; empty bags are 0. ``max_norm``, ``scale_grad_by_freq`` and ``sparse`` are
-    refused: ArgumentError GT304.
+    The row ``padding_idx`` counts in no bag; empty bags are 0. ``max_norm`` and ``scale_grad_by_freq`` (not for "max")
+    are those of `embedding`. ``sparse`` is refused: ArgumentError GT304.
     """
-    refuse_options(max_norm, scale_grad_by_freq, sparse)
+    refuse_sparse(sparse)
     given = shape_of(input)
     check(
         mode in ("sum", "mean", "max"),
@@ -126,8 +127,16 @@ def embedding_bag(
         'expected mode="sum", and one for each element of input',
         kind=ArgumentError,
     )
-    input = to_dtype(input, int64) if dtype_of(input) == int32 else input
-    rows = select_rows(weight, input, 0)
+    check(
+        mode != "max" or not scale_grad_by_freq,
+        "GT304",
+        'scale_grad_by_freq=True is not allowed with mode="max"',
+        kind=ArgumentError,
+    )
+    input = wide(input)
+    if max_norm is not None:
+        renormalize(weight, input, max_norm, norm_type)
+    rows = looked_up(weight, input, scale_grad_by_freq)
     counts = broadcast(lift(1, dtype_of(weight)), (*given, 1))
     if padding_idx is not None:
         padded = reshape(eq(input, padding_row(padding_idx, shape_of(weight)[0])), (*given, 1))

@@ -186,9 +186,11 @@ def same_dtype(a: TensorType, b: TensorType) -> None:
 
 
 def as_int(value: Any, name: str) -> int:
-    """``value`` as an int; ArgumentTypeError GT301 names the parameter."""
+    """``value`` as an int, and no bool, as torch has it; ArgumentTypeError GT301 names the parameter."""
     try:
-        return int(operator.index(value))
+        if not isinstance(value, bool):
+            return int(operator.index(value))
+        raise TypeError
     except TypeError:
         got = f"{type(value).__name__} {value!r}"
         raise ArgumentTypeError("GT301", f"{name} must be an int, got {got}") from None

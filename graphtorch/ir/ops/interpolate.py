@@ -15,7 +15,7 @@ from graphtorch.ir.ops.movement import permute, reshape
 from graphtorch.ir.ops.resample import resample
 
 #: mode -> the spatial dimensions of an input
-_RANKS = {
+RANKS = {
     "nearest": (1, 2, 3),
     "nearest-exact": (1, 2, 3),
     "area": (1, 2, 3),
@@ -24,7 +24,8 @@ _RANKS = {
     "bicubic": (2,),
     "trilinear": (3,),
 }
-_KINDS = {"linear": "linear", "bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
+#: modes that mix neighbours, and the polynomials they do it by
+SMOOTH = {"linear": "linear", "bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
 _AREA = {1: adaptive.adaptive_avg_pool1d, 2: adaptive.adaptive_avg_pool2d, 3: adaptive.adaptive_avg_pool3d}
 
 
@@ -46,31 +47,31 @@ def interpolate(
     ArgumentError GT304 for arguments that do not fit, DTypeError GT202 for integers unless the mode is a nearest one.
     """
     check(
-        mode in _RANKS,
+        mode in RANKS,
         "GT304",
         f"mode={mode!r} is not allowed",
-        f"expected one of {', '.join(_RANKS)}",
+        f"expected one of {', '.join(RANKS)}",
         kind=ArgumentError,
     )
     old, rank = shape_of(input)[2:], len(shape_of(input)) - 2
     check(
-        rank in _RANKS[mode],
+        rank in RANKS[mode],
         "GT107",
         f"mode={mode!r} does not take an input of {rank + 2} dimensions",
-        f"expected [n, c, *size] of {' or '.join(str(r + 2) for r in _RANKS[mode])} dimensions",
+        f"expected [n, c, *size] of {' or '.join(str(r + 2) for r in RANKS[mode])} dimensions",
     )
     check(not antialias, "GT304", "antialias=True is not supported", "expected antialias=False", kind=ArgumentError)
     check(
-        align_corners is None or mode in _KINDS,
+        align_corners is None or mode in SMOOTH,
         "GT304",
         f"align_corners={align_corners} is not allowed with mode={mode!r}",
-        f"expected it with {', '.join(_KINDS)} alone",
+        f"expected it with {', '.join(SMOOTH)} alone",
         kind=ArgumentError,
     )
     new, factors = _new_size(old, size, scale_factor, bool(recompute_scale_factor))
     if mode == "area":
         return _AREA[rank](input, new)
-    if mode in _KINDS:
+    if mode in SMOOTH:
         require_float(aval_of(input), "what is interpolated")
     for axis, (n, m, factor) in enumerate(zip(old, new, factors, strict=True)):
         input = _along(input, axis + 2, n, m, factor, mode, bool(align_corners))
@@ -85,7 +86,7 @@ def _along(x: Any, dim: int, n: int, m: int, factor: float | None, mode: str, co
         return x
     if mode.startswith("nearest") and m % n == 0 and scale == n / m:
         return _repeated(x, dim, m // n)
-    kind = _KINDS.get(mode, mode) + ("-corners" if corners else "")
+    kind = SMOOTH.get(mode, mode) + ("-corners" if corners else "")
     return bind.bind(resample, x, dim=dim, size=m, kind=kind, scale=scale)
 
 
