@@ -12,6 +12,7 @@ from graphtorch.codegen.stages import cuda_text
 from graphtorch.frontend import autograd
 from graphtorch.frontend.assignments import Assignment, lookup
 from graphtorch.frontend.calls import Calls
+from graphtorch.frontend.derivatives import check_hooks
 from graphtorch.frontend.gradients import NewGrad
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
@@ -213,6 +214,7 @@ def _finish(tracer: Tracer, recorder: Recorder, result: Any, assignments: list[A
     tensors = {id(t): t for t in leaves(trees) if isinstance(t, Tensor) and t._traced is tracer and id(t) not in inputs}
     outputs = list(tensors.values())
     grads = tracer.gradients.finish()
+    check_hooks(tracer, outputs)
     graph.outputs = [tracer.read(o) for o in outputs]
     graph.outputs += [tracer.read(g.value) for g in grads if g.value is not None]
     _updates(tracer)
