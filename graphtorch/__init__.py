@@ -14,6 +14,13 @@ from graphtorch.frontend import distributions as _distributions  # noqa: F401  #
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from graphtorch.frontend.construction import from_dlpack, from_numpy, tensor
 from graphtorch.frontend.creating import broadcast_shapes
+from graphtorch.frontend.defaults import (
+    get_default_device,
+    get_default_dtype,
+    set_default_device,
+    set_default_dtype,
+    set_default_tensor_type,
+)
 from graphtorch.frontend.eager import EAGER as _EAGER
 from graphtorch.frontend.random import (
     Generator,
@@ -67,6 +74,9 @@ _LAZY = {
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",
 }
+_LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
+    "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
+)}  # fmt: skip
 _PACKAGES = ("autograd", "linalg", "nn", "optim", "utils", "testing", "errors")
 
 
@@ -107,6 +117,8 @@ __all__ = [
     "float64",
     "from_dlpack",
     "from_numpy",
+    "get_default_device",
+    "get_default_dtype",
     "half",
     "initial_seed",
     "int",
@@ -122,6 +134,9 @@ __all__ = [
     "randint",
     "randn",
     "randperm",
+    "set_default_device",
+    "set_default_dtype",
+    "set_default_tensor_type",
     "set_grad_enabled",
     "short",
     "tensor",

@@ -88,6 +88,12 @@ class Aliases:
         alias = self.known.get(t._storage)
         self._contiguous.setdefault((alias.base if alias else t)._storage, []).append(t)
 
+    def replaced(self, view: Tensor, t: Tensor) -> None:
+        """``t`` has the storage of ``view``, and takes its place."""
+        alias = self.known.get(view._storage)
+        if alias is not None:
+            self._tensors[alias.base._storage].append(ref(t))
+
     def tensors(self, base: Storage) -> list[Tensor]:
         """The tensors of the trace that share the memory of ``base``."""
         return [t for r in self._tensors.get(base, ()) if (t := r()) is not None]

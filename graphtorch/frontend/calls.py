@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend import autograd
+from graphtorch.frontend import autograd, defaults
 from graphtorch.frontend.code import caller
 from graphtorch.ir.loc import Loc, here, of_frame
 
 #: fresh generators are seeded from these, those of numpy included
 _ENTROPY = [f for f in (os.urandom, getattr(os, "getrandom", None)) if f is not None]
 _SETS_MODE = autograd.set_grad_enabled.__init__.__code__
+_SETS_DTYPE = defaults.set_default_dtype.__code__
 _CHANGES = frozenset(
     "append extend insert pop popitem remove clear update setdefault sort reverse move_to_end __setitem__".split()
 )
@@ -30,9 +31,10 @@ class Calls:
         #: the first draw of random numbers, and where containers were changed, by id
         self.impure: tuple[str, Loc] | None = None
         self.changes: dict[int, Loc] = {}
-        #: where `next` was called first, and where the grad mode was set last
+        #: where `next` was called first, and where the grad mode and the default dtype were set last
         self.next: Loc | None = None
         self.mode: Loc | None = None
+        self.dtype: Loc | None = None
         self._containers = {id(c): c for c in containers}
 
     def start(self) -> None:
@@ -46,6 +48,8 @@ class Calls:
         """Of a Python function."""
         if frame.f_code is _SETS_MODE:
             self.mode = of_frame(caller(frame))
+        elif frame.f_code is _SETS_DTYPE:
+            self.dtype = of_frame(caller(frame))
 
     def called(self, frame: FrameType, function: Any) -> None:
         """A function of C."""

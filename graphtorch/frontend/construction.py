@@ -14,14 +14,14 @@ from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentTypeError, ShapeError
 from graphtorch.ir.ops.common import fitting
-from graphtorch.ir.types import DType, bool_, dtype_from_numpy, float32, int64, promote
+from graphtorch.ir.types import DType, defaults, dtype_from_numpy, promote, scalar_dtype
 
 
 def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor that holds a copy of ``data``: a number, nested sequences, a numpy array or a tensor.
 
-    Python floats become float32 and ints int64; numpy arrays keep their dtype. Raises DTypeError
-    GT207 for a numpy dtype that graphtorch does not have.
+    Python floats become the default dtype (`set_default_dtype`) and ints int64; numpy arrays keep their dtype. Raises
+    DTypeError GT207 for a numpy dtype that graphtorch does not have.
 
         >>> import graphtorch as gt
         >>> gt.tensor([[1, 2], [3, 4]]).sum()
@@ -91,19 +91,20 @@ def _is_number(x: Any) -> bool:
 
 def _promoted(leaves: Sequence[Any]) -> DType | None:
     """The dtype of numbers that stand together, as in torch; None where graphtorch has none."""
-    out: DType | None = None if leaves else float32
+    out: DType | None = None if leaves else defaults.dtype
     for x in leaves:
         if isinstance(x, np.generic | np.ndarray):
             found = dtype_from_numpy(x.dtype)
         else:
-            found = x.dtype if isinstance(x, Tensor) else _SCALARS.get(type(x))
+            found = x.dtype if isinstance(x, Tensor) else _of_number(x)
         if found is None:
             return None
         out = found if out is None else promote(out, found)
     return out
 
 
-_SCALARS = {bool: bool_, int: int64, float: float32}
+def _of_number(x: Any) -> DType | None:
+    return scalar_dtype(x) if type(x) in (bool, int, float) else None
 
 
 def _check_range(array: np.ndarray[Any, Any], dtype: DType, name: str) -> None:

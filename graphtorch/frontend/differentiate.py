@@ -38,7 +38,6 @@ def grad(
     Nothing is added to ``.grad``. ``create_graph`` records them, so that they have gradients. AutogradError GT506 for
     an input that no output depends on, unless ``allow_unused`` (None for it) or ``materialize_grads`` (zeros for it).
     """
-    _check_eager("autograd.grad()")
     roots, wanted = _each(outputs), _each(inputs)
     given = [None] * len(roots) if grad_outputs is None else _each(grad_outputs)
     check(len(given) == len(roots), "GT103", f"{len(roots)} outputs and {len(given)} grad_outputs")
@@ -47,7 +46,9 @@ def grad(
             raise AutogradError("GT506", f"inputs[{i}] does not require gradients")
     keep = create_graph if retain_graph is None else retain_graph
     seeds = [seed(r, g) for r, g in zip(roots, given, strict=True)]
-    found = backward.run(roots, seeds, keep, create_graph, wanted)
+    current = interpreter()
+    run = current.grad if current.tracing else backward.run
+    found = run(roots, seeds, keep, create_graph, wanted)
     unused = [i for i, t in enumerate(wanted) if id(t) not in found]
     if unused and not (allow_unused or materialize_grads):
         raise AutogradError(
@@ -130,12 +131,27 @@ class Function:
         raise NotImplementedError("a Function needs a static method backward(ctx, ...)")
 
     @classmethod
+    def gradients(cls, ctx: Context, grads: Sequence[Any], count: int) -> tuple[Any, ...]:
+        """What ``backward`` gives; AutogradError GT508 unless it is one for each of ``count`` arguments."""
+        found = cls.backward(ctx, *grads)
+        each = found if isinstance(found, tuple) else (found,)
+        if len(each) != count:
+            raise AutogradError(
+                "GT508",
+                f"backward of {cls.__name__} gave {len(each)} gradients",
+                [f"expected one, or None, for each of the {count} arguments"],
+            )
+        return each
+
+    @classmethod
     def apply(cls, *args: Any) -> Any:
-        """The result of ``forward``; its gradients come from ``backward``. TraceError GT602 in a trace that records."""
+        """The result of ``forward``; its gradients come from ``backward``.
+
+        In a compiled function both are parts of the program: backward is traced at once, for gradients that may
+        never be asked for, and TraceError GT602 names the class and the line of what cannot be traced.
+        """
         needs = tuple(isinstance(a, Tensor) and a._requires_grad for a in args)
         recording = autograd.is_grad_enabled() and any(needs)
-        if recording:
-            _check_eager(f"{cls.__name__}.apply() of what requires gradients")
         ctx = Context(needs)
         with autograd.no_grad():
             found = cls.forward(ctx, *args)
@@ -143,7 +159,9 @@ class Function:
         if recording:
             outputs = tuple(_own(o, args) for o in given)
             ctx._saved = tuple(_as_output(t, given, outputs) for t in ctx._saved)
-            _attach(cls, ctx, args, outputs)
+            current = interpreter()
+            record = current.attach if current.tracing else attach
+            outputs = record(cls, ctx, args, outputs)
         return outputs if isinstance(found, tuple) else outputs[0]
 
 
@@ -157,13 +175,15 @@ def _as_output(t: Any, before: Sequence[Any], outputs: Sequence[Any]) -> Any:
     return next((o for b, o in zip(before, outputs, strict=True) if b is t), t)
 
 
-def _attach(cls: type[Function], ctx: Context, args: Sequence[Any], outputs: Sequence[Any]) -> None:
+def attach(cls: type[Function], ctx: Context, args: Sequence[Any], outputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Put a call of a `Function` on the tape; its outputs."""
     constant = {id(t) for t in ctx._constant}
     tensors = [o for o in outputs if isinstance(o, Tensor)]
     node = FunctionNode(cls, ctx, args, tensors)
     for i, o in enumerate(tensors):
         if id(o) not in constant and o.dtype.is_floating_point:
             o._requires_grad, o._grad_fn, o._output_index = True, node, i
+    return outputs
 
 
 class FunctionNode(autograd.GradNode):
@@ -181,15 +201,7 @@ class FunctionNode(autograd.GradNode):
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         if self._ctx._materialize:
             grads = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
-        found = self._function.backward(self._ctx, *grads)
-        each = found if isinstance(found, tuple) else (found,)
-        if len(each) != len(self.edges):
-            raise AutogradError(
-                "GT508",
-                f"backward of {self.name} gave {len(each)} gradients",
-                [f"expected one, or None, for each of the {len(self.edges)} arguments"],
-            )
-        return each
+        return self._function.gradients(self._ctx, grads, len(self.edges))
 
     def release(self) -> None:
         if self._ctx._saved:

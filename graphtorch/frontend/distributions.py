@@ -18,7 +18,7 @@ from graphtorch.ir.ops.common import (
     shape_of,
     sizes,
 )
-from graphtorch.ir.types import DType, float32, float64, int64
+from graphtorch.ir.types import DType, defaults, float32, float64, int64
 
 
 @composite("gt")
@@ -86,7 +86,7 @@ def normal(
         check(std >= 0, "GT304", f"std={std} is not allowed", "expected a number >= 0", kind=ArgumentError)
     if not tensors:
         check(size is not None, "GT301", "size is missing", "expected the size of the result", kind=ArgumentTypeError)
-        shape, kind = sizes((size,)), dtype or float32
+        shape, kind = sizes((size,)), dtype or defaults.dtype
     else:
         check(size is None, "GT304", "size beside a tensor", "the tensors' shapes are the result's", kind=ArgumentError)
         for x in tensors:

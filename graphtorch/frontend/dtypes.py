@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.types import (
     DType,
     bfloat16,
     bool_,
+    defaults,
     float16,
     float32,
     float64,
@@ -33,19 +35,22 @@ TENSOR_NAMES = {
     int64: "LongTensor", int32: "IntTensor", int16: "ShortTensor", int8: "CharTensor", uint8: "ByteTensor",
     bool_: "BoolTensor",
 }  # fmt: skip
+#: what `Tensor.type()` and `set_default_tensor_type` take, beside dtypes
+_BY_NAME = {f"{module}.{name}": d for d, name in TENSOR_NAMES.items() for module in ("graphtorch", "torch")}
 #: bits after the binary point, and the exponent of the greatest numbers
 _FORMATS = {float64: (52, 1023), float32: (23, 127), float16: (10, 15), bfloat16: (7, 127)}
 
 
 @dataclass(frozen=True)
 class finfo:
-    """Limits of a floating-point dtype, as `torch.finfo`; ArgumentTypeError GT301 for any other.
+    """Limits of a floating-point dtype, as `torch.finfo`, of the default one unless given; ArgumentTypeError GT301
+    for any other.
 
     ``eps`` is the distance from 1 to the next number, ``tiny`` the smallest normal number, ``resolution`` the last
     decimal digit that a number near 1 is sure to have.
     """
 
-    type: DType = float32
+    type: DType = field(default_factory=lambda: defaults.dtype)
     bits: int = field(init=False)
     eps: float = field(init=False)
     max: float = field(init=False)
@@ -91,6 +96,21 @@ class iinfo:
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"  # as torch has it
+
+
+def of_tensor_type(t: Any) -> DType:
+    """The dtype of a type of tensors: ``gt.LongTensor``, "torch.LongTensor", ``gt.Tensor`` (the default dtype).
+
+    ArgumentTypeError GT301 for a name or an object that is none.
+    """
+    name = getattr(t, "__name__", None)
+    name = f"graphtorch.{name}" if isinstance(name, str) else t
+    if name in ("graphtorch.Tensor", "torch.Tensor"):
+        return defaults.dtype
+    if not isinstance(name, str) or name not in _BY_NAME:
+        got = [f"got {t!r}", 'expected gt.FloatTensor or another of its kind, or its name, "graphtorch.FloatTensor"']
+        raise ArgumentTypeError("GT301", "there is no such type of tensors", got)
+    return _BY_NAME[name]
 
 
 def _fill(info: object, **facts: object) -> None:

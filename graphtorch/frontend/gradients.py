@@ -16,9 +16,12 @@ from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.watch import unheard
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Node, Value
-from graphtorch.ir.loc import Places
+from graphtorch.ir.loc import Loc, Places, here
 from graphtorch.ir.op import OPS
+from graphtorch.ir.ops.custom_gradient import paths
 from graphtorch.ir.ops.gradient import gradient
+
+Hook = Callable[[Tensor], Any]
 
 
 class Recording(Protocol):
@@ -78,6 +81,9 @@ class Gradients:
         self.seen_of_arguments: dict[int, bool] = {}
         self._freed: set[Node] = set()
         self.had_backward = False
+        #: what `register_hook` was given, by the value of its tensor; those of tensors that stay, and where
+        self._hooks: dict[Value, dict[int, Hook]] = {}
+        self.outside_hooks: list[tuple[dict[int, Hook], Loc]] = []
 
     # ---- what autograd follows ----
 
@@ -147,21 +153,26 @@ class Gradients:
         self.had_backward = True
         loss, start = self._tracer.read(root), self._tracer.read(seed)
         targets, nodes = history(loss, self.leaves)
-        self._check(targets, nodes, retain_graph)
+        self.check_leaves(targets)
+        self.check_freed(nodes, retain_graph)
         if not targets:
             return
         self._tracer.builder.locs = (self._tracer.lines.here(),)
         with autograd.no_grad():
             found = self._tracer.builder.bind(gradient, (loss, start, *targets), {})
             for target, g in zip(targets, found, strict=True):
-                self._accumulate(self.leaves[target], self._tracer.wrap(g))
+                self.accumulate(self.leaves[target], self._tracer.wrap(g))
 
-    def _check(self, targets: Sequence[Value], nodes: set[Node], retain_graph: bool) -> None:
+    def check_leaves(self, targets: Sequence[Value]) -> None:
+        """AutogradError GT510 for a target that is no leaf of eager mode."""
         for target in targets:
             leaf = self.leaves[target]
             argument = self.arguments.get(id(leaf))
             if not (argument.is_leaf if argument else leaf.is_leaf):
                 raise _reaches_outside(leaf, argument)
+
+    def check_freed(self, nodes: set[Node], retain_graph: bool) -> None:
+        """AutogradError GT501 for nodes that an earlier backward went through; this one is such, unless it retains."""
         saving = {n for n in nodes if autograd.saves(n.op) and not self.tracked.isdisjoint(n.results)}
         gone = saving & self._freed
         if gone:
@@ -169,7 +180,7 @@ class Gradients:
         if not retain_graph:
             self._freed |= saving
 
-    def _accumulate(self, leaf: Tensor, new: Tensor) -> None:
+    def accumulate(self, leaf: Tensor, new: Tensor) -> None:
         if id(leaf) not in self.arguments:
             have = self.get(leaf)
         elif id(leaf) in self._grads:
@@ -179,6 +190,26 @@ class Gradients:
             if id(leaf) in self._before:
                 self._absolute.add(id(leaf))
         self._grads[id(leaf)] = leaf, new if have is None else have + new
+
+    # ---- hooks ----
+
+    def hooks_of(self, t: Tensor) -> dict[int, Hook]:
+        """Where `register_hook` puts the hooks of ``t``."""
+        found = self._hooks.setdefault(self._tracer.read(t), {})
+        if t._traced is None or id(t) in self.arguments:
+            self.outside_hooks.append((found, here()))
+        return found
+
+    def hooks_on(self, value: Value) -> list[Hook]:
+        """The hooks of the tensors that have ``value``, in order; of a leaf from outside those from outside first."""
+        before = self.leaves[value]._hooks if value in self.leaves else None
+        return [*(before or {}).values(), *self._hooks.get(value, {}).values()]
+
+    def is_hooked(self, root: Value) -> bool:
+        """Whether a hook looks at what backward from ``root`` computes."""
+        targets, nodes = history(root, self.leaves)
+        made = (v for v, hooks in self._hooks.items() if hooks and (v in targets or v.node in nodes))
+        return any(made) or any(map(self.hooks_on, targets))
 
     # ---- .grad ----
 
@@ -253,5 +284,5 @@ def history(root: Value, leaves: dict[Value, Tensor]) -> tuple[list[Value], set[
             found.add(value)
         elif value.node is not None and value.node not in nodes and not value.node.op.nondifferentiable:
             nodes.add(value.node)
-            stack += value.node.operands
+            stack += paths(value.node)
     return [v for v in leaves if v in found], nodes

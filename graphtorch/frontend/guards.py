@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from operator import attrgetter, is_, methodcaller
+from types import ModuleType
 from typing import Any
 
 from graphtorch.frontend.assignments import NOTHING
@@ -127,6 +128,32 @@ class Absent(Guard):
         if isinstance(self._table, dict):
             for name in self._names & self._table.keys():
                 del self._table[name]
+
+
+class LazyModule(Guard):
+    """The names of a module that looks some of them up when they are first used (`__getattr__`): that is no change."""
+
+    __slots__ = ("_promised", "_table")
+
+    def __init__(self, name: str, module: ModuleType) -> None:
+        super().__init__(name, lambda: None, None)
+        self._table, self.seen = vars(module), dict(vars(module))
+        self._promised = frozenset(dir(module))
+
+    def holds(self) -> bool:
+        same = all(self._table.get(name, NOTHING) is value for name, value in self.seen.items())
+        return same and (
+            len(self._table) == len(self.seen) or all(map(self._looked_up, self._table.keys() - self.seen))
+        )
+
+    def _looked_up(self, name: str) -> bool:
+        """Whether a new name is what the module itself gives; then it is one of those that must stay."""
+        value = self._table[name]
+        good = name in self._promised and self._table["__getattr__"](name) is value
+        self._table[name] = value  # which the module may have replaced
+        if good:
+            self.seen[name] = value
+        return good
 
 
 class Checks:

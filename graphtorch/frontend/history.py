@@ -96,6 +96,13 @@ def viewing(view: Tensor, operand: Tensor, op: Op, attrs: dict[str, Any]) -> Non
         base._views[id(view)] = view
 
 
+def replaced(view: Tensor, t: Tensor) -> None:
+    """``t`` has all that ``view`` had, and takes its place."""
+    views = t._view.base._views if t._view is not None else None
+    if views is not None and views.pop(id(view), None) is not None:
+        views[id(t)] = t
+
+
 def become(t: Tensor, view: Tensor) -> None:
     """Make ``t`` what its view ``view`` is (unsqueeze_): what it was until now stays the base of its other views."""
     if t._view is None:

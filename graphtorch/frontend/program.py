@@ -148,7 +148,7 @@ class Program:
         self.epoch = -1
         self._attributes = list(recorder.module_guards.values())
         self._modules = [(type(m), m, names) for m, names in recorder.inherited.values()]
-        self._facts = [(t, t.aval, t._requires_grad, t.is_leaf) for t in traced.outside]
+        self._facts = [(t, t.aval, t._requires_grad, t.is_leaf, _hooks_of(t)) for t in traced.outside]
         self._checks = Checks([*recorder.other_guards.values(), *traced.tracer.guards])
         self._grads = list(gradients.seen.values())
         self._argument_grads = list(gradients.seen_of_arguments.items())
@@ -197,7 +197,10 @@ class Program:
         return (
             all(g.holds() for g in self._attributes)
             and all(type(m) is c and vars(m).keys().isdisjoint(names) for c, m, names in self._modules)
-            and all(t.aval == a and t._requires_grad is r and t.is_leaf is leaf for t, a, r, leaf in self._facts)
+            and all(
+                t.aval == a and t._requires_grad is r and t.is_leaf is leaf and _hooks_of(t) == hooks
+                for t, a, r, leaf, hooks in self._facts
+            )
         )
 
     def _same_grads(self, tensors: Sequence[Tensor]) -> bool:
@@ -225,9 +228,10 @@ class Program:
         names = [g.name for g in self._attributes if not g.holds()] + self._checks.broken()
         names += [f"{c.__name__}" for c, m, own in self._modules if type(m) is not c or vars(m).keys() & own]
         names += [
-            "requires_grad" for t, _, r, leaf in self._facts if t._requires_grad is not r or t.is_leaf is not leaf
+            "requires_grad" for t, _, r, leaf, _ in self._facts if t._requires_grad is not r or t.is_leaf is not leaf
         ]
         names += [f"the type of {a}" for t, a, *_ in self._facts if t.aval != a]
+        names += ["the hooks of a tensor" for t, *_, hooks in self._facts if _hooks_of(t) != hooks]
         names += ["whether a gradient is None" for t, none in self._grads if (t._grad is None) is not none]
         return list(dict.fromkeys(names)) or ["which tensors share memory, or their types"]
 
@@ -290,3 +294,8 @@ class Program:
         node = CompiledNode(derivative, targets, self.results.avals, saved, storages)
         for i in derivative.outputs:
             results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
+
+
+def _hooks_of(t: Tensor) -> tuple[Any, ...]:
+    """What `register_hook` was given of a leaf."""
+    return tuple(t._hooks.values()) if t._hooks else ()

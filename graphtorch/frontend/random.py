@@ -13,7 +13,7 @@ from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.ops.common import as_int, sizes
 from graphtorch.ir.ops.random import random_uniform
-from graphtorch.ir.types import DType, float32, float64, greatest, int64, least
+from graphtorch.ir.types import DType, defaults, float64, greatest, int64, least
 
 
 class Generator:
@@ -75,7 +75,7 @@ def rand(
 ) -> Tensor:
     """Uniform in [0, 1)."""
     require_cpu(device)
-    out = _generator(generator).uniform(sizes(size), dtype or float32)
+    out = _generator(generator).uniform(sizes(size), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -88,7 +88,7 @@ def randn(
 ) -> Tensor:
     """Standard normal, by the method of Box and Muller (1958) from two uniform draws."""
     require_cpu(device)
-    shape, dtype, stream = sizes(size), dtype or float32, _generator(generator)
+    shape, dtype, stream = sizes(size), dtype or defaults.dtype, _generator(generator)
     radius = ((1 - stream.uniform(shape, dtype)).log() * -2).sqrt()
     out: Tensor = radius * (stream.uniform(shape, dtype) * (2 * np.pi)).cos()
     return out.requires_grad_() if requires_grad else out

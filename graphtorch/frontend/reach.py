@@ -11,7 +11,7 @@ from graphtorch.frontend import watch
 from graphtorch.frontend.assignments import NOTHING, Assignments
 from graphtorch.frontend.code import Names
 from graphtorch.frontend.contents import LRU_CACHE, PLAIN, entries_reader, is_opaque_iterator, restorer
-from graphtorch.frontend.guards import Absent, Guard, contents
+from graphtorch.frontend.guards import Absent, Guard, LazyModule, contents
 from graphtorch.frontend.namespaces import Namespace, namespaces, own_attributes, slots
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor, user_attributes
@@ -142,6 +142,13 @@ class Reach:
             if give_back is not None:
                 self._restorers.append(give_back)
 
+    def _all_names(self, label: str, value: Any, table: Any) -> None:
+        """A guard on all attributes that an object has itself."""
+        if isinstance(value, ModuleType) and "__getattr__" in table:
+            self.other_guards.setdefault((id(table), "[]"), LazyModule(f"vars({label})", value))
+        else:
+            self._contents(f"vars({label})", table)
+
     def _attributes(self, label: str, value: Any, names: Names, depth: int) -> Iterator[tuple[str, Any]]:
         """Guards on the attributes that code may mean; yields those to look into."""
         for space in namespaces(value):
@@ -149,7 +156,7 @@ class Reach:
             if space.complete:
                 self._guard_absent(label, space.table, names.mentioned - present)
             if names.dynamic and depth == 0 and space.table is own_attributes(value):
-                self._contents(f"vars({label})", space.table)
+                self._all_names(label, value, space.table)
                 present = present if isinstance(value, ModuleType) else frozenset(space.table or ())
             for name in present:
                 found = self._entry(label, space, name)

@@ -19,6 +19,7 @@ from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import containers, leaves
 from graphtorch.ir.errors import TraceError
 from graphtorch.ir.loc import Loc
+from graphtorch.ir.types import DType, defaults
 
 IN_A_TENSOR = "keep it in a tensor (a buffer of a module)"
 #: objects that are looked at to find a tensor inside of one
@@ -41,13 +42,15 @@ def _at(error: TraceError, loc: Loc) -> TraceError:
     return error
 
 
-def check_mode(name: str, recorder: Recorder, before: bool) -> None:
-    """TraceError GT605 when the function leaves the grad mode changed."""
-    if autograd.is_grad_enabled() is before:
-        return
-    instead = "use it as a context, `with gt.set_grad_enabled(False):`, or call it outside of the function"
-    error = not_repeatable(name, ["the grad mode"], instead)
-    raise _at(error, recorder.calls.mode) if recorder.calls.mode else error
+def check_mode(name: str, recorder: Recorder, mode: bool, dtype: DType) -> None:
+    """TraceError GT605 when the function leaves the grad mode or the default dtype changed."""
+    instead = "call it outside of the function"
+    if autograd.is_grad_enabled() is not mode:
+        error = not_repeatable(name, ["the grad mode"], f"use it as a context, `with gt.no_grad():`, or {instead}")
+        raise _at(error, recorder.calls.mode) if recorder.calls.mode else error
+    if defaults.dtype is not dtype:
+        error = not_repeatable(name, ["the default dtype"], f"set it back before the function returns, or {instead}")
+        raise _at(error, recorder.calls.dtype) if recorder.calls.dtype else error
 
 
 class HandedIn:

@@ -1,9 +1,9 @@
 """What distinguishes calls, so that each kind has programs of its own: a key, and a quick comparison.
 
-The key holds the nesting, types and facts of tensors, other arguments by value, which tensors are one, the grad mode.
-To build and hash it takes longer than a small program runs. So each key has a function, made as Python source, that
-compares the arguments of a call with those that it was made from, value by value. It may say no to a call with an
-equal key, which is then looked up; it never says yes to one with another.
+The key holds the nesting, types and facts of tensors, other arguments by value, which tensors are one, the grad mode
+and the default dtype. To build and hash it takes longer than a small program runs. So each key has a function, made as
+Python source, that compares the arguments of a call with those that it was made from, value by value. It may say no to
+a call with an equal key, which is then looked up; it never says yes to one with another.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tree import structure
 from graphtorch.ir.errors import ArgumentTypeError
-from graphtorch.ir.types import DType
+from graphtorch.ir.types import DType, defaults
 
 #: ``same_kind(args, kwargs)``: the tensors of a call that is of the kind, else None
 SameKind = Callable[[tuple[Any, ...], dict[str, Any]], Sequence[Tensor] | None]
@@ -35,7 +35,7 @@ def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
     """The key of a call whose arguments hold these tensors; ArgumentTypeError GT301 for what has none."""
     ids = list(map(id, tensors))
     shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
-    return structure((args, kwargs), leaf_key), autograd.is_grad_enabled(), shared
+    return structure((args, kwargs), leaf_key), autograd.is_grad_enabled(), defaults.dtype, shared
 
 
 def leaf_key(x: Any) -> Any:
@@ -67,7 +67,7 @@ class Source:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
-        self.constants: dict[str, Any] = {"autograd_mode": autograd._mode}
+        self.constants: dict[str, Any] = {"autograd_mode": autograd._mode, "defaults": defaults}
         self.tensors: dict[str, Any] = {}
         self._names = itertools.count()
 
@@ -167,9 +167,10 @@ class Source:
 
 
 def comparison(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Source | None:
-    """Comparisons with calls like this one, in this grad mode; None where an argument takes a closer look."""
+    """Comparisons with calls like this one, in this grad mode and default dtype; None where it takes a closer look."""
     source = Source()
-    source.unless(f"autograd_mode.enabled is not {autograd.is_grad_enabled()}")
+    mode, dtype = autograd.is_grad_enabled(), source.constant(defaults.dtype)
+    source.unless(f"autograd_mode.enabled is not {mode}", f"defaults.dtype is not {dtype}")
     try:
         source._each("args", args)
         if kwargs:

@@ -32,7 +32,16 @@ _new = object.__new__
 
 
 class Tensor(Protocols, Numbers, RandomInPlace, InPlace, Differentiable, Memory, Layout):
-    """A multi-dimensional array with torch's interface. Make one with `graphtorch.tensor`."""
+    """A multi-dimensional array with torch's interface. Make one with `graphtorch.tensor`.
+
+    ``Tensor(2, 3)`` has these sizes and unspecified content (zeros, here), ``Tensor([2, 3])`` a copy of the data,
+    both in the default dtype; ``Tensor(t)`` views another tensor. Errors are those of `FloatTensor` and the like.
+    """
+
+    def __init__(self, *args: Any, device: Any = None, **named: Any) -> None:
+        from graphtorch.frontend.legacy import fill  # which makes tensors
+
+        fill(self, args, named, device)
 
     @classmethod
     def _from_array(cls, array: np.ndarray[Any, Any], storage: Storage | None = None) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
@@ -12,6 +12,7 @@ from graphtorch.codegen.stages import cuda_text
 from graphtorch.frontend import autograd
 from graphtorch.frontend.assignments import Assignment, lookup
 from graphtorch.frontend.calls import Calls
+from graphtorch.frontend.derivatives import check_hooks
 from graphtorch.frontend.gradients import NewGrad
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
@@ -32,18 +33,19 @@ from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import check_sizes, sizes
-from graphtorch.ir.types import DType, TensorType, float32
+from graphtorch.ir.types import DType, TensorType, defaults
 
 
 @dataclass(frozen=True)
 class TensorSpec:
-    """A shape and a dtype without data, in the place of a tensor: ``TensorSpec((64, 3, 32, 32))``.
+    """A shape and a dtype without data, in the place of a tensor: ``TensorSpec((64, 3, 32, 32))``, of the
+    default dtype.
 
     ArgumentTypeError GT301 for a shape that is no sequence of ints, ArgumentError GT304 for negative sizes.
     """
 
     shape: tuple[int, ...]
-    dtype: DType = float32
+    dtype: DType = field(default_factory=lambda: defaults.dtype)
     requires_grad: bool = False
 
     def __post_init__(self) -> None:
@@ -118,7 +120,7 @@ def name_of(target: Any) -> str:
 def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
     """Trace one call. ``args`` and ``kwargs`` may hold tensors and TensorSpecs anywhere."""
     tracer = Tracer(name_of(target))
-    given, mode = (args, kwargs), autograd.is_grad_enabled()
+    given, mode, dtype = (args, kwargs), autograd.is_grad_enabled(), defaults.dtype
     args, kwargs = _stand_ins(tracer, given)
     handed, traced_target = HandedIn((args, kwargs)), getattr(target, "__wrapped__", target)
     recorder = Recorder(traced_target, given, tracer.assignments, Calls(handed.containers))
@@ -126,7 +128,7 @@ def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
     try:
         with recorder:
             result = target(*args, **kwargs)
-        check_mode(tracer.graph.name, recorder, mode)
+        check_mode(tracer.graph.name, recorder, mode, dtype)
         handed.check(tracer.graph.name, recorder, _code_of(traced_target))
         assignments = _assignments(tracer, recorder)
         traced = _finish(tracer, recorder, result, assignments)
@@ -138,7 +140,7 @@ def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
         raise
     finally:
         bind.pop()
-        autograd._mode.enabled = mode
+        autograd._mode.enabled, defaults.dtype = mode, dtype
     return traced
 
 
@@ -212,6 +214,7 @@ def _finish(tracer: Tracer, recorder: Recorder, result: Any, assignments: list[A
     tensors = {id(t): t for t in leaves(trees) if isinstance(t, Tensor) and t._traced is tracer and id(t) not in inputs}
     outputs = list(tensors.values())
     grads = tracer.gradients.finish()
+    check_hooks(tracer, outputs)
     graph.outputs = [tracer.read(o) for o in outputs]
     graph.outputs += [tracer.read(g.value) for g in grads if g.value is not None]
     _updates(tracer)

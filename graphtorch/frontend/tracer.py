@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphtorch.frontend import autograd
+from graphtorch.frontend import autograd, derivatives, traced_functions
 from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING, Assignments
 from graphtorch.frontend.bodies import Body
@@ -240,10 +240,33 @@ class Tracer(bind.Interpreter):
 
     # ---- gradients ----
 
-    def backward(self, root: Tensor, seed: Tensor, retain_graph: bool) -> None:
+    def backward(
+        self,
+        root: Tensor,
+        seed: Tensor,
+        retain_graph: bool,
+        create_graph: bool = False,
+        inputs: Sequence[Tensor] | None = None,
+    ) -> None:
         if self.bodies:
             raise self.bodies[-1].refuse("backward() is called", "call it outside, on what the loop gives")
-        self.gradients.backward(root, seed, retain_graph)
+        if create_graph or inputs is not None or self.gradients.is_hooked(self.read(root)):
+            derivatives.backward(self, root, seed, retain_graph, create_graph, inputs)
+        else:
+            self.gradients.backward(root, seed, retain_graph)
+
+    def grad(self, *request: Any) -> dict[int, tuple[Tensor, Tensor]]:
+        """What `autograd.grad` asks for: see `derivatives.grad`."""
+        return derivatives.grad(self, *request)
+
+    def attach(self, *call: Any) -> tuple[Any, ...]:
+        """The outputs of a call of an `autograd.Function`, with its gradients: see `traced_functions.attach`."""
+        return traced_functions.attach(self, *call)
+
+    def hooks_of(self, t: Tensor) -> dict[int, Callable[[Tensor], Any]]:
+        if self.bodies:
+            raise self.bodies[-1].refuse("register_hook() is called", "call it outside")
+        return self.gradients.hooks_of(t)
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return self.gradients.get(t)

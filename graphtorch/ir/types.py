@@ -67,6 +67,15 @@ _BY_NAME = {d.name: d for d in _ALL}
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 
+class _Defaults:
+    """What Python's floats become, and what is made of a shape alone: one for all threads, as in torch."""
+
+    dtype: DType = float32
+
+
+defaults = _Defaults()
+
+
 def dtype_from_name(name: str) -> DType:
     """The DType called ``name`` (torch's spelling); KeyError if there is none."""
     return _BY_NAME[name]
@@ -105,10 +114,10 @@ def promote(a: DType, b: DType) -> DType:
 
 
 def scalar_dtype(value: bool | int | float) -> DType:
-    """The dtype a Python number would have as a tensor of its own (torch's defaults)."""
+    """The dtype a Python number would have as a tensor of its own (`set_default_dtype` for floats)."""
     if isinstance(value, bool):
         return bool_
-    return int64 if isinstance(value, int) else float32
+    return int64 if isinstance(value, int) else defaults.dtype
 
 
 def promote_scalar(tensor: DType, value: bool | int | float) -> DType:

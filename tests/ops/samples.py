@@ -726,6 +726,7 @@ STRUCTURAL = {
     "scan": "its body says what a step computes; tests/frontend/test_scan.py",
     "cond": "its branches say what they compute; tests/frontend/test_branches.py",
     "branch": "a part of cond",
+    "custom_gradient": "its body says what its gradient is; tests/frontend/test_traced_functions.py",
     "while_loop": "its body says what a step computes; tests/frontend/test_branches.py",
 }
 

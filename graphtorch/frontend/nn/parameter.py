@@ -7,6 +7,7 @@ import numpy as np
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.types import defaults
 
 
 class Parameter(Tensor):
@@ -18,7 +19,7 @@ class Parameter(Tensor):
 
     def __init__(self, data: Tensor | None = None, requires_grad: bool = True) -> None:
         if data is None:
-            data = as_tensor_of(np.empty(0, np.float32))
+            data = as_tensor_of(np.empty(0, defaults.dtype.np))
         if not isinstance(data, Tensor):
             raise ArgumentTypeError(
                 "GT301", f"data must be a tensor, got {type(data).__name__}", ["wrap it with graphtorch.tensor(...)"]

@@ -18,7 +18,7 @@ from graphtorch.frontend.optim.optimizer import (
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.op import PUBLIC
-from graphtorch.ir.types import float64
+from graphtorch.ir.types import defaults, float32, float64
 
 
 class Adam(Optimizer):
@@ -85,7 +85,7 @@ class Adam(Optimizer):
 
     def _direction(self, group: Group, p: Tensor, g: Tensor, lr: Any, beta1: Any, beta2: Any, eps: Any) -> Tensor:
         """What to subtract from ``p``, after its state has moved on."""
-        step = self._state_of(p, "step", lambda: PUBLIC["gt"]["zeros"](()))
+        step = self._state_of(p, "step", _no_steps)
         mean = self._state_of(p, "exp_avg", lambda: PUBLIC["gt"]["zeros_like"](p))
         square = self._state_of(p, "exp_avg_sq", lambda: PUBLIC["gt"]["zeros_like"](p))
         step.copy_(step + 1)
@@ -120,6 +120,11 @@ class AdamW(Adam):
         how = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
         options: Any = {"maximize": maximize, **how, "decoupled_weight_decay": True}
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
+
+
+def _no_steps() -> Tensor:
+    """As in torch: float64 if that is the default dtype, else float32, which counts to 2**24."""
+    return PUBLIC["gt"]["zeros"]((), dtype=float64 if defaults.dtype is float64 else float32)  # type: ignore[no-any-return]
 
 
 #: the greatest float below 1

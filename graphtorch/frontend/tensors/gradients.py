@@ -25,9 +25,11 @@ class RemovableHandle:
     def __init__(self, hooks: dict[int, Callable[[Tensor], Any]], hook: Callable[[Tensor], Any]) -> None:
         self._hooks, self._key = hooks, next(_keys)
         hooks[self._key] = hook
+        epoch.bump()
 
     def remove(self) -> None:
         self._hooks.pop(self._key, None)
+        epoch.bump()
 
 
 def seed(root: Tensor, gradient: Tensor | None) -> Tensor:
@@ -138,22 +140,19 @@ class Differentiable(TensorBase):
         """
         gradient = seed(self, gradient)  # type: ignore[arg-type]
         keep = create_graph if retain_graph is None else retain_graph
-        if not create_graph and inputs is None:
-            interpreter().backward(self, gradient, keep)
-            return
-        if interpreter().tracing:
-            raise _untraced("backward() with create_graph or inputs")
         wanted = None if inputs is None else [inputs] if isinstance(inputs, TensorBase) else list(inputs)
         interpreter().backward(self, gradient, keep, create_graph, wanted)
 
     def register_hook(self, hook: Callable[[Tensor], Any]) -> RemovableHandle:
         """Call ``hook(gradient)`` whenever the gradient of this tensor is computed; what it returns takes its place.
 
-        AutogradError GT506 for a tensor that requires no gradient. Returns a handle with ``remove()``.
+        AutogradError GT506 for a tensor that requires no gradient. Returns a handle with ``remove()``. In a compiled
+        function the hook is a part of the program: it is called while that is traced, and backward must run there, too
+        (TraceError GT602).
         """
         self._require_grad("register_hook()")
         if interpreter().tracing:
-            raise _untraced("register_hook()")
+            return RemovableHandle(interpreter().hooks_of(self), hook)
         node, index = self.grad_fn, self._output_index
         if node is None:
             self._hooks = hooks = self._hooks if self._hooks is not None else {}

@@ -13,8 +13,8 @@ from graphtorch.frontend.tensors.storage import Storage, copied, dense, seen_thr
 from graphtorch.ir.device import device, require_cpu
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError
 from graphtorch.ir.op import PUBLIC
-from graphtorch.ir.ops.common import to_dtype
-from graphtorch.ir.types import DType, bool_, float32, int64
+from graphtorch.ir.ops.common import aval_of, to_dtype
+from graphtorch.ir.types import DType, bool_, defaults, int64
 
 if TYPE_CHECKING:
     from graphtorch.frontend.tensor import Tensor
@@ -40,11 +40,25 @@ class Protocols(TensorBase):
                 )
         return self if target is None else to_dtype(self, target)  # type: ignore[return-value]
 
-    def type(self, dtype: DType | None = None) -> Any:
-        """This tensor as ``dtype``; without one, torch's name for a tensor of its dtype: "graphtorch.HalfTensor"."""
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """This tensor as ``dtype``: a dtype, a type such as ``gt.LongTensor``, or its name, "graphtorch.LongTensor" or
+        "torch.LongTensor"; itself where it is that. Without one, the name of its own type.
+
+        ArgumentTypeError GT301 for anything else. ``non_blocking`` changes nothing on the CPU.
+        """
         if dtype is None:
             return f"graphtorch.{dtypes.TENSOR_NAMES[self.dtype]}"
-        return self.to(dtype)
+        return self.to(dtype if isinstance(dtype, DType) else dtypes.of_tensor_type(dtype))
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """This tensor in the dtype of ``other``; itself where it has that."""
+        return self.to(aval_of(other).dtype)
+
+    def new(self, *args: Any, device: Any = None, **named: Any) -> Tensor:
+        """torch's older constructor, of this tensor's dtype: ``x.new(2, 3)``, ``x.new([1, 2])``, see `FloatTensor`."""
+        from graphtorch.frontend.legacy import build  # which makes tensors
+
+        return build("new", args, named, device, self.dtype)
 
     def cpu(self) -> Tensor:
         return self  # type: ignore[return-value]
@@ -122,7 +136,7 @@ class Protocols(TensorBase):
         """What the numbers do not tell."""
         empty = not self.numel()
         notes = [f"size={tuple(self.shape)}"] if empty and self.ndim != 1 else []
-        if self.dtype != float32 and (empty or self.dtype not in (int64, bool_)):
+        if self.dtype != defaults.dtype and (empty or self.dtype not in (int64, bool_)):
             notes.append(f"dtype={self.dtype!r}")
         if self._grad_fn is not None:
             notes.append(f"grad_fn=<{self._grad_fn.name}>")

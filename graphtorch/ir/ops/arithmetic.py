@@ -165,8 +165,8 @@ mul = register(Mul())
 
 
 class Div(Binary):
-    """True division; integers are computed in float32. With a ``rounding_mode``, "trunc" or "floor", the quotient is
-    made whole, and integers stay integers."""
+    """True division; integers are computed in the default dtype. With a ``rounding_mode``, "trunc" or "floor", the
+    quotient is made whole, and integers stay integers."""
 
     name = "div"
     to_float = True
@@ -190,7 +190,7 @@ div = register(Div())
 
 @composite("gt", "Tensor")
 def reciprocal(input: Any) -> Any:
-    """1 / input; integers are computed in float32."""
+    """1 / input; integers are computed in the default dtype."""
     aval_of(input)
     return div(1.0, input)
 

@@ -17,7 +17,7 @@ from graphtorch.ir.ops.elementwise import EVERYWHERE, Array, Binary, Elementwise
 from graphtorch.ir.ops.functions import log, logit_of, sigmoid
 from graphtorch.ir.ops.logic import eq, ge, isnan, le, logical_and, logical_or, where
 from graphtorch.ir.ops.rounding import no_change
-from graphtorch.ir.types import TensorType, float32
+from graphtorch.ir.types import TensorType, defaults
 
 # ---- the greater and the smaller, numbers in the place of nan ----------------------------------------
 
@@ -168,7 +168,7 @@ class LogAddExp2(LogAddExp):
 
 
 class Xlogy(Binary):
-    """a * log(b), but 0 where a is 0 and b is a number. Integers are computed in float32."""
+    """a * log(b), but 0 where a is 0 and b is a number. Integers are computed in the default dtype."""
 
     name = "xlogy"
     to_float = True
@@ -196,8 +196,11 @@ logaddexp, logaddexp2, xlogy = register(LogAddExp()), register(LogAddExp2()), re
 
 @composite(*EVERYWHERE)
 def logit(input: Any, eps: float | None = None) -> Any:
-    """log(x / (1 - x)), of x brought into [eps, 1 - eps] where ``eps`` is given. Integers are computed in float32."""
-    x = input if dtype_of(input).kind == "f" else to_dtype(input, float32)
+    """log(x / (1 - x)), of x brought into [eps, 1 - eps] where ``eps`` is given.
+
+    Integers are computed in the default dtype.
+    """
+    x = input if dtype_of(input).kind == "f" else to_dtype(input, defaults.dtype)
     return logit_of(x if eps is None else clamp(x, eps, 1 - eps))
 
 
@@ -205,7 +208,10 @@ def logit(input: Any, eps: float | None = None) -> Any:
 
 
 class CopySign(Binary):
-    """|a| with the sign of b, which may be that of a zero; integers are computed in float32. b has no gradient."""
+    """|a| with the sign of b, which may be that of a zero. b has no gradient.
+
+    Integers are computed in the default dtype.
+    """
 
     name = "copysign"
     to_float = True

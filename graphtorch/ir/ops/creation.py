@@ -12,7 +12,7 @@ from graphtorch.ir.op import composite
 from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.common import dtype_of, fitting, lift, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.movement import broadcast_to, iota
-from graphtorch.ir.types import DType, float32, float64, int64, scalar_dtype
+from graphtorch.ir.types import DType, defaults, float64, int64, scalar_dtype
 
 
 def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool) -> Any:
@@ -40,20 +40,20 @@ def full(
 
 @composite("gt")
 def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """Zeros, float32 unless ``dtype`` says otherwise."""
-    return _filled(0, sizes(size), dtype or float32, device, requires_grad)
+    """Zeros, of the default dtype unless ``dtype`` says otherwise."""
+    return _filled(0, sizes(size), dtype or defaults.dtype, device, requires_grad)
 
 
 @composite("gt")
 def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """Ones, float32 unless ``dtype`` says otherwise."""
-    return _filled(1, sizes(size), dtype or float32, device, requires_grad)
+    """Ones, of the default dtype unless ``dtype`` says otherwise."""
+    return _filled(1, sizes(size), dtype or defaults.dtype, device, requires_grad)
 
 
 @composite("gt")
 def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """A tensor whose content is unspecified (zeros, here)."""
-    return _filled(0, sizes(size), dtype or float32, device, requires_grad)
+    """A tensor of the default dtype whose content is unspecified (zeros, here)."""
+    return _filled(0, sizes(size), dtype or defaults.dtype, device, requires_grad)
 
 
 @composite("gt")
@@ -99,5 +99,5 @@ def arange(
     whole = all(isinstance(v, int) for v in (start, end, step))
     count = math.ceil((end - start) / step)
     line = bind.bind(iota, shape=(count,), dim=0, dtype=int64 if whole else float64)
-    out = to_dtype(line * step + start, dtype or (int64 if whole else float32))
+    out = to_dtype(line * step + start, dtype or (int64 if whole else defaults.dtype))
     return out.requires_grad_() if requires_grad else out

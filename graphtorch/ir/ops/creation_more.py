@@ -12,7 +12,7 @@ from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, is_handle, shape
 from graphtorch.ir.ops.creation import full, full_like
 from graphtorch.ir.ops.logic import where
 from graphtorch.ir.ops.movement import broadcast_to, given, iota
-from graphtorch.ir.types import DType, float32, float64, int64
+from graphtorch.ir.types import DType, defaults, float64, int64
 
 
 def _line(count: int, dtype: DType = int64) -> Any:
@@ -23,12 +23,12 @@ def _line(count: int, dtype: DType = int64) -> Any:
 def linspace(
     start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Any:
-    """``steps`` numbers from ``start`` to ``end``, both among them, evenly spaced; float32 unless ``dtype`` is given.
+    """``steps`` numbers from ``start`` to ``end``, both among them, evenly spaced, of ``dtype`` or the default one.
 
     From the middle on they are counted from the end, as in torch, so that they are symmetric.
     """
     require_cpu(device)
-    out = to_dtype(_spaced(start, end, steps), dtype or float32)
+    out = to_dtype(_spaced(start, end, steps), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -45,7 +45,7 @@ def logspace(
 ) -> Any:
     """``base`` to the powers that `linspace` gives."""
     require_cpu(device)
-    out = to_dtype(_number(base, "base") ** _spaced(start, end, steps), dtype or float32)
+    out = to_dtype(_number(base, "base") ** _spaced(start, end, steps), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -69,7 +69,7 @@ def _spaced(start: Any, end: Any, steps: int) -> Any:
 def eye(
     n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Any:
-    """``n`` rows and ``m`` (or ``n``) columns with ones along the diagonal; float32 unless ``dtype`` says otherwise."""
+    """``n`` rows and ``m`` (or ``n``) columns with ones along the diagonal, of ``dtype`` or the default one."""
     require_cpu(device)
     rows = as_int(n, "n")
     columns = rows if m is None else as_int(m, "m")
@@ -78,14 +78,14 @@ def eye(
     )
     shape = rows, columns
     across, down = (bind.bind(iota, shape=shape, dim=d, dtype=int64) for d in (1, 0))
-    out = to_dtype(across.eq(down), dtype or float32)
+    out = to_dtype(across.eq(down), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
 
 @composite("gt")
 def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """A number as a 0-d tensor; float32 unless ``dtype`` says otherwise."""
-    return full((), s, dtype=dtype or float32, device=device, requires_grad=requires_grad)
+    """A number as a 0-d tensor of the default dtype unless ``dtype`` says otherwise."""
+    return full((), s, dtype=dtype or defaults.dtype, device=device, requires_grad=requires_grad)
 
 
 @composite("gt")

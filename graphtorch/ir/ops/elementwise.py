@@ -19,7 +19,7 @@ from graphtorch.ir.ops.common import (
     unify,
 )
 from graphtorch.ir.ops.in_float32 import beside_a_number, widened
-from graphtorch.ir.types import DType, TensorType, float32
+from graphtorch.ir.types import DType, TensorType, defaults
 
 Array = Any
 EVERYWHERE = ("gt", "Tensor")
@@ -29,7 +29,7 @@ class Elementwise(Op):
     """Operands of one shape and dtype; the public call promotes and broadcasts."""
 
     elementwise = True
-    #: integers and bools are computed in float32
+    #: integers and bools are computed in the default dtype
     to_float: ClassVar[bool] = False
     #: kinds of dtype that the op takes
     kinds: ClassVar[str] = "fiub"
@@ -47,7 +47,7 @@ class Elementwise(Op):
             aval_of(args[0])  # refuses it
         dtype = result_dtype(*args)
         if self.to_float and not dtype.is_floating_point:
-            dtype = float32
+            dtype = defaults.dtype
         return unify(*args, dtype=dtype), {}
 
     def typed(self, *xs: TensorType) -> TensorType:

@@ -15,7 +15,7 @@ from graphtorch.ir.ops.logic import logical_and, where
 
 
 class FloatUnary(Unary):
-    """A function of a real number; integers are computed in float32."""
+    """A function of a real number; integers are computed in the default dtype."""
 
     to_float = True
     kinds = "f"

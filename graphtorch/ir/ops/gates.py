@@ -56,13 +56,13 @@ def glu(input: Any, dim: int = -1) -> Any:
 
 @composite("F")
 def softsign(input: Any) -> Any:
-    """x / (1 + |x|) of each element; integers are computed in float32."""
+    """x / (1 + |x|) of each element; integers are computed in the default dtype."""
     return input / (abs_(input) + 1)
 
 
 @composite("F")
 def tanhshrink(input: Any) -> Any:
-    """x - tanh(x) of each element; integers are computed in float32."""
+    """x - tanh(x) of each element; integers are computed in the default dtype."""
     return input - tanh(input)
 
 

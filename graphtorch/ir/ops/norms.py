@@ -18,14 +18,17 @@ from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.power import pow_
 from graphtorch.ir.ops.reduce import amax, amin
 from graphtorch.ir.ops.reduce import sum as sum_
-from graphtorch.ir.types import DType, float32
+from graphtorch.ir.types import DType, defaults
 
 
 @composite("gt", "Tensor")
 @in_float32("input")
 def logsumexp(input: Any, dim: Any, keepdim: bool = False) -> Any:
-    """log(sum(exp(input))) over ``dim``, an int or several, without overflow; -inf of nothing. Integers are float32."""
-    x = input if dtype_of(input).is_floating_point else to_dtype(input, float32)
+    """log(sum(exp(input))) over ``dim``, an int or several, without overflow; -inf of nothing.
+
+    Integers are computed in the default dtype.
+    """
+    x = input if dtype_of(input).is_floating_point else to_dtype(input, defaults.dtype)
     check(dim is not None, "GT301", "dim must be an int or several", "got None", kind=ArgumentTypeError)
     shape = shape_of(x)
     dims = normalize_dims(dim, len(shape))

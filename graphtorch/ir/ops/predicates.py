@@ -16,7 +16,7 @@ from graphtorch.ir.ops.common import aval_of, dtype_of, shape_of, to_dtype
 from graphtorch.ir.ops.elementwise import EVERYWHERE, Array, Unary
 from graphtorch.ir.ops.logic import eq, isnan, le, logical_and, logical_not, logical_or, lt, ne
 from graphtorch.ir.ops.reduce import sum as total
-from graphtorch.ir.types import bool_, float32
+from graphtorch.ir.types import bool_, defaults
 
 
 class SignBit(Unary):
@@ -66,8 +66,8 @@ def isfinite(input: Any) -> Any:
 def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """Whether |input - other| <= atol + rtol * |other|, element by element; infinities are close to themselves alone.
 
-    With ``equal_nan`` nan is close to nan. Integers are compared as they are, and then in float32. DTypeError GT201 for
-    tensors of different dtypes, ArgumentError GT304 for a negative tolerance.
+    With ``equal_nan`` nan is close to nan. Integers are compared as they are, and then in the default dtype. DTypeError
+    GT201 for tensors of different dtypes, ArgumentError GT304 for a negative tolerance.
     """
     dtype, found = aval_of(input).dtype, aval_of(other).dtype
     facts = f"expected {dtype!r}, got {found!r}"
@@ -80,7 +80,7 @@ def isclose(input: Any, other: Any, rtol: float = 1e-05, atol: float = 1e-08, eq
     if not rtol and not atol:
         return close
     if dtype.kind != "f":
-        input, other = to_dtype(input, float32), to_dtype(other, float32)
+        input, other = to_dtype(input, defaults.dtype), to_dtype(other, defaults.dtype)
     actual, allowed = abs_(sub(input, other)), add(abs_(mul(other, float(rtol))), float(atol))
     return logical_or(close, logical_and(isfinite(actual), le(actual, allowed)))
 

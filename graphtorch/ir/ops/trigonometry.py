@@ -12,7 +12,7 @@ from graphtorch.ir.ops.common import dtype_of, to_dtype
 from graphtorch.ir.ops.elementwise import Array, Binary
 from graphtorch.ir.ops.functions import FloatUnary, rsqrt
 from graphtorch.ir.ops.logic import eq, where
-from graphtorch.ir.types import float32
+from graphtorch.ir.types import defaults
 
 
 class Sin(FloatUnary):
@@ -70,7 +70,7 @@ asin, acos, atan = register(Asin()), register(Acos()), register(Atan())
 
 
 class Atan2(Binary):
-    """The angle of the point (other, input), from -pi to pi; integers are computed in float32."""
+    """The angle of the point (other, input), from -pi to pi; integers are computed in the default dtype."""
 
     name = "atan2"
     to_float = True
@@ -160,15 +160,15 @@ asinh, acosh, atanh = register(Asinh()), register(Acosh()), register(Atanh())
 
 @composite("gt", "Tensor")
 def rad2deg(input: Any) -> Any:
-    """Angles of radians in degrees; integers are computed in float32."""
+    """Angles of radians in degrees; integers are computed in the default dtype."""
     return _floats(input) * (180 / math.pi)
 
 
 @composite("gt", "Tensor")
 def deg2rad(input: Any) -> Any:
-    """Angles of degrees in radians; integers are computed in float32."""
+    """Angles of degrees in radians; integers are computed in the default dtype."""
     return _floats(input) * (math.pi / 180)
 
 
 def _floats(x: Any) -> Any:
-    return x if dtype_of(x).is_floating_point else to_dtype(x, float32)
+    return x if dtype_of(x).is_floating_point else to_dtype(x, defaults.dtype)
