@@ -8,8 +8,10 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
+from graphtorch.frontend.tensors.storage import Storage, Unseen
+from graphtorch.frontend.typed_calls import TypedCall
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
 from graphtorch.ir.loc import of_place, place
@@ -90,12 +92,23 @@ class Shaped:
     aval: TensorType
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A tensor kept for backward, and the version that its storage had then."""
+class Saved(NamedTuple):
+    """The data of a tensor, kept for backward without its history, and the version that its storage had then."""
 
-    tensor: Tensor
+    data: Any
+    storage: Storage
+    aval: TensorType
+    unseen: Unseen | None
     version: int
+
+    def is_stale(self) -> bool:
+        """Whether the data was written since."""
+        return self.storage.version + (self.unseen.count if self.unseen is not None else 0) != self.version
+
+
+def saved(t: Tensor) -> Saved:
+    """What the tape keeps of ``t``."""
+    return Saved(t._data, t._storage, t.aval, t._unseen, version_of(t))
 
 
 class GradNode:
@@ -115,6 +128,9 @@ class GradNode:
     def name(self) -> str:
         return type(self).__name__
 
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         """The gradient of each operand from that of each result (None: zero)."""
         raise NotImplementedError(type(self).__name__)
@@ -126,25 +142,22 @@ class GradNode:
 class OpNode(GradNode):
     """A primitive, with what its `vjp` reads."""
 
-    def __init__(self, op: Op, operands: Sequence[Tensor], attrs: dict[str, Any], results: Sequence[Tensor]) -> None:
-        super().__init__([edge_of(o) for o in operands], [r.aval for r in results])
-        self.op, self.attrs, self.place = op, attrs, place()
-        keep_result, keep = op.saved_for_backward
-        keep = keep if len(keep) == len(operands) else (True,) * len(operands)
-        self.results: list[Saved | Shaped] | None = [
-            Saved(r._alias(), version_of(r)) if keep_result else Shaped(r.aval) for r in results
-        ]
-        self.operands: list[Saved | Shaped] = [
-            Saved(o._alias(), version_of(o)) if k else Shaped(o.aval) for o, k in zip(operands, keep, strict=True)
-        ]
+    def __init__(
+        self, op: Op, operands: Sequence[Tensor], attrs: dict[str, Any], results: Sequence[Tensor], call: TypedCall
+    ) -> None:
+        super().__init__([edge_of(o) for o in operands], call.made)
+        self.op, self.attrs, self.place, self._taken = op, attrs, place(), call.taken
+        #: None stands for what `vjp` does not read
+        self.results: list[Saved | None] | None = [saved(r) if call.keeps_results else None for r in results]
+        self.operands = [saved(o) if k else None for o, k in zip(operands, call.keeps, strict=True)]
 
     @classmethod
     def of_types(cls, op: Op, attrs: dict[str, Any], edge: Edge, taken: TensorType, made: TensorType) -> OpNode:
         """The node of an op of one operand, whose `vjp` reads no data."""
         node = cls.__new__(cls)
         GradNode.__init__(node, [edge], [made])
-        node.op, node.attrs, node.place = op, attrs, None
-        node.results, node.operands = [Shaped(made)], [Shaped(taken)]
+        node.op, node.attrs, node.place, node._taken = op, attrs, None, (taken,)
+        node.results, node.operands = [None], [None]
         return node
 
     @property
@@ -158,51 +171,55 @@ class OpNode(GradNode):
             raise freed(self.op.name)
         self._check_versions()
         filled = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
-        ys = [_restored(k, (self, i)) for i, k in enumerate(self.results)]
-        xs = [_restored(k, edge) for k, edge in zip(self.operands, self.edges, strict=True)]
-        one = len(ys) == 1
-        return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs)
+        ys = [_restored(k, a, (self, i)) for i, (k, a) in enumerate(zip(self.results, self.avals, strict=True))]
+        xs = [_restored(k, a, e) for k, a, e in zip(self.operands, self._taken, self.edges, strict=True)]
+        one, wanted = len(ys) == 1, [e is not None for e in self.edges]
+        return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs, wanted)
 
     def keep(self, target: Tensor) -> None:
         """``target`` is about to be overwritten by what this node helped to compute (x.pow_(2)): keep a copy."""
         assert self.results is not None  # it was made a moment ago
         for kept in (self.results, self.operands):
             for i, k in enumerate(kept):
-                if isinstance(k, Saved) and k.tensor._storage is target._storage and k.version == version_of(k.tensor):
-                    copy = type(k.tensor)._from_array(k.tensor._array.copy())
-                    kept[i] = Saved(copy, version_of(copy))
+                if k is not None and k.storage is target._storage and not k.is_stale():
+                    kept[i] = saved(type(target)._from_array(k.data.copy()))
 
     def _check_versions(self) -> None:
         """AutogradError GT502 if a tensor was changed in place since, and a gradient that is wanted depends on it."""
         kept = [*(self.results or ()), *self.operands]
-        stale = {i for i, k in enumerate(kept) if isinstance(k, Saved) and version_of(k.tensor) != k.version}
+        stale = {i for i, k in enumerate(kept) if k is not None and k.is_stale()}
         if not stale:
             return
-        found = reads(self.op, self.avals, [_aval_of(o) for o in self.operands], self.attrs)
+        found = reads(self.op, self.avals, self._taken, self.attrs)
         if any(edge is not None and stale & wanted for edge, wanted in zip(self.edges, found, strict=True)):
             raise _changed(self, kept[min(stale)])
 
     def release(self) -> None:
-        if any(isinstance(kept, Saved) for kept in (*(self.results or ()), *self.operands)):
-            self.results, self.operands = None, []
+        for kept in (*(self.results or ()), *self.operands):
+            if kept is not None:
+                self.results, self.operands = None, []
+                return
 
 
-def _restored(kept: Saved | Shaped, edge: Edge) -> Any:
+def _restored(kept: Saved | None, aval: TensorType, edge: Edge) -> Any:
     """What was kept, with the history that it had where gradients are to have gradients themselves."""
-    if isinstance(kept, Shaped):
-        return kept
-    if edge is None or not is_grad_enabled():
-        return kept.tensor
-    if not isinstance(edge, tuple):
+    if kept is None:
+        return Shaped(aval)
+    recording = edge is not None and is_grad_enabled()
+    if recording and not isinstance(edge, tuple):
         return edge
-    t = kept.tensor._alias()
-    t._requires_grad, (t._grad_fn, t._output_index) = True, edge
+    from graphtorch.frontend.tensor import Tensor
+
+    t = Tensor._from_array(kept.data, kept.storage)
+    t._aval, t._unseen = kept.aval, kept.unseen
+    if recording:
+        t._requires_grad, (t._grad_fn, t._output_index) = True, edge  # type: ignore[misc]
     return t
 
 
-def _changed(node: OpNode, kept: Saved | Shaped) -> AutogradError:
+def _changed(node: OpNode, kept: Saved | None) -> AutogradError:
     """The error for a saved tensor that was written since."""
-    writer, at = kept.tensor._storage.changed if isinstance(kept, Saved) else ("", None)
+    writer, at = kept.storage.changed if kept is not None else ("", None)
     facts = [f"saved by {node.name} at {of_place(node.place).show()}"] if node.place else []
     facts += [f"changed by {writer} at {of_place(at).show()}"] if at else []
     return AutogradError(
@@ -210,10 +227,6 @@ def _changed(node: OpNode, kept: Saved | Shaped) -> AutogradError:
         f"a tensor saved for the backward of {node.name} was changed in place since",
         [*facts, "clone it before the in-place operation, or do that operation after backward()"],
     )
-
-
-def _aval_of(kept: Saved | Shaped) -> TensorType:
-    return kept.aval if isinstance(kept, Shaped) else kept.tensor.aval
 
 
 def reads(op: Op, results: Sequence[TensorType], operands: Sequence[TensorType], attrs: Any) -> list[set[int]]:

@@ -12,11 +12,13 @@ from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import dense, repeats, strided
+from graphtorch.frontend.typed_calls import TypedCall, typed
 from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import check
 from graphtorch.ir.loc import state
-from graphtorch.ir.low_precision import reference
+from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
+from graphtorch.ir.ops.casts import constant as CONSTANT
 from graphtorch.ir.ops.casts import detach as DETACH
 from graphtorch.ir.types import TensorType
 
@@ -27,41 +29,25 @@ class Eager(Interpreter):
     def bind(self, op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
         if op is DETACH:
             return (_detached(operands[0]),)
-        types = op.result_types(operands, attrs)
-        arrays = reference(op, [o._array for o in operands], attrs)
-        origin = op.name, state.scope
-        results = []
-        for array, type_ in zip(arrays, types, strict=True):
-            result = self._wrap(op, operands, np.asarray(array), type_)
-            result._origin = origin
-            results.append(result)
-        if autograd.is_grad_enabled() and not op.nondifferentiable:
-            self._record(op, operands, attrs, results)
+        call = typed(op, operands, attrs)
+        arrays: list[Any] = [o._array for o in operands]
+        found = op.ref(*arrays, **attrs) if call.plain else reference(op, arrays, attrs)
+        results = _wrapped(op, operands, found if isinstance(found, tuple | list) else (found,), call.made)
+        if call.differentiable and autograd.is_grad_enabled():
+            _record(op, operands, attrs, results, call)
         if op.is_view and results[0]._storage is operands[0]._storage:
             viewing(results[0], operands[0], op, attrs)
-        return tuple(results)
+        return results
 
-    @staticmethod
-    def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any, type_: TensorType) -> Tensor:
-        if not (op.is_view or op.elementwise or array.flags.c_contiguous):
-            array = np.ascontiguousarray(array)  # so that a trace knows how results lie
-        if op.is_view and np.may_share_memory(array, operands[0]._array):
-            view = Tensor._from_array(array, operands[0]._storage)
-            view._aval, view._unseen = type_, operands[0]._unseen
-            return view
-        return Tensor._made(array, type_)
-
-    @staticmethod
-    def _record(op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any], results: Sequence[Tensor]) -> None:
-        if not any(o._requires_grad for o in operands):
-            return
-        differentiable = [r for r in results if r.aval.dtype.is_floating_point]
-        if not differentiable:
-            return
-        node = autograd.OpNode(op, operands, attrs, results)
-        for index, result in enumerate(results):
-            if result.aval.dtype.is_floating_point:
-                result._requires_grad, result._grad_fn, result._output_index = True, node, index
+    def filled(self, value: Any, type_: TensorType) -> Tensor:
+        dtype, shape = type_.dtype, type_.shape
+        if is_low(dtype):
+            return super().filled(value, type_)  # type: ignore[no-any-return]
+        array: Any = np.ndarray(shape, dtype.np, CONSTANT.ref(value=value, dtype=dtype), 0, (0,) * len(shape))
+        array.flags.writeable = False  # all elements share one
+        out = Tensor._made(array, type_)
+        out._origin = "broadcast_to", state.scope
+        return out
 
     # ---- what tensors ask of whatever interprets them ----
 
@@ -158,6 +144,37 @@ class Eager(Interpreter):
 
     def array(self, array: Any) -> Tensor:
         return Tensor._from_array(array)
+
+
+def _wrapped(op: Op, operands: Sequence[Tensor], arrays: Sequence[Any], types: Sequence[TensorType]) -> Any:
+    """Tensors over what `ref` gave: a view on the storage of its operand, anything else on one of its own."""
+    origin = op.name, state.scope
+    results = []
+    for array, type_ in zip(arrays, types, strict=True):
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)
+        if op.is_view and np.may_share_memory(array, operands[0]._array):
+            result = Tensor._from_array(array, operands[0]._storage)
+            result._aval, result._unseen = type_, operands[0]._unseen
+        else:
+            if not (op.is_view or op.elementwise or array.flags.c_contiguous):
+                array = np.ascontiguousarray(array)  # so that a trace knows how results lie
+            result = Tensor._made(array, type_)
+        result._origin = origin
+        results.append(result)
+    return tuple(results)
+
+
+def _record(op: Op, operands: Any, attrs: dict[str, Any], results: Sequence[Tensor], call: TypedCall) -> None:
+    for o in operands:
+        if o._requires_grad:
+            break
+    else:
+        return
+    node = autograd.OpNode(op, operands, attrs, results, call)
+    for index in call.differentiable:
+        result = results[index]
+        result._requires_grad, result._grad_fn, result._output_index = True, node, index
 
 
 def _detached(t: Tensor) -> Tensor:

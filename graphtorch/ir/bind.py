@@ -33,6 +33,13 @@ class Interpreter:
         """The numbers of a tensor, as a numpy array; a TraceError where it has none says that ``what`` needs them."""
         raise TypeError(f"{type(self).__name__} has no numbers")
 
+    def filled(self, value: Any, type_: TensorType) -> Any:
+        """A handle of a type, every element of which is the Python number ``value``."""
+        from graphtorch.ir.op import OPS  # which imports this module
+
+        (number,) = self.bind(OPS["constant"], (), {"value": value, "dtype": type_.dtype})
+        return self.bind(OPS["broadcast_to"], (number,), {"shape": type_.shape})[0] if type_.shape else number
+
     def array(self, array: Any) -> Any:
         """A handle for a numpy array that nobody else changes."""
         raise TypeError(f"{type(self).__name__} takes no arrays")

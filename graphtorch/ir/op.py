@@ -4,7 +4,8 @@ A primitive defines
 
     infer(self, *types, **attrs)      -> TensorType or a tuple of them; raises through `check`
     ref(self, *arrays, **attrs)       -> numpy array(s): eager mode on the CPU, and the oracle
-    vjp(self, g, y, *operands, **attrs) -> a gradient (or None) for each operand, written with ops
+    vjp(self, g, y, *operands, **attrs) -> a gradient (or None) for each operand, written with ops; a function of no
+                                           arguments is called for the gradient only where that is wanted
     lower(self, *sources, **attrs)    -> what `compute` or `reduce` of ir/expr return
 
 For an op of several results ``g`` and ``y`` are tuples. An operand of `vjp` whose name starts with an

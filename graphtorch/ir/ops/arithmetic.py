@@ -134,7 +134,7 @@ class Sub(Binary):
             return np.subtract(a, b)
 
     def vjp(self, g: Any, _y: Any, _a: Any, _b: Any) -> Any:
-        return g, -g
+        return g, lambda: -g
 
 
 sub = register(Sub())
@@ -155,7 +155,7 @@ class Mul(Binary):
             return np.multiply(a, b)
 
     def vjp(self, g: Any, _y: Any, a: Any, b: Any) -> Any:
-        return g * b, g * a
+        return lambda: g * b, lambda: g * a
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
         return a & b if a.dtype == bool_ else a * b
@@ -182,7 +182,7 @@ class Div(Binary):
             return np.divide(a, b)
 
     def vjp(self, g: Any, y: Any, _a: Any, b: Any) -> Any:
-        return g / b, -(g * y / b)
+        return lambda: g / b, lambda: -(g * y / b)
 
 
 div = register(Div())
