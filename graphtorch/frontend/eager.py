@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend import autograd, backward, epoch
+from graphtorch.frontend import autograd, backward, composites, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
@@ -38,6 +38,9 @@ class Eager(Interpreter):
         if op.is_view and results[0]._storage is operands[0]._storage:
             viewing(results[0], operands[0], op, attrs)
         return results
+
+    def whole(self, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return composites.run(function, name, args, kwargs)
 
     def filled(self, value: Any, type_: TensorType) -> Tensor:
         dtype, shape = type_.dtype, type_.shape
@@ -146,7 +149,9 @@ class Eager(Interpreter):
         return Tensor._from_array(array)
 
 
-def _wrapped(op: Op, operands: Sequence[Tensor], arrays: Sequence[Any], types: Sequence[TensorType]) -> Any:
+def _wrapped(
+    op: Op, operands: Sequence[Tensor], arrays: Sequence[Any], types: Sequence[TensorType]
+) -> tuple[Tensor, ...]:
     """Tensors over what `ref` gave: a view on the storage of its operand, anything else on one of its own."""
     origin = op.name, state.scope
     results = []

@@ -33,6 +33,10 @@ class Interpreter:
         """The numbers of a tensor, as a numpy array; a TraceError where it has none says that ``what`` needs them."""
         raise TypeError(f"{type(self).__name__} has no numbers")
 
+    def whole(self, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """``function(*args, **kwargs)``, of the public name ``name``, which is made of ops and does nothing else."""
+        return function(*args, **kwargs)
+
     def filled(self, value: Any, type_: TensorType) -> Any:
         """A handle of a type, every element of which is the Python number ``value``."""
         from graphtorch.ir.op import OPS  # which imports this module

@@ -40,6 +40,9 @@ class Op:
     #: reads each operand only at the index that it writes: may be fused and inlined freely
     elementwise: ClassVar[bool] = False
 
+    #: `vjp` looks at how operands lie in memory: there is not one formula for all operands of a type
+    gradient_by_layout: ClassVar[bool] = False
+
     infer: Callable[..., Any]
     ref: Callable[..., Any]
     vjp: Callable[..., Any]
@@ -145,8 +148,9 @@ def register(op: OpT) -> OpT:
 around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
 
-def composite(*surface: str, name: str = "") -> Callable[[F], F]:
-    """Publish a function that is written with other ops.
+def composite(*surface: str, name: str = "", whole: bool = False) -> Callable[[F], F]:
+    """Publish a function that is written with other ops; of one tensor, and nothing but those ops, where it is to be a
+    ``whole``, which eager mode may run in one step.
 
     An error that leaves it carries this function's name, and so does the origin of its result: they say
     ``cross_entropy`` and never the name of a primitive that the user did not call.
@@ -161,7 +165,12 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
             if kwargs:
                 kwargs = _renamed(kwargs, operand_names)
             try:
-                out = around(function, args, kwargs) if around else function(*args, **kwargs)
+                if around:
+                    out = around(function, args, kwargs)
+                elif whole:
+                    out = bind.current().whole(function, public, args, kwargs)
+                else:
+                    out = function(*args, **kwargs)
             except GraphTorchError as error:
                 describe(error, public, [*zip(operand_names, args, strict=False), *kwargs.items()])
                 raise

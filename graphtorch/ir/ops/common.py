@@ -161,8 +161,8 @@ _NUMBERS = (float, int, bool)
 
 
 def beside_number(a: Any, b: Any, floating: bool) -> tuple[Any, Any] | None:
-    """``a`` and ``b`` as tensors of one type (where asked for, a ``floating`` one), where one is a tensor, and the other
-    a Python number of its dtype; else None, and `unify` knows. Nothing is promoted or broadcast: the usual case."""
+    """``a`` and ``b`` as tensors of one type, where one is a tensor (of a ``floating`` dtype, if that is asked for) and
+    the other a Python number of its dtype: nothing is promoted or broadcast. Else None, and `unify` knows."""
     number, tensor = (a, b) if type(a) in _NUMBERS else (b, a)
     found = getattr(tensor, "aval", None)
     if type(number) not in _NUMBERS or found is None or promote_scalar(found.dtype, number) is not found.dtype:
@@ -207,7 +207,7 @@ def same_dtype(a: TensorType, b: TensorType) -> None:
 
 def as_int(value: Any, name: str) -> int:
     """``value`` as an int; ArgumentTypeError GT301 names the parameter."""
-    if type(value) is int:
+    if type(value) is int:  # as nearly always
         return value
     try:
         return int(operator.index(value))
@@ -218,17 +218,17 @@ def as_int(value: Any, name: str) -> int:
 
 def normalize_dim(dim: Any, ndim: int, name: str = "dim") -> int:
     """A dimension in [0, ndim); negative ones count from the end; IndexRangeError GT302."""
-    dim, span = as_int(dim, name), max(ndim, 1)
-    if 0 <= dim < span:  # nothing to word
-        return dim
+    given, span = as_int(dim, name), max(ndim, 1)
+    if 0 <= given < span:  # nothing to word
+        return given
     check(
-        -span <= dim < span,
+        -span <= given < span,
         "GT302",
-        f"{name}={dim} is out of range",
+        f"{name}={given} is out of range",
         f"expected {-span} <= {name} <= {span - 1} for a tensor of {ndim} dimensions",
         kind=IndexRangeError,
     )
-    return int(dim % span)
+    return given % span
 
 
 def normalize_dims(dim: int | Sequence[int] | None, ndim: int, name: str = "dim") -> tuple[int, ...]:

@@ -32,6 +32,7 @@ class Dot(Op):
     """Matrix product of [..., m, k] and [..., k, n] with equal leading dimensions, or of [..., m, k] and [k, n]."""
 
     name = "dot"
+    gradient_by_layout = True
 
     def infer(self, input: TensorType, other: TensorType) -> TensorType:
         same_dtype(input, other)
@@ -91,7 +92,7 @@ def _lies_transposed(x: Any) -> bool:
     """Whether a tensor is in column-major order: its gradient comes in that order, as that of a weight which was
     transposed then comes in the weight's own. Values of a graph lie nowhere."""
     ask = getattr(x, "_lies_transposed", None)
-    return ask is not None and ask()  # type: ignore[no-any-return]
+    return ask is not None and ask()
 
 
 @composite("gt", "Tensor")
@@ -141,7 +142,7 @@ def mm(input: Any, mat2: Any) -> Any:
     return matmul(input, mat2)
 
 
-@composite("F")
+@composite("F", whole=True)
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``: input [..., in_features], weight [out_features, in_features]."""
     x, w = aval_of(input), aval_of(weight)

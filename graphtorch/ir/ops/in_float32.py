@@ -50,8 +50,6 @@ def gradients(
 def _computed(found: Any, wanted: Sequence[bool] | None) -> tuple[Any, ...]:
     """A tuple of gradients, of which some may be functions that compute one."""
     found = found if isinstance(found, tuple) else (found,)
-    if FunctionType not in map(type, found):
-        return found
     asked = wanted if wanted is not None else (True,) * len(found)
     return tuple([(d() if w else None) if type(d) is FunctionType else d for d, w in zip(found, asked, strict=True)])
 
