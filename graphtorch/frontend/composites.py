@@ -48,7 +48,7 @@ class Composite:
     """
 
     call: Call
-    made: TensorType
+    made: tuple[TensorType, ...]
     forward: Plan
     backward: Plan | None
     targets: tuple[int, ...]
@@ -75,13 +75,15 @@ def run(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: 
     return _result(found, name, tensors) if isinstance(found, Composite) else function(*args, **kwargs)
 
 
-def _result(composite: Composite, name: str, tensors: list[Tensor]) -> Tensor:
-    array, *residuals = composite.forward([t._array for t in tensors])
-    out = Tensor._made(array, composite.made)
-    out._origin = name, state.scope
+def _result(composite: Composite, name: str, tensors: list[Tensor]) -> Any:
+    arrays, made = composite.forward([t._array for t in tensors]), composite.made
+    results = [Tensor._made(a, t) for a, t in zip(arrays, made, strict=False)]
+    for out in results:
+        out._origin = name, state.scope
+    if len(results) > 1:
+        return tuple(results)
     if composite.backward is not None:
-        node = CompositeNode(composite, name, tensors, residuals)
-        out._requires_grad, out._grad_fn = True, node
+        out._requires_grad, out._grad_fn = True, CompositeNode(composite, name, tensors, arrays[1:])
     return out
 
 
@@ -98,16 +100,16 @@ def _composite(
         warnings.simplefilter("always")
         out = call(graph.params)
     low = any(is_low(t.dtype) for t in tensors)
-    if heard or low or not isinstance(out, Value) or _root(out) is None:
+    results = out if type(out) is tuple else (out,)
+    if heard or low or not all(isinstance(v, Value) and v.type.dtype.is_floating_point for v in results):
         return False
-    graph.outputs = [out]
+    graph.outputs = list(results)
     targets = tuple(i for i, t in enumerate(tensors) if t._requires_grad and autograd.is_grad_enabled())
-    if not targets or not out.type.dtype.is_floating_point:
-        forward = simplified(graph)
-        return (
-            False if _root(forward.outputs[0]) is None else Composite(call, out.type, Plan(forward), None, (), (), ())
-        )
-    return _with_gradients(call, graph, targets)
+    if targets:
+        return len(results) == 1 and _with_gradients(call, graph, targets)
+    forward = simplified(graph)
+    made = tuple(v.type for v in results)
+    return _are_fresh(forward.outputs) and Composite(call, made, Plan(forward), None, (), (), ())
 
 
 def _without_tensors(given: Any) -> Any:
@@ -119,12 +121,18 @@ def _without_tensors(given: Any) -> Any:
 def _with_gradients(call: Call, graph: Graph, targets: tuple[int, ...]) -> Composite | bool:
     pair = split(simplified(join(graph, [0], [graph.params[i] for i in targets])), 1, 1)
     forward, params = pair.forward, pair.forward.params
-    out, *residuals = map(_root, forward.outputs)
-    if out is None or isinstance(out, Param):
+    _, *residuals = map(_root, forward.outputs)
+    if not _are_fresh(forward.outputs[:1]):
         return False
     watched = {*pair.shared, *(params.index(r) for r in residuals if isinstance(r, Param))}
-    made = forward.outputs[0].type
+    made = (forward.outputs[0].type,)
     return Composite(call, made, Plan(forward), Plan(simplified(pair.backward)), targets, pair.shared, tuple(watched))
+
+
+def _are_fresh(values: Sequence[Value]) -> bool:
+    """Whether each is computed: no parameter or constant, nor a view of one."""
+    roots = [_root(v) for v in values]
+    return all(r is not None and not isinstance(r, Param) for r in roots) and len(set(roots)) == len(roots)
 
 
 def _root(value: Value) -> Value | None:
@@ -144,7 +152,7 @@ class CompositeNode(autograd.GradNode):
         edges: list[autograd.Edge] = [None] * len(tensors)
         for i in composite.targets:
             edges[i] = autograd.edge_of(tensors[i])
-        super().__init__(edges, [composite.made])
+        super().__init__(edges, composite.made)
         self._composite, self._name, self.place = composite, name, place()
         self._saved: list[autograd.Saved] | None = [autograd.saved(t) for t in tensors]
         self._residuals = residuals

@@ -14,7 +14,7 @@ from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import dense, repeats, strided
 from graphtorch.frontend.typed_calls import TypedCall, typed
 from graphtorch.ir.bind import Interpreter
-from graphtorch.ir.errors import check
+from graphtorch.ir.errors import ShapeError
 from graphtorch.ir.loc import state
 from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
@@ -64,6 +64,17 @@ class Eager(Interpreter):
         np.copyto(target._array, source._array)
         target._wrote(name)
 
+    def wrote_into(self, target: Tensor, function: Any, name: str, args: Any, kwargs: Any) -> bool:
+        if not isinstance(function, Op) or function.ufunc is None or len(args) != 1 or kwargs:
+            return False
+        if (target._requires_grad and autograd.is_grad_enabled()) or not _lies_beside(args[0], target.aval):
+            return False
+        (_, other), _attrs = function.prepare(target, *args)
+        with np.errstate(all="ignore"):
+            function.ufunc(target._array, other._array, out=target._array)
+        target._wrote(name)
+        return True
+
     def check_write(self, target: Tensor, name: str) -> None:
         """AutogradError GT503 for leaves, GT117 for memory that cannot be written."""
         check_leaf(target)
@@ -72,12 +83,12 @@ class Eager(Interpreter):
             # numpy marks all that is broadcast, and so x.expand(4)[0]
             array = target._data = strided(storage, array.dtype, array.shape, *target._layout())
         alike = name in ("fill_", "zero_") and not (target._requires_grad and autograd.is_grad_enabled())
-        check(
-            array.flags.writeable and (alike or not repeats(array)),
-            "GT117",
-            "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
-            f"got {target.aval}; clone() it first",
-        )
+        if not array.flags.writeable or (not alike and repeats(array)):
+            raise ShapeError(
+                "GT117",
+                "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
+                [f"got {target.aval}; clone() it first"],
+            )
 
     def memory(self, t: Tensor) -> Tensor:
         return whole(t)
@@ -168,6 +179,15 @@ def _wrapped(
         result._origin = origin
         results.append(result)
     return tuple(results)
+
+
+def _lies_beside(other: Any, type_: TensorType) -> bool:
+    """Whether an op of a tensor of ``type_`` with ``other`` converts and records nothing, and gives that type."""
+    if is_low(type_.dtype) or not type_.dtype.is_floating_point:
+        return False
+    if isinstance(other, Tensor):
+        return other.aval == type_ and not (other._requires_grad and autograd.is_grad_enabled())
+    return type(other) in (int, float)
 
 
 def _record(op: Op, operands: Any, attrs: dict[str, Any], results: Sequence[Tensor], call: TypedCall) -> None:

@@ -91,14 +91,28 @@ def _runner(node: Node) -> Callable[..., Any]:
 
 
 def _steps(nodes: Sequence[Node], number: dict[Value, int], keep: set[int]) -> list[_Step]:
+    viewed = {o for n in nodes if n.op.ufunc is None for o in n.operands}
     found: list[_Step] = []
     for node in reversed(nodes):
         reads, writes = (tuple(number[v] for v in values) for values in (node.operands, node.results))
         dead = tuple({*reads, *writes} - keep)
+        free = {o for o in node.operands if number[o] in dead} - viewed
         keep |= {*reads, *writes}
         ordered = not (node.op.is_view or node.op.elementwise)
-        found.append(_Step(_runner(node), node.attrs, reads, writes, dead, ordered))
+        found.append(_Step(_in_place(node, free) or _runner(node), node.attrs, reads, writes, dead, ordered))
     return found[::-1]
+
+
+def _in_place(node: Node, free: set[Value]) -> Callable[..., Any] | None:
+    """An op that writes over one of its operands, of those that are ``free``: memory that is at hand costs less than
+    new memory. None where there is none of the result's type that an op of the plan has made."""
+    ufunc, type_ = node.op.ufunc, node.results[0].type
+    if ufunc is None or not type_.ndim or is_low(type_.dtype):
+        return None
+    for at, o in enumerate(node.operands):
+        if o in free and o.type == type_ and o.node is not None and o.node.op.ufunc is not None:
+            return lambda *arrays: ufunc(*arrays, out=arrays[at])
+    return None
 
 
 def simplified(graph: Graph) -> Graph:

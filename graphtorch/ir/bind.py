@@ -37,6 +37,10 @@ class Interpreter:
         """``function(*args, **kwargs)``, of the public name ``name``, which is made of ops and does nothing else."""
         return function(*args, **kwargs)
 
+    def wrote_into(self, target: Any, function: Any, name: str, args: Any, kwargs: Any) -> bool:
+        """Whether ``function(target, ...)`` was computed into ``target`` itself, as by the in-place op ``name``."""
+        return False
+
     def filled(self, value: Any, type_: TensorType) -> Any:
         """A handle of a type, every element of which is the Python number ``value``."""
         from graphtorch.ir.op import OPS  # which imports this module

@@ -40,6 +40,8 @@ class Op:
     #: reads each operand only at the index that it writes: may be fused and inlined freely
     elementwise: ClassVar[bool] = False
 
+    #: the numpy function that `ref` is, where it is one: it can write its result in place of an operand
+    ufunc: ClassVar[Callable[..., Any] | None] = None
     #: `vjp` looks at how operands lie in memory: there is not one formula for all operands of a type
     gradient_by_layout: ClassVar[bool] = False
 
@@ -149,8 +151,8 @@ around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | N
 
 
 def composite(*surface: str, name: str = "", whole: bool = False) -> Callable[[F], F]:
-    """Publish a function that is written with other ops; of one tensor, and nothing but those ops, where it is to be a
-    ``whole``, which eager mode may run in one step.
+    """Publish a function that is written with other ops; where it is a ``whole``, it does nothing else, and
+    eager mode may run it in one step.
 
     An error that leaves it carries this function's name, and so does the origin of its result: they say
     ``cross_entropy`` and never the name of a primitive that the user did not call.

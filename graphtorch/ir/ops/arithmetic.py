@@ -31,6 +31,7 @@ from graphtorch.ir.types import bool_
 class Neg(Unary):
     name = "neg"
     kinds = "fiu"
+    ufunc = np.negative
 
     def ref(self, x: Array) -> Array:
         return np.negative(x)
@@ -98,6 +99,7 @@ class Add(Binary):
     """input + alpha * other."""
 
     name = "add"
+    ufunc = np.add
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
         return self.unified(input, _times(other, alpha, input))
@@ -121,6 +123,7 @@ class Sub(Binary):
 
     name = "sub"
     kinds = "fiu"
+    ufunc = np.subtract
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
         for x in (input, other):
@@ -149,6 +152,7 @@ def rsub(input: Any, other: Any, *, alpha: int | float = 1) -> Any:
 
 class Mul(Binary):
     name = "mul"
+    ufunc = np.multiply
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
@@ -169,6 +173,7 @@ class Div(Binary):
     made whole, and integers stay integers."""
 
     name = "div"
+    ufunc = np.divide
     to_float = True
     kinds = "f"
 
