@@ -49,7 +49,7 @@ class Plan:
         for node in graph.nodes:
             known = [self._slots[number[o]] if o in number else None for o in node.operands]
             if _is_constant(node) and all(a is not None for a in known):
-                number[node.result] = self._append(_array(_runner(node)(*known, **node.attrs)))
+                number[node.result] = self._append(_array(reference(node.op, known, node.attrs)[0]))
             else:
                 later.append(node)
                 number.update((r, self._append(None)) for r in node.results)
@@ -86,7 +86,7 @@ def _is_constant(node: Node) -> bool:
 def _runner(node: Node) -> Callable[..., Any]:
     types = [v.type for v in (*node.operands, *node.results)]
     if not any(is_low(t.dtype) for t in types):
-        return node.op.ref
+        return node.op.ufunc or node.op.ref
     return lambda *arrays, **attrs: reference(node.op, arrays, attrs)
 
 
