@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.casts import constant as CONSTANT
 from graphtorch.ir.ops.casts import detach as DETACH
-from graphtorch.ir.types import TensorType
+from graphtorch.ir.types import TensorType, float32
 
 
 class Eager(Interpreter):
@@ -126,15 +127,18 @@ class Eager(Interpreter):
         found = backward.run([root], [gradient], retain_graph, create_graph, inputs)
         with autograd.set_grad_enabled(create_graph):
             for leaf, g in found.values():
-                self._accumulate(leaf, g)
+                counts = _references(g)
+                self._accumulate(leaf, g, counts == _ALONE)
 
     @staticmethod
-    def _accumulate(leaf: Tensor, gradient: Tensor) -> None:
+    def _accumulate(leaf: Tensor, gradient: Tensor, alone: bool) -> None:
         if leaf._grad is not None:
             leaf._grad = leaf._grad + gradient
         elif gradient._requires_grad:
             leaf._grad = gradient.clone()
-        else:  # a copy: the gradient may be shared with others or be a broadcast view
+        elif alone and gradient._array.flags.owndata:
+            leaf._grad = Tensor._made(gradient._array, gradient.aval)
+        else:  # a copy: the gradient is shared with others, or is a view
             leaf._grad = Tensor._from_array(np.array(gradient._array))
 
     def get_grad(self, t: Tensor) -> Tensor | None:
@@ -209,4 +213,19 @@ def _detached(t: Tensor) -> Tensor:
     return view
 
 
+def _references(g: Tensor) -> tuple[int, int, int]:
+    """How many there are to a gradient, its storage and its array."""
+    return sys.getrefcount(g), sys.getrefcount(g._storage), sys.getrefcount(g._data)
+
+
+def _alone() -> tuple[int, int, int]:
+    """What `_references` gives in a loop over leaves and gradients, where nobody else has the gradient."""
+    found = {0: (None, Tensor._made(np.empty(1, np.float32), TensorType((1,), float32)))}
+    counts = (0, 0, 0)
+    for _, g in found.values():
+        counts = _references(g)
+    return counts
+
+
+_ALONE = _alone()
 EAGER = Eager()

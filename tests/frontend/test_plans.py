@@ -261,3 +261,43 @@ def test_plans_are_made_at_the_second_time_and_forgotten_when_there_are_too_many
     asked = [made.get(key, lambda key=key: key * 2) for key in "aaabbcab"]
     assert asked == [None, "aa", "aa", None, "bb", None, None, None]
     assert made.get(["no hash"], lambda: "never") is None  # type: ignore[arg-type]
+
+
+# ---- whose a gradient is ---------------------------------------------------------------------------
+
+
+def test_a_leaf_has_a_gradient_of_its_own() -> None:
+    """Whoever else may hold it: another leaf, a hook, its array, a tensor that retains it, the caller's seed."""
+    held: list[Any] = []
+    for _ in range(3):
+        a, b, c = leaves([array(5, 7)] * 3)
+        (a + b).backward(gt.from_numpy(array(5, 7)))
+        c.register_hook(lambda g: held.append((g, g.numpy())))
+        y = c.sin()
+        y.retain_grad()
+        y.register_hook(held.append)
+        (y * 2).sum().backward()
+        seed = gt.from_numpy(array(5, 7))
+        d = gt.from_numpy(array(5, 7)).requires_grad_()
+        (d + 0).backward(seed)
+        before = [g.clone() for g in (a.grad, b.grad, c.grad, y.grad, d.grad)]
+        for x in (a, b, c, d):
+            x.grad.mul_(-3)
+        same(a.grad, before[0] * -3)
+        same(b.grad, before[1] * -3)
+        same(y.grad, before[3])
+        same(seed, before[4])
+        same(held[-1][0], before[2])
+        np.testing.assert_array_equal(held[-1][1], before[2].numpy())
+
+
+def test_a_gradient_that_nobody_else_has_is_not_copied(monkeypatch: Any) -> None:
+    copied = []
+    real = np.array
+    monkeypatch.setattr(np, "array", lambda *args, **kwargs: copied.append(args) or real(*args, **kwargs))
+    for _ in range(3):
+        x, w, b = leaves([array(5, 7), array(11, 7), array(11)])
+        out, seed = F.linear(x, w, b), gt.from_numpy(array(5, 11))
+        copied.clear()
+        out.backward(seed)
+    assert not copied
