@@ -8,11 +8,16 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
+import numpy as np
+
+from graphtorch.frontend.plans import Gradient, gradient_of
+from graphtorch.frontend.tensors.storage import Storage, Unseen
+from graphtorch.frontend.typed_calls import TypedCall
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
-from graphtorch.ir.loc import of_place, place
+from graphtorch.ir.loc import Place, of_place, place
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.in_float32 import gradients
 from graphtorch.ir.types import TensorType
@@ -90,12 +95,23 @@ class Shaped:
     aval: TensorType
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A tensor kept for backward, and the version that its storage had then."""
+class Saved(NamedTuple):
+    """The data of a tensor, kept for backward without its history, and the version that its storage had then."""
 
-    tensor: Tensor
+    data: Any
+    storage: Storage
+    aval: TensorType
+    unseen: Unseen | None
     version: int
+
+    def is_stale(self) -> bool:
+        """Whether the data was written since."""
+        return self.storage.version + (self.unseen.count if self.unseen is not None else 0) != self.version
+
+
+def saved(t: Tensor) -> Saved:
+    """What the tape keeps of ``t``."""
+    return Saved(t._data, t._storage, t.aval, t._unseen, version_of(t))
 
 
 class GradNode:
@@ -107,6 +123,8 @@ class GradNode:
         self.avals = tuple(avals)
         self.order = next(_sequence)
 
+    #: the line of the user's that it comes from, where that is known
+    place: Place | None = None
     #: by the number of a result: what `register_hook` put there, and the tensor that retains its gradient
     hooks: dict[int, dict[int, Callable[[Tensor], Any]]] | None = None
     retained: dict[int, weakref.ref[Tensor]] | None = None
@@ -114,6 +132,9 @@ class GradNode:
     @property
     def name(self) -> str:
         return type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
 
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         """The gradient of each operand from that of each result (None: zero)."""
@@ -126,17 +147,14 @@ class GradNode:
 class OpNode(GradNode):
     """A primitive, with what its `vjp` reads."""
 
-    def __init__(self, op: Op, operands: Sequence[Tensor], attrs: dict[str, Any], results: Sequence[Tensor]) -> None:
-        super().__init__([edge_of(o) for o in operands], [r.aval for r in results])
-        self.op, self.attrs, self.place = op, attrs, place()
-        keep_result, keep = op.saved_for_backward
-        keep = keep if len(keep) == len(operands) else (True,) * len(operands)
-        self.results: list[Saved | Shaped] | None = [
-            Saved(r._alias(), version_of(r)) if keep_result else Shaped(r.aval) for r in results
-        ]
-        self.operands: list[Saved | Shaped] = [
-            Saved(o._alias(), version_of(o)) if k else Shaped(o.aval) for o, k in zip(operands, keep, strict=True)
-        ]
+    def __init__(
+        self, op: Op, operands: Sequence[Tensor], attrs: dict[str, Any], results: Sequence[Tensor], call: TypedCall
+    ) -> None:
+        super().__init__([edge_of(o) for o in operands], call.made)
+        self.op, self.attrs, self.place, self.call = op, attrs, place(), call
+        #: None stands for what `vjp` does not read
+        self.results: list[Saved | None] | None = [saved(r) if call.keeps_results else None for r in results]
+        self.operands = [saved(o) if k else None for o, k in zip(operands, call.keeps, strict=True)]
 
     @classmethod
     def of_types(cls, op: Op, attrs: dict[str, Any], edge: Edge, taken: TensorType, made: TensorType) -> OpNode:
@@ -144,7 +162,8 @@ class OpNode(GradNode):
         node = cls.__new__(cls)
         GradNode.__init__(node, [edge], [made])
         node.op, node.attrs, node.place = op, attrs, None
-        node.results, node.operands = [Shaped(made)], [Shaped(taken)]
+        node.call = TypedCall((made,), (taken,), True, (0,), False, (False,))
+        node.results, node.operands = [None], [None]
         return node
 
     @property
@@ -152,57 +171,101 @@ class OpNode(GradNode):
         return self.op.name
 
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
-        from graphtorch.frontend.tensor import zeros_of
-
         if self.results is None:
             raise freed(self.op.name)
         self._check_versions()
+        wanted = tuple([e is not None for e in self.edges])
+        planned = None if is_grad_enabled() else gradient_of(self.op, self.call, self.attrs, wanted)
+        return self._by_ops(grads, wanted) if planned is None else self._by_plan(grads, planned)
+
+    def _by_ops(self, grads: list[Tensor | None], wanted: Sequence[bool]) -> Sequence[Tensor | None]:
+        from graphtorch.frontend.tensor import zeros_of
+
+        assert self.results is not None  # `backward` has looked
         filled = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
-        ys = [_restored(k, (self, i)) for i, k in enumerate(self.results)]
-        xs = [_restored(k, edge) for k, edge in zip(self.operands, self.edges, strict=True)]
+        ys = [restored(k, a, (self, i)) for i, (k, a) in enumerate(zip(self.results, self.avals, strict=True))]
+        xs = [restored(k, a, e) for k, a, e in zip(self.operands, self.call.taken, self.edges, strict=True)]
         one = len(ys) == 1
-        return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs)
+        return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs, wanted)
+
+    def _by_plan(self, grads: list[Tensor | None], planned: Gradient) -> Sequence[Tensor | None]:
+        kept = [*(self.results or ()), *self.operands]
+        count = len(grads)
+        arrays = [array_of(grads[i], self.avals[i]) if i < count else data_of(kept[i - count]) for i in planned.takes]
+        out: list[Tensor | None] = [None] * len(self.edges)
+        for i, array in zip(planned.gives, planned.plan(arrays), strict=True):
+            out[i] = as_gradient(array, self.call.taken[i], grads)
+        return out
 
     def keep(self, target: Tensor) -> None:
         """``target`` is about to be overwritten by what this node helped to compute (x.pow_(2)): keep a copy."""
         assert self.results is not None  # it was made a moment ago
         for kept in (self.results, self.operands):
             for i, k in enumerate(kept):
-                if isinstance(k, Saved) and k.tensor._storage is target._storage and k.version == version_of(k.tensor):
-                    copy = type(k.tensor)._from_array(k.tensor._array.copy())
-                    kept[i] = Saved(copy, version_of(copy))
+                if k is not None and k.storage is target._storage and not k.is_stale():
+                    kept[i] = saved(type(target)._from_array(k.data.copy()))
 
     def _check_versions(self) -> None:
         """AutogradError GT502 if a tensor was changed in place since, and a gradient that is wanted depends on it."""
         kept = [*(self.results or ()), *self.operands]
-        stale = {i for i, k in enumerate(kept) if isinstance(k, Saved) and version_of(k.tensor) != k.version}
-        if not stale:
+        for k in kept:
+            if k is not None and k.is_stale():
+                break
+        else:
             return
-        found = reads(self.op, self.avals, [_aval_of(o) for o in self.operands], self.attrs)
+        stale = {i for i, k in enumerate(kept) if k is not None and k.is_stale()}
+        found = reads(self.op, self.avals, self.call.taken, self.attrs)
         if any(edge is not None and stale & wanted for edge, wanted in zip(self.edges, found, strict=True)):
-            raise _changed(self, kept[min(stale)])
+            raise changed(self, kept[min(stale)])
 
     def release(self) -> None:
-        if any(isinstance(kept, Saved) for kept in (*(self.results or ()), *self.operands)):
-            self.results, self.operands = None, []
+        for kept in (*(self.results or ()), *self.operands):
+            if kept is not None:
+                self.results, self.operands = None, []
+                return
 
 
-def _restored(kept: Saved | Shaped, edge: Edge) -> Any:
+def restored(kept: Saved | None, aval: TensorType, edge: Edge) -> Any:
     """What was kept, with the history that it had where gradients are to have gradients themselves."""
-    if isinstance(kept, Shaped):
-        return kept
-    if edge is None or not is_grad_enabled():
-        return kept.tensor
-    if not isinstance(edge, tuple):
+    if kept is None:
+        return Shaped(aval)
+    recording = edge is not None and is_grad_enabled()
+    if recording and not isinstance(edge, tuple):
         return edge
-    t = kept.tensor._alias()
-    t._requires_grad, (t._grad_fn, t._output_index) = True, edge
+    from graphtorch.frontend.tensor import Tensor
+
+    t = Tensor._from_array(kept.data, kept.storage)
+    t._aval, t._unseen = kept.aval, kept.unseen
+    if recording:
+        node, index = edge  # type: ignore[misc]
+        t._requires_grad, t._grad_fn, t._output_index = True, node, index  # type: ignore[assignment]
     return t
 
 
-def _changed(node: OpNode, kept: Saved | Shaped) -> AutogradError:
+def array_of(g: Tensor | None, type_: TensorType) -> Any:
+    """The numbers of a gradient; zeros where there is none."""
+    return np.zeros(type_.shape, type_.dtype.np) if g is None else g._array
+
+
+def data_of(kept: Saved | None) -> Any:
+    """The data of what is known to be kept."""
+    assert kept is not None  # it is read
+    return kept.data
+
+
+def as_gradient(array: Any, type_: TensorType, grads: Sequence[Tensor | None]) -> Tensor:
+    """A tensor over a gradient that was computed from ``grads``; the one among them that it is."""
+    from graphtorch.frontend.tensor import Tensor
+
+    for g in grads:
+        if g is not None and g._data is array:
+            return g
+    return Tensor._made(array, type_)
+
+
+def changed(node: GradNode, kept: Saved | None) -> AutogradError:
     """The error for a saved tensor that was written since."""
-    writer, at = kept.tensor._storage.changed if isinstance(kept, Saved) else ("", None)
+    writer, at = kept.storage.changed if kept is not None else ("", None)
     facts = [f"saved by {node.name} at {of_place(node.place).show()}"] if node.place else []
     facts += [f"changed by {writer} at {of_place(at).show()}"] if at else []
     return AutogradError(
@@ -210,10 +273,6 @@ def _changed(node: OpNode, kept: Saved | Shaped) -> AutogradError:
         f"a tensor saved for the backward of {node.name} was changed in place since",
         [*facts, "clone it before the in-place operation, or do that operation after backward()"],
     )
-
-
-def _aval_of(kept: Saved | Shaped) -> TensorType:
-    return kept.aval if isinstance(kept, Shaped) else kept.tensor.aval
 
 
 def reads(op: Op, results: Sequence[TensorType], operands: Sequence[TensorType], attrs: Any) -> list[set[int]]:

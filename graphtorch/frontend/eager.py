@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend import autograd, backward, epoch
+from graphtorch.frontend import autograd, backward, composites, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import dense, repeats, strided
+from graphtorch.frontend.typed_calls import TypedCall, typed
 from graphtorch.ir.bind import Interpreter
-from graphtorch.ir.errors import check
+from graphtorch.ir.errors import ShapeError
 from graphtorch.ir.loc import state
-from graphtorch.ir.low_precision import reference
+from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
+from graphtorch.ir.ops.casts import constant as CONSTANT
 from graphtorch.ir.ops.casts import detach as DETACH
-from graphtorch.ir.types import TensorType
+from graphtorch.ir.types import TensorType, float32
 
 
 class Eager(Interpreter):
@@ -27,41 +30,28 @@ class Eager(Interpreter):
     def bind(self, op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
         if op is DETACH:
             return (_detached(operands[0]),)
-        types = op.result_types(operands, attrs)
-        arrays = reference(op, [o._array for o in operands], attrs)
-        origin = op.name, state.scope
-        results = []
-        for array, type_ in zip(arrays, types, strict=True):
-            result = self._wrap(op, operands, np.asarray(array), type_)
-            result._origin = origin
-            results.append(result)
-        if autograd.is_grad_enabled() and not op.nondifferentiable:
-            self._record(op, operands, attrs, results)
+        call = typed(op, operands, attrs)
+        arrays: list[Any] = [o._array for o in operands]
+        found = op.ref(*arrays, **attrs) if call.plain else reference(op, arrays, attrs)
+        results = _wrapped(op, operands, found if isinstance(found, tuple | list) else (found,), call.made)
+        if call.differentiable and autograd.is_grad_enabled():
+            _record(op, operands, attrs, results, call)
         if op.is_view and results[0]._storage is operands[0]._storage:
             viewing(results[0], operands[0], op, attrs)
-        return tuple(results)
+        return results
 
-    @staticmethod
-    def _wrap(op: Op, operands: tuple[Tensor, ...], array: Any, type_: TensorType) -> Tensor:
-        if not (op.is_view or op.elementwise or array.flags.c_contiguous):
-            array = np.ascontiguousarray(array)  # so that a trace knows how results lie
-        if op.is_view and np.may_share_memory(array, operands[0]._array):
-            view = Tensor._from_array(array, operands[0]._storage)
-            view._aval, view._unseen = type_, operands[0]._unseen
-            return view
-        return Tensor._made(array, type_)
+    def whole(self, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return composites.run(function, name, args, kwargs)
 
-    @staticmethod
-    def _record(op: Op, operands: tuple[Tensor, ...], attrs: dict[str, Any], results: Sequence[Tensor]) -> None:
-        if not any(o._requires_grad for o in operands):
-            return
-        differentiable = [r for r in results if r.aval.dtype.is_floating_point]
-        if not differentiable:
-            return
-        node = autograd.OpNode(op, operands, attrs, results)
-        for index, result in enumerate(results):
-            if result.aval.dtype.is_floating_point:
-                result._requires_grad, result._grad_fn, result._output_index = True, node, index
+    def filled(self, value: Any, type_: TensorType) -> Tensor:
+        dtype, shape = type_.dtype, type_.shape
+        if is_low(dtype):
+            return super().filled(value, type_)  # type: ignore[no-any-return]
+        array: Any = np.ndarray(shape, dtype.np, CONSTANT.ref(value=value, dtype=dtype), 0, (0,) * len(shape))
+        array.flags.writeable = False  # all elements share one
+        out = Tensor._made(array, type_)
+        out._origin = "broadcast_to", state.scope
+        return out
 
     # ---- what tensors ask of whatever interprets them ----
 
@@ -75,6 +65,17 @@ class Eager(Interpreter):
         np.copyto(target._array, source._array)
         target._wrote(name)
 
+    def wrote_into(self, target: Tensor, function: Any, name: str, args: Any, kwargs: Any) -> bool:
+        if not isinstance(function, Op) or function.ufunc is None or len(args) != 1 or kwargs:
+            return False
+        if (target._requires_grad and autograd.is_grad_enabled()) or not _lies_beside(args[0], target.aval):
+            return False
+        (_, other), _attrs = function.prepare(target, *args)
+        with np.errstate(all="ignore"):
+            function.ufunc(target._array, other._array, out=target._array)
+        target._wrote(name)
+        return True
+
     def check_write(self, target: Tensor, name: str) -> None:
         """AutogradError GT503 for leaves, GT117 for memory that cannot be written."""
         check_leaf(target)
@@ -83,12 +84,12 @@ class Eager(Interpreter):
             # numpy marks all that is broadcast, and so x.expand(4)[0]
             array = target._data = strided(storage, array.dtype, array.shape, *target._layout())
         alike = name in ("fill_", "zero_") and not (target._requires_grad and autograd.is_grad_enabled())
-        check(
-            array.flags.writeable and (alike or not repeats(array)),
-            "GT117",
-            "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
-            f"got {target.aval}; clone() it first",
-        )
+        if not array.flags.writeable or (not alike and repeats(array)):
+            raise ShapeError(
+                "GT117",
+                "a tensor whose elements share memory, or that lies in read-only memory, cannot be written in place",
+                [f"got {target.aval}; clone() it first"],
+            )
 
     def memory(self, t: Tensor) -> Tensor:
         return whole(t)
@@ -126,15 +127,18 @@ class Eager(Interpreter):
         found = backward.run([root], [gradient], retain_graph, create_graph, inputs)
         with autograd.set_grad_enabled(create_graph):
             for leaf, g in found.values():
-                self._accumulate(leaf, g)
+                counts = _references(g)
+                self._accumulate(leaf, g, counts == _ALONE)
 
     @staticmethod
-    def _accumulate(leaf: Tensor, gradient: Tensor) -> None:
+    def _accumulate(leaf: Tensor, gradient: Tensor, alone: bool) -> None:
         if leaf._grad is not None:
             leaf._grad = leaf._grad + gradient
         elif gradient._requires_grad:
             leaf._grad = gradient.clone()
-        else:  # a copy: the gradient may be shared with others or be a broadcast view
+        elif alone and gradient._array.flags.owndata:
+            leaf._grad = Tensor._made(gradient._array, gradient.aval)
+        else:  # a copy: the gradient is shared with others, or is a view
             leaf._grad = Tensor._from_array(np.array(gradient._array))
 
     def get_grad(self, t: Tensor) -> Tensor | None:
@@ -160,6 +164,48 @@ class Eager(Interpreter):
         return Tensor._from_array(array)
 
 
+def _wrapped(
+    op: Op, operands: Sequence[Tensor], arrays: Sequence[Any], types: Sequence[TensorType]
+) -> tuple[Tensor, ...]:
+    """Tensors over what `ref` gave: a view on the storage of its operand, anything else on one of its own."""
+    origin = op.name, state.scope
+    results = []
+    for array, type_ in zip(arrays, types, strict=True):
+        if type(array) is not np.ndarray:
+            array = np.asarray(array)
+        if op.is_view and np.may_share_memory(array, operands[0]._array):
+            result = Tensor._from_array(array, operands[0]._storage)
+            result._aval, result._unseen = type_, operands[0]._unseen
+        else:
+            if not (op.is_view or op.elementwise or array.flags.c_contiguous):
+                array = np.ascontiguousarray(array)  # so that a trace knows how results lie
+            result = Tensor._made(array, type_)
+        result._origin = origin
+        results.append(result)
+    return tuple(results)
+
+
+def _lies_beside(other: Any, type_: TensorType) -> bool:
+    """Whether an op of a tensor of ``type_`` with ``other`` converts and records nothing, and gives that type."""
+    if is_low(type_.dtype) or not type_.dtype.is_floating_point:
+        return False
+    if isinstance(other, Tensor):
+        return other.aval == type_ and not (other._requires_grad and autograd.is_grad_enabled())
+    return type(other) in (int, float)
+
+
+def _record(op: Op, operands: Any, attrs: dict[str, Any], results: Sequence[Tensor], call: TypedCall) -> None:
+    for o in operands:
+        if o._requires_grad:
+            break
+    else:
+        return
+    node = autograd.OpNode(op, operands, attrs, results, call)
+    for index in call.differentiable:
+        result = results[index]
+        result._requires_grad, result._grad_fn, result._output_index = True, node, index
+
+
 def _detached(t: Tensor) -> Tensor:
     """The same data with no history: what is done most often to a result, and cannot fail."""
     view = Tensor._from_array(t._array.view(), t._storage)
@@ -167,4 +213,19 @@ def _detached(t: Tensor) -> Tensor:
     return view
 
 
+def _references(g: Tensor) -> tuple[int, int, int]:
+    """How many there are to a gradient, its storage and its array."""
+    return sys.getrefcount(g), sys.getrefcount(g._storage), sys.getrefcount(g._data)
+
+
+def _alone() -> tuple[int, int, int]:
+    """What `_references` gives in a loop over leaves and gradients, where nobody else has the gradient."""
+    found = {0: (None, Tensor._made(np.empty(1, np.float32), TensorType((1,), float32)))}
+    counts = (0, 0, 0)
+    for _, g in found.values():
+        counts = _references(g)
+    return counts
+
+
+_ALONE = _alone()
 EAGER = Eager()

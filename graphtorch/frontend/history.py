@@ -8,9 +8,8 @@ looks again when its history is next asked for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary, ref
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
     from graphtorch.frontend.tensor import Tensor
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One view op on the way from a base to a view."""
 
     op: Op
@@ -90,10 +88,21 @@ def viewing(view: Tensor, operand: Tensor, op: Op, attrs: dict[str, Any]) -> Non
     view._view = View(base, (step,) if known is None else (*known.steps, step))
     if known is not None:
         view._view.several, view._view.recorded = known.several, known.recorded and view._view.recorded
-    if not view._requires_grad and view.dtype.is_floating_point:
-        if base._views is None:
-            base._views = WeakValueDictionary()
-        base._views[id(view)] = view
+    if not view._requires_grad and step.made.dtype.is_floating_point:
+        _note(base, view)
+
+
+def _note(base: Tensor, view: Tensor) -> None:
+    """Enter ``view`` among those that a write into ``base`` gives a history."""
+    if base._views is None:
+        base._views = []
+    elif len(base._views) % _DUE == 0:
+        base._views = [r for r in base._views if r() is not None]
+    base._views.append(ref(view))
+
+
+#: after so many views those that are gone are forgotten
+_DUE = 64
 
 
 def replaced(view: Tensor, t: Tensor) -> None:
@@ -152,8 +161,8 @@ def rebase(target: Tensor, source: Tensor, since: int | None) -> None:
     else:
         moved(base, CopySlices(base, view.steps, edge), 0)
         view.refresh(target)
-    for other in tuple(base._views.values() if base._views is not None else ()):
-        if not other._requires_grad:
+    for other in [r() for r in base._views or ()]:
+        if other is not None and not other._requires_grad:
             other._requires_grad, other._grad_fn = True, _STALE
     base._views = None
 

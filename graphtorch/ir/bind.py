@@ -33,6 +33,21 @@ class Interpreter:
         """The numbers of a tensor, as a numpy array; a TraceError where it has none says that ``what`` needs them."""
         raise TypeError(f"{type(self).__name__} has no numbers")
 
+    def whole(self, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """``function(*args, **kwargs)``, of the public name ``name``, which is made of ops and does nothing else."""
+        return function(*args, **kwargs)
+
+    def wrote_into(self, target: Any, function: Any, name: str, args: Any, kwargs: Any) -> bool:
+        """Whether ``function(target, ...)`` was computed into ``target`` itself, as by the in-place op ``name``."""
+        return False
+
+    def filled(self, value: Any, type_: TensorType) -> Any:
+        """A handle of a type, every element of which is the Python number ``value``."""
+        from graphtorch.ir.op import OPS  # which imports this module
+
+        (number,) = self.bind(OPS["constant"], (), {"value": value, "dtype": type_.dtype})
+        return self.bind(OPS["broadcast_to"], (number,), {"shape": type_.shape})[0] if type_.shape else number
+
     def array(self, array: Any) -> Any:
         """A handle for a numpy array that nobody else changes."""
         raise TypeError(f"{type(self).__name__} takes no arrays")

@@ -4,7 +4,8 @@ A primitive defines
 
     infer(self, *types, **attrs)      -> TensorType or a tuple of them; raises through `check`
     ref(self, *arrays, **attrs)       -> numpy array(s): eager mode on the CPU, and the oracle
-    vjp(self, g, y, *operands, **attrs) -> a gradient (or None) for each operand, written with ops
+    vjp(self, g, y, *operands, **attrs) -> a gradient (or None) for each operand, written with ops; a function of no
+                                           arguments is called for the gradient only where that is wanted
     lower(self, *sources, **attrs)    -> what `compute` or `reduce` of ir/expr return
 
 For an op of several results ``g`` and ``y`` are tuples. An operand of `vjp` whose name starts with an
@@ -38,6 +39,11 @@ class Op:
     nondifferentiable: ClassVar[bool] = False
     #: reads each operand only at the index that it writes: may be fused and inlined freely
     elementwise: ClassVar[bool] = False
+
+    #: the numpy function that `ref` is, where it is one: it can write its result in place of an operand
+    ufunc: ClassVar[Callable[..., Any] | None] = None
+    #: `vjp` looks at how operands lie in memory: there is not one formula for all operands of a type
+    gradient_by_layout: ClassVar[bool] = False
 
     infer: Callable[..., Any]
     ref: Callable[..., Any]
@@ -144,8 +150,9 @@ def register(op: OpT) -> OpT:
 around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
 
-def composite(*surface: str, name: str = "") -> Callable[[F], F]:
-    """Publish a function that is written with other ops.
+def composite(*surface: str, name: str = "", whole: bool = False) -> Callable[[F], F]:
+    """Publish a function that is written with other ops; where it is a ``whole``, it does nothing else, and
+    eager mode may run it in one step.
 
     An error that leaves it carries this function's name, and so does the origin of its result: they say
     ``cross_entropy`` and never the name of a primitive that the user did not call.
@@ -160,7 +167,12 @@ def composite(*surface: str, name: str = "") -> Callable[[F], F]:
             if kwargs:
                 kwargs = _renamed(kwargs, operand_names)
             try:
-                out = around(function, args, kwargs) if around else function(*args, **kwargs)
+                if around:
+                    out = around(function, args, kwargs)
+                elif whole:
+                    out = bind.current().whole(function, public, args, kwargs)
+                else:
+                    out = function(*args, **kwargs)
             except GraphTorchError as error:
                 describe(error, public, [*zip(operand_names, args, strict=False), *kwargs.items()])
                 raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ class DType:
     kind: str
     itemsize: int
 
-    @property
+    @functools.cached_property
     def np(self) -> np.dtype[np.generic]:
         """The numpy dtype with the same layout. numpy itself has no bfloat16: that is `ml_dtypes`'."""
         if self.name == "bfloat16":

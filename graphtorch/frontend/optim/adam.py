@@ -17,7 +17,8 @@ from graphtorch.frontend.optim.optimizer import (
 )
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError
-from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.op import PUBLIC, composite
+from graphtorch.ir.ops.common import to_dtype
 from graphtorch.ir.types import defaults, float32, float64
 
 
@@ -76,27 +77,39 @@ class Adam(Optimizer):
         decay = number_unless_zero(group, "weight_decay")
         for p, g in params:
             g = -g if group["maximize"] else g
-            start: Any = p
             if decay is not None and group["decoupled_weight_decay"]:
-                start = p * (1 - lr * decay)
+                p.mul_(1 - lr * decay)
             elif decay is not None:
                 g = g + p * decay
-            p.copy_(start - self._direction(group, p, g, lr, *rest))
+            p.sub_(self._direction(group, p, g, lr, *rest))
 
     def _direction(self, group: Group, p: Tensor, g: Tensor, lr: Any, beta1: Any, beta2: Any, eps: Any) -> Tensor:
         """What to subtract from ``p``, after its state has moved on."""
         step = self._state_of(p, "step", _no_steps)
         mean = self._state_of(p, "exp_avg", lambda: PUBLIC["gt"]["zeros_like"](p))
         square = self._state_of(p, "exp_avg_sq", lambda: PUBLIC["gt"]["zeros_like"](p))
-        step.copy_(step + 1)
-        mean.copy_(mean + (g - mean) * (1 - beta1))
-        square.copy_(square * beta2 + g * g * (1 - beta2))
+        step.add_(1)
+        new_mean, new_square = _means(g, mean, square, beta1, beta2)
+        mean.copy_(new_mean)
+        square.copy_(new_square)
         if group["amsgrad"]:
             top = self._state_of(p, "max_exp_avg_sq", lambda: PUBLIC["gt"]["zeros_like"](p))
             square = top.copy_(PUBLIC["gt"]["maximum"](top, square))
-        t = step.to(float64)  # 1 - beta^t loses half of float32's digits
-        scale = (1 - beta2**t).sqrt()
-        return mean / (square.sqrt() / scale + eps) * (lr / (1 - beta1**t))  # type: ignore[no-any-return]
+        return _direction(mean, square, step, lr, beta1, beta2, eps)
+
+
+@composite(whole=True)
+def _means(g: Tensor, mean: Tensor, square: Tensor, beta1: Any, beta2: Any) -> tuple[Tensor, Tensor]:
+    """The running means of the gradient and of its square, one step on."""
+    return mean + (g - mean) * (1 - beta1), square * beta2 + g * g * (1 - beta2)
+
+
+@composite(whole=True)
+def _direction(mean: Tensor, square: Tensor, step: Tensor, lr: Any, beta1: Any, beta2: Any, eps: Any) -> Tensor:
+    """The step that the means give, each scaled for having begun at 0."""
+    t = to_dtype(step, float64)  # 1 - beta^t loses half of float32's digits
+    scale = PUBLIC["gt"]["sqrt"](1 - beta2**t)
+    return mean / (PUBLIC["gt"]["sqrt"](square) / scale + eps) * (lr / (1 - beta1**t))  # type: ignore[no-any-return]
 
 
 class AdamW(Adam):

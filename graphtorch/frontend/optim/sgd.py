@@ -71,7 +71,7 @@ class SGD(Optimizer):
             g = -g if group["maximize"] else g
             g = g if decay is None else g + p * decay
             g = g if momentum is None else self._with_momentum(group, p, g, momentum)
-            p.copy_(p - g * lr)
+            p.sub_(g * lr)
 
     def _with_momentum(self, group: Group, p: Tensor, g: Tensor, momentum: Any) -> Tensor:
         dampening = number_unless_zero(group, "dampening")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import ref
 
 import numpy as np
 
@@ -50,10 +50,10 @@ class TensorBase(Operators):
     #: made by `.data` of a tensor that requires grad
     _is_data: bool = False
     #: what it views, if it was made by a view op, how often its own history was changed, and its views that do not
-    #: require grad, by id (frontend/history.py)
+    #: require grad (frontend/history.py)
     _view: View | None = None
     _rebases: int = 0
-    _views: WeakValueDictionary[int, Tensor] | None = None
+    _views: list[ref[Tensor]] | None = None
     #: the base that it was before it became a view of that (unsqueeze_)
     _was: Tensor | None = None
     #: the writes through it that its storage does not count: for `.data` and its views
@@ -71,10 +71,11 @@ class TensorBase(Operators):
     @property
     def aval(self) -> TensorType:
         """Shape and dtype, as the IR sees them."""
-        if self._aval is None:
+        found = self._aval
+        if found is None:
             assert self._data is not None  # traced tensors are made with their type
-            self._aval = TensorType(self._data.shape, dtype_from_name(self._data.dtype.name))
-        return self._aval
+            found = self._aval = TensorType(self._data.shape, dtype_from_name(self._data.dtype.name))
+        return found
 
     @property
     def _array(self) -> np.ndarray[Any, Any]:

@@ -91,6 +91,8 @@ class InPlace(TensorBase):
         ShapeError GT101 for a result of another shape, DTypeError GT206 for one of a higher kind (float > int > bool).
         """
         interpreter().check_write(self, name)
+        if interpreter().wrote_into(self, function, name, args, kwargs):
+            return self  # type: ignore[return-value]
         since = autograd.mark()
         result = function(self, *args, **kwargs)
         check(

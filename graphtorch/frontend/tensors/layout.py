@@ -44,6 +44,11 @@ class Layout(TensorBase):
         """Whether writing one writes the other; a trace, in which tensors are in row-major order, says so."""
         return self._data is None or not self.numel() or self._storage is base._storage
 
+    def _lies_transposed(self) -> bool:
+        """Whether each matrix of the last two dimensions is in column-major order."""
+        data = self._data
+        return data is not None and data.ndim > 1 and data.itemsize == data.strides[-2] < data.strides[-1]
+
     def is_contiguous(self) -> bool:
         if self._data is not None:
             return bool(self._data.flags.c_contiguous)

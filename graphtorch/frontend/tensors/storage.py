@@ -72,6 +72,8 @@ def seen_through(storage: Storage, t: Any) -> np.ndarray[Any, Any]:
 
 def repeats(array: np.ndarray[Any, Any]) -> bool:
     """Whether elements share memory: those of an expanded tensor, or overlapping windows."""
+    if array.flags.forc:  # the usual case
+        return False
     sizes = [(abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
     if not array.size or not sizes:
         return False

@@ -31,6 +31,7 @@ from graphtorch.ir.types import bool_
 class Neg(Unary):
     name = "neg"
     kinds = "fiu"
+    ufunc = np.negative
 
     def ref(self, x: Array) -> Array:
         return np.negative(x)
@@ -98,6 +99,7 @@ class Add(Binary):
     """input + alpha * other."""
 
     name = "add"
+    ufunc = np.add
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
         return self.unified(input, _times(other, alpha, input))
@@ -121,6 +123,7 @@ class Sub(Binary):
 
     name = "sub"
     kinds = "fiu"
+    ufunc = np.subtract
 
     def prepare(self, input: Any, other: Any, *, alpha: int | float = 1) -> Any:
         for x in (input, other):
@@ -134,7 +137,7 @@ class Sub(Binary):
             return np.subtract(a, b)
 
     def vjp(self, g: Any, _y: Any, _a: Any, _b: Any) -> Any:
-        return g, -g
+        return g, lambda: -g
 
 
 sub = register(Sub())
@@ -149,13 +152,14 @@ def rsub(input: Any, other: Any, *, alpha: int | float = 1) -> Any:
 
 class Mul(Binary):
     name = "mul"
+    ufunc = np.multiply
 
     def ref(self, a: Array, b: Array) -> Array:
         with np.errstate(all="ignore"):
             return np.multiply(a, b)
 
     def vjp(self, g: Any, _y: Any, a: Any, b: Any) -> Any:
-        return g * b, g * a
+        return lambda: g * b, lambda: g * a
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
         return a & b if a.dtype == bool_ else a * b
@@ -169,6 +173,7 @@ class Div(Binary):
     quotient is made whole, and integers stay integers."""
 
     name = "div"
+    ufunc = np.divide
     to_float = True
     kinds = "f"
 
@@ -182,7 +187,7 @@ class Div(Binary):
             return np.divide(a, b)
 
     def vjp(self, g: Any, y: Any, _a: Any, b: Any) -> Any:
-        return g / b, -(g * y / b)
+        return lambda: g / b, lambda: -(g * y / b)
 
 
 div = register(Div())

@@ -93,6 +93,9 @@ def fitting(value: Any, dtype: DType, name: str) -> Any:
 
 def result_dtype(*args: Any) -> DType:
     """torch's promotion: tensors with dimensions first, then 0-d tensors, then Python numbers."""
+    dtypes = {a.aval.dtype if is_handle(a) else None for a in args}
+    if len(dtypes) == 1 and None not in dtypes:
+        return dtypes.pop()  # type: ignore[return-value]
     result: DType | None = None
     for group in (
         [dtype_of(a) for a in args if is_handle(a) and shape_of(a)],
@@ -123,7 +126,7 @@ def to_dtype(x: Any, dtype: DType) -> Any:
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The common shape of numpy's broadcasting rule; ShapeError GT101 when there is none."""
-    if all(shape == shapes[0] for shape in shapes):
+    if shapes.count(shapes[0]) == len(shapes):
         return tuple(shapes[0])
     ndim = max(map(len, shapes))
     out = []
@@ -149,8 +152,25 @@ def unify(*args: Any, dtype: DType | None = None) -> tuple[Any, ...]:
     """Operands of one dtype (the promoted one unless given) and one shape, numbers made constants."""
     dtype = dtype or result_dtype(*args)
     handles = [to_dtype(lift(a, dtype), dtype) for a in args]
-    shape = broadcast_shapes(*map(shape_of, handles))
-    return tuple(broadcast(h, shape) for h in handles)
+    shapes = [h.aval.shape for h in handles]
+    shape = broadcast_shapes(*shapes)
+    return tuple(h if s == shape else broadcast(h, shape) for h, s in zip(handles, shapes, strict=True))
+
+
+_NUMBERS = (float, int, bool)
+
+
+def beside_number(a: Any, b: Any, floating: bool) -> tuple[Any, Any] | None:
+    """``a`` and ``b`` as tensors of one type, where one is a tensor (of a ``floating`` dtype, if that is asked for) and
+    the other a Python number of its dtype: nothing is promoted or broadcast. Else None, and `unify` knows."""
+    number, tensor = (a, b) if type(a) in _NUMBERS else (b, a)
+    found = getattr(tensor, "aval", None)
+    if type(number) not in _NUMBERS or found is None or promote_scalar(found.dtype, number) is not found.dtype:
+        return None
+    if floating and not found.dtype.is_floating_point:
+        return None
+    filled = bind.current().filled(_plain(number), found)
+    return (filled, b) if number is a else (a, filled)
 
 
 def same_types(*types: TensorType) -> TensorType:
@@ -187,6 +207,8 @@ def same_dtype(a: TensorType, b: TensorType) -> None:
 
 def as_int(value: Any, name: str) -> int:
     """``value`` as an int, and no bool, as torch has it; ArgumentTypeError GT301 names the parameter."""
+    if type(value) is int:  # as nearly always
+        return value
     try:
         if not isinstance(value, bool):
             return int(operator.index(value))
@@ -198,15 +220,17 @@ def as_int(value: Any, name: str) -> int:
 
 def normalize_dim(dim: Any, ndim: int, name: str = "dim") -> int:
     """A dimension in [0, ndim); negative ones count from the end; IndexRangeError GT302."""
-    dim, span = as_int(dim, name), max(ndim, 1)
+    given, span = as_int(dim, name), max(ndim, 1)
+    if 0 <= given < span:  # nothing to word
+        return given
     check(
-        -span <= dim < span,
+        -span <= given < span,
         "GT302",
-        f"{name}={dim} is out of range",
+        f"{name}={given} is out of range",
         f"expected {-span} <= {name} <= {span - 1} for a tensor of {ndim} dimensions",
         kind=IndexRangeError,
     )
-    return int(dim % span)
+    return given % span
 
 
 def normalize_dims(dim: int | Sequence[int] | None, ndim: int, name: str = "dim") -> tuple[int, ...]:
@@ -214,7 +238,9 @@ def normalize_dims(dim: int | Sequence[int] | None, ndim: int, name: str = "dim"
     if dim is None or (isinstance(dim, Sequence) and not dim):
         return tuple(range(ndim))
     given = tuple(dim) if isinstance(dim, Sequence) else (dim,)
-    dims = tuple(normalize_dim(d, ndim, name) for d in given)
+    dims = tuple([normalize_dim(d, ndim, name) for d in given])
+    if len(dims) == 1:
+        return dims if ndim else ()
     check(
         len(set(dims)) == len(dims),
         "GT303",

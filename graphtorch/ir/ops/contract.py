@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.ir import expr
-from graphtorch.ir.errors import DTypeError, check
+from graphtorch.ir import bind, expr
+from graphtorch.ir.errors import DTypeError, ShapeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.arithmetic import add
 from graphtorch.ir.ops.common import aval_of, broadcast, broadcast_shapes, same_dtype, shape_of
 from graphtorch.ir.ops.movement import permute, reshape
-from graphtorch.ir.ops.shapes import transpose
 from graphtorch.ir.types import TensorType
 
 Array = Any
@@ -33,6 +32,7 @@ class Dot(Op):
     """Matrix product of [..., m, k] and [..., k, n] with equal leading dimensions, or of [..., m, k] and [k, n]."""
 
     name = "dot"
+    gradient_by_layout = True
 
     def infer(self, input: TensorType, other: TensorType) -> TensorType:
         same_dtype(input, other)
@@ -60,10 +60,15 @@ class Dot(Op):
             return np.matmul(input, other)
 
     def vjp(self, g: Any, _y: Any, input: Any, other: Any) -> Any:
-        whole, out = input, g
-        if len(shape_of(other)) < len(shape_of(input)):
-            whole, out = (reshape(x, (math.prod(shape_of(x)[:-1]), shape_of(x)[-1])) for x in (input, g))
-        return dot(g, transpose(other, -1, -2)), dot(transpose(whole, -1, -2), out)
+        def to_other() -> Any:
+            whole, out = input, g
+            if len(shape_of(other)) < len(shape_of(input)):
+                whole, out = (reshape(x, (math.prod(shape_of(x)[:-1]), shape_of(x)[-1])) for x in (input, g))
+            if _lies_transposed(other):
+                return _transposed(dot(_transposed(out), whole))
+            return dot(_transposed(whole), out)
+
+        return lambda: dot(g, _transposed(other)), to_other
 
     def lower(self, input: Source, other: Source) -> Reduce:
         shape = (*input.shape[:-1], other.shape[-1])
@@ -78,6 +83,18 @@ class Dot(Op):
 dot = register(Dot())
 
 
+def _transposed(x: Any) -> Any:
+    ndim = len(shape_of(x))
+    return bind.bind(permute, x, dims=(*range(ndim - 2), ndim - 1, ndim - 2))
+
+
+def _lies_transposed(x: Any) -> bool:
+    """Whether a tensor is in column-major order: its gradient comes in that order, as that of a weight which was
+    transposed then comes in the weight's own. Values of a graph lie nowhere."""
+    ask = getattr(x, "_lies_transposed", None)
+    return ask is not None and ask()
+
+
 @composite("gt", "Tensor")
 def matmul(input: Any, other: Any) -> Any:
     """Matrix product with torch's rules: 1-d operands are vectors, leading dimensions broadcast.
@@ -86,6 +103,8 @@ def matmul(input: Any, other: Any) -> Any:
     """
     same_dtype(aval_of(input), aval_of(other))
     a, b = shape_of(input), shape_of(other)
+    if 2 == len(b) <= len(a) and a[-1] == b[0]:
+        return dot(input, other)
     check(bool(a) and bool(b), "GT107", "a 0-d tensor has no matrix product", "expected at least 1 dimension")
     k, k2 = a[-1], b[-2] if len(b) > 1 else b[0]
     check(
@@ -123,16 +142,17 @@ def mm(input: Any, mat2: Any) -> Any:
     return matmul(input, mat2)
 
 
-@composite("F")
+@composite("F", whole=True)
 def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """``input @ weight.T + bias``: input [..., in_features], weight [out_features, in_features]."""
     x, w = aval_of(input), aval_of(weight)
-    check(w.ndim == 2, "GT107", "weight must be a matrix", f"expected 2 dimensions, got {w.ndim}")
-    check(
-        x.ndim >= 1 and x.shape[-1] == w.shape[1],
-        "GT109",
-        "input features do not match the weight",
-        f"expected the last size of input to be in_features={w.shape[1]}, got {list(x.shape)}",
-    )
-    out = matmul(input, permute(weight, (1, 0)))
+    if w.ndim != 2:
+        raise ShapeError("GT107", "weight must be a matrix", [f"expected 2 dimensions, got {w.ndim}"])
+    if x.ndim < 1 or x.shape[-1] != w.shape[1]:
+        raise ShapeError(
+            "GT109",
+            "input features do not match the weight",
+            [f"expected the last size of input to be in_features={w.shape[1]}, got {list(x.shape)}"],
+        )
+    out = matmul(input, bind.bind(permute, weight, dims=(1, 0)))
     return out if bias is None else add(out, bias)

@@ -83,9 +83,10 @@ class Conv(Op):
         return y.reshape(n, o, *out)
 
     def vjp(self, g: Any, _y: Any, input: Any, weight: Any, **conv: Any) -> Any:
-        dx = bind.bind(conv_input_grad, g, weight, size=shape_of(input)[2:], **conv)
-        dw = bind.bind(conv_weight_grad, g, input, kernel=shape_of(weight)[2:], **conv)
-        return dx, dw
+        return (
+            lambda: bind.bind(conv_input_grad, g, weight, size=shape_of(input)[2:], **conv),
+            lambda: bind.bind(conv_weight_grad, g, input, kernel=shape_of(weight)[2:], **conv),
+        )
 
     def lower(self, x: Source, w: Source, *, stride: Shape, padding: Shape, dilation: Shape, groups: int) -> Reduce:
         (n, _, *size), (o, ci, *kernel) = x.shape, w.shape

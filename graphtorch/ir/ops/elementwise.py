@@ -11,6 +11,7 @@ from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.common import (
     aval_of,
+    beside_number,
     common_type,
     is_handle,
     result_dtype,
@@ -43,6 +44,9 @@ class Elementwise(Op):
         found = common_type(args)
         if found is not None and (found.dtype.is_floating_point or not self.to_float):
             return args, {}
+        pair = beside_number(*args, self.to_float) if len(args) == 2 else None
+        if pair is not None:
+            return pair, {}
         if not any(map(is_handle, args)):
             aval_of(args[0])  # refuses it
         dtype = result_dtype(*args)

@@ -28,6 +28,7 @@ class FloatUnary(Unary):
 
 class Exp(FloatUnary):
     name = "exp"
+    ufunc = np.exp
     function = np.exp
 
     def vjp(self, g: Any, y: Any, _x: Any) -> Any:
@@ -128,6 +129,7 @@ logit_of = register(Logit())
 
 class Sqrt(FloatUnary):
     name = "sqrt"
+    ufunc = np.sqrt
     function = np.sqrt
 
     def vjp(self, g: Any, y: Any, _x: Any) -> Any:

@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any, TypeVar
 
 from graphtorch.ir.low_precision import is_low, wide_attrs
@@ -29,20 +30,28 @@ class _TypeOnly:
     aval: TensorType
 
 
-def gradients(op: Op, g: Any, y: Any, operands: Sequence[Any], attrs: dict[str, Any]) -> tuple[Any, ...]:
-    """What `op.vjp` gives, as a tuple. An elementwise op's formula is computed in float32 as a whole, and rounded."""
-    low = [is_handle(o) and is_low(dtype_of(o)) for o in operands]
-    if not any(low) or not op.elementwise:
-        found = op.vjp(g, y, *operands, **attrs)
-        return found if isinstance(found, tuple) else (found,)
+def gradients(
+    op: Op, g: Any, y: Any, operands: Sequence[Any], attrs: dict[str, Any], wanted: Sequence[bool] | None = None
+) -> tuple[Any, ...]:
+    """What `op.vjp` gives, as a tuple: of the operands that are ``wanted``, all unless given, and None for others
+    that have something left to compute. An elementwise op's formula is computed in float32 as a whole, and rounded."""
+    low = [o.aval.dtype in LOW_PRECISION for o in operands] if op.elementwise else []
+    if True not in low:
+        return _computed(op.vjp(g, y, *operands, **attrs), wanted)
     reads_result, reads = op.saved_for_backward
     wide = [_wide(o, read) if is_low_ else o for o, read, is_low_ in zip(operands, reads, low, strict=True)]
-    found = op.vjp(_wide(g, True), _wide(y, reads_result), *wide, **wide_attrs(attrs))
-    found = found if isinstance(found, tuple) else (found,)
+    found = _computed(op.vjp(_wide(g, True), _wide(y, reads_result), *wide, **wide_attrs(attrs)), wanted)
     return tuple(
         to_dtype(d, dtype_of(o)) if d is not None and is_low_ else d
         for d, o, is_low_ in zip(found, operands, low, strict=True)
     )
+
+
+def _computed(found: Any, wanted: Sequence[bool] | None) -> tuple[Any, ...]:
+    """A tuple of gradients, of which some may be functions that compute one."""
+    found = found if isinstance(found, tuple) else (found,)
+    asked = wanted if wanted is not None else (True,) * len(found)
+    return tuple([(d() if w else None) if type(d) is FunctionType else d for d, w in zip(found, asked, strict=True)])
 
 
 def _wide(x: Any, read: bool) -> Any:

@@ -11,8 +11,10 @@ from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
+    beside_number,
     broadcast,
     broadcast_shapes,
+    common_type,
     dtype_of,
     fitting,
     lift,
@@ -132,6 +134,9 @@ class Where(Op):
             f"expected graphtorch.bool, got {dtype_of(condition)!r}",
             kind=DTypeError,
         )
+        same = _as_they_are(input, other, shape_of(condition))
+        if same is not None:
+            return (condition, *same), {}
         dtype = result_dtype(input, other)
         fitting(input, dtype, "input")
         fitting(other, dtype, "other")
@@ -154,10 +159,18 @@ class Where(Op):
         return np.where(condition, input, other)
 
     def vjp(self, g: Any, _y: Any, condition: Any, _input: Any, _other: Any) -> Any:
-        return None, where(condition, g, 0), where(condition, 0, g)
+        return None, lambda: where(condition, g, 0), lambda: where(condition, 0, g)
 
     def lower(self, condition: Source, input: Source, other: Source) -> Compute:
         return compute(input.shape, input.dtype, lambda *i: expr.select(condition[i], input[i], other[i]))
+
+
+def _as_they_are(input: Any, other: Any, shape: tuple[int, ...]) -> tuple[Any, Any] | None:
+    """Floating-point tensors of ``shape`` that need no conversion, one of them for a number; else None."""
+    one = getattr(input, "aval", None) or getattr(other, "aval", None)
+    if one is None or one.shape != shape or not one.dtype.is_floating_point:
+        return None
+    return (input, other) if common_type((input, other)) else beside_number(input, other, floating=True)
 
 
 where = register(Where())

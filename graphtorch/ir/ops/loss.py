@@ -99,7 +99,7 @@ def _check_index(index: TensorType, op: str) -> None:
 check_index, one_hot = register(CheckIndex()), register(OneHot())
 
 
-@composite("F")
+@composite("F", whole=True)
 @in_float32("input")
 def nll_loss(
     input: Any,
@@ -178,7 +178,7 @@ def _check_targets(input: Any, target: Any) -> int:
     return classes
 
 
-@composite("F")
+@composite("F", whole=True)
 @in_float32("input")
 def cross_entropy(
     input: Any,

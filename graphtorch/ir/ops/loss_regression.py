@@ -23,7 +23,7 @@ from graphtorch.ir.ops.rectifiers import limited
 from graphtorch.ir.ops.reduce import sum as sum_
 
 
-@composite("F")
+@composite("F", whole=True)
 @in_float32("input", "target", "weight")
 def mse_loss(
     input: Any,

@@ -28,6 +28,8 @@ Array = Any
 
 def given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> tuple[Any, ...]:
     """What came as ``f(2, 3)``, ``f((2, 3))`` or ``f(name=(2, 3))``; ArgumentTypeError GT301 for anything else."""
+    if args and not kwargs:
+        return args
     if kwargs.keys() == {name} and not args:
         return (kwargs[name],)
     check(not kwargs, "GT301", f"{', '.join(kwargs)}: no such argument", f"expected {name}", kind=ArgumentTypeError)
@@ -125,6 +127,8 @@ class Reshape(Op):
 
 def _fill_in(old: Shape, new: Shape) -> Shape:
     """Replace one -1 by the size that is left."""
+    if min(new, default=0) >= 0:
+        return new
     numel, known = math.prod(old), math.prod(n for n in new if n != -1)
     check(
         new.count(-1) <= 1 and min(new, default=0) >= -1,
@@ -133,8 +137,6 @@ def _fill_in(old: Shape, new: Shape) -> Shape:
         "expected sizes >= 0, at most one of them -1",
         kind=ArgumentError,
     )
-    if -1 not in new:
-        return new
     check(
         known > 0 and numel % known == 0,
         "GT105",
@@ -145,13 +147,12 @@ def _fill_in(old: Shape, new: Shape) -> Shape:
 
 
 def _check_order(dims: Shape, given: Shape, ndim: int) -> None:
-    check(
-        sorted(dims) == list(range(ndim)),
-        "GT303",
-        f"dims={list(given)} is not an order of {ndim} dimensions",
-        "expected every dimension exactly once",
-        kind=ArgumentError,
-    )
+    if sorted(dims) != list(range(ndim)):
+        raise ArgumentError(
+            "GT303",
+            f"dims={list(given)} is not an order of {ndim} dimensions",
+            ["expected every dimension exactly once"],
+        )
 
 
 class Permute(Op):

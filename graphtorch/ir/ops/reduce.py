@@ -56,7 +56,7 @@ def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | No
     return reduced(reduce_sum, accumulated(input, dtype), dim, keepdim)
 
 
-@composite("gt", "Tensor")
+@composite("gt", "Tensor", whole=True)
 @in_float32("input")
 def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The mean over ``dim`` (all when None) of a floating-point tensor; of others where ``dtype`` is given."""
@@ -227,7 +227,7 @@ def _shifted(input: Any, dim: int) -> Any:
     return input - detach(amax(input, dim, keepdim=True))
 
 
-@composite("gt", "Tensor", "F")
+@composite("gt", "Tensor", "F", whole=True)
 @in_float32("input")
 def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """log(softmax(input, dim)), computed without overflow."""
@@ -240,7 +240,7 @@ def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     return shifted - log(sum(exp(shifted), dim, keepdim=True))
 
 
-@composite("gt", "Tensor", "F")
+@composite("gt", "Tensor", "F", whole=True)
 @in_float32("input")
 def softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """exp(input) over its sum along ``dim``, computed without overflow."""
