@@ -28,13 +28,13 @@ STEP = 1e-6
 SAMPLED = 5
 
 
-def calls(wanted: Callable[[Call], Any] = lambda _: True, sampled: bool = False) -> list[Any]:
-    """(row, call) of every function; ``sampled`` marks most but the first of each as slow."""
+def calls(wanted: Callable[[Call], Any] = lambda _: True, sampled: int = 100) -> list[Any]:
+    """(row, call) of every function; of those beyond the first of each, all but ``sampled`` in a hundred are slow."""
     found, chance = [], random.Random(20261127)
     for name, row in sorted(ROWS.items()):
         chosen = [c for c in row.calls if wanted(c)]
         for i, call in enumerate(chosen):
-            late = sampled and i > 0 and chance.randrange(100) >= SAMPLED
+            late = i > 0 and chance.randrange(100) >= sampled
             number = row.calls.index(call)
             found.append(pytest.param(row, call, id=f"{name}-{number}", marks=[pytest.mark.slow] if late else []))
     return found
@@ -262,7 +262,7 @@ class Place:
     number: int
 
 
-@pytest.mark.parametrize(("row", "call"), calls(sampled=True))
+@pytest.mark.parametrize(("row", "call"), calls(sampled=SAMPLED))
 def test_compiled(row: Row, call: Call) -> None:
     args, kwargs, _ = tensors(gt, call)
     function, given = over_tensors(row.function(gt), args, kwargs)
@@ -274,7 +274,7 @@ def test_compiled(row: Row, call: Call) -> None:
     close(row, call, results(compiled(given)), run(row, call))
 
 
-@pytest.mark.parametrize(("row", "call"), calls(lambda c: c.compiled is True, sampled=True))
+@pytest.mark.parametrize(("row", "call"), calls(lambda c: c.compiled is True, sampled=SAMPLED))
 def test_compiled_gradients(row: Row, call: Call) -> None:
     args, kwargs, leaves = tensors(gt, call, grad=True)
     if not leaves:
