@@ -1,5 +1,6 @@
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 
 .PHONY: demo test lint format bench clean
@@ -18,8 +19,8 @@ $(VENV)/.installed-dev: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.installed  ## train a CNN on real images, and show what the compiler did
 	$(BIN)/python examples/train_fashion_mnist.py
 
-test: $(VENV)/.installed-dev  ## the whole suite
-	$(BIN)/python -m pytest -q
+test: $(VENV)/.installed-dev  ## the whole suite, by WORKERS processes
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 lint: $(VENV)/.installed-dev  ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -35,8 +35,8 @@ HEADER = """# Ops
 
 Written by `python -m tools.ops_page`, out of the registry and the tests' tables. Names, arguments, defaults and results
 are torch's. *Where*: functions of `gt` and of `gt.nn.functional` (F), and methods of `Tensor`. *Gradient*: compared
-with finite differences (two orders where it is smooth). *Compiled*: the same result from `gt.compile`, gradients
-included; else what it says.
+with finite differences; *twice*: so are gradients of it, by `create_graph=True`. *Compiled*: the same result from
+`gt.compile`, gradients included; else what it says.
 """
 
 
@@ -79,6 +79,14 @@ def differentiable(name: str) -> bool:
     return any(call.smooth for row in rows_of(name) for call in row.calls)
 
 
+def gradient(name: str) -> str:
+    """Of how many orders gradients are tested."""
+    if not differentiable(name):
+        return ""
+    rows = rows_of(name)
+    return "twice" if not rows or any(c.smooth and c.twice for row in rows for c in row.calls) else "once"
+
+
 def compiled(name: str) -> str:
     """ "yes", or what the error says."""
     said = {call.compiled for row in rows_of(name) for call in row.calls}
@@ -114,8 +122,7 @@ def table(names: list[str]) -> Iterator[str]:
             yield f"| `{name}` | **not there** | | | {note} |"
             continue
         text = " ".join(filter(None, [first_line(name), f"*{note}*" if note else ""]))
-        gradient = "yes" if differentiable(name) else ""
-        yield f"| `{name}` | {', '.join(places(name))} | {gradient} | {compiled(name)} | {text} |"
+        yield f"| `{name}` | {', '.join(places(name))} | {gradient(name)} | {compiled(name)} | {text} |"
 
 
 def page() -> str:

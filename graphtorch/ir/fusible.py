@@ -31,7 +31,7 @@ DRAWS = frozenset(["random_uniform"])
 #: results of a contraction that are reduced to one by the task that computes them, at most
 MOST_TOGETHER = 256
 #: one after the other along a dimension; as to what joins them they are reductions of as many results as elements
-SCANS = frozenset("cumsum cumprod cummax cummin logcumsumexp run_sum".split())
+SCANS = frozenset("cumsum cumprod cummax cummin logcumsumexp run_sum recurrence".split())
 #: what each element gets from the windows that hold it: a sum where these may be several
 SPREADS = frozenset(["max_pool_grad", "window_spread", "fold"])
 REDUCTIONS = CONTRACTIONS | PLAIN | SCANS | frozenset(["max_pool", "window_sum", "resample_grad"])

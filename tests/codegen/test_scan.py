@@ -48,7 +48,8 @@ def scan(name: str, dim: int, reverse: bool) -> Callable[..., Any]:
     attrs = {"dim": dim} if name in ("cummax", "cummin") else {"dim": dim, "reverse": reverse}
 
     def run(x: Any, label: Any) -> Any:
-        return bind.bind(OPS[name], x, *([label] if name == "run_sum" else ()), **attrs)
+        second = {"run_sum": [label], "recurrence": [x]}
+        return bind.bind(OPS[name], x, *second.get(name, []), **attrs)
 
     return run
 
@@ -59,7 +60,7 @@ def labels(shape: Shape, dim: int) -> Any:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp", "run_sum", "cummax", "cummin"])
+@pytest.mark.parametrize("name", ["cumsum", "cumprod", "logcumsumexp", "run_sum", "recurrence", "cummax", "cummin"])
 @pytest.mark.parametrize(("shape", "dim"), CASES, ids=str)
 def test_compiled(name: str, shape: Shape, dim: int, reverse: bool, threads: None) -> None:
     x, label = gt.from_numpy(operand(shape, np.float32)), gt.from_numpy(labels(shape, dim))
@@ -89,9 +90,9 @@ def test_other_dtypes(dtype: Any, shape: Shape, dim: int) -> None:
 def test_interpreted(shape: Shape, dim: int, dtype: Any) -> None:
     """The Kernel IR means the same to the interpreter: for the CPU, legal, and by the threads of CUDA's blocks."""
     x, label = operand(shape, dtype.np), labels(shape, dim)
-    for name, more in (("cumsum", ()), ("run_sum", (label,)), ("cummax", ())):
+    for name, more in (("cumsum", ()), ("run_sum", (label,)), ("recurrence", (x / 2,)), ("cummax", ())):
         attrs = {"dim": dim} if name == "cummax" else {"dim": dim, "reverse": True}
-        types = [TensorType(shape, dtype), *(TensorType(shape, int64) for _ in more)]
+        types = [TensorType(shape, dtype), *(TensorType(shape, int64 if a is label else dtype) for a in more)]
         nest = nest_of(name, *types, **attrs)
         cpu = schedule_cpu(nest, HOST)
         assert same_kernel(parse_kernel(print_kernel(cpu)), cpu)

@@ -28,11 +28,15 @@ CALLS: dict[str, tuple[Any, Any, Any, dict[str, Any]]] = {
 }
 
 
+@pytest.fixture
+def torch() -> Any:
+    return pytest.importorskip("torch", reason="torch is an optional oracle")
+
+
 @pytest.mark.torch
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("name", CALLS)
-def test_as_torch(name: str, reduction: str) -> None:
-    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+def test_as_torch(name: str, reduction: str, torch: Any) -> None:
     *arguments, options = CALLS[name]
     for normal in (True, False):
         found = []
@@ -48,8 +52,7 @@ def test_as_torch(name: str, reduction: str) -> None:
 
 @pytest.mark.torch
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
-def test_one_sample(reduction: str) -> None:
-    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+def test_one_sample(reduction: str, torch: Any) -> None:
     found = []
     for lib in (gt, torch):
         x = lib.tensor(array(7, 5)).requires_grad_()

@@ -12,6 +12,7 @@ from graphtorch.ir.op import PUBLIC
 from tests.losses.calls import call, expected, reductions, tensors
 from tests.losses.case import Case
 from tests.losses.cases import CASES
+from tests.sampling import sampled
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Using a target size"),
@@ -62,7 +63,7 @@ def _smooth(case: Case) -> list[int]:
 COMPILED = [c for c in CASES if c.arrays[0].shape != (2, 3, 5)]
 
 
-@pytest.mark.parametrize("case", COMPILED, ids=str)
+@pytest.mark.parametrize("case", sampled(COMPILED, 20, lambda c: c.name))
 def test_compiled(case: Case) -> None:
     """A whole step, in float32, against eager mode in float64."""
     more = reductions(case)[-2 if case.reduces else -1]

@@ -441,6 +441,17 @@ def run_sum(x: Array, label: Array, *, dim: int, reverse: bool) -> Array:
     return np.moveaxis(out, -1, dim)
 
 
+def recurrence(x: Array, factor: Array, *, dim: int, reverse: bool) -> Array:
+    rows, factors = (np.moveaxis(a, dim, -1)[..., :: -1 if reverse else 1] for a in (x, factor))
+    out = np.zeros(rows.shape)
+    for at in np.ndindex(rows.shape[:-1]):
+        last = 0.0
+        for i, (v, f) in enumerate(zip(rows[at].tolist(), factors[at].tolist(), strict=True)):
+            last = v + f * last if i else v
+            out[(*at, i)] = last
+    return np.moveaxis(out[..., :: -1 if reverse else 1], -1, dim)
+
+
 def max_pool(x: Array, *, kernel: Any, ceil_mode: bool, **pool: Any) -> tuple[Array, Array]:
     """Values and positions, window by window."""
     sizes = []
@@ -761,6 +772,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     "cummin": running(lambda a, b: a <= b),
     "logcumsumexp": scanned(log_of_sum),
     "run_sum": run_sum,
+    "recurrence": recurrence,
     "random_uniform": random_uniform,
     "max_pool": max_pool,
     "max_pool_grad": max_pool_grad,

@@ -203,6 +203,20 @@ def run_sums() -> Iterator[Sample]:
         yield Sample((array(0, 3), np.zeros((0, 3), np.int32)), {"dim": 0, "reverse": reverse}, smooth=True)
 
 
+def recurrences() -> Iterator[Sample]:
+    for reverse in (False, True):
+        for dim in (0, 1, 2):
+            way = {"dim": dim, "reverse": reverse}
+            yield Sample((array(3, 5, 2), array(3, 5, 2, low=-1.9)), way, smooth=True)
+            yield Sample((strided(3, 5, 2, dtype=float64), strided(3, 5, 2, dtype=float64, low=-1.9)), way, smooth=True)
+        way = {"dim": 0, "reverse": reverse}
+        yield Sample((array(17), array(17, low=-1.9)), way, smooth=True)
+        yield Sample((array(5), np.array([0, 2, 0, 0, 3], np.float32)), way, smooth=True)
+        yield Sample((array(0, 3), array(0, 3)), way, smooth=True)
+        yield Sample((array(0, 3), array(0, 3)), {"dim": 1, "reverse": reverse}, smooth=True)
+        yield Sample((np.array([1, np.inf, 2, np.nan, 3], np.float32), np.array([2, 1, 0, 2, 0], np.float32)), way)
+
+
 def constants() -> Iterator[Sample]:
     for dtype in TENSOR_DTYPES:
         yield from (Sample((), {"value": v, "dtype": dtype}) for v in (0, 1, True, 2.75))
@@ -707,6 +721,7 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     **dict.fromkeys(("cummax", "cummin"), scans(both=False)),
     "logcumsumexp": scans(""),
     "run_sum": run_sums,
+    "recurrence": recurrences,
     "random_uniform": draws,
     "max_pool": pools,
     "max_pool_grad": pool_grads,
@@ -919,6 +934,12 @@ REFUSED: dict[str, list[Refused]] = {
         ([t(2, 3), t(3, 2, dtype=int64)], {"dim": 0, "reverse": False}),
         ([t(2, 3, dtype=int64), t(2, 3, dtype=int64)], {"dim": 0, "reverse": False}),
         ([t(2, 3), t(2, 3, dtype=int64)], {"dim": 2, "reverse": False}),
+    ],
+    "recurrence": [
+        ([t(2, 3), t(3, 2)], {"dim": 0, "reverse": False}),
+        ([t(2, 3), t(2, 3, dtype=float64)], {"dim": 0, "reverse": False}),
+        ([t(2, 3, dtype=int64), t(2, 3, dtype=int64)], {"dim": 0, "reverse": False}),
+        ([t(2, 3), t(2, 3)], {"dim": 2, "reverse": False}),
     ],
     **alike(
         ("ctc_loss", "ctc_loss_grad"),

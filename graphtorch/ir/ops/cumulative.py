@@ -11,11 +11,12 @@ from graphtorch.ir import bind, expr
 from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Expr, Scan, Source, Values
 from graphtorch.ir.op import Op, register
-from graphtorch.ir.ops.common import check_dim, require_float, shape_of, to_dtype
+from graphtorch.ir.ops.common import check_dim, require_float, shape_of
 from graphtorch.ir.ops.functions import exp, log
-from graphtorch.ir.ops.logic import eq, ge, gt, logical_and, logical_or, lt, where
+from graphtorch.ir.ops.logic import eq, gt, lt, where
 from graphtorch.ir.ops.movement import iota
-from graphtorch.ir.types import DType, TensorType, bool_, greatest, int32, int64, least
+from graphtorch.ir.ops.recurrence import before, recurrence
+from graphtorch.ir.types import DType, TensorType, bool_, greatest, int64, least
 
 Array = Any
 
@@ -65,7 +66,7 @@ class CumSum(Op):
 
 
 class CumProd(Op):
-    """Products. The first derivative is exact at zeros, too; the second holds where no element is 0."""
+    """Products."""
 
     name = "cumprod"
 
@@ -80,15 +81,10 @@ class CumProd(Op):
             return along(lambda x, axis: np.cumprod(x, axis, wide), input, dim, reverse).astype(input.dtype)
 
     def vjp(self, g: Any, _y: Any, input: Any, *, dim: int, reverse: bool) -> Any:
-        """Up to the first zero: the sum of what follows of g * y, over x. At it: the same, of products without it.
-        After it all products have a factor 0."""
-        zero = eq(input, 0)
-        zeros = bind.bind(cumsum_op, to_dtype(zero, int32), dim=dim, reverse=reverse)
-        before, first = eq(zeros, 0), logical_and(zero, eq(zeros, 1))
-        products = bind.bind(cumprod_op, where(first, 1, input), dim=dim, reverse=reverse)
-        after = to_dtype(ge(zeros, 1), int32)
-        sums = bind.bind(run_sum, g * products, after, dim=dim, reverse=not reverse)
-        return where(logical_or(before, first), sums / where(before, input, 1), 0)
+        """Of element k: the product of those before it, times the sum over i >= k of g[i] and of the product of those
+        between k and i. No division: zeros need no care, and derivatives of any order are exact."""
+        products = before(bind.bind(cumprod_op, input, dim=dim, reverse=reverse), dim, reverse, 1)
+        return products * bind.bind(recurrence, g, before(input, dim, not reverse, 0), dim=dim, reverse=not reverse)
 
     def lower(self, input: Source, *, dim: int, reverse: bool) -> Scan:
         one = (expr.const(1, input.dtype),)

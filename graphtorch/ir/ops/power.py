@@ -11,11 +11,11 @@ from graphtorch.ir import expr
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.op import composite, register
-from graphtorch.ir.ops.arithmetic import mul
+from graphtorch.ir.ops.arithmetic import abs_, mul
 from graphtorch.ir.ops.common import aval_of, dtype_of, fitting, is_handle, lift, result_dtype, to_dtype
 from graphtorch.ir.ops.elementwise import EVERYWHERE, Array, Binary
 from graphtorch.ir.ops.functions import log, rsqrt, sqrt
-from graphtorch.ir.ops.logic import eq, ge, logical_and, where
+from graphtorch.ir.ops.logic import eq, ge, logical_and, logical_not, where
 from graphtorch.ir.types import bool_, float64, int64, least
 
 
@@ -50,9 +50,13 @@ class Pow(Binary):
             return np.where(b < 0, np.where(a == 1, 1, odd), np.power(a, np.maximum(b, 0))).astype(a.dtype)
 
     def vjp(self, g: Any, y: Any, a: Any, b: Any) -> Any:
-        at_zero = where(eq(b, 0), 0, b * pow_(a, b - 1))
-        grows = where(logical_and(eq(a, 0), ge(b, 0)), 0, y * log(a))
-        return g * at_zero, g * grows
+        """0 to a at an exponent of 0, where 0 * 1/a may be no number; the formula holds its derivative by b, 1/a."""
+        least_normal = float(np.finfo(np.float64 if dtype_of(a) == float64 else np.float32).tiny)
+        flat, small = eq(b, 0), logical_not(ge(abs_(a), least_normal))
+        slope = b * pow_(where(flat, where(small, 1, a), a), b - 1)
+        nothing = logical_and(eq(a, 0), ge(b, 0))
+        grows = where(nothing, 0, y * log(where(nothing, 1, a)))
+        return g * where(flat, where(small, 0, slope), slope), g * grows
 
     def scalar(self, a: Expr, b: Expr) -> Expr:
         if a.dtype.kind != "f":

@@ -113,16 +113,16 @@ ORDERS = (2, 1, 0, INF, -INF, 3, 0.5, 1.5, -1, -2)
 WITH_ZEROS = np.array([[0, 0, 0], [3, 0, -4], [1, -2, 2], [0, 1, 0]], np.float32)
 NORMS = [
     smooth(array(3, 5, 2)),
-    *(smooth(array(3, 5, 2), p, 1) for p in ORDERS),
-    *(smooth(array(3, 5, 2), p, (0, 2), True) for p in (3, INF)),
+    *(smooth(array(3, 5, 2, low=-1.9), p, 1) for p in ORDERS),
+    *(smooth(array(3, 5, 2, low=-1.9), p, (0, 2), True) for p in (3, INF)),
     smooth(array(3, 5, 2), dim=-1, keepdim=True),
-    smooth(array(3, 5), 1, dim=[]),
+    smooth(array(3, 5, low=-1.9), 1, dim=[]),
     smooth(array(7, 33, dtype=float64), 3.0),
     *(call(WITH_ZEROS, p, 1) for p in ORDERS),
     *(call(special(3, 7), p, 1) for p in (1, 2, 0)),
     *(Call((special(3, 7), p, 1), torch=False) for p in (INF, -INF)),  # torch gives rows with nan no gradient
-    smooth(array()),
-    smooth(array(), 3, 0),
+    smooth(array(low=-1.9)),
+    smooth(array(low=-1.9), 3, 0),
     call(array(0, 3)),
     call(array(0, 3), 0.5, 0),
     smooth(array(0, 3), INF, 1),
@@ -165,15 +165,15 @@ def matrix_norm(x: Array, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool =
     return out if keepdim else out.squeeze((rows, columns))
 
 
-MATRIX_NORMS = [smooth(array(3, 5), ord) for ord in ("fro", 1, -1, INF, -INF)]
+MATRIX_NORMS = [smooth(array(3, 5, low=-1.9), ord) for ord in ("fro", 1, -1, INF, -INF)]
 SINGULAR = refuse("is not a norm of matrices that is supported", array(3, 5), "nuc")
 row(
     "linalg.matrix_norm",
     matrix_norm,
     *MATRIX_NORMS,
     smooth(array(2, 3, 5)),
-    *(smooth(array(2, 3, 5), ord, (0, -1), True) for ord in ("fro", 1, -INF)),
-    smooth(array(2, 3, 5), INF, dim=(1, 0)),
+    *(smooth(array(2, 3, 5, low=-1.9), ord, (0, -1), True) for ord in ("fro", 1, -INF)),
+    smooth(array(2, 3, 5, low=-1.9), INF, dim=(1, 0)),
     refuse("does not name the rows and columns", array(3)),
     refuse("names a dimension twice", array(3, 5), "fro", (1, -1)),
     rtol=1e-4,
@@ -195,9 +195,9 @@ row(
     smooth(array(2, 3, 5), None, (0, 2), True),
     smooth(array(2, 3, 5), None, None, True),
     smooth(array(2, 3, 5), 3, 1),
-    smooth(array(2, 3, 5), INF, (1,), True),
+    smooth(array(2, 3, 5, low=-1.9), INF, (1,), True),
     smooth(array(2, 3, 5), 1, (0, 1), True),
-    smooth(array(7), 1.5),
+    smooth(array(7, low=-1.9), 1.5),
     smooth(array(7)),
     call(WITH_ZEROS),
     refuse("needs dim here", array(2, 3, 5), 1),

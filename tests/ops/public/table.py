@@ -1,6 +1,6 @@
 """The table of public functions: how each is called, by which formula it is known, and what it refuses.
 
-A family of ops has a file beside this one that calls `row` for each of them. test_public.py walks all rows: eager
+A family of ops has a file beside this one that calls `row` for each of them. test_public*.py walk all rows: eager
 against the formula in float64 and against torch, over strided operands; gradients, and gradients of gradients, by
 finite differences; the same compiled; refusals. Sizes in a call never repeat.
 """
