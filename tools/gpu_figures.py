@@ -12,6 +12,7 @@ import numpy as np
 import graphtorch as gt
 import graphtorch.nn.functional as F
 from graphtorch.codegen import nvcc
+from graphtorch.codegen.launch import stages_of
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE_CUDA
 from tests.gpu.driver import Gpu
@@ -149,10 +150,11 @@ def nets(gpu: Gpu) -> Table:
         program = Program(gpu, graph, arrays_of(graph))
         launched, replayed = gpu.times(program.run, SAMPLES), gpu.times(gpu.capture(program.run), SAMPLES)
         table.rows.append([name, str(len(program.launches)), shown(launched), shown(replayed)])
-        for loaded, launch in zip(program.loaded, program.launches, strict=True):
+        names = [stage.name for k in program.loaded for stage in stages_of(k.kernel)]
+        for kernel, launch in zip(names, program.launches, strict=True):
             time = statistics.median(gpu.times(lambda launch=launch: gpu.launch(launch), 5))  # type: ignore[misc]
-            registers = gpu.function_attribute(loaded.function, "registers")
-            slow.append((time, name, f"{loaded.kernel.name} grid {loaded.grid} registers {registers}"))
+            registers = gpu.function_attribute(launch.function, "registers")
+            slow.append((time, name, f"{kernel} grid {launch.grid} registers {registers}"))
         gpu.free()
     print(*(f"{t:8.1f} {net}: {what}" for t, net, what in sorted(slow)[:-16:-1]), sep="\n", flush=True)
     return table

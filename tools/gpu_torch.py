@@ -42,6 +42,7 @@ class Torch:
         RuntimeError where the results are not ``expected``, ours, to a relative 1e-4.
         """
         torch = self.torch
+        torch.compiler.reset()  # it gives up on a function that it has compiled for many kinds of arguments
         tensors = [torch.from_numpy(a).cuda() for a in arrays]
 
         def eager(*args: Any) -> Any:

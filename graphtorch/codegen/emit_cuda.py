@@ -1,8 +1,8 @@
 """Kernel IR -> CUDA C. Statements here; expressions are cuda_expr.py's.
 
 A kernel is an ``extern "C"`` function of its parameters' pointers in call order, followed by one for
-every `global` allocation. Block and thread loops are the launch: their variables are read from blockIdx
-and threadIdx, and `launch_geometry` gives the sizes.
+every `global` allocation; one of several stages (launch.py) is a function for each. Block and thread loops are the
+launch: their variables are read from blockIdx and threadIdx, and `launch_geometry` gives the sizes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from graphtorch.codegen.cuda_expr import CudaExprs, bare, c_type, type_of
 from graphtorch.codegen.cuda_tables import PREAMBLE, RESERVED, TABLES
 from graphtorch.codegen.kernel_grammar import Names
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, walk
-from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store
+from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of, stages_of, workspaces
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Buffer, Const
 from graphtorch.ir.types import int64
@@ -26,16 +26,16 @@ _SPACES = {"local": "", "shared": "__shared__ __align__(16) "}
 
 
 def emit_cuda(kernel: Kernel, aliased: bool = False) -> str:
-    """The CUDA C function of ``kernel``; it needs the preamble that `cuda_source` puts before it.
+    """The CUDA C of ``kernel``, a function for each stage; it needs the preamble that `cuda_source` puts before it.
 
     ``aliased``: parameters may overlap, because an output is written over an input.
     """
-    return _Emitter(kernel, aliased).function()
+    return "\n".join(_Emitter(stage, aliased).function() for stage in stages_of(kernel))
 
 
 def cuda_source(kernels: Sequence[Kernel], aliased: bool = False) -> str:
     """One translation unit of several kernels, whose names must differ; ``aliased`` as for `emit_cuda`."""
-    names = [c_name(k) for k in kernels]
+    names = [c_name(stage) for k in kernels for stage in stages_of(k)]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise IRError("GT826", f"kernels of one name in a CUDA source: {', '.join(twice)}")
@@ -49,7 +49,7 @@ def c_name(kernel: Kernel) -> str:
 
 
 def launch_geometry(kernel: Kernel) -> tuple[Dim3, Dim3]:
-    """(grid, block), each as (x, y, z). A grid with a 0 in it must not be launched: there is nothing to do."""
+    """(grid, block) of a stage, each as (x, y, z). A grid with a 0 in it must not be launched: it is empty."""
     launch = _launch(kernel)
     return launch.grid, launch.block
 
@@ -70,9 +70,8 @@ class _Emitter:
 
     def function(self) -> str:
         threads = math.prod(_launch(self.kernel).block)
-        workspaces = [s.buffer for s in walk(self.kernel.body) if isinstance(s, Alloc) and s.space == "global"]
         pointers = [self.parameter(p.buffer, p.mode == "in") for p in self.kernel.params]
-        pointers += [self.parameter(b, False) for b in workspaces]
+        pointers += [self.parameter(b, False) for b in workspaces(self.kernel)]
         head = f'extern "C" __global__ void __launch_bounds__({threads}) {c_name(self.kernel)}('
         return "\n".join([f"{head}{', '.join(pointers)}) {{", *_indent(self.body(self.kernel.body)), "}\n"])
 

@@ -16,6 +16,7 @@ from graphtorch.codegen.emit_cuda import c_name, cuda_source, emit_cuda, launch_
 from graphtorch.codegen.kernel_grammar import INFIX
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Kernel, walk
 from graphtorch.codegen.kernel_text import parse_kernel, print_kernel, same_kernel
+from graphtorch.codegen.launch import stages_of, workspaces
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.ir.errors import DeviceError, IRError
 from graphtorch.ir.expr import COMPARE, UNARY
@@ -79,6 +80,8 @@ REDUCTIONS = [
     case("reduce_min", typed(int32, 4, 100), dims=(1,)), case("reduce_argmax", f32(5, 129), dim=1),
     case("reduce_argmax", f32(129, 5), dim=0), case("reduce_argmax", typed(int64, 3, 7), dim=1),
     case("reduce_min_at", f32(5, 129), dim=1), case("reduce_prod", f32(5, 7, 3), dims=(0, 2)),
+    case("reduce_sum", f32(20000), dims=(0,)), case("reduce_sum", f32(3000, 5), dims=(0,)),
+    case("reduce_argmax", f32(900, 7), dim=0), case("reduce_max", f32(3, 2100, 2), dims=(0, 1)),
     case("cumsum", f32(5, 70), dim=1, reverse=True), case("cummax", f32(9, 5, 2), dim=0),
     case("logcumsumexp", f32(3, 5, 7), dim=1, reverse=False),
     case("max_pool", f32(2, 3, 7, 9), ceil_mode=False, **POOL),
@@ -91,7 +94,7 @@ REDUCTIONS = [
 ]  # fmt: skip
 CONTRACTIONS = [
     *(case("dot", f32(m, k), f32(k, n)) for m, k, n in [
-        (1, 65, 17), (7, 1, 33), (17, 33, 7), (33, 7, 65), (65, 17, 1), (64, 32, 64), (70, 33, 130)]),
+        (1, 65, 17), (7, 1, 33), (17, 33, 7), (33, 7, 65), (65, 17, 1), (64, 32, 64), (70, 33, 130), (5, 2100, 9)]),
     case("dot", f32(3, 7, 17), f32(3, 17, 5)), case("dot", f32(2, 3, 33, 7), f32(2, 3, 7, 17)),
     case("dot", typed(float64, 7, 17), typed(float64, 17, 9)),
     case("conv", f32(2, 3, 9, 8), f32(5, 3, 3, 2), **CONV),
@@ -185,6 +188,21 @@ def test_launches(c: Case, grid: object, block: object, shared: object) -> None:
     kernel = cuda_kernel(c)
     assert launch_geometry(kernel) == (grid, block)
     assert shared_buffers(kernel) == shared
+
+
+@pytest.mark.parametrize(
+    ("c", "launches", "parts"),
+    [
+        (case("reduce_sum", f32(20000), dims=(0,)), [((4, 1, 1), (256, 1, 1)), ((1, 1, 1), (32, 1, 1))], 4),
+        (case("reduce_sum", f32(3000, 5), dims=(0,)), [((1, 1, 1), (224, 1, 1)), ((1, 1, 1), (32, 1, 1))], 40 * 5),
+        (case("dot", f32(5, 2100), f32(2100, 9)), [((1, 1, 15), (16, 16, 1)), ((1, 1, 1), (64, 1, 1))], 15 * 45),
+    ],
+    ids=label,
+)
+def test_reductions_to_few_outputs_are_parts_and_then_their_results(c: Case, launches: object, parts: int) -> None:
+    kernel = cuda_kernel(c)
+    assert [launch_geometry(stage) for stage in stages_of(kernel)] == launches
+    assert [b.shape for b in workspaces(kernel)] == [(parts,)]
 
 
 def test_every_barrier_is_needed() -> None:

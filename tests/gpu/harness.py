@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ctypes import c_void_p
 from dataclasses import replace
@@ -14,6 +14,7 @@ import numpy as np
 from graphtorch.codegen import nvcc
 from graphtorch.codegen.emit_cuda import c_name, cuda_source, launch_geometry
 from graphtorch.codegen.kernel_ir import Kernel
+from graphtorch.codegen.launch import stages_of, workspaces
 from graphtorch.codegen.program import lower_graph
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.ir.graph import Graph, Value
@@ -26,21 +27,23 @@ UNIT = 8
 
 
 class Loaded:
-    """A kernel on a device."""
+    """A kernel on a device, with its workspaces: the launches of its stages."""
 
-    def __init__(self, gpu: Gpu, kernel: Kernel, function: c_void_p) -> None:
-        self.gpu, self.kernel, self.function = gpu, kernel, function
-        self.grid, self.block = launch_geometry(kernel)
+    def __init__(self, gpu: Gpu, kernel: Kernel, find: Callable[[str], c_void_p]) -> None:
+        self.gpu, self.kernel = gpu, kernel
+        self.stages = [(find(c_name(stage)), *launch_geometry(stage)) for stage in stages_of(kernel)]
 
-    def on(self, addresses: Sequence[int]) -> Launch:
-        return self.gpu.prepare(self.function, self.grid, self.block, addresses)
+    def on(self, addresses: Sequence[int]) -> list[Launch]:
+        """Those that have anything to do."""
+        every = [*addresses, *(self.gpu.alloc(b.nbytes) for b in workspaces(self.kernel))]
+        return [self.gpu.prepare(f, grid, block, every) for f, grid, block in self.stages if min(grid)]
 
     def __call__(self, *operands: Array) -> list[Array]:
         """The results over operands in the host's memory; whatever the kernel does not write is nan, or all bits."""
         outs = [p.buffer for p in self.kernel.params if p.mode != "in"]
         places = [self.gpu.alloc(b.nbytes) for b in outs]
-        if min(self.grid):
-            self.gpu.launch(self.on([*map(self.gpu.upload, operands), *places]))
+        for launch in self.on([*map(self.gpu.upload, operands), *places]):
+            self.gpu.launch(launch)
         return [self.gpu.download(a, b.shape, b.dtype.np) for a, b in zip(places, outs, strict=True)]
 
 
@@ -52,8 +55,8 @@ def load_kernels(gpu: Gpu, kernels: Sequence[Kernel], aliased: bool = False) -> 
         cubins = list(pool.map(lambda unit: nvcc.compile_cubin(cuda_source(unit, aliased), gpu.arch), units))
     found: list[Loaded] = []
     for unit, cubin in zip(units, cubins, strict=True):
-        function = gpu.load(cubin)
-        found += [Loaded(gpu, k, function(c_name(k))) for k in unit]
+        find = gpu.load(cubin)
+        found += [Loaded(gpu, k, find) for k in unit]
     return found
 
 
@@ -69,8 +72,9 @@ class Program:
         lowered = lower_graph(graph)
         self.loaded = load_kernels(gpu, [schedule_cuda(k.nest) for k in lowered], aliased=True)  # type: ignore[arg-type]
         self.launches = [
-            k.on([self.address(v) for v in (*low.operands, *low.results)])
+            launch
             for k, low in zip(self.loaded, lowered, strict=True)
+            for launch in k.on([self.address(v) for v in (*low.operands, *low.results)])
         ]
 
     def address(self, value: Value) -> int:

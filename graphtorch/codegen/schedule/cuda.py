@@ -1,7 +1,7 @@
 """The CUDA schedule: elementwise kernels by one thread an element, reductions by a thread or a block an output.
 
 Sizes are constants, so that grids are exact and every guard that cannot fail is gone. Contractions are
-tiled by cuda_contract.py.
+tiled by cuda_contract.py. A reduction to few outputs is one of its parts, and in a second launch one of their results.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from graphtorch.codegen.schedule.cuda_base import (
     repeat,
     split_index,
 )
-from graphtorch.codegen.schedule.cuda_contract import contraction_body
+from graphtorch.codegen.schedule.cuda_contract import contraction_blocks, contraction_body
 from graphtorch.codegen.schedule.draws import expand_draws
-from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.scan import ScanPlan, plan_scan
 from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
@@ -34,6 +34,10 @@ from graphtorch.ir.types import int64
 LEAST_SHARED_DOMAIN = 64
 #: with at least so many outputs a thread each keeps the device busy
 MANY_OUTPUTS = 4096
+#: with so many blocks of tiles a device is busy: two for each multiprocessor of a large one
+ENOUGH_BLOCKS = 264
+#: terms of a product that are worth a block
+LEAST_DEPTH = 128
 
 
 def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest) -> Kernel:
@@ -55,7 +59,28 @@ def _body(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest, fla
     if isinstance(nest, ScanNest):
         return _scan_body(plan_scan(nest, flat))
     plan = plan_reduction(nest, flat)
-    tiled = contraction_body(plan) if nest.contraction else None
+    parts = split(plan, _parts(plan, nest.contraction))
+    if parts is None:
+        return _reduction_body(plan, nest.contraction)
+    each, rest = parts
+    return (
+        *(Alloc(b, "global") for b, _ in each.finals),
+        *_reduction_body(each, nest.contraction),
+        *_reduction_body(rest, False),
+    )
+
+
+def _parts(plan: Reduction, contraction: bool) -> int:
+    """In how many parts a reduction is to be computed at most, so that the device has enough to do."""
+    if contraction and (blocks := contraction_blocks(plan)):
+        return min(ENOUGH_BLOCKS // blocks, plan.domain // LEAST_DEPTH)
+    if _dense_reduction(plan):
+        return min(4 * ENOUGH_BLOCKS // max(plan.outputs, 1), plan.domain // (16 * THREADS))
+    return min(4 * ENOUGH_BLOCKS * THREADS // max(plan.outputs, 1), plan.domain // LEAST_SHARED_DOMAIN)
+
+
+def _reduction_body(plan: Reduction, contraction: bool) -> Body:
+    tiled = contraction_body(plan) if contraction else None
     if tiled is not None:
         return tiled
     by_thread = plan.domain < LEAST_SHARED_DOMAIN or (plan.outputs >= MANY_OUTPUTS and not _dense_reduction(plan))
@@ -154,6 +179,8 @@ def _scan_body(plan: ScanPlan) -> Body:
 def _dense_reduction(plan: Reduction) -> bool:
     """Whether neighbouring reduced elements are neighbours in memory, so that threads should share a row."""
     found = False
+    if not plan.red_vars:
+        return False
 
     def visit(e: Expr) -> None:
         nonlocal found

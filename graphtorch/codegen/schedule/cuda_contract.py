@@ -7,6 +7,7 @@ convolution this is the implicit-GEMM form: no matrix of patches is ever in memo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -52,6 +53,17 @@ BLOCK_STEPS = 16
 
 def contraction_body(plan: Reduction) -> Body | None:
     """The tiled body; None where a side has but one row or column, or the grid would be too large."""
+    found = _contraction(plan)
+    return found.body() if found else None
+
+
+def contraction_blocks(plan: Reduction) -> int:
+    """How many blocks that has; 0 where there is none."""
+    found = _contraction(plan)
+    return math.prod(found.grid) if found else 0
+
+
+def _contraction(plan: Reduction) -> _Contraction | None:
     product = plan.body[0]
     if not (isinstance(product, Binary) and isinstance(product.a, Load) and isinstance(product.b, Load)):
         return None
@@ -62,8 +74,8 @@ def contraction_body(plan: Reduction) -> Body | None:
     if min(size_of(rows), size_of(columns), plan.domain) < 2:
         return None
     tile = SMALL if max(size_of(rows), size_of(columns)) <= SMALL_SIDE else LARGE
-    fits = -(-size_of(columns) // tile.columns) <= MAX_GRID[1] and size_of(batch) <= MAX_GRID[2]
-    return _Contraction(plan, tile, product.a, product.b, rows, columns, batch).body() if fits else None
+    found = _Contraction(plan, tile, product.a, product.b, rows, columns, batch)
+    return found if all(n <= most for n, most in zip(found.grid, MAX_GRID[::-1], strict=True)) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +99,13 @@ class _Contraction:
             threads = _nest("thread", t.grid, lambda ty, tx: self.thread(a, b, env, (x, y), (ty, tx)))
             return [*lets, *allocs, *threads]
 
-        grid = size_of(self.batch), -(-size_of(self.columns) // t.columns), -(-size_of(self.rows) // t.rows)
-        return tuple(_nest("block", grid, blocks))
+        return tuple(_nest("block", self.grid, blocks))
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Blocks along z, y and x: the batch, columns and rows."""
+        t = self.tile
+        return size_of(self.batch), -(-size_of(self.columns) // t.columns), -(-size_of(self.rows) // t.rows)
 
     def thread(
         self, a: Buffer, b: Buffer, env: dict[Var, Expr], block: tuple[Expr, Expr], at: tuple[Expr, Expr]
