@@ -2,7 +2,8 @@
 
 A kernel is an ``extern "C"`` function of its parameters' pointers in call order, followed by one for
 every `global` allocation; one of several stages (launch.py) is a function for each. Block and thread loops are the
-launch: their variables are read from blockIdx and threadIdx, and `launch_geometry` gives the sizes.
+launch: their variables are read from blockIdx and threadIdx, and `launch_geometry` gives the sizes. Pointers are
+multiples of 16 bytes: a `vec` loop that copies dense elements is one access (cuda_wide.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 
 from graphtorch.codegen.cuda_expr import CudaExprs, bare, c_type, type_of
 from graphtorch.codegen.cuda_tables import PREAMBLE, RESERVED, TABLES
+from graphtorch.codegen.cuda_wide import WideCopy, wide_copy
 from graphtorch.codegen.kernel_grammar import Names
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store
 from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of, stages_of, workspaces
@@ -108,11 +110,22 @@ class _Emitter:
     def loop(self, s: For) -> list[str]:
         if s.kind == "par":
             raise IRError("GT826", f"kernel @{self.kernel.name}: a loop over CPU threads in CUDA code")
+        copied = wide_copy(s)
+        if copied is not None:
+            return [self.wide(copied)]
         extent = self.expr(s.extent)
         name, kind = self.names.bind(s.var), _loop_type(s)
         head = f"for ({kind} {name} = 0; {name} < {extent}; ++{name}) {{"
         pragma = ["#pragma unroll"] if s.kind in _UNROLLED else []
         return [*pragma, head, *_indent(self.body(s.body)), "}"]
+
+    def wide(self, copy: WideCopy) -> str:
+        """Several elements by one access."""
+        to, source = (self.expr.at(*place) for place in (copy.to, copy.source))
+        value = f"*(const {copy.c_type}*)&{source}"
+        if copy.where is not None:
+            value = f"{self.expr(copy.where)} ? {value} : {copy.c_type}()"
+        return f"*({copy.c_type}*)&{to} = {value};"
 
     def store(self, s: Store) -> str:
         guard = "" if s.where is None else f"if ({bare(self.expr(s.where))}) "
@@ -123,7 +136,9 @@ class _Emitter:
             return []
         if s.space not in _SPACES:
             raise IRError("GT826", f"kernel @{self.kernel.name}: memory of a CPU thread in CUDA code")
-        return [f"{_SPACES[s.space]}{c_type(s.buffer.dtype)} {self.names.bind(s.buffer)}[{max(s.buffer.numel, 1)}];"]
+        aligned = "__align__(16) " if s.space == "local" and s.buffer.nbytes % 16 == 0 else ""
+        space = _SPACES[s.space] + aligned
+        return [f"{space}{c_type(s.buffer.dtype)} {self.names.bind(s.buffer)}[{max(s.buffer.numel, 1)}];"]
 
 
 def _loop_type(s: For) -> str:

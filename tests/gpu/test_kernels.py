@@ -13,12 +13,23 @@ from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.kernel_text import parse_kernel
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.ir.expr import COMPARE, UNARY
-from graphtorch.ir.types import BY_SHORT
+from graphtorch.ir.types import BY_SHORT, bool_, float64
 from graphtorch.runtime.interp import run_kernel
 from tests.codegen.nests import f32, kernels_of, nest_of, random_array, reference, run_graph_kernels
-from tests.codegen.test_schedule_cuda import CASES, FUSED, Case, cuda_kernel, label, operands_of, optimized
+from tests.codegen.test_schedule_cuda import (
+    CASES,
+    CONV,
+    FUSED,
+    Case,
+    case,
+    cuda_kernel,
+    label,
+    operands_of,
+    optimized,
+    typed,
+)
 from tests.gpu.driver import Gpu
-from tests.gpu.harness import Loaded, load_kernels
+from tests.gpu.harness import Loaded, close, load_kernels
 
 Array = Any
 pytestmark = pytest.mark.gpu
@@ -37,6 +48,31 @@ def test_kernels_agree_with_ref(c: Case, zoo: dict[str, Loaded], gpu: Gpu) -> No
     results = zoo[str(c)](*arrays)
     for got, want in zip(results, reference(c[0], *arrays, **c[2]), strict=True):
         np.testing.assert_allclose(got.reshape(want.shape), want, rtol=2e-5, atol=2e-5)
+
+
+#: what the interpreter takes too long for: schedules that only large sizes get, and edges of them
+BIG = [
+    case("dot", f32(2000, 260), f32(260, 1700)), case("dot", f32(1537, 77), f32(77, 1601)),
+    case("dot", f32(3, 900, 132), f32(3, 132, 700)), case("dot", f32(30, 4000), f32(4000, 500)),
+    case("dot", f32(600, 4000), f32(4000, 31)),
+    case("conv", f32(8, 32, 33, 34), f32(64, 32, 3, 3), **CONV),
+    case("conv_weight_grad", f32(32, 40, 18, 17), f32(32, 24, 18, 15), kernel=(3, 3), stride=(1, 1), padding=(1, 2),
+         dilation=(1, 1), groups=1),
+    case("reduce_sum", f32(3000, 700), dims=(0,)), case("reduce_sum", f32(1 << 20), dims=(0,)),
+    case("reduce_argmax", f32(1 << 18), dim=0), case("reduce_max", f32(33, 40, 900), dims=(0, 2)),
+    case("exp", f32(600, 1000)), case("add", typed(float64, 600, 500), typed(float64, 600, 500)),
+    case("where", typed(bool_, 600, 500), f32(600, 500), f32(600, 500)),
+    case("permute", f32(700, 500), dims=(1, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("c", BIG, ids=label)
+def test_large_kernels_agree_with_ref_in_float64(c: Case, gpu: Gpu) -> None:
+    arrays = operands_of(c)
+    wider = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
+    (kernel,) = load_kernels(gpu, [cuda_kernel(c)])
+    for got, want in zip(kernel(*arrays), reference(c[0], *wider, **c[2]), strict=True):
+        assert close(got.reshape(want.shape), want, relative=1e-6)
 
 
 def test_nan_reaches_the_result(gpu: Gpu) -> None:

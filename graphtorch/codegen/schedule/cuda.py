@@ -13,7 +13,6 @@ from itertools import accumulate as accumulate_counts
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
 from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScanNest, ScatterNest
-from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
@@ -23,11 +22,12 @@ from graphtorch.codegen.schedule.cuda_base import (
     split_index,
 )
 from graphtorch.codegen.schedule.cuda_contract import contraction_blocks, contraction_body
+from graphtorch.codegen.schedule.cuda_elements import Elements
 from graphtorch.codegen.schedule.draws import expand_draws
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.scan import ScanPlan, plan_scan
 from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
-from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, linear, walk
 from graphtorch.ir.types import int64
 
 #: reductions of fewer elements are one thread's work
@@ -53,7 +53,7 @@ def _body(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest, fla
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return (loop("b", 0, lambda b: (), "block.x"),)
     if isinstance(nest, LoopNest):
-        return _loop_body(nest, flat)
+        return Elements(nest, flat).body()
     if isinstance(nest, ScatterNest):
         return _scatter_body(plan_scatter(nest, flat))
     if isinstance(nest, ScanNest):
@@ -87,34 +87,12 @@ def _reduction_body(plan: Reduction, contraction: bool) -> Body:
     return _thread_per_output(plan) if by_thread else _block_per_output(plan)
 
 
-# ---- elementwise ----------------------------------------------------------------------------------
-
-
-def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
-    return guarded_threads(math.prod(nest.shape), _element_of(nest, flat))
-
-
-def _element_of(nest: LoopNest, flat: Flatten) -> Callable[[Expr], list[Stmt]]:
-    """The statements for the element at a position."""
-    position = flat_index(nest.shape, nest.vars)
-    values = [flat.expr(e) for _, e in nest.outputs]
-    outs = [flat.buffer(b) for b, _ in nest.outputs]
-    vars, joined = join_loops(nest.vars, [*values, position])
-    together: Memo = {}
-    values = [substitute(e, joined, together) for e in values]
-
-    def element(p: Expr) -> list[Stmt]:
-        indices, env = split_index(vars, p)
-        memo: Memo = {}
-        lets, bound = bind_results([substitute(e, env, memo) for e in values])
-        return [*indices, *lets, *(store(b, (p,), e) for b, e in zip(outs, bound, strict=True))]
-
-    return element
+# ---- bundles ---------------------------------------------------------------------------------------
 
 
 def _bundle_body(bundle: BundleNest, flat: Flatten) -> Body:
     """One grid for all loops: each has some blocks for itself."""
-    elements = [_element_of(n, flat) for n in bundle.nests if isinstance(n, LoopNest)]
+    elements = [Elements(n, flat).at for n in bundle.nests if isinstance(n, LoopNest)]
     if len(elements) < len(bundle.nests):
         raise ValueError(f"a reduction in a bundle for CUDA: {bundle.name}")
     counts = [math.prod(n.shape) for n in bundle.nests]
