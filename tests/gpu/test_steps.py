@@ -14,6 +14,8 @@ from graphtorch.ir.evaluate import evaluate
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE_CUDA
+from tests.codegen.test_rows import ROWS, flat
+from tests.codegen.test_rows_cuda import CASES
 from tests.codegen.test_step_cuda import argument, step_of
 from tests.gpu.driver import Gpu
 from tests.gpu.harness import Program, close
@@ -74,8 +76,25 @@ def test_a_training_step_agrees_with_the_graph(net: Callable[[], nn.Module], sha
     }
     found |= {p.name: (program.fetch(p), updates[p.name]) for p in graph.updates}
     assert len(graph.updates) > 6
-    wrong = [name for name, pair in found.items() if not close(*pair)]
-    assert not wrong, f"not the graph's results: {wrong}"
+    # the gradient of a bias before a batch norm is 0, but for what its terms are rounded by
+    wrong = {
+        name: np.abs(got - want).max() for name, (got, want) in found.items() if not close(got, want, absolute=5e-6)
+    }
+    assert not wrong, f"greatest differences from the graph's results: {wrong}"
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [*CASES, *((n, s) for n in ("softmax", "layer norm") for s in [(701, 1024), (333, 8190), (90, 7)])],
+)
+def test_rows_agree_with_eager(name: str, shape: tuple[int, ...], gpu: Gpu) -> None:
+    data = np.random.default_rng(3).standard_normal(shape)
+    function = ROWS[name][0]
+    graph = run_passes(gt.trace(function, gt.TensorSpec(shape)), OPTIMIZE_CUDA)
+    program = Program(gpu, graph, [data.astype(np.float32)])
+    program.run()
+    for value, want in zip(graph.outputs, flat(function(gt.from_numpy(data))), strict=True):
+        assert close(program.fetch(value), want, relative=2e-6)
 
 
 def test_a_replayed_cuda_graph_does_what_launches_do(gpu: Gpu) -> None:

@@ -12,7 +12,7 @@ from itertools import accumulate as accumulate_counts
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScanNest, ScatterNest
+from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
@@ -20,18 +20,21 @@ from graphtorch.codegen.schedule.cuda_base import (
     guarded_threads,
     repeat,
     split_index,
+    tree,
 )
 from graphtorch.codegen.schedule.cuda_contract import contraction_blocks, contraction_body
 from graphtorch.codegen.schedule.cuda_elements import Elements
+from graphtorch.codegen.schedule.cuda_rows import LONGEST_ROW, as_rows, rows_body
 from graphtorch.codegen.schedule.draws import expand_draws
 from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.scan import ScanPlan, plan_scan
 from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
-from graphtorch.ir.expr import Buffer, Expr, Load, Var, binary, const, linear, walk
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, linear, walk
 from graphtorch.ir.types import int64
 
 #: reductions of fewer elements are one thread's work
 LEAST_SHARED_DOMAIN = 64
+LEAST_SHARED_PARTS = 8
 #: with at least so many outputs a thread each keeps the device busy
 MANY_OUTPUTS = 4096
 #: with so many blocks of tiles a device is busy: two for each multiprocessor of a large one
@@ -40,34 +43,43 @@ ENOUGH_BLOCKS = 264
 LEAST_DEPTH = 128
 
 
-def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest) -> Kernel:
+def schedule_cuda(nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
     body = _body(nest, flat)
     return Kernel(nest.name, flat.params(nest.params), expand_draws(body) if flat.draws else body)
 
 
-def _body(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest, flat: Flatten) -> Body:
+def _body(nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest, flat: Flatten) -> Body:
     if isinstance(nest, BundleNest):
         return _bundle_body(nest, flat)
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return (loop("b", 0, lambda b: (), "block.x"),)
     if isinstance(nest, LoopNest):
         return Elements(nest, flat).body()
+    if isinstance(nest, RowsNest):
+        return rows_body(nest, flat)
     if isinstance(nest, ScatterNest):
         return _scatter_body(plan_scatter(nest, flat))
     if isinstance(nest, ScanNest):
         return _scan_body(plan_scan(nest, flat))
     plan = plan_reduction(nest, flat)
     parts = split(plan, _parts(plan, nest.contraction))
+    if parts is None and not nest.contraction and _is_row(plan):
+        return rows_body(as_rows(nest), flat)
     if parts is None:
         return _reduction_body(plan, nest.contraction)
     each, rest = parts
     return (
         *(Alloc(b, "global") for b, _ in each.finals),
         *_reduction_body(each, nest.contraction),
-        *_reduction_body(rest, False),
+        *_rest_body(rest),
     )
+
+
+def _is_row(plan: Reduction) -> bool:
+    """Whether what is reduced lies side by side, enough of it for threads to share, and little enough for registers."""
+    return LEAST_SHARED_DOMAIN <= plan.domain <= LONGEST_ROW and _dense_reduction(plan)
 
 
 def _parts(plan: Reduction, contraction: bool) -> int:
@@ -77,6 +89,12 @@ def _parts(plan: Reduction, contraction: bool) -> int:
     if _dense_reduction(plan):
         return min(4 * ENOUGH_BLOCKS // max(plan.outputs, 1), plan.domain // (16 * THREADS))
     return min(4 * ENOUGH_BLOCKS * THREADS // max(plan.outputs, 1), plan.domain // LEAST_SHARED_DOMAIN)
+
+
+def _rest_body(plan: Reduction) -> Body:
+    """Of parts, whose reads one thread would wait for one by one."""
+    by_thread = plan.domain < LEAST_SHARED_PARTS or plan.outputs >= MANY_OUTPUTS
+    return _thread_per_output(plan) if by_thread else _block_per_output(plan)
 
 
 def _reduction_body(plan: Reduction, contraction: bool) -> Body:
@@ -195,7 +213,7 @@ def _block_per_output(plan: Reduction) -> Body:
     def thread(t: Expr, env: dict[Var, Expr]) -> list[Stmt]:
         final = tuple(Load(c, (const(0, int64),)) for c in shared)
         first = If(t.eq(0), tuple(plan.finish((env, final))))
-        return [*_stride_over_domain(plan, shared, threads, t, env), *_tree(plan, shared, threads, t), first]
+        return [*_stride_over_domain(plan, shared, threads, t, env), *tree(plan, shared, threads, t), first]
 
     return tuple(repeat("b", plan.outputs, row, "block.x"))
 
@@ -219,15 +237,3 @@ def _stride_over_domain(
         *(store(s, (t,), value) for s, value in zip(shared, cells.values(), strict=True)),
         Barrier(),
     ]
-
-
-def _tree(plan: Reduction, shared: Sequence[Buffer], threads: int, t: Expr) -> list[Stmt]:
-    """shared[0] = the combination of all, by halves."""
-
-    def halve(r: Expr) -> list[Stmt]:
-        w = Var("w", int64, threads // 2 + 1)
-        other = tuple(Load(s, (t + w,)) for s in shared)
-        merge = If(t < w, tuple(plan.step(shared, (t,), other)))
-        return [Let(w, binary("shr", const(threads // 2, int64), r)), merge, Barrier()]
-
-    return repeat("r", threads.bit_length() - 1, halve)
