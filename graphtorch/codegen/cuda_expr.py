@@ -110,8 +110,11 @@ class CudaExprs:
         return f"({self(e.where)} ? {element} : {zero})"
 
     def element(self, buffer: Buffer, indices: Sequence[Expr]) -> str:
-        position = self(flat_index(buffer.shape, indices))
-        return f"{self.names[buffer]}[{bare(position)}]"
+        return self.at(buffer, flat_index(buffer.shape, indices))
+
+    def at(self, buffer: Buffer, position: Expr) -> str:
+        """The element at a position in memory."""
+        return f"{self.names[buffer]}[{bare(self(position))}]"
 
 
 def _template(e: Unary | Binary, operands: tuple[Expr, ...]) -> str | None:

@@ -1,8 +1,9 @@
 """Kernel IR -> CUDA C. Statements here; expressions are cuda_expr.py's.
 
 A kernel is an ``extern "C"`` function of its parameters' pointers in call order, followed by one for
-every `global` allocation. Block and thread loops are the launch: their variables are read from blockIdx
-and threadIdx, and `launch_geometry` gives the sizes.
+every `global` allocation; one of several stages (launch.py) is a function for each. Block and thread loops are the
+launch: their variables are read from blockIdx and threadIdx, and `launch_geometry` gives the sizes. Pointers are
+multiples of 16 bytes: a `vec` loop that copies dense elements is one access (cuda_wide.py).
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from collections.abc import Sequence
 
 from graphtorch.codegen.cuda_expr import CudaExprs, bare, c_type, type_of
 from graphtorch.codegen.cuda_tables import PREAMBLE, RESERVED, TABLES
+from graphtorch.codegen.cuda_wide import WideCopy, wide_copy
 from graphtorch.codegen.kernel_grammar import Names
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, walk
-from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store
+from graphtorch.codegen.launch import Dim3, Launch, is_mapped, launch_of, stages_of, workspaces
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Buffer, Const
 from graphtorch.ir.types import int64
@@ -26,16 +28,16 @@ _SPACES = {"local": "", "shared": "__shared__ __align__(16) "}
 
 
 def emit_cuda(kernel: Kernel, aliased: bool = False) -> str:
-    """The CUDA C function of ``kernel``; it needs the preamble that `cuda_source` puts before it.
+    """The CUDA C of ``kernel``, a function for each stage; it needs the preamble that `cuda_source` puts before it.
 
     ``aliased``: parameters may overlap, because an output is written over an input.
     """
-    return _Emitter(kernel, aliased).function()
+    return "\n".join(_Emitter(stage, aliased).function() for stage in stages_of(kernel))
 
 
 def cuda_source(kernels: Sequence[Kernel], aliased: bool = False) -> str:
     """One translation unit of several kernels, whose names must differ; ``aliased`` as for `emit_cuda`."""
-    names = [c_name(k) for k in kernels]
+    names = [c_name(stage) for k in kernels for stage in stages_of(k)]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise IRError("GT826", f"kernels of one name in a CUDA source: {', '.join(twice)}")
@@ -49,7 +51,7 @@ def c_name(kernel: Kernel) -> str:
 
 
 def launch_geometry(kernel: Kernel) -> tuple[Dim3, Dim3]:
-    """(grid, block), each as (x, y, z). A grid with a 0 in it must not be launched: there is nothing to do."""
+    """(grid, block) of a stage, each as (x, y, z). A grid with a 0 in it must not be launched: it is empty."""
     launch = _launch(kernel)
     return launch.grid, launch.block
 
@@ -70,9 +72,8 @@ class _Emitter:
 
     def function(self) -> str:
         threads = math.prod(_launch(self.kernel).block)
-        workspaces = [s.buffer for s in walk(self.kernel.body) if isinstance(s, Alloc) and s.space == "global"]
         pointers = [self.parameter(p.buffer, p.mode == "in") for p in self.kernel.params]
-        pointers += [self.parameter(b, False) for b in workspaces]
+        pointers += [self.parameter(b, False) for b in workspaces(self.kernel)]
         head = f'extern "C" __global__ void __launch_bounds__({threads}) {c_name(self.kernel)}('
         return "\n".join([f"{head}{', '.join(pointers)}) {{", *_indent(self.body(self.kernel.body)), "}\n"])
 
@@ -109,11 +110,22 @@ class _Emitter:
     def loop(self, s: For) -> list[str]:
         if s.kind == "par":
             raise IRError("GT826", f"kernel @{self.kernel.name}: a loop over CPU threads in CUDA code")
+        copied = wide_copy(s)
+        if copied is not None:
+            return [self.wide(copied)]
         extent = self.expr(s.extent)
         name, kind = self.names.bind(s.var), _loop_type(s)
         head = f"for ({kind} {name} = 0; {name} < {extent}; ++{name}) {{"
         pragma = ["#pragma unroll"] if s.kind in _UNROLLED else []
         return [*pragma, head, *_indent(self.body(s.body)), "}"]
+
+    def wide(self, copy: WideCopy) -> str:
+        """Several elements by one access."""
+        to, source = (self.expr.at(*place) for place in (copy.to, copy.source))
+        value = f"*(const {copy.c_type}*)&{source}"
+        if copy.where is not None:
+            value = f"{self.expr(copy.where)} ? {value} : {copy.c_type}()"
+        return f"*({copy.c_type}*)&{to} = {value};"
 
     def store(self, s: Store) -> str:
         guard = "" if s.where is None else f"if ({bare(self.expr(s.where))}) "
@@ -124,7 +136,9 @@ class _Emitter:
             return []
         if s.space not in _SPACES:
             raise IRError("GT826", f"kernel @{self.kernel.name}: memory of a CPU thread in CUDA code")
-        return [f"{_SPACES[s.space]}{c_type(s.buffer.dtype)} {self.names.bind(s.buffer)}[{max(s.buffer.numel, 1)}];"]
+        aligned = "__align__(16) " if s.space == "local" and s.buffer.nbytes % 16 == 0 else ""
+        space = _SPACES[s.space] + aligned
+        return [f"{space}{c_type(s.buffer.dtype)} {self.names.bind(s.buffer)}[{max(s.buffer.numel, 1)}];"]
 
 
 def _loop_type(s: For) -> str:

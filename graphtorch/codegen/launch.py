@@ -1,17 +1,17 @@
 """How a kernel maps to the CUDA grid: which of its loops are blocks and threads, and how many there are.
 
-A mapped kernel is one chain at the top of its body: each level holds `let`s and `alloc`s, then the next
-`block.*` or `thread.*` loop as its last statement, blocks outside of threads. Shared memory belongs to
-a block, so it is allocated outside of the threads.
+A launch is one chain: each level holds `let`s and `alloc`s, then the next `block.*` or `thread.*` loop as its last
+statement, blocks outside of threads. Shared memory belongs to a block, so it is allocated outside of the threads.
+Several chains in the body of a kernel are launches in turn: what one leaves in a `global` workspace, the next reads.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Let, walk
+from graphtorch.codegen.kernel_ir import Alloc, Body, For, Kernel, Let, Param, Stmt, walk
 from graphtorch.ir.errors import IRError
-from graphtorch.ir.expr import Const
+from graphtorch.ir.expr import Buffer, Const
 
 Dim3 = tuple[int, int, int]
 _AXES = "xyz"
@@ -43,6 +43,29 @@ class Launch:
 def is_mapped(stmt: object) -> bool:
     """Whether a statement is a loop over blocks or threads."""
     return isinstance(stmt, For) and stmt.kind.startswith(("block.", "thread."))
+
+
+def workspaces(kernel: Kernel) -> tuple[Buffer, ...]:
+    """What a kernel takes beside its parameters, in order."""
+    return tuple(s.buffer for s in walk(kernel.body) if isinstance(s, Alloc) and s.space == "global")
+
+
+def stages_of(kernel: Kernel) -> tuple[Kernel, ...]:
+    """The kernels that are launched in turn, each with one chain: ``kernel`` itself, if that has no more.
+
+    Their parameters are those of ``kernel`` and then its workspaces.
+    """
+    if sum(map(is_mapped, kernel.body)) < 2:
+        return (kernel,)
+    params = (*kernel.params, *(Param(b, "inout") for b in workspaces(kernel)))
+    bodies: list[list[Stmt]] = [[]]
+    for stmt in kernel.body:
+        if not (isinstance(stmt, Alloc) and stmt.space == "global"):
+            bodies[-1].append(stmt)
+        if is_mapped(stmt):
+            bodies.append([])
+    _require(not bodies.pop(), kernel, "statements stand after its last loop")
+    return tuple(Kernel(f"{kernel.name}.{i}", params, tuple(body)) for i, body in enumerate(bodies))
 
 
 def launch_of(kernel: Kernel) -> Launch | None:

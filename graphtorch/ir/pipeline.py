@@ -26,13 +26,13 @@ FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
-#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, plain reads, and attention in
-#: parts. A kernel has 4 KiB for its parameters
+#: the same for CUDA, where blocks of threads do not wait for each other: one reduction, or rows of a block's work,
+#: plain reads, and attention in parts. A kernel has 4 KiB for its parameters
 OPTIMIZE_CUDA: tuple[Pass, ...] = (
     Autodiff(),
     Decompose(),
     *SIMPLIFY[1:],
-    Fuse(prologues=False, chains=False, rows=False),
+    Fuse(prologues=False, chains=False, longest_row=8192),
     Bundle(most=500, reductions=False),
     Alias(),
 )

@@ -19,9 +19,9 @@ import numpy as np
 
 from graphtorch.codegen.kernel_ir import For, Kernel, walk
 from graphtorch.codegen.kernel_text import statement_text
-from graphtorch.codegen.launch import is_mapped
+from graphtorch.codegen.launch import is_mapped, stages_of, workspaces
 from graphtorch.ir.errors import IRError
-from graphtorch.runtime.interp_rt import HELPERS, BarrierMismatch, OutOfBounds
+from graphtorch.runtime.interp_rt import HELPERS, BarrierMismatch, OutOfBounds, fresh
 from graphtorch.runtime.interp_source import Source, translate
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -48,6 +48,20 @@ def run_kernel(kernel: Kernel, arrays: Sequence[Array], orders: Sequence[str] = 
 
 def compile_kernel(kernel: Kernel) -> Callable[..., None]:
     """A Python function of the kernel's arrays (in their declared shapes) and ``reverse``."""
+    stages = stages_of(kernel)
+    return _compile_stage(kernel) if len(stages) == 1 else _in_turn(kernel, list(map(_compile_stage, stages)))
+
+
+def _in_turn(kernel: Kernel, stages: Sequence[Callable[..., None]]) -> Callable[..., None]:
+    def run(*arrays: Array, reverse: bool = False) -> None:
+        spaces = [fresh(b.shape, b.dtype.np) for b in workspaces(kernel)]
+        for stage in stages:
+            stage(*arrays, *spaces, reverse=reverse)
+
+    return run
+
+
+def _compile_stage(kernel: Kernel) -> Callable[..., None]:
     source = translate(kernel)
     namespace = {**HELPERS, **source.constants}
     exec(compile(source.text, f"<kernel {kernel.name}>", "exec"), namespace)

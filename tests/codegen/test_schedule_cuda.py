@@ -16,6 +16,8 @@ from graphtorch.codegen.emit_cuda import c_name, cuda_source, emit_cuda, launch_
 from graphtorch.codegen.kernel_grammar import INFIX
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Kernel, walk
 from graphtorch.codegen.kernel_text import parse_kernel, print_kernel, same_kernel
+from graphtorch.codegen.launch import stages_of, workspaces
+from graphtorch.codegen.schedule import cuda_contract, cuda_elements
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.ir.errors import DeviceError, IRError
 from graphtorch.ir.expr import COMPARE, UNARY
@@ -79,6 +81,8 @@ REDUCTIONS = [
     case("reduce_min", typed(int32, 4, 100), dims=(1,)), case("reduce_argmax", f32(5, 129), dim=1),
     case("reduce_argmax", f32(129, 5), dim=0), case("reduce_argmax", typed(int64, 3, 7), dim=1),
     case("reduce_min_at", f32(5, 129), dim=1), case("reduce_prod", f32(5, 7, 3), dims=(0, 2)),
+    case("reduce_sum", f32(20000), dims=(0,)), case("reduce_sum", f32(3000, 5), dims=(0,)),
+    case("reduce_argmax", f32(900, 7), dim=0), case("reduce_max", f32(3, 2100, 2), dims=(0, 1)),
     case("cumsum", f32(5, 70), dim=1, reverse=True), case("cummax", f32(9, 5, 2), dim=0),
     case("logcumsumexp", f32(3, 5, 7), dim=1, reverse=False),
     case("max_pool", f32(2, 3, 7, 9), ceil_mode=False, **POOL),
@@ -91,7 +95,7 @@ REDUCTIONS = [
 ]  # fmt: skip
 CONTRACTIONS = [
     *(case("dot", f32(m, k), f32(k, n)) for m, k, n in [
-        (1, 65, 17), (7, 1, 33), (17, 33, 7), (33, 7, 65), (65, 17, 1), (64, 32, 64), (70, 33, 130)]),
+        (1, 65, 17), (7, 1, 33), (17, 33, 7), (33, 7, 65), (65, 17, 1), (64, 32, 64), (70, 33, 130), (5, 2100, 9)]),
     case("dot", f32(3, 7, 17), f32(3, 17, 5)), case("dot", f32(2, 3, 33, 7), f32(2, 3, 7, 17)),
     case("dot", typed(float64, 7, 17), typed(float64, 17, 9)),
     case("conv", f32(2, 3, 9, 8), f32(5, 3, 3, 2), **CONV),
@@ -171,12 +175,13 @@ def shared_buffers(kernel: Kernel) -> list[tuple[int, ...]]:
         (case("relu", f32(1000, 3)), (12, 1, 1), (256, 1, 1), []),
         (case("relu", f32(5)), (1, 1, 1), (32, 1, 1), []),
         (case("relu", f32(0, 3)), (0, 1, 1), (1, 1, 1), []),
-        (case("reduce_sum", f32(3, 700), dims=(1,)), (3, 1, 1), (256, 1, 1), [(256,)]),
-        (case("reduce_sum", f32(3, 65), dims=(1,)), (3, 1, 1), (128, 1, 1), [(128,)]),
+        (case("reduce_sum", f32(3, 700), dims=(1,)), (3, 1, 1), (128, 1, 1), [(1, 128)]),
+        (case("reduce_sum", f32(3, 8300), dims=(1,)), (3, 1, 1), (256, 1, 1), [(256,)]),
+        (case("reduce_sum", f32(3, 65), dims=(1,)), (3, 1, 1), (64, 1, 1), [(1, 64)]),
         (case("reduce_sum", f32(300, 10), dims=(1,)), (2, 1, 1), (256, 1, 1), []),
         (case("reduce_sum", f32(70, 4100), dims=(0,)), (17, 1, 1), (256, 1, 1), []),
-        (case("dot", f32(70, 33), f32(33, 130)), (2, 3, 1), (16, 16, 1), [(16, 68), (16, 68)]),
-        (case("dot", f32(3, 20, 9), f32(3, 9, 30)), (2, 2, 3), (16, 16, 1), [(16, 20), (16, 20)]),
+        (case("dot", f32(70, 33), f32(33, 130)), (2, 3, 1), (16, 16, 1), [(2, 16, 68), (2, 16, 68)]),
+        (case("dot", f32(3, 20, 9), f32(3, 9, 30)), (2, 2, 3), (16, 16, 1), [(2, 16, 20), (2, 16, 20)]),
         (case("dot", f32(1, 65), f32(65, 17)), (17, 1, 1), (128, 1, 1), [(128,)]),
     ],
     ids=label,
@@ -185,6 +190,21 @@ def test_launches(c: Case, grid: object, block: object, shared: object) -> None:
     kernel = cuda_kernel(c)
     assert launch_geometry(kernel) == (grid, block)
     assert shared_buffers(kernel) == shared
+
+
+@pytest.mark.parametrize(
+    ("c", "launches", "parts"),
+    [
+        (case("reduce_sum", f32(20000), dims=(0,)), [((4, 1, 1), (256, 1, 1)), ((1, 1, 1), (32, 1, 1))], 4),
+        (case("reduce_sum", f32(3000, 5), dims=(0,)), [((1, 1, 1), (224, 1, 1)), ((5, 1, 1), (64, 1, 1))], 40 * 5),
+        (case("dot", f32(5, 2100), f32(2100, 9)), [((1, 1, 15), (16, 16, 1)), ((45, 1, 1), (16, 1, 1))], 15 * 45),
+    ],
+    ids=label,
+)
+def test_reductions_to_few_outputs_are_parts_and_then_their_results(c: Case, launches: object, parts: int) -> None:
+    kernel = cuda_kernel(c)
+    assert [launch_geometry(stage) for stage in stages_of(kernel)] == launches
+    assert [b.shape for b in workspaces(kernel)] == [(parts,)]
 
 
 def test_every_barrier_is_needed() -> None:
@@ -199,6 +219,52 @@ def test_every_barrier_is_needed() -> None:
             broken = "barrier\n".join(pieces[: i + 1]) + "barrier\n".join(pieces[i + 1 :])
             with pytest.raises(IRError, match="depends on the order of its threads"):
                 run_op_kernel(parse_kernel(broken), *arrays)
+
+
+# ---- what only large sizes get --------------------------------------------------------------------
+
+WIDE = [
+    (case("relu", f32(3, 5, 8)), "float4"), (case("add", f32(7, 4), f32(7, 4)), "float4"),
+    (case("exp", typed(float64, 3, 6)), "double2"), (case("cast", f32(5, 4), dtype=float64), "double2"),
+    (case("where", typed(bool_, 3, 12), f32(3, 12), f32(3, 12)), "uchar4"),
+    (case("broadcast_to", f32(5, 1), shape=(3, 5, 8)), "float4"),
+    (case("slice", f32(9, 12), start=(1, 4), stop=(8, 12), step=(2, 1)), "float4"),
+    (case("random_uniform", STATE, shape=(3, 8), dtype=float32), "float4"),
+]  # fmt: skip
+NARROW = [
+    case("relu", f32(3, 5, 7)), case("slice", f32(9, 12), start=(1, 3), stop=(8, 11), step=(2, 1)),
+    case("permute", f32(3, 8), dims=(1, 0)), case("pad", f32(3, 6), low=(0, 1), high=(0, 1), interior=(0, 0)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("c", "type_name"), WIDE, ids=label)
+def test_a_thread_takes_16_bytes(c: Case, type_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_elements, "LEAST_WIDE", 1)
+    assert f"*({type_name}*)&" in emit_cuda(cuda_kernel(c))
+    test_mapped_kernels_agree_with_ref(c)
+    test_text_round_trips_and_schedules_are_deterministic(c)
+
+
+@pytest.mark.parametrize("c", NARROW, ids=label)
+def test_what_is_not_dense_or_not_aligned_is_taken_one_by_one(c: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_elements, "LEAST_WIDE", 1)
+    assert "*)&" not in emit_cuda(cuda_kernel(c))
+    test_mapped_kernels_agree_with_ref(c)
+
+
+@pytest.mark.parametrize(
+    "c",
+    [
+        case("dot", f32(130, 20), f32(20, 136)), case("dot", f32(131, 7), f32(7, 129)),
+        case("conv", f32(2, 4, 9, 11), f32(129, 4, 3, 2), **CONV),
+    ],
+    ids=label,
+)  # fmt: skip
+def test_tiles_of_128(c: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_contract, "MANY_BLOCKS", 1)
+    kernel = cuda_kernel(c)
+    assert (2, 16, 132) in shared_buffers(kernel)
+    test_mapped_kernels_agree_with_ref(c)
 
 
 # ---- fusions --------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The CUDA schedule: elementwise kernels by one thread an element, reductions by a thread or a block an output.
 
 Sizes are constants, so that grids are exact and every guard that cannot fail is gone. Contractions are
-tiled by cuda_contract.py.
+tiled by cuda_contract.py. A reduction to few outputs is one of its parts, and in a second launch one of their results.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from itertools import accumulate as accumulate_counts
 
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, ScanNest, ScatterNest
-from graphtorch.codegen.schedule.base import bind_results, join_loops
+from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
@@ -21,75 +20,97 @@ from graphtorch.codegen.schedule.cuda_base import (
     guarded_threads,
     repeat,
     split_index,
+    tree,
 )
-from graphtorch.codegen.schedule.cuda_contract import contraction_body
+from graphtorch.codegen.schedule.cuda_contract import contraction_blocks, contraction_body
+from graphtorch.codegen.schedule.cuda_elements import Elements
+from graphtorch.codegen.schedule.cuda_rows import LONGEST_ROW, as_rows, rows_body
 from graphtorch.codegen.schedule.draws import expand_draws
-from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of
+from graphtorch.codegen.schedule.reduction import Reduction, plan_reduction, size_of, split
 from graphtorch.codegen.schedule.scan import ScanPlan, plan_scan
 from graphtorch.codegen.schedule.scatter import ScatterPlan, plan_scatter
-from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, binary, const, flat_index, linear, substitute, walk
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, linear, walk
 from graphtorch.ir.types import int64
 
 #: reductions of fewer elements are one thread's work
 LEAST_SHARED_DOMAIN = 64
+LEAST_SHARED_PARTS = 8
 #: with at least so many outputs a thread each keeps the device busy
 MANY_OUTPUTS = 4096
+#: with so many blocks of tiles a device is busy: two for each multiprocessor of a large one
+ENOUGH_BLOCKS = 264
+#: terms of a product that are worth a block
+LEAST_DEPTH = 128
 
 
-def schedule_cuda(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest) -> Kernel:
+def schedule_cuda(nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest) -> Kernel:
     """Blocks, threads and shared memory for ``nest``."""
     flat = Flatten()
     body = _body(nest, flat)
     return Kernel(nest.name, flat.params(nest.params), expand_draws(body) if flat.draws else body)
 
 
-def _body(nest: LoopNest | ReduceNest | ScatterNest | ScanNest | BundleNest, flat: Flatten) -> Body:
+def _body(nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest, flat: Flatten) -> Body:
     if isinstance(nest, BundleNest):
         return _bundle_body(nest, flat)
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return (loop("b", 0, lambda b: (), "block.x"),)
     if isinstance(nest, LoopNest):
-        return _loop_body(nest, flat)
+        return Elements(nest, flat).body()
+    if isinstance(nest, RowsNest):
+        return rows_body(nest, flat)
     if isinstance(nest, ScatterNest):
         return _scatter_body(plan_scatter(nest, flat))
     if isinstance(nest, ScanNest):
         return _scan_body(plan_scan(nest, flat))
     plan = plan_reduction(nest, flat)
-    tiled = contraction_body(plan) if nest.contraction else None
+    parts = split(plan, _parts(plan, nest.contraction))
+    if parts is None and not nest.contraction and _is_row(plan):
+        return rows_body(as_rows(nest), flat)
+    if parts is None:
+        return _reduction_body(plan, nest.contraction)
+    each, rest = parts
+    return (
+        *(Alloc(b, "global") for b, _ in each.finals),
+        *_reduction_body(each, nest.contraction),
+        *_rest_body(rest),
+    )
+
+
+def _is_row(plan: Reduction) -> bool:
+    """Whether what is reduced lies side by side, enough of it for threads to share, and little enough for registers."""
+    return LEAST_SHARED_DOMAIN <= plan.domain <= LONGEST_ROW and _dense_reduction(plan)
+
+
+def _parts(plan: Reduction, contraction: bool) -> int:
+    """In how many parts a reduction is to be computed at most, so that the device has enough to do."""
+    if contraction and (blocks := contraction_blocks(plan)):
+        return min(ENOUGH_BLOCKS // blocks, plan.domain // LEAST_DEPTH)
+    if _dense_reduction(plan):
+        return min(4 * ENOUGH_BLOCKS // max(plan.outputs, 1), plan.domain // (16 * THREADS))
+    return min(4 * ENOUGH_BLOCKS * THREADS // max(plan.outputs, 1), plan.domain // LEAST_SHARED_DOMAIN)
+
+
+def _rest_body(plan: Reduction) -> Body:
+    """Of parts, whose reads one thread would wait for one by one."""
+    by_thread = plan.domain < LEAST_SHARED_PARTS or plan.outputs >= MANY_OUTPUTS
+    return _thread_per_output(plan) if by_thread else _block_per_output(plan)
+
+
+def _reduction_body(plan: Reduction, contraction: bool) -> Body:
+    tiled = contraction_body(plan) if contraction else None
     if tiled is not None:
         return tiled
     by_thread = plan.domain < LEAST_SHARED_DOMAIN or (plan.outputs >= MANY_OUTPUTS and not _dense_reduction(plan))
     return _thread_per_output(plan) if by_thread else _block_per_output(plan)
 
 
-# ---- elementwise ----------------------------------------------------------------------------------
-
-
-def _loop_body(nest: LoopNest, flat: Flatten) -> Body:
-    return guarded_threads(math.prod(nest.shape), _element_of(nest, flat))
-
-
-def _element_of(nest: LoopNest, flat: Flatten) -> Callable[[Expr], list[Stmt]]:
-    """The statements for the element at a position."""
-    position = flat_index(nest.shape, nest.vars)
-    values = [flat.expr(e) for _, e in nest.outputs]
-    outs = [flat.buffer(b) for b, _ in nest.outputs]
-    vars, joined = join_loops(nest.vars, [*values, position])
-    together: Memo = {}
-    values = [substitute(e, joined, together) for e in values]
-
-    def element(p: Expr) -> list[Stmt]:
-        indices, env = split_index(vars, p)
-        memo: Memo = {}
-        lets, bound = bind_results([substitute(e, env, memo) for e in values])
-        return [*indices, *lets, *(store(b, (p,), e) for b, e in zip(outs, bound, strict=True))]
-
-    return element
+# ---- bundles ---------------------------------------------------------------------------------------
 
 
 def _bundle_body(bundle: BundleNest, flat: Flatten) -> Body:
     """One grid for all loops: each has some blocks for itself."""
-    elements = [_element_of(n, flat) for n in bundle.nests if isinstance(n, LoopNest)]
+    elements = [Elements(n, flat).at for n in bundle.nests if isinstance(n, LoopNest)]
     if len(elements) < len(bundle.nests):
         raise ValueError(f"a reduction in a bundle for CUDA: {bundle.name}")
     counts = [math.prod(n.shape) for n in bundle.nests]
@@ -154,6 +175,8 @@ def _scan_body(plan: ScanPlan) -> Body:
 def _dense_reduction(plan: Reduction) -> bool:
     """Whether neighbouring reduced elements are neighbours in memory, so that threads should share a row."""
     found = False
+    if not plan.red_vars:
+        return False
 
     def visit(e: Expr) -> None:
         nonlocal found
@@ -190,7 +213,7 @@ def _block_per_output(plan: Reduction) -> Body:
     def thread(t: Expr, env: dict[Var, Expr]) -> list[Stmt]:
         final = tuple(Load(c, (const(0, int64),)) for c in shared)
         first = If(t.eq(0), tuple(plan.finish((env, final))))
-        return [*_stride_over_domain(plan, shared, threads, t, env), *_tree(plan, shared, threads, t), first]
+        return [*_stride_over_domain(plan, shared, threads, t, env), *tree(plan, shared, threads, t), first]
 
     return tuple(repeat("b", plan.outputs, row, "block.x"))
 
@@ -214,15 +237,3 @@ def _stride_over_domain(
         *(store(s, (t,), value) for s, value in zip(shared, cells.values(), strict=True)),
         Barrier(),
     ]
-
-
-def _tree(plan: Reduction, shared: Sequence[Buffer], threads: int, t: Expr) -> list[Stmt]:
-    """shared[0] = the combination of all, by halves."""
-
-    def halve(r: Expr) -> list[Stmt]:
-        w = Var("w", int64, threads // 2 + 1)
-        other = tuple(Load(s, (t + w,)) for s in shared)
-        merge = If(t < w, tuple(plan.step(shared, (t,), other)))
-        return [Let(w, binary("shr", const(threads // 2, int64), r)), merge, Barrier()]
-
-    return repeat("r", threads.bit_length() - 1, halve)

@@ -1,19 +1,13 @@
-"""What the CUDA schedules share: indices from positions, and guards."""
+"""What the CUDA schedules share: indices from positions, guards, and trees over shared memory."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 
-from graphtorch.codegen.kernel_ir import Body, If, Kind, Let, Stmt, loop
-from graphtorch.codegen.schedule.reduction import size_of
-from graphtorch.ir.expr import (
-    Const,
-    Expr,
-    Var,
-    bounds,
-    const,
-)
+from graphtorch.codegen.kernel_ir import Barrier, Body, If, Kind, Let, Stmt, loop
+from graphtorch.codegen.schedule.reduction import Reduction, size_of
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, bounds, const
 from graphtorch.ir.types import int64
 
 #: threads of a block
@@ -66,3 +60,15 @@ def repeat(name: str, extent: int, body: Callable[[Expr], Sequence[Stmt]], kind:
 def guarded(cond: Expr, body: Sequence[Stmt]) -> list[Stmt]:
     """``if cond``, unless it always holds."""
     return list(body) if isinstance(cond, Const) and cond.value else [If(cond, tuple(body))]
+
+
+def tree(plan: Reduction, shared: Sequence[Buffer], threads: int, t: Expr, row: tuple[Expr, ...] = ()) -> list[Stmt]:
+    """shared[row, 0] = the combination of all threads' elements, by halves. All threads meet behind it."""
+
+    def halve(r: Expr) -> list[Stmt]:
+        w = Var("w", int64, threads // 2 + 1)
+        other = tuple(Load(s, (*row, t + w)) for s in shared)
+        merge = If(t < w, tuple(plan.step(shared, (*row, t), other)))
+        return [Let(w, binary("shr", const(threads // 2, int64), r)), merge, Barrier()]
+
+    return repeat("r", threads.bit_length() - 1, halve)

@@ -95,7 +95,7 @@ def split(plan: Reduction, most: int) -> tuple[Reduction, Reduction] | None:
 
     The first stores accumulators in buffers that the second reads. None where the loop has no such parts.
     """
-    if not plan.domain or not plan.red_vars:
+    if most < LEAST_PARTS or not plan.domain or not plan.red_vars:
         return None
     first, *rest = plan.red_vars
     extent = first.extent or 0

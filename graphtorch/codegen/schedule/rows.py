@@ -1,4 +1,4 @@
-"""Rows on the CPU: all passes of a row are one task, so that what it reads again is still in the cache.
+"""Rows: plans for both targets; on the CPU all passes of a row are a task, so that what it reads again is in the cache.
 
 Vectors run along a row where its elements are neighbours, else over neighbouring rows, lane by lane.
 """
@@ -28,7 +28,7 @@ Stores = tuple[tuple[Buffer, Expr, Expr], ...]
 
 
 @dataclass(frozen=True, eq=False)
-class _Sweep:
+class Sweep:
     """A pass over flat buffers and joined loops; ``stores`` are (buffer, position, value)."""
 
     number: int
@@ -57,10 +57,12 @@ class _Sweep:
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class RowsPlan:
+    """Passes over rows in flat buffers; ``results`` are those of whole rows."""
+
     vars: tuple[Var, ...]
     red_vars: tuple[Var, ...]
-    sweeps: tuple[_Sweep, ...]
+    sweeps: tuple[Sweep, ...]
     results: Stores
     scratch: tuple[Buffer, ...]
 
@@ -79,7 +81,7 @@ class _Plan:
 
 
 def rows_body(nest: RowsNest, flat: Flatten, target: Target) -> Body:
-    plan = _plan(nest, flat)
+    plan = plan_rows(nest, flat)
     lanes = lanes_of(plan.exprs, [b for s in plan.sweeps for b, _, _ in s.stores], target)
     parallel = size_of(plan.vars) * size_of(plan.red_vars) * cost_of(plan.exprs) >= PARALLEL_WORK
     if not _over_rows(plan):
@@ -96,12 +98,12 @@ def rows_body(nest: RowsNest, flat: Flatten, target: Target) -> Body:
 
 def rows_loops(nest: RowsNest, flat: Flatten, target: Target) -> list[Stmt]:
     """The same inside of a task, over what it has in scratch memory, in vectors along the rows."""
-    plan = _plan(nest, flat)
+    plan = plan_rows(nest, flat)
     lanes = lanes_of(plan.exprs, [b for s in plan.sweeps for b, _, _ in s.stores], target)
     return list(nested(plan.vars, lambda: _row(plan, {}, lanes), parallel=False))
 
 
-def _over_rows(plan: _Plan) -> bool:
+def _over_rows(plan: RowsPlan) -> bool:
     """Whether vectors run over rows: there are several side by side, and most reads are dense there."""
     if not plan.vars:
         return False
@@ -110,7 +112,7 @@ def _over_rows(plan: _Plan) -> bool:
     return dense_loads(plan.exprs, plan.vars[-1]) > dense_loads(plan.exprs, plan.red_vars[-1])
 
 
-def _plan(nest: RowsNest, flat: Flatten) -> _Plan:
+def plan_rows(nest: RowsNest, flat: Flatten) -> RowsPlan:
     """The nest over flat buffers, with adjacent loops joined."""
     passes = [_flat_pass(p, flat) for p in nest.passes]
     results = [(flat.buffer(b), flat_index(nest.shape, nest.vars), flat.expr(e)) for b, e in nest.outputs]
@@ -130,9 +132,9 @@ def _plan(nest: RowsNest, flat: Flatten) -> _Plan:
             vars, red_vars, p.init, tuple(map(here, p.body)), p.combine, p.accumulators, (), _ZERO, p.kind
         )
         stores = tuple((b, here(at), here(v)) for b, (at,), v in p.stores)
-        sweeps.append(_Sweep(number, stores, reduction, tuple((v, here(e)) for v, e in p.lets)))
+        sweeps.append(Sweep(number, stores, reduction, tuple((v, here(e)) for v, e in p.lets)))
     scratch = tuple(map(flat.buffer, nest.scratch))
-    return _Plan(vars, red_vars, tuple(sweeps), tuple((b, here(at), here(v)) for b, at, v in results), scratch)
+    return RowsPlan(vars, red_vars, tuple(sweeps), tuple((b, here(at), here(v)) for b, at, v in results), scratch)
 
 
 def _flat_pass(p: Pass, flat: Flatten) -> Pass:
@@ -141,7 +143,7 @@ def _flat_pass(p: Pass, flat: Flatten) -> Pass:
     return Pass(stores, p.init, tuple(map(flat.expr, p.body)), p.combine, p.kind, p.accumulators, lets)
 
 
-def _row(plan: _Plan, env: Env, lanes: int) -> list[Stmt]:
+def _row(plan: RowsPlan, env: Env, lanes: int) -> list[Stmt]:
     """All passes of the row at ``env``, by vectors of ``lanes``."""
     out: list[Stmt] = [Alloc(b, "thread") for b in plan.scratch]
     for sweep in plan.sweeps:
@@ -154,7 +156,7 @@ def _row(plan: _Plan, env: Env, lanes: int) -> list[Stmt]:
     return [*out, *lets, *(store(b, (at,), v) for (b, at), v in zip(places, values, strict=True))]
 
 
-def _one_by_one(plan: _Plan, sweep: _Sweep, env: Env) -> list[Stmt]:
+def _one_by_one(plan: RowsPlan, sweep: Sweep, env: Env) -> list[Stmt]:
     if not sweep.reduces:
         return _nest(plan.red_vars, sweep.elements(None, env))
     cells = Cells(sweep.reduction, 1, f"p{sweep.number}_")
@@ -168,7 +170,7 @@ def _nest(vars: Sequence[Var], body: list[Stmt]) -> list[Stmt]:
     return body
 
 
-def _across(plan: _Plan, sweep: _Sweep, lanes: int) -> list[Stmt]:
+def _across(plan: RowsPlan, sweep: Sweep, lanes: int) -> list[Stmt]:
     """Along the last loop of the row in vectors, and over the others one by one."""
     if not plan.red_vars:
         return _one_by_one(plan, sweep, {})
@@ -188,7 +190,7 @@ def _across(plan: _Plan, sweep: _Sweep, lanes: int) -> list[Stmt]:
     return [*out, *(s for c in cells[1:] for s in cells[0].merge_first(c)), *_found(sweep, cells[0])]
 
 
-def _width(sweep: _Sweep, inner: Var, lanes: int) -> int:
+def _width(sweep: Sweep, inner: Var, lanes: int) -> int:
     """Several vectors at a time, where additions would wait for each other, and it is long enough."""
     several = lanes * INDEPENDENT
     simple = not sweep.stores and is_cheap(sweep.reduction.body)
@@ -196,7 +198,7 @@ def _width(sweep: _Sweep, inner: Var, lanes: int) -> int:
 
 
 def _segment(
-    sweep: _Sweep, cells: Cells, env: Env, inner: Var, start: int, count: int, ahead: Sequence[Read]
+    sweep: Sweep, cells: Cells, env: Env, inner: Var, start: int, count: int, ahead: Sequence[Read]
 ) -> list[Stmt]:
     """``count`` vectors from ``start`` of the innermost loop; ``ahead`` is what the next row reads."""
     step = Var("k", int64, count)
@@ -210,10 +212,10 @@ def _segment(
     return accumulate(sweep.reduction, [cells], [step], 1, vector)
 
 
-def _lane(sweep: _Sweep, cells: Cells, env: Env, inner: Var, base: Expr, lane: Expr) -> list[Stmt]:
+def _lane(sweep: Sweep, cells: Cells, env: Env, inner: Var, base: Expr, lane: Expr) -> list[Stmt]:
     return sweep.elements(cells, {**env, inner: base + lane}, lane)
 
 
-def _found(sweep: _Sweep, cells: Cells) -> list[Stmt]:
+def _found(sweep: Sweep, cells: Cells) -> list[Stmt]:
     """Names for what the pass has found."""
     return [Let(v, e) for v, e in zip(sweep.reduction.accs, cells.values(), strict=True)]

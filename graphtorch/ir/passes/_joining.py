@@ -54,6 +54,8 @@ class Options(Protocol):
     def chains(self) -> bool: ...
     @property
     def rows(self) -> bool: ...
+    @property
+    def longest_row(self) -> int: ...
 
 
 class Joining:
@@ -63,7 +65,11 @@ class Joining:
         self.groups, self.options, self.updated = groups, options, updated
 
     def rows(self, node: Node) -> Rows | None:
-        return rows_of(node) if self.options.rows else None
+        """What ``node`` reduces, if kernels are to go over such rows."""
+        found, longest = rows_of(node) if self.options.rows else None, self.options.longest_row
+        if found and longest and not (found.dense and found.length <= longest):
+            return None
+        return found
 
     # ---- a node and the group of a producer ----
 

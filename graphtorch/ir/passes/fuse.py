@@ -33,12 +33,14 @@ ROUNDS = 2
 class Fuse:
     """``max_ops`` bounds the nodes of one group; contractions take ``prologues``, elementwise work on an operand, and
     ``chains``, a reduction of their results; ``rows`` are reduced several times by one kernel, which may store
-    elements as well; ``recompute`` lets readers compute what is cheap where storing it would move more bytes."""
+    elements as well: any rows, or if ``longest_row`` is not 0 those of up to so many neighbouring elements;
+    ``recompute`` lets readers compute what is cheap where storing it would move more bytes."""
 
     max_ops: int = 64
     prologues: bool = True
     chains: bool = True
     rows: bool = True
+    longest_row: int = 0
     recompute: bool = True
     name: ClassVar[str] = "fuse"
 
