@@ -181,8 +181,8 @@ class Div(Binary):
         with np.errstate(all="ignore"):
             return np.divide(a, b)
 
-    def vjp(self, g: Any, y: Any, _a: Any, b: Any) -> Any:
-        return g / b, -(g * y / b)
+    def vjp(self, g: Any, _y: Any, a: Any, b: Any) -> Any:
+        return g / b, -(g * (a / b) / b)  # not the result, which may be changed in place; a program computes it once
 
 
 div = register(Div())
