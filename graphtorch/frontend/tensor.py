@@ -112,8 +112,8 @@ def install_methods() -> None:
     in_place.install(Tensor)
 
 
-#: functions that give several views of one tensor
-SEVERAL = "split split_with_sizes tensor_split hsplit vsplit dsplit chunk unbind".split()
+#: functions that give several views of one tensor at once (tensor_split takes one after the other, as in torch)
+SEVERAL = "split split_with_sizes chunk unbind".split()
 
 
 def mark_several() -> None:

@@ -88,6 +88,8 @@ def lower_op(node: Node, sources: Sequence[Source]) -> Any:
     match found:
         case Reduce() | Scan():
             return replace(found, post=lambda acc: tuple(map(_narrowed, found.post(acc), dtypes)))
+        case Scatter() if node.attrs.get("accumulate") is False:
+            return node.op.lower(*sources, **node.attrs)  # which moves numbers as they are
         case Scatter():
             raise ValueError(f"{node.op.name} of {dtypes[0]} adds up in memory: canonicalize makes it float32")
         case Attention() | AttentionGrad() | Sort():

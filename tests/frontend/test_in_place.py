@@ -68,6 +68,8 @@ IN_PLACE: dict[str, tuple[Callable[[gt.Tensor], gt.Tensor], list[float]]] = {
     "pow_": (lambda x: (x * 3).pow_(2), [18, -54]),
     "relu_ of a power": (lambda x: ((x * 3) ** 2).relu_(), [18, -54]),
     "div_": (lambda x: (x * 2).div_(4), [0.5, 0.5]),
+    "a quotient": (lambda x: ((x + 1) / (x + 4)).mul_(2), [6 / 25, 6]),
+    "a part of a tensor_split": (lambda x: _after(x * 1, lambda h: h, lambda h: h.tensor_split(2)[0].mul_(2)), [2, 1]),
     "a factor that needs no gradient": (lambda x: x * gt.ones(2).mul_(3), [3, 3]),
 }
 

@@ -111,3 +111,25 @@ def test_compiled_is_eager(name, sample):
     found = compiled(name, sample)
     for a, b in zip(found, out if isinstance(out, tuple) else (out,), strict=True):
         close(a, b.numpy())
+
+
+@pytest.mark.parametrize("dtype", LOW)
+def test_a_program_that_writes_rows_moves_them(dtype):
+    x, rows = gt.randn(5, 3).to(dtype), gt.randn(4, 3).to(dtype)
+    index = gt.tensor([4, 0, 4, 1])
+
+    def write(x, rows):
+        filled = x.index_fill(1, gt.tensor([2]), 0.3)
+        return x.index_copy(0, index[:2], rows[:2]), filled, gt.index_put(x, (index,), rows), x * 1
+
+    for a, b in zip(gt.compile(write)(x, rows), write(x, rows), strict=True):
+        np.testing.assert_array_equal(wide(a.numpy()), wide(b.numpy()))
+
+
+@pytest.mark.parametrize("function", [lambda x: x / 2**40, lambda x: x * -70000, lambda x: x % 70000])
+def test_a_whole_number_that_a_float16_does_not_have(function):
+    x = np.array([1.5, -3, 700], np.float16)
+    found = function(gt.from_numpy(x))
+    assert found.dtype == float16
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(found.numpy(), function(x.astype(np.float64)).astype(np.float16))

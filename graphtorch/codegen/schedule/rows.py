@@ -72,7 +72,7 @@ class RowsPlan:
         return [e for s in self.sweeps for e in s.exprs]
 
     @property
-    def asks(self) -> _Sweep | None:
+    def asks(self) -> Sweep | None:
         """The pass that asks for the next row: the dearest that reduces, so that memory has the most time for it."""
         reducing = [s for s in self.sweeps if s.reduces]
         if len(self.sweeps) == 1 or not reducing:

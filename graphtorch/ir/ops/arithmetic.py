@@ -186,8 +186,9 @@ class Div(Binary):
         with np.errstate(all="ignore"):
             return np.divide(a, b)
 
-    def vjp(self, g: Any, y: Any, _a: Any, b: Any) -> Any:
-        return lambda: g / b, lambda: -(g * y / b)
+    def vjp(self, g: Any, _y: Any, a: Any, b: Any) -> Any:
+        # not the result, which may be changed in place; a program computes it once
+        return lambda: g / b, lambda: -(g * (a / b) / b)
 
 
 div = register(Div())

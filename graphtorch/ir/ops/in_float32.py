@@ -139,5 +139,5 @@ def _has(x: float, dtype: DType) -> bool:
             return bool(struct.unpack("<e", struct.pack("<e", x))[0] == x)
         bits = struct.pack("<f", x)
         return bits[:2] == b"\0\0" and bool(struct.unpack("<f", bits)[0] == x)
-    except OverflowError:
+    except (OverflowError, struct.error):  # of floats, and of ints, that are too large
         return False

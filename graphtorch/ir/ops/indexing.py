@@ -6,6 +6,7 @@ from typing import Any
 
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.advanced import items_of, places_of
+from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.common import shape_of
 from graphtorch.ir.ops.slices import part_of
 
@@ -18,9 +19,11 @@ def getitem(input: Any, index: Any) -> Any:
     the end: they broadcast, and their dimensions stand where theirs were if these are adjacent, else in front. An index
     out of range is an IndexRangeError GT302 in eager mode, and gives nan (0 for dtypes that have none) in a program.
     Tensors of bools or uint8 give the elements where they are true; how many these are is known in eager mode
-    alone: a TraceError GT601 elsewhere. True is a new dimension of size 1, and False one of size 0.
+    alone: a TraceError GT601 elsewhere. True is a new dimension of size 1, and False one of size 0,
+    of a copy.
     """
     items = items_of(index)
     if items.are_basic:
-        return part_of(shape_of(input), items.given).read(input)
+        part = part_of(shape_of(input), items.given).read(input)
+        return clone(part) if any(isinstance(i, bool) for i in items.given) else part
     return places_of(input, items).read()

@@ -109,6 +109,7 @@ def t(input: Any) -> Any:
 def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """``length`` elements from ``start`` along ``dim``."""
     shape = shape_of(input)
+    check(bool(shape), "GT107", "narrow() of a 0-d tensor", "expected at least one dimension", kind=ArgumentError)
     d = normalize_dim(dim, len(shape))
     begin = start + shape[d] if start < 0 else start
     check(

@@ -9,6 +9,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, IndexRangeError, check
 from graphtorch.ir.op import composite
+from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.common import (
     Shape,
     as_int,
@@ -138,7 +139,8 @@ def _replaced(input: Any, src: Any, part: Part) -> Any:
         f"expected {list(part.shape)}, got {list(shape_of(src))}",
     )
     same_dtype(input.aval, src.aval)
-    return part.replaced(input, src)
+    out = part.replaced(input, src)
+    return clone(out) if part.sliced == shape_of(input) else out  # src, which nothing is left of input beside
 
 
 @composite(*EVERYWHERE)
@@ -176,7 +178,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     )
     same_dtype(input.aval, src.aval)
     if not count:
-        return input
+        return clone(input)
     line = bind.bind(iota, shape=(count,), dim=0, dtype=int64)
     at, dims = {a: line + below, b: line + right}, (min(a, b), max(a, b))
     order = (*range(dims[0]), len(wanted) - 1, *range(dims[0], len(wanted) - 1))

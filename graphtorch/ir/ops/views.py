@@ -213,6 +213,8 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
         kind=ArgumentError,
     )
     order = [d for d in range(ndim) if d not in origin]
+    if not ndim:
+        return permute(input, ())
     for to, d in sorted(zip(target, origin, strict=True)):
         order.insert(to, d)
     return permute(input, tuple(order))

@@ -246,3 +246,12 @@ row(
     refuse("at least 1", array()),
     refuse("are one", array(2, 3), 0, 1, 1),
 )
+row(
+    "gt.movedim",
+    lambda x, source, destination: np.moveaxis(x, source, destination) if x.ndim else x,
+    smooth(array(3, 5, 2), 0, -1),
+    smooth(array(3, 5, 2), (2, 0), (0, 1)),
+    call(array(), 0, 0),
+    refuse("names a dimension twice", array(3, 5), (0, 0), (0, 1)),
+    refuse("differ in length", array(3, 5), (0, 1), (0,)),
+)
