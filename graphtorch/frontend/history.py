@@ -107,9 +107,9 @@ _DUE = 64
 
 def replaced(view: Tensor, t: Tensor) -> None:
     """``t`` has all that ``view`` had, and takes its place."""
-    views = t._view.base._views if t._view is not None else None
-    if views is not None and views.pop(id(view), None) is not None:
-        views[id(t)] = t
+    base = t._view.base if t._view is not None else None
+    if base is not None and base._views is not None:
+        base._views = [ref(t) if r() is view else r for r in base._views]
 
 
 def become(t: Tensor, view: Tensor) -> None:
