@@ -19,7 +19,7 @@ from graphtorch.ir.graph import Builder, Graph, Param, Value
 from graphtorch.ir.loc import place, state
 from graphtorch.ir.low_precision import is_low
 from graphtorch.ir.op import OPS
-from graphtorch.ir.types import TensorType
+from graphtorch.ir.types import TensorType, defaults
 
 _TENSOR = object()
 
@@ -63,7 +63,7 @@ _composites: Made[Composite | bool] = Made()
 def run(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by plans from the second call with arguments of the same types on."""
     tensors: list[Tensor] = []
-    key: list[Any] = [function, len(args), *kwargs]
+    key: list[Any] = [function, defaults.dtype, len(args), *kwargs]
     recording = autograd.is_grad_enabled()
     for a in (*args, *kwargs.values()) if kwargs else args:
         if isinstance(a, Tensor):

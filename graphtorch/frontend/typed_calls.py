@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from graphtorch.ir.low_precision import is_low
 from graphtorch.ir.op import Op
-from graphtorch.ir.types import TensorType
+from graphtorch.ir.types import TensorType, defaults
 
 
 class TypedCall(NamedTuple):
@@ -36,7 +36,7 @@ _FULL = 10_000
 def typed(op: Op, operands: Sequence[Any], attrs: dict[str, Any]) -> TypedCall:
     """What is known of ``op(*operands, **attrs)``; raises what `infer` raises."""
     try:
-        key = (op, *[o._aval or o.aval for o in operands], *attrs.items())
+        key = (op, defaults.dtype, *[o._aval or o.aval for o in operands], *attrs.items())
         return _known[key]
     except KeyError:
         call = _inferred(op, operands, attrs)
