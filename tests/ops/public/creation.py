@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.public.table import call, refuse, row, smooth
+from tests.ops.public.table import Call, call, refuse, row, smooth
 from tests.ops.samples import array
 
 INTS = np.array([[3, 1, 2], [7, 5, 4]], np.int64)
@@ -140,6 +140,14 @@ for name, number in (("zeros", 0), ("ones", 1)):
         call(array()),
         refuse("must be a tensor|expected a tensor", 2.5),
     )
+row(
+    "gt.empty",
+    lambda *size: np.zeros(size[0] if isinstance(size[0], tuple) else size, np.float32),
+    Call((2, 3), torch=False),  # torch has there what was there
+    Call(((5, 1, 2),), torch=False),
+    Call((0,), torch=False),
+    refuse("size", -1),
+)
 row(
     "gt.full",
     lambda size, value: np.full(size, value, np.float32 if isinstance(value, float) else None),
