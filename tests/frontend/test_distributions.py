@@ -102,6 +102,18 @@ def test_compiled_draws_are_the_eager_ones(draw: Callable[[Any], Any]) -> None:
     np.testing.assert_allclose(gt.stack([compiled(x), compiled(x)]).numpy(), eager, rtol=1e-5, atol=1e-6)
 
 
+def test_permutations() -> None:
+    gt.manual_seed(5)
+    first, second = gt.randperm(997), gt.randperm(997)
+    assert first.dtype == gt.int64
+    for found in (first, second):
+        np.testing.assert_array_equal(np.sort(found.numpy()), np.arange(997))
+    assert (first != second).sum().item() > 900
+    gt.manual_seed(5)
+    np.testing.assert_array_equal(gt.randperm(997).numpy(), first.numpy())
+    assert gt.randperm(0).shape == (0,)
+
+
 def test_no_gradient_goes_into_what_is_drawn() -> None:
     assert not gt.normal(gt.zeros(4, requires_grad=True), 1.0).requires_grad
     assert not gt.full((4,), 0.5, requires_grad=True).bernoulli().requires_grad

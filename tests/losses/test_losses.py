@@ -54,6 +54,37 @@ def test_gradients(case: Case) -> None:
             assert parts.sum() == pytest.approx((ends[0] - ends[1]) / (2 * STEP), abs=4e-8 * scale)
 
 
+def slopes(case: Case, arrays: list[Any]) -> tuple[Any, list[Any]]:
+    """(the gradients of a weighted sum of the results, in a random direction; the leaves)"""
+    leaves = tensors(gt, tuple(arrays), "float64")
+    out = call(gt, case, *leaves, **reductions(case)[0])
+    weight = gt.tensor(np.random.default_rng(6).standard_normal(tuple(out.shape)))
+    moved = [leaves[i] for i in _smooth(case)]
+    found = gt.autograd.grad((out * weight).sum(), moved, create_graph=True)
+    along = [gt.tensor(np.random.default_rng(i).standard_normal(tuple(x.shape))) for i, x in enumerate(moved)]
+    return sum((g * v).sum() for g, v in zip(found, along, strict=True)), moved
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_second_gradients(case: Case) -> None:
+    """Against central differences of the first, which test_gradients compares with the formula."""
+    arrays = [np.array(a, np.float64) if a.dtype.kind == "f" else a for a in case.arrays]
+    total, moved = slopes(case, arrays)
+    found = gt.autograd.grad(total, moved, allow_unused=True) if total.requires_grad else [None] * len(moved)
+    along = {i: np.random.default_rng(9 + i).standard_normal(arrays[i].shape) for i in _smooth(case)}
+    pairs = zip(found, along.values(), strict=True)
+    parts = [g.numpy() * d for g, d in pairs if g is not None]
+    ends = [
+        slopes(case, [np.asarray(a + sign * STEP * along[i]) if i in along else a for i, a in enumerate(arrays)])[
+            0
+        ].item()
+        for sign in (1, -1)
+    ]
+    scale = max(1.0, sum(float(np.abs(p).sum()) for p in parts))
+    expected = (ends[0] - ends[1]) / (2 * STEP)
+    assert sum(float(p.sum()) for p in parts) == pytest.approx(expected, abs=4e-7 * scale)
+
+
 def _smooth(case: Case) -> list[int]:
     """The operands with a derivative: not indices, nor those of 1 and -1, where the function is not continuous."""
     return [i for i, a in enumerate(case.arrays) if a.dtype.kind == "f" and not np.isin(a, (-1, 0, 1)).all()]

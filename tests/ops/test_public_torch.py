@@ -22,6 +22,7 @@ ONCE_IN_TORCH = {
 WRONG_IN_TORCH = {"gt.float_power-0"}
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch's, of too few values for a variance
 @pytest.mark.parametrize(("row", "call"), calls(lambda c: c.torch))
 def test_as_torch(row: Row, call: Call) -> None:
     found, wanted = both = [], []

@@ -62,6 +62,13 @@ def batch_norm(
     check(len(shape) >= 2, "GT107", "batch_norm needs [n, c, ...]", f"expected at least 2 dimensions, got {len(shape)}")
     check_channels(shape[1], running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training:
+        check(
+            running_mean is not None and running_var is not None,
+            "GT304",
+            "running_mean and running_var are needed where training is False",
+            "expected two tensors of one value per channel; pass training=True to use the batch's statistics",
+            kind=ArgumentError,
+        )
         return normalize_channels(input, running_mean, running_var, weight, bias, eps)
     count = math.prod(n for d, n in enumerate(shape) if d != 1)
     check(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.public.table import call, refuse, row, smooth
+from tests.ops.public.table import Call, call, refuse, row, smooth
 from tests.ops.samples import array
 
 INTS = np.array([[3, 1, 2], [7, 5, 4]], np.int64)
@@ -117,4 +117,62 @@ row(
     call(3, (2, 1)),
     call(),
     refuse("broadcast", (3,), (2,)),
+)
+
+# ---- one number everywhere, or one after the other -------------------------------------------------
+
+for name, number in (("zeros", 0), ("ones", 1)):
+    row(
+        f"gt.{name}",
+        lambda *size, number=number: np.full(size[0] if isinstance(size[0], tuple) else size, number, np.float32),
+        call(2, 3),
+        call((5, 1, 2)),
+        call(0),
+        call(()),
+        refuse("size", -1),
+    )
+    row(
+        f"gt.{name}_like",
+        lambda x, number=number: np.full(x.shape, number, x.dtype),
+        call(array(3, 5)),
+        call(INTS),
+        call(array(0, 2)),
+        call(array()),
+        refuse("must be a tensor|expected a tensor", 2.5),
+    )
+row(
+    "gt.empty",
+    lambda *size: np.zeros(size[0] if isinstance(size[0], tuple) else size, np.float32),
+    Call((2, 3), torch=False),  # torch has there what was there
+    Call(((5, 1, 2),), torch=False),
+    Call((0,), torch=False),
+    refuse("size", -1),
+)
+row(
+    "gt.full",
+    lambda size, value: np.full(size, value, np.float32 if isinstance(value, float) else None),
+    call((2, 3), 2.5),
+    call((5,), 7),
+    call((), True),
+    call((0, 3), 1.5),
+    refuse("size", (-1,), 2.0),
+)
+row(
+    "gt.full_like",
+    lambda x, value: np.full(x.shape, value, x.dtype),
+    call(array(3, 5), 2.5),
+    call(INTS, 7),
+    call(array(0, 2), 1),
+    refuse("must be a tensor|expected a tensor", 2.5, 1),
+)
+row(
+    "gt.arange",
+    lambda *ends: np.arange(*ends, dtype=np.float32 if any(isinstance(e, float) for e in ends) else np.int64),
+    call(7),
+    call(2, 9, 3),
+    call(0.0, 1, 0.25),
+    call(5, 0, -2),
+    call(3, 3),
+    refuse("step", 0, 3, 0),
+    refuse("step|start|end", 3, 0),
 )

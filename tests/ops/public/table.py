@@ -8,7 +8,7 @@ finite differences; the same compiled; refusals. Sizes in a call never repeat.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ class Call:
 
     ``smooth``: finite differences of the floating arrays make sense (no kinks, no nan, no ties). ``twice``: of the
     gradients, too. ``torch``: whether torch takes the call. ``compiled``: whether gt.compile does; a text says what
-    the TraceError says where it does not.
+    the TraceError says where it does not. ``strided``: whether operands may lie in memory in any order.
     """
 
     args: tuple[Any, ...]
@@ -30,6 +30,7 @@ class Call:
     smooth: bool = False
     twice: bool = True
     torch: bool = True
+    strided: bool = True
     compiled: bool | str = True
 
 
@@ -41,6 +42,11 @@ def call(*args: Any, **kwargs: Any) -> Call:
 def smooth(*args: Any, **kwargs: Any) -> Call:
     """A call that is differentiable twice where it is made."""
     return Call(args, kwargs, smooth=True)
+
+
+def in_order(made: Call) -> Call:
+    """The call of a view that there is for operands without gaps in memory alone."""
+    return replace(made, strided=False)
 
 
 @dataclass(frozen=True, eq=False)
