@@ -91,6 +91,8 @@ def cuda_text(graph: Graph) -> str:
     single = [n for n in nests if isinstance(n, LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest)]
     if len(single) < len(nests):
         raise IRError(
-            "GT812", "the graph was fused for the CPU", ["for CUDA the pass is fuse{prologues=False, chains=False}"]
+            "GT812",
+            "the graph was fused for the CPU",
+            ["for CUDA the pass is fuse{prologues=False, chains=False, longest_row=8192}"],
         )
     return cuda_source([schedule_cuda(n) for n in single])

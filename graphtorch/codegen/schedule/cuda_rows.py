@@ -78,7 +78,10 @@ class _Rows:
         more, values = bind_results([substitute(v, env, memo) for _, _, v in self.plan.results], "out")
         places = [(b, substitute(at, env, memo)) for b, at, _ in self.plan.results]
         stores = [store(b, (at,), v) for (b, at), v in zip(places, values, strict=True)]
-        results = [If(t.eq(0), (*more, *stores))] if stores else []
+        results: list[Stmt] = [If(t.eq(0), (*more, *stores))] if stores else []
+        if stores and (len(self.plan.sweeps) > 1 or self.plan.sweeps[0].stores or self.plan.sweeps[0].lets):
+            # a result may be stored over a number of the row that other threads still read
+            results.insert(0, Barrier())
         return [*lets, *self.registers.allocs(), *passes, *results]
 
     def _pass(self, sweep: Sweep, shared: Sequence[Buffer], env: Env, r: Expr, t: Expr) -> list[Stmt]:
