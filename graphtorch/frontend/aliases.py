@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One view op, of an operand of shape ``taken``."""
+    """One view op, of an operand of shape ``taken``, that gave ``made``. ``contiguous``: it stands for contiguous()."""
 
     op: Op
     attrs: dict[str, Any]
     taken: Shape
+    made: Tensor
+    contiguous: bool = False
 
 
 @dataclass
@@ -59,15 +61,12 @@ class Aliases:
     _tensors: dict[Storage, list[ref[Tensor]]] = field(default_factory=dict)
     #: operands of elementwise ops, by the storage of their result: its layout follows theirs
     _operands: dict[Storage, Sequence[Tensor]] = field(default_factory=dict)
-    #: tensors that contiguous() was called on, by base: eager mode may have copied
+    #: tensors that contiguous() was called on, and that are no views: eager mode may have copied
     _contiguous: dict[Storage, list[Tensor]] = field(default_factory=dict)
 
-    def note(
-        self, view: Tensor, operand: Tensor, op: Op, attrs: dict[str, Any], seen: Callable[[Storage], int], cut: bool
-    ) -> Alias:
-        """``view`` is what the view op ``op`` made of ``operand``; ``cut``: behind a detach."""
-        before = self.known.get(operand._storage)
-        step = Step(op, attrs, operand.aval.shape)
+    def note(self, view: Tensor, operand: Tensor, step: Step, seen: Callable[[Storage], int], cut: bool) -> Alias:
+        """``view`` is what ``step`` made of ``operand``; ``cut``: behind a detach."""
+        before, op = self.known.get(operand._storage), step.op
         detached = cut or op is OPS["detach"] or operand._is_data
         if before is None:
             alias = Alias(operand, (step,), seen(operand._storage), True, detached)
@@ -84,9 +83,8 @@ class Aliases:
             self._operands[result._storage] = operands
 
     def contiguous(self, t: Tensor) -> None:
-        """contiguous() gave ``t`` itself."""
-        alias = self.known.get(t._storage)
-        self._contiguous.setdefault((alias.base if alias else t)._storage, []).append(t)
+        """contiguous() gave ``t`` itself, which is no view."""
+        self._contiguous.setdefault(t._storage, []).append(t)
 
     def replaced(self, view: Tensor, t: Tensor) -> None:
         """``t`` has the storage of ``view``, and takes its place."""
@@ -100,14 +98,30 @@ class Aliases:
 
     def of(self, storage: Storage) -> Alias | None:
         """The alias that ``storage`` is; None where eager mode copies. TraceError GT604 if that is not known."""
-        alias = self.known.get(storage)
-        if alias is None:
-            return None
-        strides = self._strides_of(alias)
-        if strides is not None:
-            return alias
-        del self.known[storage]
+        while (alias := self.known.get(storage)) is not None:
+            copy = self._follow(alias)[1]
+            if copy is None:
+                return alias
+            self._part(alias.base._storage, copy)
         return None
+
+    def _part(self, base: Storage, copy: Tensor) -> None:
+        """``copy`` has memory of its own: it is the base of what was taken for views of ``base`` through it."""
+        for storage, alias in tuple(self.known.items()):
+            at = next((i for i, step in enumerate(alias.steps, 1) if step.made is copy), 0)
+            if at == len(alias.steps):
+                del self.known[storage]
+            elif at:
+                alias.base, alias.steps, alias.seen = copy, alias.steps[at:], 0
+        groups: tuple[list[ref[Tensor]], list[ref[Tensor]]] = ([], [])
+        for r in self._tensors[base]:
+            groups[self._is_over(r(), copy)].append(r)
+        self._tensors[base], self._tensors[copy._storage] = groups
+
+    def _is_over(self, t: Tensor | None, base: Tensor) -> bool:
+        """Whether ``t`` shows the memory of ``base``."""
+        alias = None if t is None else self.known.get(t._storage)
+        return t is base or (alias is not None and alias.base is base)
 
     def check_contiguous(self, base: Storage) -> None:
         """TraceError GT604 where ``base`` is written after a contiguous() that may have copied it."""
@@ -118,9 +132,10 @@ class Aliases:
 
     def memory(self, t: Tensor) -> Tensor | None:
         """The base of ``t``, if that is known to be all of its storage, in row-major order."""
-        alias = self.known.get(t._storage)
+        known = t._storage in self.known
+        alias = self.of(t._storage)
         base = t if alias is None else alias.base
-        if alias is not None and self.of(t._storage) is None:
+        if known and alias is None:
             return None  # a copy, of which nothing is known
         strides = self.strides(base)
         if strides is None or not _is_dense(base.aval.shape, strides):
@@ -133,9 +148,9 @@ class Aliases:
 
     def strides(self, t: Tensor) -> Shape | None:
         """Strides of ``t`` in eager mode, in elements; None for not known."""
-        alias = self.known.get(t._storage)
+        alias = self.of(t._storage)
         if alias is not None:
-            return self._strides_of(alias)
+            return self._follow(alias)[0]
         if t._traced is None:
             return t._layout()[0]
         found = self.questions.layout(t)
@@ -155,23 +170,21 @@ class Aliases:
         steps = [s for n, s in zip(t.aval.shape, strides or (), strict=False) if n != 1 and s]
         return strides is not None and steps == sorted(steps, reverse=True)
 
-    def _strides_of(self, alias: Alias) -> Shape | None:
-        """Strides of a view; None if a reshape on the way is a copy in eager mode."""
+    def _follow(self, alias: Alias) -> tuple[Shape | None, Tensor | None]:
+        """Strides of a view (None: not known), and the first tensor on the way that is a copy in eager mode."""
         strides = self.strides(alias.base)
         for step in alias.steps:
             rule = _STRIDES.get(step.op.name)
             if rule is None:
                 continue  # detach
-            if strides is None and step.op.name == "reshape" and _same_but_ones(step.taken, step.attrs["shape"]):
-                continue
+            if strides is None and (step.contiguous or not _is_view_anyway(step)):
+                raise _unknown("contiguous()" if step.contiguous else "reshape()")
             if strides is None:
-                if step.op.name == "reshape":
-                    raise _unknown("reshape()")
                 continue
-            strides = rule(step, strides)
+            strides = None if step.contiguous and not _is_dense(step.taken, strides) else rule(step, strides)
             if strides is None:
-                return None
-        return strides or ()
+                return None, step.made
+        return strides, None
 
 
 def _unknown(what: str) -> TraceError:
@@ -185,6 +198,11 @@ def _unknown(what: str) -> TraceError:
 def _is_dense(shape: Shape, strides: Shape) -> bool:
     sizes = [(n, s) for n, s in zip(shape, strides, strict=True) if n != 1]
     return tuple(s for _, s in sizes) == contiguous_strides(tuple(n for n, _ in sizes)) or 0 in shape
+
+
+def _is_view_anyway(step: Step) -> bool:
+    """Whether it copies nothing, however its operand lies."""
+    return step.op.name != "reshape" or _same_but_ones(step.taken, step.attrs["shape"])
 
 
 def _same_but_ones(old: Shape, new: Shape) -> bool:

@@ -223,11 +223,18 @@ class Tracer(bind.Interpreter):
                 alias.several = name
 
     def contiguous(self, t: Tensor) -> Tensor:
-        """``t`` itself: what lies in another order is laid out anew before a program runs."""
+        """``t`` itself: what lies in another order is laid out anew before a program runs. Of a view it is one more
+        view, or, where a write asks for it and eager mode would have copied, a tensor of its own."""
         if t._traced is None:
             return t if t.is_contiguous() else t.clone()
-        self.writes.aliases.contiguous(t)
-        return t
+        if t._storage not in self.writes.aliases.known:
+            self.writes.aliases.contiguous(t)
+            return t
+        out = self.wrap(self.read(t))
+        self.writes.viewing(out, t, OPS["reshape"], {"shape": t.aval.shape}, cut=False, contiguous=True)
+        if t._requires_grad:
+            self.follow(out)
+        return out
 
     def is_view(self, t: Tensor) -> bool:
         return t._view is not None or t._storage in self.writes.aliases.known

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from graphtorch.frontend import autograd
-from graphtorch.frontend.aliases import Alias, Aliases, repeats
+from graphtorch.frontend.aliases import Alias, Aliases, Step, repeats
 from graphtorch.frontend.bodies import Body
 from graphtorch.ir.errors import AutogradError, TraceError, check
 from graphtorch.ir.graph import Builder, Param, Value
@@ -42,9 +42,12 @@ class Writes:
 
     # ---- views ----
 
-    def viewing(self, view: Tensor, operand: Tensor, op: Op, attrs: dict[str, Any], cut: bool) -> None:
-        """``view`` is what a view op made of ``operand``; ``cut``: gradients do not pass."""
-        alias = self.aliases.note(view, operand, op, attrs, lambda s: self._tracer.versions.get(s, 0), cut)
+    def viewing(
+        self, view: Tensor, operand: Tensor, op: Op, attrs: dict[str, Any], cut: bool, contiguous: bool = False
+    ) -> None:
+        """``view`` is what a view op, or contiguous(), made of ``operand``; ``cut``: gradients do not pass."""
+        step = Step(op, attrs, operand.aval.shape, view, contiguous)
+        alias = self.aliases.note(view, operand, step, lambda s: self._tracer.versions.get(s, 0), cut)
         alias.recorded = alias.recorded and autograd.is_grad_enabled()
 
     def value(self, t: Tensor) -> Value | None:
@@ -53,8 +56,10 @@ class Writes:
         alias = self.aliases.known.get(storage)
         if alias is None:
             return None
+        if self._is_new(alias) and (alias := self.aliases.of(storage)) is None:
+            return tracer.values[storage]  # a copy shows what it was made of
         now = tracer.versions.get(alias.base._storage, 0)
-        if now == alias.seen or self.aliases.of(storage) is None:  # a copy shows what it was made of
+        if now == alias.seen:
             return tracer.values[storage]
         self._check_history(alias)
         value = tracer.read(alias.base)
@@ -68,6 +73,10 @@ class Writes:
                 tracer.gradients.tracked.add(value)
         tracer.values[storage], alias.seen = value, now
         return value
+
+    def _is_new(self, alias: Alias) -> bool:
+        """Whether its base was written since it was looked at."""
+        return self._tracer.versions.get(alias.base._storage, 0) != alias.seen
 
     @staticmethod
     def _check_history(alias: Alias) -> None:
