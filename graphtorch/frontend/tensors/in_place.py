@@ -10,8 +10,8 @@ from graphtorch.frontend.tensors.base import TensorBase, interpreter
 from graphtorch.ir.errors import AutogradError, DTypeError, check
 from graphtorch.ir.loc import place
 from graphtorch.ir.op import PUBLIC
-from graphtorch.ir.ops.advanced import is_basic
 from graphtorch.ir.ops.common import fitting, lift, to_dtype
+from graphtorch.ir.ops.index_members import is_basic
 from graphtorch.ir.types import DType
 
 if TYPE_CHECKING:

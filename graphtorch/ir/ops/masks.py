@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.advanced import INSTEAD, Items, places_of
+from graphtorch.ir.ops.advanced import INSTEAD, places_of
 from graphtorch.ir.ops.common import (
     aval_of,
     broadcast,
@@ -22,6 +22,7 @@ from graphtorch.ir.ops.common import (
 )
 from graphtorch.ir.ops.data import made, numbers
 from graphtorch.ir.ops.elementwise import EVERYWHERE, Array
+from graphtorch.ir.ops.index_members import Items
 from graphtorch.ir.ops.logic import where as choice
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.types import DType, bool_
