@@ -9,12 +9,12 @@ import numpy as np
 from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.advanced import INSTEAD, places_of
+from graphtorch.ir.ops.casts import holdable
 from graphtorch.ir.ops.common import (
     aval_of,
     broadcast,
     broadcast_shapes,
     dtype_of,
-    fitting,
     is_handle,
     lift,
     shape_of,
@@ -44,7 +44,7 @@ def filling(value: Any, dtype: DType, name: str) -> Any:
         ndim = len(shape_of(value))
         check(not ndim, "GT107", f"{name} must be a number or a 0-d tensor", f"got {ndim} dimensions")
         return to_dtype(value, dtype)
-    fitting(value, dtype, name)
+    holdable(value, dtype, name)
     return lift(value, dtype)
 
 
