@@ -131,8 +131,9 @@ def _check_bounds(low: int, high: int, dtype: DType) -> None:
 
 
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """A random order of 0..n-1, int64 unless ``dtype`` says otherwise. (numpy sorts it: eager only.)"""
+    """A random order of 0..n-1, int64 unless ``dtype`` says otherwise: that of n uniform draws."""
     require_cpu(device)
-    keys = _generator(generator).uniform((as_int(n, "n"),), float64)
-    order = np.argsort(keys.numpy(), kind="stable").astype(np.int64)
-    return as_tensor_of(order).to(dtype or int64)
+    count = as_int(n, "n")
+    check(count >= 0, "GT304", f"n={count} is not allowed", "expected n >= 0", kind=ArgumentError)
+    order: Tensor = _generator(generator).uniform((count,), float64).argsort(stable=True)
+    return order.to(dtype or int64)

@@ -98,6 +98,14 @@ def greatest(dtype: DType) -> int:
     return 1 if dtype.kind == "b" else 2 ** (8 * dtype.itemsize - (dtype.kind == "i")) - 1
 
 
+def greatest_finite(dtype: DType) -> float:
+    """The largest number of a floating-point dtype."""
+    digits, exponent = {"float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "float64": (52, 1023)}[
+        dtype.name
+    ]
+    return float((2 - 2.0**-digits) * 2.0**exponent)
+
+
 def promote(a: DType, b: DType) -> DType:
     """torch's promotion of two tensor dtypes of equal standing: the smallest that holds both kinds."""
     if a == b:

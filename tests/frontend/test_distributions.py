@@ -93,6 +93,7 @@ def test_multinomial(replacement: bool) -> None:
         lambda x: gt.normal(x, 2.0), lambda x: gt.normal(1.0, 2.0, (3, 5)), lambda x: gt.bernoulli(x * 0 + 0.5),
         lambda x: gt.rand_like(x), lambda x: gt.randn_like(x), lambda x: gt.randint_like(x, 9),
         lambda x: gt.multinomial(x.abs() + 1, 2), lambda x: gt.multinomial(x.abs() + 1, 9, True),
+        lambda x: gt.randperm(17), lambda x: gt.randperm(7, dtype=gt.int16),
     ],
 )  # fmt: skip
 def test_compiled_draws_are_the_eager_ones(draw: Callable[[Any], Any]) -> None:
@@ -130,6 +131,7 @@ def test_no_gradient_goes_into_what_is_drawn() -> None:
         (lambda: gt.multinomial(gt.ones(3), 0), "num_samples=0"), (lambda: gt.multinomial(gt.ones(2, 3, 5), 1), "dimensions"),
         (lambda: gt.multinomial(gt.zeros(3), 1), "weights"), (lambda: gt.multinomial(-gt.ones(3), 1), "weights"),
         (lambda: gt.randint_like(gt.zeros(3), 5, 5), "high"), (lambda: gt.rand_like(3), "tensor"),
+        (lambda: gt.randperm(-1), "n=-1"),
     ],
 )  # fmt: skip
 def test_refusals(draw: Callable[[], Any], text: str) -> None:

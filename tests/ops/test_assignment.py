@@ -9,7 +9,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch.errors import TraceError
-from graphtorch.ir.ops.advanced import assigned
+from graphtorch.ir.ops.assigning import assigned
 from tests.ops.samples import array
 
 torch = pytest.importorskip("torch", reason="torch is an optional oracle")

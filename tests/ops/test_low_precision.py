@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import graphtorch as gt
+from graphtorch.errors import ArgumentError
 from graphtorch.ir import bind
 from graphtorch.ir.graph import Builder, Graph
 from graphtorch.ir.graph import Param as GraphParam
@@ -133,3 +134,10 @@ def test_a_whole_number_that_a_float16_does_not_have(function):
     assert found.dtype == float16
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(found.numpy(), function(x.astype(np.float64)).astype(np.float16))
+
+
+def test_a_bfloat16_is_filled_with_what_it_has():
+    x = gt.zeros(3, dtype=bfloat16)
+    with pytest.raises(ArgumentError, match=r"value=3.4e\+38 is not a number of graphtorch.bfloat16"):
+        x.fill_(3.4e38)
+    assert x.fill_(float("-inf")).tolist() == [float("-inf")] * 3

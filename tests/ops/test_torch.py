@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -343,6 +344,12 @@ def test_batch_norm(shape, training, affine):
 # ---- creation -------------------------------------------------------------------------------------
 
 
+def bounded(lib, dtype, bound):
+    """A 0-d bound is promoted as a number of its kind."""
+    x = lib.tensor([1, 2, 3]).to(getattr(lib, dtype))
+    return x.clamp(max=lib.tensor(2).to(getattr(lib, bound)))
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -354,6 +361,14 @@ def test_batch_norm(shape, training, affine):
         lambda lib: lib.tensor([[1, 2], [3, 4]]),
         lambda lib: lib.tensor([True, False]), lambda lib: lib.tensor(1.5),
         lambda lib: lib.arange(3, dtype=lib.float64),
+        lambda lib: lib.arange(0.5, 10, 2.5, dtype=lib.int64), lambda lib: lib.arange(10, -0.5, -1.5, dtype=lib.int32),
+        lambda lib: lib.arange(9.5, dtype=lib.uint8), lambda lib: lib.arange(-3.5, 2, 1, dtype=lib.int16),
+        lambda lib: lib.linspace(2.5, 0, 6, dtype=lib.int32), lambda lib: lib.linspace(-2.9, 2.9, 7, dtype=lib.int8),
+        lambda lib: lib.logspace(5, 0.5, 3, dtype=lib.int64),
+        lambda lib: lib.ones(2, dtype=lib.float32).fill_(float("-inf")),
+        *(partial(bounded, dtype=dtype, bound=bound) for dtype, bound in (
+            ("float16", "float32"), ("float32", "float64"), ("int32", "int64"), ("int8", "float32"), ("float16", "bfloat16"),
+        )),
     ],
 )  # fmt: skip
 def test_creation(function):

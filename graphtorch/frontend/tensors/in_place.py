@@ -10,8 +10,9 @@ from graphtorch.frontend.tensors.base import TensorBase, interpreter
 from graphtorch.ir.errors import AutogradError, DTypeError, check
 from graphtorch.ir.loc import place
 from graphtorch.ir.op import PUBLIC
-from graphtorch.ir.ops.advanced import is_basic
+from graphtorch.ir.ops.casts import holdable
 from graphtorch.ir.ops.common import fitting, lift, to_dtype
+from graphtorch.ir.ops.index_members import is_basic
 from graphtorch.ir.types import DType
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class InPlace(TensorBase):
         """Every element becomes ``value``, a number or a tensor of no dimensions (ShapeError GT107)."""
         ndim = value.ndim if isinstance(value, TensorBase) else 0
         check(ndim == 0, "GT107", "fill_ takes a number", f"expected no dimensions, got {ndim}")
-        return self._assign(value, "value", "fill_")
+        return self._assign(holdable(value, self.dtype, "value"), "value", "fill_")
 
     def zero_(self) -> Tensor:
         """Every element becomes 0."""

@@ -11,12 +11,11 @@ from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, c
 from graphtorch.ir.expr import Expr
 from graphtorch.ir.op import composite, register
 from graphtorch.ir.ops import division
-from graphtorch.ir.ops.casts import detach
+from graphtorch.ir.ops.casts import detach, holdable
 from graphtorch.ir.ops.common import (
     aval_of,
     broadcast,
     dtype_of,
-    fitting,
     is_handle,
     lift,
     result_dtype,
@@ -256,7 +255,9 @@ def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
     )
     for name, bound in (("min", min), ("max", max)):
         if bound is not None:
-            fitting(bound, result_dtype(input, bound), name)
+            holdable(bound, result_dtype(input, bound), name)
+    dtype = result_dtype(*(x for x in (input, min, max) if x is not None))
+    input, min, max = (to_dtype(x, dtype) if is_handle(x) else x for x in (input, min, max))
     out = input if min is None else where(ge(input, min), input, maximum(detach(input), _beyond(lt, input, min)))
     return out if max is None else where(le(out, max), out, minimum(detach(out), _beyond(gt, out, max)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from graphtorch.ir import expr
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Compute, Source, compute
 from graphtorch.ir.op import Op, register
-from graphtorch.ir.ops.common import dtype_of, same_types, to_dtype
+from graphtorch.ir.ops.common import dtype_of, fitting, same_types, to_dtype
 from graphtorch.ir.ops.elementwise import Array
-from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_
+from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_, greatest_finite
 
 
 class Constant(Op):
@@ -145,3 +146,21 @@ class Clone(Op):
 
 
 clone = register(Clone())
+
+
+def holdable(value: Any, dtype: DType, name: str) -> Any:
+    """``value`` as it is, with which a tensor of ``dtype`` is filled or bounded.
+
+    ArgumentError GT304 for a Python number that ``dtype`` cannot hold; a float beyond its greatest finite one is such,
+    as in torch, and infinity is not.
+    """
+    if dtype.kind == "f" and isinstance(value, int | float) and abs(value) != math.inf:
+        most = greatest_finite(dtype)
+        check(
+            not abs(value) > most,  # nan is not
+            "GT304",
+            f"{name}={value!r} is not a number of {dtype!r}",
+            f"expected {-most:.8g} <= {name} <= {most:.8g}, or infinity",
+            kind=ArgumentError,
+        )
+    return fitting(value, dtype, name)

@@ -9,15 +9,15 @@ from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone
-from graphtorch.ir.ops.common import dtype_of, fitting, lift, shape_of, sizes, to_dtype
+from graphtorch.ir.ops.casts import clone, holdable
+from graphtorch.ir.ops.common import dtype_of, lift, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.movement import broadcast_to, iota
 from graphtorch.ir.types import DType, defaults, float64, int64, scalar_dtype
 
 
 def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool) -> Any:
     require_cpu(device)
-    fitting(value, dtype, "fill_value")
+    holdable(value, dtype, "fill_value")
     check(
         min(shape, default=0) >= 0,
         "GT304",
@@ -86,9 +86,15 @@ def arange(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Any:
-    """start, start + step, ... below ``end``; ``arange(end)`` starts at 0. int64 unless a number is a float."""
+    """start, start + step, ... below ``end``; ``arange(end)`` starts at 0. int64 unless a number is a float.
+
+    Floats are cut to whole numbers where ``dtype`` is of such. The number of elements is then that of what was given,
+    and for int64 that of what it is cut to, as in torch.
+    """
     require_cpu(device)
     start, end = (0, start) if end is None else (start, end)
+    if dtype is int64:
+        start, end, step = int(start), int(end), int(step)
     check(
         step != 0 and (end - start) * step >= 0,
         "GT304",
@@ -98,6 +104,8 @@ def arange(
     )
     whole = all(isinstance(v, int) for v in (start, end, step))
     count = math.ceil((end - start) / step)
+    if dtype is not None and dtype.kind in "iu":
+        start, step, whole = int(start), int(step), True
     line = bind.bind(iota, shape=(count,), dim=0, dtype=int64 if whole else float64)
     out = to_dtype(line * step + start, dtype or (int64 if whole else defaults.dtype))
     return out.requires_grad_() if requires_grad else out

@@ -28,7 +28,7 @@ def linspace(
     From the middle on they are counted from the end, as in torch, so that they are symmetric.
     """
     require_cpu(device)
-    out = to_dtype(_spaced(start, end, steps), dtype or defaults.dtype)
+    out = to_dtype(_spaced(start, end, steps, dtype or defaults.dtype), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -45,7 +45,9 @@ def logspace(
 ) -> Any:
     """``base`` to the powers that `linspace` gives."""
     require_cpu(device)
-    out = to_dtype(_number(base, "base") ** _spaced(start, end, steps), dtype or defaults.dtype)
+    out = to_dtype(
+        _number(base, "base") ** _spaced(start, end, steps, dtype or defaults.dtype), dtype or defaults.dtype
+    )
     return out.requires_grad_() if requires_grad else out
 
 
@@ -56,11 +58,13 @@ def _number(value: Any, name: str) -> float:
         raise ArgumentTypeError("GT301", f"{name} must be a number, got {type(value).__name__}") from None
 
 
-def _spaced(start: Any, end: Any, steps: int) -> Any:
-    """In float64."""
+def _spaced(start: Any, end: Any, steps: int, dtype: DType) -> Any:
+    """In float64; for a ``dtype`` of whole numbers between ends that are cut to such, as in torch."""
     count = as_int(steps, "steps")
     check(count >= 0, "GT304", f"steps={count} is not allowed", "expected a number >= 0", kind=ArgumentError)
     first, last = _number(start, "start"), _number(end, "end")
+    if dtype.kind in "iu":
+        first, last = float(int(first)), float(int(last))
     line, step = _line(count, float64), (last - first) / max(count - 1, 1)
     return where(_line(count) < (count + 1) // 2, line * step + first, (line - (count - 1)) * step + last)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.advanced import items_of, places_of
+from graphtorch.ir.ops.advanced import places_of
 from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.common import shape_of
+from graphtorch.ir.ops.index_members import items_of
 from graphtorch.ir.ops.slices import part_of
 
 

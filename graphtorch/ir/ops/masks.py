@@ -8,13 +8,13 @@ import numpy as np
 
 from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.advanced import INSTEAD, Items, places_of
+from graphtorch.ir.ops.advanced import INSTEAD, places_of
+from graphtorch.ir.ops.casts import holdable
 from graphtorch.ir.ops.common import (
     aval_of,
     broadcast,
     broadcast_shapes,
     dtype_of,
-    fitting,
     is_handle,
     lift,
     shape_of,
@@ -22,6 +22,7 @@ from graphtorch.ir.ops.common import (
 )
 from graphtorch.ir.ops.data import made, numbers
 from graphtorch.ir.ops.elementwise import EVERYWHERE, Array
+from graphtorch.ir.ops.index_members import Items
 from graphtorch.ir.ops.logic import where as choice
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.types import DType, bool_
@@ -43,7 +44,7 @@ def filling(value: Any, dtype: DType, name: str) -> Any:
         ndim = len(shape_of(value))
         check(not ndim, "GT107", f"{name} must be a number or a 0-d tensor", f"got {ndim} dimensions")
         return to_dtype(value, dtype)
-    fitting(value, dtype, name)
+    holdable(value, dtype, name)
     return lift(value, dtype)
 
 

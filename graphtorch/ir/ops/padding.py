@@ -8,7 +8,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import clone, holdable
 from graphtorch.ir.ops.common import as_int, broadcast, dtype_of, lift, shape_of
 from graphtorch.ir.ops.joining import cat
 from graphtorch.ir.ops.logic import where
@@ -63,6 +63,7 @@ def _constant(input: Any, pairs: Pairs, value: float | None) -> Any:
     if not value:
         return out
     dtype = dtype_of(input)
+    holdable(value, dtype, "value")
     filled = lift(value if dtype.kind == "f" else bool(value) if dtype.kind == "b" else int(value), dtype)
     inside = bind.bind(pad_op, broadcast(lift(True, bool_), shape_of(cropped)), **more)
     return where(inside, out, broadcast(filled, shape_of(out)))
