@@ -251,7 +251,9 @@ row(
     lambda x, source, destination: np.moveaxis(x, source, destination) if x.ndim else x,
     smooth(array(3, 5, 2), 0, -1),
     smooth(array(3, 5, 2), (2, 0), (0, 1)),
+    call(INTS, 1, 0),
     call(array(), 0, 0),
+    refuse("dim", array(3, 5), 0, 3),
     refuse("names a dimension twice", array(3, 5), (0, 0), (0, 1)),
     refuse("differ in length", array(3, 5), (0, 1), (0,)),
 )

@@ -113,15 +113,6 @@ row(
     refuse("is not an order of 3 dimensions", X, (0, 1)),
     refuse("is not an order|twice", X, (0, 1, 1)),
 )
-row(
-    "gt.movedim",
-    np.moveaxis,
-    smooth(X, 0, 2),
-    smooth(X, (0, 1), (-1, 0)),
-    call(INTS, 1, 0),
-    refuse("dim", X, 0, 3),
-    refuse("as many", X, (0, 1), (0,)),
-)
 
 # ---- parts ----------------------------------------------------------------------------------------
 
