@@ -45,6 +45,7 @@ CALLS: dict[str, Callable[[], Any]] = {
     "unsqueeze": lambda: z(2, 3).unsqueeze(4),
     "squeeze": lambda: z(2, 1).squeeze(2),
     "narrow": lambda: z(2, 3).narrow(1, 2, 2),
+    "unflatten of a number": lambda: z().unflatten(0, (1, -1)),
     "narrow of a number": lambda: z().narrow(0, 0, 1),
     "cat": lambda: gt.cat([z(2, 3), z(2, 5)]),
     "cat of nothing": lambda: gt.cat([]),

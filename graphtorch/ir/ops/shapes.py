@@ -146,6 +146,7 @@ def view_as(input: Any, other: Any) -> Any:
 def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     """Dimension ``dim`` as several of these ``sizes``, one of which may be -1."""
     shape, parts = shape_of(input), _sizes((sizes,), "sizes")
+    check(bool(shape), "GT107", "unflatten() of a 0-d tensor", "expected at least one dimension", kind=ArgumentError)
     d = normalize_dim(dim, len(shape))
     known = math.prod(n for n in parts if n != -1)
     fits = shape[d] == known if -1 not in parts else known > 0 and shape[d] % known == 0
