@@ -27,8 +27,8 @@ SPACES = {"gt": "gt", "F": "gt.nn.functional", "Tensor": "Tensor", "linalg": "gt
 NOTES: dict[str, str] = {
     "uniform": "torch has it in place alone, as here: `Tensor.uniform_`",
     "exponential": "torch has it in place alone, as here: `Tensor.exponential_`",
+    "F.ctc_loss": "in a program two scans over time; numbers of tensors of lengths and labels are not checked there",
     "linalg.norm": "without the orders 2, -2 and nuc of matrices, which need singular values",
-    "F.ctc_loss": "eager only: a recursion over time in numpy",
 }
 
 HEADER = """# Ops

@@ -65,10 +65,52 @@ def test_one_sample(reduction: str, torch: Any) -> None:
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=2e-6)
 
 
-def test_it_is_not_compiled() -> None:
-    x, y = gt.zeros(7, 3, 5), gt.tensor(TARGETS)
-    with pytest.raises(gt.errors.TraceError, match="GT615 in ctc_loss: ctc_loss cannot be compiled"):
-        gt.compile(lambda x, y: F.ctc_loss(x, y, [7] * 3, [3] * 3))(x, y)
+@pytest.mark.parametrize("inside", [False, True], ids=["backward outside", "backward inside"])
+@pytest.mark.parametrize("name", CALLS)
+def test_compiled_as_eager(name: str, inside: bool) -> None:
+    *arguments, options = CALLS[name]
+    reduction = "mean" if inside else "none"
+    found = []
+    for wrap in (lambda f: f, gt.compile):
+        x = gt.tensor(array(7, 3, 5)).requires_grad_()
+        given = [gt.tensor(a) if isinstance(a, np.ndarray) else a for a in arguments]
+
+        def step(x: Any, *given: Any) -> Any:
+            loss = F.ctc_loss(x.log_softmax(2) if inside else x, *given, reduction=reduction, **options)
+            if inside:
+                loss.backward()
+            return loss
+
+        loss = wrap(step)(x, *given)
+        if not inside:
+            (loss * gt.tensor([1.0, 2.0, 0.5])).sum().backward()
+        found.append((loss.detach().numpy(), x.grad.numpy()))
+    np.testing.assert_allclose(found[1][0], found[0][0], rtol=1e-5)
+    np.testing.assert_allclose(found[1][1], found[0][1], rtol=1e-4, atol=2e-6)
+
+
+def test_a_program_serves_other_labels_and_lengths() -> None:
+    f = gt.compile(lambda x, *given: F.ctc_loss(x.log_softmax(2), *given, reduction="none"))
+    x = gt.tensor(array(7, 3, 5), dtype=gt.float64)
+    for targets, steps, counts in ((TARGETS, [7, 6, 5], [3, 2, 1]), (TARGETS[::-1].copy(), [3, 7, 1], [0, 3, 1])):
+        given = gt.tensor(targets), gt.tensor(steps), gt.tensor(counts)
+        wanted = F.ctc_loss(x.log_softmax(2), *given, reduction="none")
+        np.testing.assert_allclose(f(x, *given).numpy(), wanted.numpy(), rtol=1e-12)
+    assert len(f.graphs) == 1
+
+
+def test_one_sample_compiled() -> None:
+    x = gt.tensor(array(7, 5))
+    given = gt.tensor([1, 4, 2]), gt.tensor(6), gt.tensor([3])
+    found = gt.compile(F.ctc_loss)(x.log_softmax(1), *given)
+    np.testing.assert_allclose(found.numpy(), F.ctc_loss(x.log_softmax(1), *given).numpy(), rtol=1e-5)
+    assert found.shape == ()
+
+
+def test_no_time_steps_compiled() -> None:
+    given = gt.tensor(TARGETS), [0] * 3, gt.tensor([0, 1, 0])
+    found = gt.compile(lambda x, *given: F.ctc_loss(x, *given, reduction="none"))(gt.zeros(0, 3, 5), *given)
+    assert found.tolist() == [0.0, np.inf, 0.0]
 
 
 REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -102,3 +144,6 @@ def test_refusals(name: str) -> None:
     call, text = REFUSED[name]
     with pytest.raises(gt.errors.GraphTorchError, match=text):
         call(gt.zeros(7, 3, 5), gt.tensor(TARGETS))
+    if name not in ("labels", "few in a row"):  # which numbers of tensors say
+        with pytest.raises(gt.errors.GraphTorchError, match=text):
+            gt.compile(call)(gt.zeros(7, 3, 5), gt.tensor(TARGETS))

@@ -1,4 +1,4 @@
-"""torch's `ctc_loss`: the forms in which it takes labels and lengths. It runs in eager mode alone."""
+"""torch's `ctc_loss`: the forms in which it takes labels and lengths. In a program it is two scans (ctc_traced.py)."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend.construction import from_numpy
+from graphtorch.frontend.construction import from_numpy, tensor
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentError, DTypeError, IndexRangeError, TraceError, check
+from graphtorch.ir.errors import ArgumentError, DTypeError, IndexRangeError, check
 from graphtorch.ir.op import PUBLIC, composite
 from graphtorch.ir.ops.arguments import flag
 from graphtorch.ir.ops.casts import overwrite
 from graphtorch.ir.ops.common import as_int, aval_of, require_float
 from graphtorch.ir.ops.ctc import ctc_loss_op
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
+from graphtorch.ir.types import int64
 
 Array = np.ndarray[Any, Any]
 
@@ -38,48 +39,111 @@ def ctc_loss(
     labels first. With ``zero_infinity`` labels that do not fit into their time steps have loss and gradient 0.
 
     As in torch, the gradient is that of log_probs made by `log_softmax`. ShapeError GT107 and GT103, DTypeError GT202
-    and GT203, ArgumentError GT304 and IndexRangeError GT302 for what does not fit; TraceError GT615 in a compiled
-    program.
+    and GT203, ArgumentError GT304 and IndexRangeError GT302 for what does not fit. In a compiled program the numbers of
+    tensors are not known, and so not checked: lists of lengths are, and make smaller programs.
     """
     reduction = reduction_of(None, None, reduction)
-    _refuse_traces()
     type_ = aval_of(log_probs)
     require_float(type_, "log_probs")
     ndim = type_.ndim
     check(ndim in (2, 3), "GT107", "log_probs must be [t, n, c] or [t, c]", f"expected 3 or 2 dimensions, got {ndim}")
     alone = ndim == 2
     batch: Any = log_probs.unsqueeze(1) if alone else log_probs
-    time, samples, classes = batch.shape
-    steps = _lengths(input_lengths, "input_lengths", samples, time)
-    counts = _lengths(target_lengths, "target_lengths", samples, None)
-    labels = _labels(targets, counts, classes)
-    losses = bind.bind(
-        ctc_loss_op, batch, from_numpy(labels), from_numpy(steps), from_numpy(counts), blank=as_int(blank, "blank")
+    blank = as_int(blank, "blank")
+    classes = batch.shape[2]
+    check(
+        0 <= blank < classes,
+        "GT304",
+        f"blank={blank} is not allowed",
+        f"expected 0 <= blank < {classes}",
+        kind=ArgumentError,
     )
+    run = _in_program if bind.current().tracing else _eager
+    losses, steps, counts = run(batch, targets, input_lengths, target_lengths, blank)
     losses = bind.bind(overwrite, losses.detach(), losses + _total(batch, steps))
     if flag(zero_infinity, "zero_infinity"):
         losses = _without_infinite(losses)
     if reduction == "mean":
-        losses = losses / from_numpy(np.maximum(counts, 1)).to(losses.dtype)
+        losses = losses / counts.clamp(min=1).to(losses.dtype)
     out = reduced(losses, reduction)
     return out.reshape(()) if alone else out  # type: ignore[no-any-return]
 
 
-def _refuse_traces() -> None:
-    if bind.current().tracing:
-        raise TraceError(
-            "GT615",
-            "ctc_loss cannot be compiled: a kernel has no loop that carries an array from one time step to the next",
-            ["compile what makes log_probs, and call ctc_loss on its result"],
-        )
+#: the losses [n], and the lengths of the inputs and of the labels, [n]
+Losses = tuple[Any, Any, Any]
+
+
+def _eager(batch: Any, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int) -> Losses:
+    time, samples, classes = batch.shape
+    steps = _lengths(input_lengths, "input_lengths", samples, time)
+    counts = _lengths(target_lengths, "target_lengths", samples, None)
+    labels = from_numpy(_labels(targets, counts, classes))
+    lengths = from_numpy(steps), from_numpy(counts)
+    return bind.bind(ctc_loss_op, batch, labels, *lengths, blank=blank), *lengths
+
+
+def _in_program(batch: Any, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: int) -> Losses:
+    from graphtorch.frontend.nn.ctc_traced import CtcLossInProgram  # with the tracer behind it
+
+    time, samples, _ = batch.shape
+    steps, _ = _traced_lengths(input_lengths, "input_lengths", samples, time)
+    counts, longest = _traced_lengths(target_lengths, "target_lengths", samples, None)
+    labels = _traced_labels(targets, counts, longest)
+    return CtcLossInProgram.apply(batch, labels, steps, counts, blank), steps, counts
+
+
+def _traced_lengths(given: Any, name: str, samples: int, most: int | None) -> tuple[Any, int | None]:
+    """Lengths as a tensor, and the greatest of them where it is known."""
+    if not isinstance(given, Tensor):
+        found = _lengths(given, name, samples, most)
+        return tensor(found), int(found.max(initial=0))
+    _check_integers(given, name)
+    count = given.numel()
+    check(count == samples, "GT103", f"{name} does not match the batch", f"expected [{samples}], got [{count}]")
+    return given.to(int64).reshape(-1), None
+
+
+def _traced_labels(targets: Tensor, counts: Any, longest: int | None) -> Any:
+    """`_labels`, of numbers that are not known: as many columns as there may be labels."""
+    _check_integers(targets, "targets")
+    _check_rows(targets.shape, counts.shape[0], longest or 0)
+    width = targets.shape[-1] if longest is None else longest
+    columns = PUBLIC["gt"]["arange"](width)
+    given: Any = targets.to(int64)
+    if targets.ndim == 2:
+        given = given[:, :width]
+    elif not targets.shape[0]:
+        given = PUBLIC["gt"]["zeros"](counts.shape[0], width, dtype=int64)
+    else:
+        first = counts.cumsum(0) - counts
+        places = (first.unsqueeze(1) + columns).clamp(max=targets.shape[0] - 1)
+        given = given.index_select(0, places.reshape(-1)).reshape(places.shape)
+    return PUBLIC["gt"]["where"](columns < counts.unsqueeze(1), given, 0)
+
+
+def _check_integers(given: Tensor, name: str) -> None:
+    check(given.dtype.kind in "iu", "GT203", f"{name} must be integers", f"got {given.dtype!r}", kind=DTypeError)
+
+
+def _check_rows(shape: Sequence[int], samples: int, longest: int) -> None:
+    """ShapeError GT107 unless targets are [n, s] or [s], GT103 unless rows are those of the batch, and long enough."""
+    check(
+        len(shape) in (1, 2), "GT107", "targets must be [n, s] or [s]", f"expected 1 or 2 dimensions, got {len(shape)}"
+    )
+    check(
+        len(shape) == 1 or (shape[0] == samples and shape[1] >= longest),
+        "GT103",
+        "targets does not match target_lengths",
+        f"expected [{samples}, {longest}] or more columns",
+        f"got {list(shape)}",
+    )
 
 
 def _integers(given: Any, name: str) -> Array:
     """The numbers of a tensor of integers, or of a sequence of ints, as int64."""
     if not isinstance(given, Tensor):
         return np.array([as_int(n, name) for n in given], np.int64)
-    fits = given.dtype.kind in "iu"
-    check(fits, "GT203", f"{name} must be integers", f"got {given.dtype!r}", kind=DTypeError)
+    _check_integers(given, name)
     found: Array = given.detach().numpy()
     return found.astype(np.int64)
 
@@ -108,16 +172,13 @@ def _labels(targets: Tensor, counts: Array, classes: int) -> Array:
     longest = int(counts.max(initial=0))
     mine = np.arange(longest) < counts[:, None]
     out = np.zeros(mine.shape, np.int64)
-    check(
-        given.ndim in (1, 2), "GT107", "targets must be [n, s] or [s]", f"expected 1 or 2 dimensions, got {given.ndim}"
-    )
+    _check_rows(given.shape, len(counts), longest)
     rows = given.ndim == 2
-    fits = len(given) == len(counts) and given.shape[1] >= longest if rows else len(given) == counts.sum()
     check(
-        fits,
+        rows or len(given) == counts.sum(),
         "GT103",
         "targets does not match target_lengths",
-        f"expected [{len(counts)}, {longest}] or more columns" if rows else f"expected [{counts.sum()}], their sum",
+        f"expected [{counts.sum()}], their sum",
         f"got {list(given.shape)}",
     )
     out[mine] = given[:, :longest][mine] if rows else given
@@ -127,10 +188,10 @@ def _labels(targets: Tensor, counts: Array, classes: int) -> Array:
     return out
 
 
-def _total(log_probs: Any, steps: Array) -> Any:
+def _total(log_probs: Any, steps: Any) -> Any:
     """The sum of a sample's probabilities, whose slope torch's gradient has: `log_softmax` makes it nothing."""
-    inside = np.arange(len(log_probs))[:, None, None] < steps[:, None]
-    return PUBLIC["gt"]["where"](from_numpy(inside), log_probs.exp(), 0).sum((0, 2))
+    inside = PUBLIC["gt"]["arange"](log_probs.shape[0]).reshape(-1, 1, 1) < steps.unsqueeze(1)
+    return PUBLIC["gt"]["where"](inside, log_probs.exp(), 0).sum((0, 2))
 
 
 def _without_infinite(losses: Any) -> Any:

@@ -1,7 +1,8 @@
 """Connectionist temporal classification: the likelihood of labels, summed over all alignments, and its gradient.
 
 A. Graves et al., "Connectionist temporal classification", ICML 2006. Time steps follow each other, and a kernel has no
-loop that carries an array from one step to the next: these two run in eager mode alone.
+loop that carries an array from one step to the next: these two run in eager mode alone. Programs have the same formulas
+as scans (frontend/nn/ctc_traced.py).
 """
 
 from __future__ import annotations
