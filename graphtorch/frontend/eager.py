@@ -10,6 +10,7 @@ import numpy as np
 
 from graphtorch.frontend import autograd, backward, composites, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
+from graphtorch.frontend.op_node import OpNode
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import dense, repeats, strided
@@ -200,7 +201,7 @@ def _record(op: Op, operands: Any, attrs: dict[str, Any], results: Sequence[Tens
             break
     else:
         return
-    node = autograd.OpNode(op, operands, attrs, results, call)
+    node = OpNode(op, operands, attrs, results, call)
     for index in call.differentiable:
         result = results[index]
         result._requires_grad, result._grad_fn, result._output_index = True, node, index

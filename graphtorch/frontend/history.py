@@ -14,7 +14,8 @@ from weakref import ref
 import numpy as np
 
 from graphtorch.frontend import epoch
-from graphtorch.frontend.autograd import Edge, GradNode, OpNode, edge_of, is_grad_enabled, made_since
+from graphtorch.frontend.autograd import Edge, GradNode, edge_of, is_grad_enabled
+from graphtorch.frontend.op_node import OpNode, made_since
 from graphtorch.ir import bind
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.op import OPS, Op

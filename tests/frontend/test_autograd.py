@@ -218,3 +218,10 @@ def test_bytes_under_another_dtype() -> None:
         assert x.tolist() == [0, -2]
         with pytest.raises(RuntimeError):
             x.t().view(lib.int64) if lib is gt else lib.zeros(3).view(lib.int64)
+
+
+def test_nodes_of_the_tape_print_their_names() -> None:
+    x = gt.ones(3).requires_grad_()
+    y = x * 2
+    y[0] = 1.0
+    assert [repr(t.grad_fn) for t in (y, x * 2, gt.nn.functional.softmax(x, 0))] == ["<CopySlices>", "<mul>", "<div>"]

@@ -56,9 +56,9 @@ def test_numpy_numbers_become_python_numbers():
     """Attributes of the IR have a text form, so no numpy scalar may get into a constant."""
     x = gt.tensor([1.0])
     assert (x * np.float64(2.5)).item() == 2.5
-    from graphtorch.ir.ops.common import _plain
+    from graphtorch.ir.ops.common import plain_number
 
-    assert [type(_plain(v)) for v in (np.float64(1), np.float32(1), np.int64(1), np.bool_(True))] == [
+    assert [type(plain_number(v)) for v in (np.float64(1), np.float32(1), np.int64(1), np.bool_(True))] == [
         float,
         float,
         int,

@@ -55,10 +55,10 @@ def dtype_of(x: Any) -> DType:
 
 def lift(value: Any, dtype: DType) -> Any:
     """A 0-d constant for a Python number; handles pass through."""
-    return value if is_handle(value) else bind.bind(OPS["constant"], value=_plain(value), dtype=dtype)
+    return value if is_handle(value) else bind.bind(OPS["constant"], value=plain_number(value), dtype=dtype)
 
 
-def _plain(value: Any) -> bool | int | float:
+def plain_number(value: Any) -> bool | int | float:
     """A Python number of a value that may be a numpy scalar."""
     if type(value) in (bool, float):
         return value  # type: ignore[no-any-return]
@@ -82,7 +82,7 @@ def fitting(value: Any, dtype: DType, name: str) -> Any:
         return value
     low, high = -greatest(dtype) if dtype.kind == "u" else least(dtype), greatest(dtype)
     check(
-        low - 1 < _plain(value) < high + 1,  # not so for nan
+        low - 1 < plain_number(value) < high + 1,  # not so for nan
         "GT304",
         f"{name}={value!r} is not a number of {dtype!r}",
         f"expected {low} <= {name} <= {high}",
@@ -108,7 +108,7 @@ def result_dtype(*args: Any) -> DType:
             result = here if result is None else _weaker(result, here)
     for a in args:
         if not is_handle(a):
-            value = _plain(a)
+            value = plain_number(a)
             result = scalar_dtype(value) if result is None else promote_scalar(result, value)
     assert result is not None  # an op has an operand
     return result
@@ -155,22 +155,6 @@ def unify(*args: Any, dtype: DType | None = None) -> tuple[Any, ...]:
     shapes = [h.aval.shape for h in handles]
     shape = broadcast_shapes(*shapes)
     return tuple(h if s == shape else broadcast(h, shape) for h, s in zip(handles, shapes, strict=True))
-
-
-_NUMBERS = (float, int, bool)
-
-
-def beside_number(a: Any, b: Any, floating: bool) -> tuple[Any, Any] | None:
-    """``a`` and ``b`` as tensors of one type, where one is a tensor (of a ``floating`` dtype, if that is asked for) and
-    the other a Python number of its dtype: nothing is promoted or broadcast. Else None, and `unify` knows."""
-    number, tensor = (a, b) if type(a) in _NUMBERS else (b, a)
-    found = getattr(tensor, "aval", None)
-    if type(number) not in _NUMBERS or found is None or promote_scalar(found.dtype, number) is not found.dtype:
-        return None
-    if floating and not found.dtype.is_floating_point:
-        return None
-    filled = bind.current().filled(_plain(number), found)
-    return (filled, b) if number is a else (a, filled)
 
 
 def same_types(*types: TensorType) -> TensorType:

@@ -5,25 +5,41 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from graphtorch.ir import expr
+from graphtorch.ir import bind, expr
 from graphtorch.ir.errors import DTypeError
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.common import (
     aval_of,
-    beside_number,
     common_type,
     is_handle,
+    plain_number,
     result_dtype,
     same_types,
     to_dtype,
     unify,
 )
 from graphtorch.ir.ops.in_float32 import beside_a_number, widened
-from graphtorch.ir.types import DType, TensorType, defaults
+from graphtorch.ir.types import DType, TensorType, defaults, promote_scalar
 
 Array = Any
 EVERYWHERE = ("gt", "Tensor")
+
+
+_NUMBERS = (float, int, bool)
+
+
+def beside_number(a: Any, b: Any, floating: bool) -> tuple[Any, Any] | None:
+    """``a`` and ``b`` as tensors of one type, where one is a tensor (of a ``floating`` dtype, if that is asked for) and
+    the other a Python number of its dtype: nothing is promoted or broadcast. Else None, and `unify` knows."""
+    number, tensor = (a, b) if type(a) in _NUMBERS else (b, a)
+    found = getattr(tensor, "aval", None)
+    if type(number) not in _NUMBERS or found is None or promote_scalar(found.dtype, number) is not found.dtype:
+        return None
+    if floating and not found.dtype.is_floating_point:
+        return None
+    filled = bind.current().filled(plain_number(number), found)
+    return (filled, b) if number is a else (a, filled)
 
 
 class Elementwise(Op):

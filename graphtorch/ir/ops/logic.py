@@ -11,7 +11,6 @@ from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.common import (
-    beside_number,
     broadcast,
     broadcast_shapes,
     common_type,
@@ -24,7 +23,7 @@ from graphtorch.ir.ops.common import (
     to_dtype,
     unify,
 )
-from graphtorch.ir.ops.elementwise import Array, Binary, Unary
+from graphtorch.ir.ops.elementwise import Array, Binary, Unary, beside_number
 from graphtorch.ir.types import TensorType, bool_
 
 
