@@ -12,6 +12,7 @@ import numpy as np
 from graphtorch.frontend import autograd, epoch
 from graphtorch.frontend.build import Build, Stages
 from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous, derivative_of
+from graphtorch.frontend.dynamic import Sizing
 from graphtorch.frontend.freeze import FrozenPart, check_freezable
 from graphtorch.frontend.guards import Checks
 from graphtorch.frontend.memory import Memory
@@ -23,6 +24,8 @@ from graphtorch.runtime.executable import Executable
 from graphtorch.runtime.gather import CONTIGUOUS
 
 Array = np.ndarray[Any, Any]
+#: combinations of sizes of which something is kept at a time
+_MOST_SIZES = 64
 #: what a binding holds at a call with these arguments
 Fetch = Callable[[Sequence[Tensor]], Any]
 
@@ -41,10 +44,12 @@ class Stats:
 class Program:
     """What `run` does with every call: fetch, run, write back, hand out."""
 
-    def __init__(self, traced: Traced, reason: str, lock: Any, freeze: bool = False, tune: bool = False) -> None:
+    def __init__(
+        self, traced: Traced, reason: str, lock: Any, sizing: Sizing, freeze: bool = False, tune: bool = False
+    ) -> None:
         started = time.perf_counter()
         self._lock = lock
-        self.traced = traced
+        self.traced, self.sizing = traced, sizing
         self.derivative: Derivative | None = None
         self.frozen: FrozenPart | None = None
         if freeze:
@@ -102,6 +107,8 @@ class Program:
         self._volatile = [i for i, b in enumerate(self.bindings) if b.volatile]
         self._memory = Memory(self.bindings)
         self.results = Results(traced)
+        #: what `results_of` gave for the sizes of calls
+        self._sized: dict[tuple[int, ...], tuple[Results, Sequence[int]]] = {}
         self._expect()
         self._plan_owners()
 
@@ -126,7 +133,7 @@ class Program:
     @property
     def simple(self) -> bool:
         """Whether a call joins no tape, freezes nothing, and has only tensors that guards tell of (quick.py)."""
-        special = self._volatile or self._argument_grads or self.frozen or self.derivative
+        special = self._volatile or self._argument_grads or self.frozen or self.derivative or self.sizing.examples
         return not special and self._own == len(self.bindings)
 
     def simple_owners(self) -> list[Tensor | int | Fetch]:
@@ -220,6 +227,10 @@ class Program:
         self._kept = [owners[i] for i in self._volatile]
         return True
 
+    def outdated(self) -> bool:
+        """Whether the Python state changed for good."""
+        return not (self._unchanged() and self._checks.hold())
+
     def broken(self) -> list[str]:
         """What of the Python state changed, by name."""
         names = [g.name for g in self._attributes if not g.holds()] + self._checks.broken()
@@ -243,28 +254,42 @@ class Program:
             once = self.frozen.results(self.forward, [owners[i] for i in self._frozen])
         plain = self._own == len(arrays) and not once
         params, beside = (arrays, ()) if plain else ([*arrays[: self._own], *once], arrays[self._own :])
-        outputs = self.forward.attempt(params, beside, reuse=self.results.reuse)
+        results, sizes = self.results_of(tensors)
+        outputs = self.forward.attempt(params, beside, reuse=results.reuse, sizes=sizes)
         if outputs is None:
-            arrays, outputs = self._run_closely(tensors, owners, once)
+            arrays, outputs = self._run_closely(tensors, owners, once, sizes)
         for i in self.written:
             owners[i]._storage.version += 1
-        results = self.results
         made = results.tensors(outputs)
         if self.derivative is not None and autograd.is_grad_enabled():
             residuals = outputs[len(made) + self.traced.grad_count :]
-            self._attach(made, tensors, [*residuals, *(arrays[i] for i in self._saved)], owners)
+            self._attach(results, made, tensors, [*residuals, *(arrays[i] for i in self._saved)], owners)
         if results.changes:
             results.store(outputs, tensors, made)
         return results.result(tensors, made)
 
+    def results_of(self, tensors: Sequence[Tensor]) -> tuple[Results, Sequence[int]]:
+        """For the sizes of a call: what its results are, and the sizes in the order of the forward program's names."""
+        if not self.sizing.examples:
+            return self.results, ()
+        sizes = self.sizing.of(tensors)
+        key = tuple(sizes.values())
+        found = self._sized.get(key)
+        if found is None:
+            if len(self._sized) >= _MOST_SIZES:
+                self._sized.clear()
+            found = Results(self.traced, sizes), tuple(sizes[name] for name in self.forward.names)
+            self._sized[key] = found
+        return found
+
     def _run_closely(
-        self, tensors: Sequence[Tensor], owners: Sequence[Any], once: Sequence[Array]
+        self, tensors: Sequence[Tensor], owners: Sequence[Any], once: Sequence[Array], sizes: Sequence[int]
     ) -> tuple[list[Array], list[Array]]:
         """Run on arrays that are not dense, or that may share memory; TraceError GT607 where they must not."""
         if tensors:
             self._memory.check(owners)
         arrays = [contiguous(t._array) if isinstance(t, Tensor) else np.array(t) for t in owners]
-        outputs = self.forward.run([*arrays[: self._own], *once])
+        outputs = self.forward.run([*arrays[: self._own], *once], sizes)
         for i in self.written:
             if arrays[i] is not owners[i]._array:
                 np.copyto(owners[i]._array, arrays[i])
@@ -281,12 +306,18 @@ class Program:
                 )
 
     def _attach(
-        self, results: Sequence[Tensor], tensors: Sequence[Tensor], saved: list[Array], owners: Sequence[Any]
+        self,
+        results: Results,
+        made: Sequence[Tensor],
+        tensors: Sequence[Tensor],
+        saved: list[Array],
+        owners: Sequence[Any],
     ) -> None:
         derivative = self.derivative
         assert derivative is not None  # the caller has looked
         storages: list[Storage] = [owners[i]._storage for i in self._saved]
         targets = [self.traced.actual(t, tensors) for t in derivative.targets]
-        node = CompiledNode(derivative, targets, self.results.avals, saved, storages)
+        sizes = self.sizing.of(tensors)
+        node = CompiledNode(derivative, targets, results.avals, saved, storages, sizes)
         for i in derivative.outputs:
-            results[i]._requires_grad, results[i]._grad_fn, results[i]._output_index = True, node, i
+            made[i]._requires_grad, made[i]._grad_fn, made[i]._output_index = True, node, i

@@ -8,10 +8,11 @@ equal key, which is then looked up; it never says yes to one with another.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import linecache
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from graphtorch.frontend import autograd
@@ -21,7 +22,7 @@ from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tree import structure
 from graphtorch.ir.errors import ArgumentTypeError
-from graphtorch.ir.types import DType
+from graphtorch.ir.types import DType, TensorType
 
 #: ``same_kind(args, kwargs)``: the tensors of a call that is of the kind, else None
 SameKind = Callable[[tuple[Any, ...], dict[str, Any]], Sequence[Tensor] | None]
@@ -31,17 +32,25 @@ _LONGEST = 400
 _numbers = itertools.count()
 
 
-def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
-    """The key of a call whose arguments hold these tensors; ArgumentTypeError GT301 for what has none."""
+def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor], named: Mapping[int, TensorType] | None = None) -> Any:
+    """The key of a call whose arguments hold these tensors; ArgumentTypeError GT301 for what has none.
+
+    ``named`` are types that take the place of those of tensors, by number: with names for sizes that do not count.
+    """
     ids = list(map(id, tensors))
     shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
-    return structure((args, kwargs), leaf_key), autograd.is_grad_enabled(), shared
+    found = leaf_key if not named else functools.partial(_named_key, named, itertools.count())
+    return structure((args, kwargs), found), autograd.is_grad_enabled(), shared
 
 
-def leaf_key(x: Any) -> Any:
+def _named_key(named: Mapping[int, TensorType], numbers: Iterator[int], x: Any) -> Any:
+    return leaf_key(x, named.get(next(numbers)) if isinstance(x, Tensor) else None)
+
+
+def leaf_key(x: Any, named: TensorType | None = None) -> Any:
     """What a key holds of an argument that is no tuple, list or dict."""
     if isinstance(x, Tensor):
-        return type(x), x.aval, x._requires_grad, x.is_leaf
+        return type(x), named or x.aval, x._requires_grad, x.is_leaf
     try:
         hash(x)
     except TypeError:

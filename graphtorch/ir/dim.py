@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TypeGuard, cast
 
 from graphtorch.ir import dim_guards, dim_terms
@@ -33,6 +33,7 @@ __all__ = [
     "names_of",
     "range_of",
     "recorded",
+    "same",
     "surely",
     "symbol",
     "symbols_of",
@@ -209,6 +210,14 @@ def surely(fn: str, a: float, b: float) -> bool | None:
     return question if isinstance(question, bool) else dim_guards.known(*question)
 
 
+def same(a: Hashable, b: Hashable) -> bool:
+    """Whether shapes (or types, or lists of sizes) are equal for all sizes. It is no guard.
+
+    What is equal by chance has another hash, and ``==`` would ask.
+    """
+    return hash(a) == hash(b) and a == b
+
+
 def divides(divisor: int, x: int) -> bool:
     """Whether ``x`` is a multiple of ``divisor`` for all sizes. It is no guard."""
     rest = x % divisor
@@ -222,8 +231,13 @@ def _ask(fn: str, a: float, b: float) -> bool:
     return question if isinstance(question, bool) else dim_guards.ask(*question)
 
 
+#: no array has so many elements
+_TOO_MANY = 2**62
+
+
 def _question(fn: str, a: float, b: float) -> bool | tuple[str, Terms]:
-    """``a fn b`` as ``x fn 0``; its answer where no name is in it."""
+    """``a fn b`` as ``x fn 0``; its answer where no name is in it, or a number that is larger than any size."""
+    a, b = (math.copysign(math.inf, x) if type(x) is int and abs(x) >= _TOO_MANY else x for x in (a, b))
     fraction = next((x for x in (a, b) if isinstance(x, float)), 0.0)
     if not (is_dynamic(a) or is_dynamic(b)):
         return dim_guards.compare(fn, a, b)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from graphtorch.ir import dim_terms
+from graphtorch.ir import bind, dim_terms
 from graphtorch.ir.dim_terms import Terms
 from graphtorch.ir.loc import Loc, here
 
@@ -33,8 +33,9 @@ class Guard:
 
     @property
     def pinned(self) -> set[str]:
-        """The names of which it leaves one value, or few."""
-        return {s.name for s in dim_terms.symbols(self.x)} if self.fn == "==" and self.answer else set()
+        """The name of which it leaves one size, or few."""
+        names = {s.name for s in dim_terms.symbols(self.x)}
+        return names if self.fn == "==" and self.answer and len(names) == 1 else set()
 
     def __str__(self) -> str:
         left, right = dim_terms.sides(self.x)
@@ -46,13 +47,16 @@ class Guard:
 
 @dataclass
 class Guards:
-    """The questions that were asked, each once and in order, and the user's line where each was asked first."""
+    """The questions that were asked, each once and in order, and the user's line where each was asked first.
 
-    asked: dict[Guard, Loc] = field(default_factory=dict)
+    There is no line where code is made of what was traced.
+    """
+
+    asked: dict[Guard, Loc | None] = field(default_factory=dict)
 
     def add(self, guard: Guard) -> None:
         if guard not in self.asked:
-            self.asked[guard] = here()
+            self.asked[guard] = _line()
 
     def hold(self, sizes: Mapping[str, int]) -> bool:
         """Whether every question has the answer that it was given, for these sizes."""
@@ -62,6 +66,14 @@ class Guards:
     def pinned(self) -> set[str]:
         """The names for which the answers leave one size."""
         return {name for g in self.asked for name in g.pinned}
+
+
+def _line() -> Loc | None:
+    """The user's line that runs in a trace, or that what a pass makes is from."""
+    if bind.is_default() or bind.current().tracing:
+        return None if bind.is_default() else here()
+    locs: tuple[Loc, ...] = getattr(bind.current(), "locs", ())
+    return locs[0] if locs else None
 
 
 _recording: ContextVar[Guards | None] = ContextVar("guards", default=None)

@@ -47,7 +47,8 @@ class Rounded:
 
     def __str__(self) -> str:
         sign = "//" if self.fn == "floordiv" else "%"
-        return f"(({text(self.a)}) {sign} ({text(self.b)}))"
+        b = text(self.b)
+        return f"(({text(self.a)}){sign}{b if b.isidentifier() or b.isdigit() else f'({b})'})"
 
     @property
     def example(self) -> int:
@@ -218,7 +219,7 @@ def _sorted(factors: Monomial) -> Monomial:
 
 
 def text(terms: Terms) -> str:
-    """``784*B + 3``: an expression of Python."""
+    """``784*B + 3``, ``((B + 1)//2)``: an expression of Python, and of IR text (`ir/text.py`)."""
     parts = []
     for monomial, c in terms:
         factors = [*([] if abs(c) == 1 and monomial else [str(abs(c))]), *map(str, monomial)]

@@ -97,7 +97,7 @@ def arange(
         kind=ArgumentError,
     )
     whole = all(isinstance(v, int) for v in (start, end, step))
-    count = math.ceil((end - start) / step)
+    count = (abs(end - start) + abs(step) - 1) // abs(step) if whole else math.ceil((end - start) / step)
     line = bind.bind(iota, shape=(count,), dim=0, dtype=int64 if whole else float64)
     out = to_dtype(line * step + start, dtype or (int64 if whole else float32))
     return out.requires_grad_() if requires_grad else out

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.ir import bind
+from graphtorch.ir.dim import same
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, IndexRangeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import (
@@ -48,7 +49,7 @@ class Part:
         if self.start:
             out = bind.bind(slice_op, input, start=self.start, stop=self.stop, step=self.step)
         if self.none < 0:
-            return out if shape_of(out) == self.shape else reshape(out, self.shape)
+            return out if same(shape_of(out), self.shape) else reshape(out, self.shape)
         ones = tuple(1 if d == self.none else n for d, n in enumerate(self.shape))
         return narrow(reshape(out, ones), self.none, 0, 0)
 
@@ -57,7 +58,7 @@ class Part:
         if self.none >= 0:
             return input
         sizes, whole = self.sliced, shape_of(input)
-        value = value if shape_of(value) == sizes else reshape(value, sizes)
+        value = value if same(shape_of(value), sizes) else reshape(value, sizes)
         if sizes == whole:
             return value
         spans = [(m - 1) * s + 1 if m else 0 for m, s in zip(sizes, self.step, strict=True)]
