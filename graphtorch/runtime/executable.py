@@ -11,14 +11,18 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.hoist import Hoisted, hoist
-from graphtorch.codegen.program import Launch, launches_of, program_text, schedule_graph
+from graphtorch.codegen.names import names_of_program
+from graphtorch.codegen.program import Launch, launches_of, memory_needs, program_text, schedule_graph
 from graphtorch.codegen.program import Place as WhereItLies
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.in_place import root
+from graphtorch.ir.sized import is_dynamic_graph
 from graphtorch.ir.text import print_graph
 from graphtorch.runtime import cache, threads
 from graphtorch.runtime.entry import Entry, aligned
 from graphtorch.runtime.known import Face, Known, face_of
+from graphtorch.runtime.layouts import Layout, Layouts
 from graphtorch.runtime.plan import Plan, plan_memory
 from graphtorch.runtime.tune import fastest, first
 
@@ -40,6 +44,9 @@ class Executable:
     ``tune`` measures the ways to compute a contraction (tune.py) where the model of cycles would choose. What is
     ``known`` of the program stands for its graph until somebody looks into that, and then ``graph`` makes it.
 
+    Where sizes are not known, ``layouts`` has what depends on them; then `graph` is scheduled at once, so that guards are
+    recorded with whoever makes this.
+
     ``kernels`` counts kernel launches of a call; ``calls`` counts entries into native code;
     ``compile_seconds`` and ``from_cache`` tell how the machine code was had.
     """
@@ -48,13 +55,18 @@ class Executable:
         started = time.perf_counter()
         self._graph, self._tune = graph, tune
         # what is tuned or kept shows in the kernels; any other program is known by its graph, and needs no schedule
-        by_kernels = known is None and (tune or any(p.role == "frozen" for p in self.graph.params))
+        self.layouts = Layouts(self.graph) if known is None and is_dynamic_graph(self.graph) else None
+        frozen = known is None and any(p.role == "frozen" for p in self.graph.params)
+        by_kernels = known is None and (tune or frozen or self.layouts is not None)
         self.face = known.face if known else self._look(by_kernels)
         self._slots = len(self.face.params) + len(self.face.outputs)
+        if self.layouts is not None:
+            self.layouts.prepare(memory_needs(self._parts.program), names_of_program(self._parts.program))
         kept = self._parts.kept_bytes if by_kernels else 0
         memory = aligned(self.face.arena_bytes), aligned(kept), self._slots
         code = known.code if known else None
         self.entry = Entry(self.face.key, lambda: self._parts.program, self._where, *memory, code)
+        self._layout: Layout | None = None
         self._stale, self._once = True, self._once_entry(*memory) if by_kernels and self._parts.once else None
         self.kernels = self.entry.kernels
         self.from_cache = self.entry.from_cache and (self._once is None or self._once.from_cache)
@@ -65,7 +77,7 @@ class Executable:
 
     def _look(self, by_kernels: bool) -> Face:
         """What the graph has to say, and the key of the machine code."""
-        graph, arena = self.graph, self.plan.arena_bytes
+        graph, arena = self.graph, 0 if self.layouts else self.plan.arena_bytes
         text = program_text(self._parts.program, self._where) if by_kernels else print_graph(graph, locations=False)
         return face_of(graph, arena, key_of(f"arena {arena}\n{text}", "program"))
 
@@ -119,7 +131,9 @@ class Executable:
     def _where(self, value: Value) -> WhereItLies:
         if value in self._parts.offsets:
             return "kept", self._parts.offsets[value]
-        place = self.plan.place(value)
+        if self.layouts is not None and (number := self.layouts.listed.get(root(value))) is not None:
+            return "listed", number
+        place = self.plan.place(value) if self.layouts is None else self.layouts.outside[root(value)]
         at = place.at + len(self.graph.params) if place.kind == "output" else place.at
         return ("arena" if place.kind == "arena" else "slot"), at, place.strides
 
@@ -137,13 +151,19 @@ class Executable:
         beside: Sequence[Array] = (),
         anyway: bool = False,
         reuse: Callable[[list[Array]], None] | None = None,
+        sizes: tuple[int, ...] = (),
     ) -> list[Array] | None:
         """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not.
 
         ``reuse`` may put other memory into the list of outputs; calls of this program take turns while it looks.
+        ``sizes`` are those of the names in the graph, in order of the alphabet.
         """
-        outputs = list(map(_empty, self._shapes, self._dtypes))
+        layout = self.layouts.at(sizes) if self.layouts else None
+        outputs = list(map(_empty, layout.shapes if layout else self._shapes, self._dtypes))
         with self.lock:
+            if layout is not self._layout and layout is not None:
+                self.entry.resize(layout)
+                self._layout = layout
             if reuse is not None:
                 reuse(outputs)
             arrays = (*params, *outputs, *beside)
@@ -160,6 +180,7 @@ class Executable:
         """
         if len(params) != len(self.face.params):  # native code would read what is not there
             raise ValueError(f"{len(params)} arrays for {len(self.face.params)} parameters")
-        outputs = self.attempt(params, anyway=True)
+        sizes = self.layouts.sizes_of(params) if self.layouts else ()
+        outputs = self.attempt(params, anyway=True, sizes=sizes)
         assert outputs is not None  # it ran anyway
         return outputs

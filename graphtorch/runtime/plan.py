@@ -84,8 +84,11 @@ class Plan:
         return [v for v in block.values if self.made_at[v] <= position][-1]
 
 
-def plan_memory(graph: Graph) -> Plan:
-    """Places for an aliased graph (see the alias pass): updates in place, outputs in their own memory."""
+def plan_memory(graph: Graph, apart: bool = False) -> Plan:
+    """Places for an aliased graph (see the alias pass): updates in place, outputs in their own memory.
+
+    ``apart``: no other value lies in an output's memory, so that for all sizes of a graph the same ones are outside.
+    """
     places: dict[Value, Place] = {p: Place("param", i) for i, p in enumerate(graph.params)}
     for param, value in graph.updates.items():
         places[root(value)] = places[param]
@@ -93,7 +96,7 @@ def plan_memory(graph: Graph) -> Plan:
         places[root(value)] = Place("output", index)
     loops = {i: plan_memory(n.body) for i, n in enumerate(graph.nodes) if n.body and is_control_flow(n)}
     in_arena = [Block([], i, i, inside) for i, inside in loops.items() if inside.arena_bytes]
-    for block in _blocks(graph, places):
+    for block in _blocks(graph, places, apart):
         taken = places.get(block.values[-1])
         if taken is None:
             in_arena.append(block)
@@ -126,7 +129,7 @@ def _within(node: Node, inside: Plan, places: dict[Value, Place], offset: int) -
     return {value: moved(place) for value, place in inside.places.items()}
 
 
-def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
+def _blocks(graph: Graph, places: dict[Value, Place], apart: bool) -> list[Block]:
     """Values that are no parameters, in blocks. State is written over by updates alone, so those are no part of one."""
     last = _last_touches(graph)
     found: list[Block] = []
@@ -136,7 +139,7 @@ def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
             continue
         for result in node.results:
             place = places.get(result)
-            if place is not None and place.kind == "param":
+            if place is not None and (apart or place.kind == "param"):
                 continue
             block = _dying(node, position, result, of, last) if result.type.nbytes else None
             if is_control_flow(node):

@@ -185,7 +185,7 @@ def loops(vars: Sequence[Var], body: Sequence[Stmt]) -> list[Stmt]:
     """``body`` in loops over ``vars``; a loop of one index is not a loop."""
     stmts = list(body)
     for v in reversed(vars):
-        if v.extent == 1:
+        if v.single:
             stmts = list(replace_vars(stmts, {v: ZERO}))
         else:
             stmts = [For(v, const(extent_of(v), int64), "for", tuple(stmts))]
@@ -194,8 +194,8 @@ def loops(vars: Sequence[Var], body: Sequence[Stmt]) -> list[Stmt]:
 
 def vector_loops(vars: Sequence[Var], lanes: int, body: Callable[[Index], Sequence[Stmt]]) -> list[Stmt]:
     """``body(indices)`` for all of ``vars``, the last of them in vectors."""
-    still: Index = dict.fromkeys((v for v in vars if v.extent == 1), ZERO)
-    wide = [v for v in vars if v.extent != 1]
+    still: Index = dict.fromkeys((v for v in vars if v.single), ZERO)
+    wide = [v for v in vars if not v.single]
     if not wide:
         return list(body(still))
     *outer, last = wide
@@ -206,11 +206,11 @@ def unflatten(vars: Sequence[Var], position: Expr) -> Index:
     """The indices of a flat position. One beyond the end is beyond the end of the first loop."""
     out: Index = {}
     stride = math.prod(extent_of(v) for v in vars)
-    first = next((v for v in vars if v.extent != 1), None)
+    first = next((v for v in vars if not v.single), None)
     for v in vars:
         stride //= extent_of(v)
         index = position // stride
-        out[v] = ZERO if v.extent == 1 else index if v is first else index % extent_of(v)
+        out[v] = ZERO if v.single else index if v is first else index % extent_of(v)
     return out
 
 

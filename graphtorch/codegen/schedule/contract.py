@@ -153,7 +153,7 @@ def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
     product = piece.product
     a, b = product.a, product.b
     in_a, in_b = free_vars(a), free_vars(b)
-    wide = [v for v in piece.vars if v.extent != 1]
+    wide = [v for v in piece.vars if not v.single]
     if not wide or any(v not in in_a and v not in in_b for v in wide):
         return None
     if wide[-1] in in_a and wide[-1] not in in_b:
@@ -166,7 +166,7 @@ def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
     return Operands(
         piece.vars,
         piece.index,
-        tuple(v for v in piece.vars if v.extent == 1 or (v in in_a and v in in_b)),
+        tuple(v for v in piece.vars if v.single or (v in in_a and v in in_b)),
         tuple(v for v in wide if v not in in_b) or (Var("one", int64, 1),),
         tuple(v for v in wide if v not in in_a),
         piece.red_vars or (Var("one", int64, 1),),

@@ -49,7 +49,7 @@ def block_loops(
                 extent = binary("min", extent, const(extent_of(loop_var), int64) - start[loop_var])
         if number == 0 and isinstance(extent, Const):
             stmts = _unrolled(v, unroll, stmts)
-        elif v.extent == 1 and isinstance(extent, Const):
+        elif v.single and isinstance(extent, Const):
             stmts = replace_vars(stmts, {v: ZERO})
         else:
             stmts = (For(v, extent, "for", stmts),)

@@ -85,7 +85,7 @@ class Outputs:
 
     def _block(self, start: Index, sizes: dict[Var, int], sums: Sequence[Place]) -> list[Stmt]:
         """Columns are turned into rows, a panel at a time, where the output is dense along rows."""
-        last = [v for v in self.vars if v.extent != 1][-1:]
+        last = [v for v in self.vars if not v.single][-1:]
         if len(self.n) > 1 or last == [self.n[0]] or not last:
             return self._elements(start, sizes, sums)
         (n,) = self.n

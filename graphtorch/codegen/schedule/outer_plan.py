@@ -55,7 +55,7 @@ class Operands:
     @property
     def last(self) -> Var:
         """The loop along which the output is dense."""
-        return [v for v in self.vars if v.extent != 1][-1]
+        return [v for v in self.vars if not v.single][-1]
 
     def swapped(self) -> Operands:
         return replace(self, m=self.n, n=self.m, x=self.y, y=self.x)

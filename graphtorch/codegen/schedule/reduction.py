@@ -10,6 +10,7 @@ from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Stmt, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
+from graphtorch.ir.dim import divides
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Values, Var, flat_index, substitute
 from graphtorch.ir.types import int64
 
@@ -99,7 +100,7 @@ def split(plan: Reduction, most: int) -> tuple[Reduction, Reduction] | None:
         return None
     first, *rest = plan.red_vars
     extent = first.extent or 0
-    parts = max(n for n in range(1, most + 1) if extent % n == 0)
+    parts = max(n for n in range(1, most + 1) if divides(n, extent))
     if parts < LEAST_PARTS:
         return None
     part, again = Var("c", int64, parts), Var("c", int64, parts)

@@ -228,7 +228,7 @@ def _copy_loops(vars: Sequence[Var], lanes: int, element: Callable[[Index], list
     """
     if not vars:
         return element({})
-    *outer, last = [v for v in vars if v.extent != 1] or vars[-1:]
+    *outer, last = [v for v in vars if not v.single] or vars[-1:]
     still: Index = {v: v if v in outer else const(0, int64) for v in vars}
     anywhere = [e for s in element(still | {last: last}) for e in exprs_of(s)]
     row: list[Stmt] = []
