@@ -38,7 +38,7 @@ from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
 from graphtorch.codegen.names import names_in
 from graphtorch.codegen.streams import STREAM_BYTES, is_aligned
 from graphtorch.codegen.target import Target, host_target
-from graphtorch.ir.dim import is_dynamic, surely
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.expr import Buffer, Const, Ramp
 
 _ALIGN = 64
@@ -92,7 +92,8 @@ def section_count(kernel: Kernel) -> int:
 
 
 def _in_scratch(s: Alloc) -> bool:
-    return s.space == "thread" or (s.space == "local" and not surely("<=", s.buffer.nbytes, STACK_LIMIT))
+    nbytes = s.buffer.nbytes
+    return s.space == "thread" or (s.space == "local" and (is_dynamic(nbytes) or nbytes > STACK_LIMIT))
 
 
 def declare_kernel(module: ll.Module, kernel: Kernel) -> ll.Function:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import cast
 
 from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.llvm_tables import I64
-from graphtorch.ir.dim import Atom, Dim, Symbol, Terms, is_dynamic, surely
+from graphtorch.ir import dim_terms
+from graphtorch.ir.dim import is_dynamic
+from graphtorch.ir.dim_terms import Atom, Symbol, Terms
 
 
 class Sizes:
@@ -28,9 +29,12 @@ class Sizes:
 
     def of(self, x: int) -> ll.Value:
         """``x``, which may be a number."""
-        if not is_dynamic(x):
-            return ll.Constant(I64, x)
-        terms = x.terms
+        return self._of(x.terms) if is_dynamic(x) else ll.Constant(I64, x)
+
+    def _of(self, terms: Terms) -> ll.Value:
+        known = dim_terms.number(terms)
+        if known is not None:
+            return ll.Constant(I64, known)
         if terms not in self._made:
             products = [self._product(c, monomial) for monomial, c in terms]
             self._made[terms] = reduce(lambda a, b: self.b.binary("add nsw", a, b), products)
@@ -45,19 +49,12 @@ class Sizes:
     def _atom(self, atom: Atom) -> ll.Value:
         if isinstance(atom, Symbol):
             return self.names[atom.name]
-        a, b = (self.of(size(terms)) for terms in (atom.a, atom.b))
-        quotient = atom.fn == "floordiv"
-        if surely("<=", 0, size(atom.a)):
+        a, b, quotient = self._of(atom.a), self._of(atom.b), atom.fn == "floordiv"
+        least, _ = dim_terms.bounds(atom.a)
+        if least is not None and least >= 0:
             return self.b.binary("udiv" if quotient else "urem", a, b)
-        rest = self.b.binary("srem", a, b)
+        rest = self.b.binary("srem", a, b)  # b is positive
         below = self.b.compare("icmp slt", rest, ll.Constant(I64, 0))
         if not quotient:
             return self.b.select(below, self.b.binary("add", rest, b), rest)
-        towards_zero = self.b.binary("sdiv", a, b)
-        return self.b.binary("add", towards_zero, self.b.convert("sext", below, I64))
-
-
-def size(terms: Terms) -> int:
-    """The size, or the number, that ``terms`` are."""
-    named = any(monomial for monomial, _ in terms)
-    return cast(int, Dim(terms)) if named else sum(c for _, c in terms)
+        return self.b.binary("add", self.b.binary("sdiv", a, b), self.b.convert("sext", below, I64))

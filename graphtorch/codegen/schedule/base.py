@@ -182,7 +182,7 @@ def join_loops(vars: Sequence[Var], exprs: Sequence[Expr]) -> tuple[tuple[Var, .
     for group in groups:
         size = 1
         for v in group:
-            size *= v.extent or 0
+            size *= v.size
         joined = group[-1] if len(group) == 1 else Var(group[0].name, int64, size)
         out.append(joined)
         # Each index is linear in the group with one common unit: carry it on the innermost variable.
@@ -209,4 +209,4 @@ def _slopes(exprs: Sequence[Expr], vars: frozenset[Var]) -> list[dict[Var, int]]
 
 
 def _joinable(i: Var, j: Var, coefficients: Sequence[dict[Var, int]]) -> bool:
-    return all(surely("==", c.get(i, 0), c.get(j, 0) * (j.extent or 0)) for c in coefficients)
+    return all(surely("==", c.get(i, 0), c.get(j, 0) * j.size) for c in coefficients)

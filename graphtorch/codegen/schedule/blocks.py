@@ -95,7 +95,7 @@ def accumulate(plan: Reduction, cells: list[Cells], vars: Sequence[Var], inside:
         unrolled = bool(surely("<=", plan.domain, UNROLLED_DOMAIN))
         return _loops(vars, leaf(cells, {v: _ZERO for v in vars if v.single}), unrolled)
     first, *rest = vars
-    extent, below = first.extent or 1, size_of(rest) * inside
+    extent, below = first.size, size_of(rest) * inside
     size = _unknown_piece(first, below) if is_dynamic(total) else max(1, _piece(total) // below)
 
     def piece(start: Expr, count: int) -> list[Stmt]:
@@ -137,5 +137,5 @@ def _needs_blocks(plan: Reduction) -> bool:
 def _loops(vars: Sequence[Var], body: list[Stmt], unrolled: bool) -> list[Stmt]:
     for var in reversed(vars):
         if not var.single:
-            body = [For(var, const(var.extent or 0, int64), "unroll" if unrolled else "for", tuple(body))]
+            body = [For(var, const(var.size, int64), "unroll" if unrolled else "for", tuple(body))]
     return body

@@ -32,7 +32,7 @@ def round_up(n: int, to: int) -> int:
 
 
 def extent_of(v: Var) -> int:
-    return v.extent or 0
+    return v.size
 
 
 @dataclass(frozen=True)

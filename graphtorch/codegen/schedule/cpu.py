@@ -221,7 +221,7 @@ def _columns(plan: Reduction, lanes: int, parallel: bool) -> Body:
     """As wide as the accumulators of a strip may be, or as narrow as makes enough tasks of them."""
     *outer, last = plan.vars
     tasks = -(-FEW_OUTPUTS // example(size_of(outer)))
-    narrow = -(-example(last.extent or 0) // tasks // NARROW_STRIP) * NARROW_STRIP
+    narrow = -(-example(last.size) // tasks // NARROW_STRIP) * NARROW_STRIP
     width = min(STRIP, narrow) if parallel else STRIP
     if not outer:
         return tuple(strips(plan, lanes, width, "par" if parallel else "for"))
@@ -234,8 +234,8 @@ def _along_outputs(plan: Reduction) -> bool:
         return False
     body, out, red = plan.body, plan.vars[-1], plan.red_vars[-1] if plan.red_vars else None
     short = bool(surely("<=", plan.domain, UNROLLED_DOMAIN))
-    if red is None or (short and example(out.extent or 0) >= 4 and not dense_loads(body, red)):
+    if red is None or (short and example(out.size) >= 4 and not dense_loads(body, red)):
         return True
-    if short and example(out.extent or 0) >= example(red.extent or 0):
+    if short and example(out.size) >= example(red.size):
         return True
     return dense_loads(body, out) > dense_loads(body, red)

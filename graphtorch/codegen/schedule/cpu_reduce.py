@@ -38,7 +38,7 @@ def across_lanes(plan: Reduction, lanes: int) -> list[Stmt]:
     if not plan.domain or not plan.red_vars:
         return sequential(plan, {})
     *outer, inner = plan.red_vars
-    extent = inner.extent or 0
+    extent = inner.size
     widest = lanes * INDEPENDENT if example(extent) >= 4 * lanes * INDEPENDENT and is_cheap(plan.body) else lanes
     rows = list(segments(extent, widest))
     cells = [Cells(plan, width, f"w{width}_") for _, _, width in rows]
@@ -75,7 +75,7 @@ class _Strip(Cells):
 def strips(plan: Reduction, lanes: int, width: int, outer: Kind) -> list[Stmt]:
     """The last loop of outputs in pieces of ``width``, in a loop of kind ``outer``."""
     column = plan.vars[-1]
-    whole, rest = divmod(column.extent or 0, width)
+    whole, rest = divmod(column.size, width)
     out: list[Stmt] = []
     if not surely("==", whole, 0):
         out = [loop("s", whole, lambda s: _strip(plan, lanes, column, s * width, width), outer)]

@@ -50,7 +50,7 @@ def prefetches(reads: Sequence[Read], env: dict[Var, Expr], inner: Var, base: Ex
 
 def _is_far(e: Load, row: Var, inner: Var) -> bool:
     form = linear(e.indices[0])
-    bytes = example(inner.extent or 0) * e.buffer.dtype.itemsize
+    bytes = example(inner.size) * e.buffer.dtype.itemsize
     return (
         form is not None
         and form[0].get(inner) == 1

@@ -157,7 +157,7 @@ def _one_by_one(plan: _Plan, sweep: _Sweep, env: Env) -> list[Stmt]:
 
 def _nest(vars: Sequence[Var], body: list[Stmt]) -> list[Stmt]:
     for var in reversed(vars):
-        body = [For(var, const(var.extent or 0, int64), "for", tuple(body))]
+        body = [For(var, const(var.size, int64), "for", tuple(body))]
     return body
 
 
@@ -168,7 +168,7 @@ def _across(plan: _Plan, sweep: _Sweep, lanes: int) -> list[Stmt]:
     *outer, inner = plan.red_vars
     if not sweep.reduces:
         return _nest(outer, vector_loop(inner, lanes, lambda at: sweep.elements(None, {inner: at})))
-    rows = list(segments(inner.extent or 0, _width(sweep, inner, lanes)))
+    rows = list(segments(inner.size, _width(sweep, inner, lanes)))
     cells = [Cells(sweep.reduction, width, f"p{sweep.number}w{width}_") for _, _, width in rows]
 
     ahead = next_rows(sweep.exprs, plan.vars, inner) if sweep is plan.sweeps[0] and len(plan.sweeps) > 1 else []
@@ -186,7 +186,7 @@ def _width(sweep: _Sweep, inner: Var, lanes: int) -> int:
     """Several vectors at a time, where additions would wait for each other, and it is long enough."""
     several = lanes * INDEPENDENT
     simple = not sweep.stores and is_cheap(sweep.reduction.body)
-    return several if simple and example(inner.extent or 0) >= 4 * several else lanes
+    return several if simple and example(inner.size) >= 4 * several else lanes
 
 
 def _segment(

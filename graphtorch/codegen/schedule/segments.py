@@ -51,7 +51,8 @@ def _unknown(extent: int, lanes: int) -> Iterator[tuple[int, int, int]]:
 
 def longest(rows: Sequence[tuple[int, int, int]]) -> int:
     """The greatest count of vectors of one width: that of full ones, if the length is not known."""
-    return next((count for _, count, _ in rows if is_dynamic(count)), None) or max(count for _, count, _ in rows)
+    counts = [count for _, count, _ in rows]
+    return counts[0] if any(map(is_dynamic, counts)) else max(counts)
 
 
 def vector_loop(
@@ -59,7 +60,7 @@ def vector_loop(
 ) -> list[Stmt]:
     """``body(index)`` over the extent of ``var``; the loop over full vectors is of kind ``outer``. See `segments`."""
     out: list[Stmt] = []
-    for start, count, width in segments(var.extent or 0, lanes, twice):
+    for start, count, width in segments(var.size, lanes, twice):
         vector = partial(_vector, var, width, start, body)
         if surely("==", count, 1):
             out += vector(const(0, int64))
@@ -82,8 +83,8 @@ def square_loops(a: Var, b: Var, lanes: int, body: Callable[[Expr, Expr], Stmt])
     It runs in squares of vectors, which `legalize` transposes in registers.
     """
     out: list[Stmt] = []
-    for a_start, a_count, a_width in segments(a.extent or 0, lanes):
-        for b_start, b_count, b_width in segments(b.extent or 0, lanes):
+    for a_start, a_count, a_width in segments(a.size, lanes):
+        for b_start, b_count, b_width in segments(b.size, lanes):
             side = min(a_width, b_width)
             square = partial(_squares, a.name, b.name, side, a_start, b_start, body)
             rows, columns = a_count * (a_width // side), b_count * (b_width // side)

@@ -120,6 +120,11 @@ class Var(Expr):
         self.name, self.extent = name, extent
 
     @property
+    def size(self) -> int:
+        """The extent; 0 where it is not known."""
+        return 0 if self.extent is None else self.extent
+
+    @property
     def single(self) -> bool:
         """Whether it is known to be 0."""
         return self.extent is not None and bool(surely("==", self.extent, 1))
