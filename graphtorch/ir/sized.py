@@ -15,24 +15,24 @@ Sizes = Mapping[str, int]
 def names_in_graph(graph: Graph) -> tuple[str, ...]:
     """The named sizes that types and attributes depend on, bodies included, in order of the alphabet."""
     found: set[str] = set()
-    for size in _sizes_in(graph):
+    for size in sizes_in(graph):
         found |= names_of(size)
     return tuple(sorted(found))
 
 
 def is_dynamic_graph(graph: Graph) -> bool:
     """Whether any size in it is not known."""
-    return any(True for _ in _sizes_in(graph))
+    return any(True for _ in sizes_in(graph))
 
 
-def _sizes_in(graph: Graph) -> Iterator[int]:
+def sizes_in(graph: Graph) -> Iterator[int]:
     for value in (*graph.params, *(r for n in graph.nodes for r in n.results)):
         yield from filter(is_dynamic, value.type.shape)
     for node in graph.nodes:
         for attr in node.attrs.values():
             yield from _dynamic(attr)
         if node.body is not None:
-            yield from _sizes_in(node.body)
+            yield from sizes_in(node.body)
 
 
 def _dynamic(attr: Any) -> Iterator[int]:

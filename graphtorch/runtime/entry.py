@@ -64,8 +64,10 @@ class Entry:
         self._plan = plan_of(needs, pairs)
         self.ready_for = 0
 
-    def resize(self, layout: Layout) -> None:
-        """Sizes, and places in the arena, for the calls that follow. Memory grows, and does not shrink."""
+    def resize(self, layout: Layout, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
+        """Sizes, and places in the arena, for the calls that follow, and what is expected of their arrays. Memory grows,
+        and does not shrink."""
+        self._plan[:] = plan_of(needs, pairs)
         arena, kept, workspace = self._memory
         arena = arena if arena.nbytes >= layout.arena else aligned(layout.arena)
         workspace = workspace if workspace.nbytes >= layout.workspace else aligned(layout.workspace)

@@ -15,12 +15,14 @@ from graphtorch.codegen.names import names_of_program
 from graphtorch.codegen.program import Launch, launches_of, memory_needs, program_text, schedule_graph
 from graphtorch.codegen.program import Place as WhereItLies
 from graphtorch.codegen.target import host_target
+from graphtorch.ir.dim import at_sizes, example
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.in_place import root
 from graphtorch.ir.sized import is_dynamic_graph
 from graphtorch.ir.text import print_graph
 from graphtorch.runtime import cache, threads
 from graphtorch.runtime.entry import Entry, aligned
+from graphtorch.runtime.gather import CONTIGUOUS
 from graphtorch.runtime.known import Face, Known, face_of
 from graphtorch.runtime.layouts import Layout, Layouts
 from graphtorch.runtime.plan import Plan, plan_memory
@@ -67,6 +69,8 @@ class Executable:
         code = known.code if known else None
         self.entry = Entry(self.face.key, lambda: self._parts.program, self._where, *memory, code)
         self._layout: Layout | None = None
+        self._needs: Sequence[tuple[int, int]] = [(CONTIGUOUS, 0)] * self._slots
+        self._pairs: Sequence[tuple[int, int]] = []
         self._stale, self._once = True, self._once_entry(*memory) if by_kernels and self._parts.once else None
         self.kernels = self.entry.kernels
         self.from_cache = self.entry.from_cache and (self._once is None or self._once.from_cache)
@@ -90,10 +94,15 @@ class Executable:
         """The scheduled graph."""
         return self._graph if isinstance(self._graph, Graph) else self._graph()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sizes that are not known, in order of the alphabet."""
+        return self.layouts.names if self.layouts else ()
+
     @cached_property
     def plan(self) -> Plan:
-        """Where each value lies."""
-        return plan_memory(self.graph)
+        """Where each value lies; for the examples of sizes that are not known."""
+        return plan_memory(self.graph) if self.layouts is None else self.layouts.example.plan
 
     @cached_property
     def _parts(self) -> Hoisted:
@@ -142,8 +151,10 @@ class Executable:
         self._stale = True
 
     def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
-        """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`)."""
-        self.entry.expect(needs, pairs)
+        """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`).
+        Bytes may be sizes that are not known."""
+        self._needs, self._pairs, self._layout = needs, pairs, None
+        self.entry.expect([(flags, example(nbytes)) for flags, nbytes in needs], pairs)
 
     def attempt(
         self,
@@ -162,8 +173,7 @@ class Executable:
         outputs = list(map(_empty, layout.shapes if layout else self._shapes, self._dtypes))
         with self.lock:
             if layout is not self._layout and layout is not None:
-                self.entry.resize(layout)
-                self._layout = layout
+                self._resize(layout)
             if reuse is not None:
                 reuse(outputs)
             arrays = (*params, *outputs, *beside)
@@ -172,6 +182,11 @@ class Executable:
                     return None
                 self._stale = False
             return outputs if self.entry.run(arrays, anyway) else None
+
+    def _resize(self, layout: Layout) -> None:
+        needs = [(flags, at_sizes(nbytes, layout.names)) for flags, nbytes in self._needs]
+        self.entry.resize(layout, needs, self._pairs)
+        self._layout = layout
 
     def run(self, params: Sequence[Array]) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.program import Needs
+from graphtorch.ir.dim import symbols_of
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.in_place import root
-from graphtorch.ir.sized import graph_at, names_in_graph
+from graphtorch.ir.sized import names_in_graph, sizes_in, type_at
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime.plan import Place, Plan, plan_memory
 
@@ -28,11 +29,12 @@ MOST_PLANS = 64
 @dataclass(frozen=True)
 class Layout:
     """What a call with certain sizes needs: bytes of the arena, of each thread's scratch memory and of the workspace,
-    the sizes and the offsets in the arena that the code reads, and the outputs' shapes."""
+    the size of each name, the sizes and the offsets in the arena that the code reads, and the outputs' shapes."""
 
     arena: int
     scratch: int
     workspace: int
+    names: dict[str, int]
     sizes: tuple[int, ...]
     offsets: Array
     shapes: tuple[tuple[int, ...], ...]
@@ -64,6 +66,12 @@ class Layouts:
                 self._known.popitem(last=False)
         return found
 
+    @property
+    def example(self) -> Layout:
+        """The layout for the names' examples."""
+        symbols = {s.name: s.example for size in sizes_in(self.graph) for s in symbols_of(size)}
+        return self.at(tuple(symbols[name] for name in self.names))
+
     def sizes_of(self, params: Sequence[Array]) -> tuple[int, ...]:
         """The sizes that arrays for the parameters have: each name has to be a dimension of one."""
         found = {str(n): params[p].shape[d] for p, d, n in self._asked}
@@ -71,16 +79,16 @@ class Layouts:
 
     def _plan(self, sizes: tuple[int, ...]) -> Layout:
         known = dict(zip(self.names, sizes, strict=True))
-        graph = graph_at(self.graph, known)
-        plan, shared = plan_memory(graph, apart=True), self._needs.at(known)
-        offsets = [plan.place(v).at for v in _listed(graph)]
+        plan, shared = plan_memory(self.graph, known), self._needs.at(known)
+        offsets = [plan.place(v).at for v in self.listed]
         return Layout(
             plan.arena_bytes,
             shared.scratch,
             shared.workspace,
+            known,
             tuple(known[name] for name in self._used),
             np.array(offsets, np.int64),
-            tuple(o.type.shape for o in graph.outputs),
+            tuple(type_at(o.type, known).shape for o in self.graph.outputs),
             plan,
         )
 

@@ -68,7 +68,7 @@ def unflatten_index(shape: Sequence[int], position: Expr) -> tuple[Expr, ...]:
     """The indices of a row-major position."""
     out = []
     for size, stride in zip(shape, contiguous_strides(tuple(shape)), strict=True):
-        out.append((position // stride) % size if size > 1 else const(0, int64))
+        out.append(const(0, int64) if surely("<=", size, 1) else (position // stride) % size)
     return tuple(out)
 
 
