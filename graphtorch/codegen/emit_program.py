@@ -11,8 +11,20 @@ from graphtorch.codegen.emit_llvm import Sections, declare_kernel, emit_kernel
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.llvm_parallel import Team, const
+from graphtorch.codegen.llvm_sizes import Sizes
 from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
-from graphtorch.codegen.program import HEADER, Branch, Launch, Loop, Step, Where, While, launches_of, place_of
+from graphtorch.codegen.names import names_in, names_of_program
+from graphtorch.codegen.program import (
+    HEADER,
+    Branch,
+    Launch,
+    Loop,
+    Step,
+    Where,
+    While,
+    launches_of,
+    place_of,
+)
 from graphtorch.codegen.target import Target
 from graphtorch.ir.graph import Value
 
@@ -27,11 +39,16 @@ def emit_program(steps: Sequence[Step], where: Where, scratch: int, target: Targ
 
     table: arena, scratch, workspace, sections and what is kept (the header), then the parameters, then the outputs.
     ``sections()`` says how many sections there are: memory for them is the caller's business.
+
+    Where sizes are not known there is a list in place of the arena: bytes of scratch memory of each thread, the size of
+    each of `names_of_program`, and the addresses of what would lie in the arena.
     """
     module = ll.Module("program")
-    functions = {kernel: emit_kernel(module, legal, True, target) for kernel, legal in _legalized(steps)}
-    for function, _ in functions.values():
+    functions: dict[Kernel, Made] = {}
+    for kernel, legal in _legalized(steps):
+        function, sections = emit_kernel(module, legal, True, target)
         function.linkage = "internal"
+        functions[kernel] = function, sections, names_in(legal)
     _emit_entry(module, steps, functions, where, scratch)
     return str(module)
 
@@ -43,7 +60,7 @@ def emit_parts(steps: Sequence[Step], where: Where, scratch: int) -> Iterator[st
     for kernel, legal in _legalized(steps):
         module = ll.Module(kernel.name)
         _, sections = emit_kernel(module, legal, aliased=True)
-        functions[kernel] = declare_kernel(entry, legal), sections
+        functions[kernel] = declare_kernel(entry, legal), sections, names_in(legal)
         yield str(module)
     _emit_entry(entry, steps, functions, where, scratch)
     yield str(entry)
@@ -54,7 +71,8 @@ def _legalized(steps: Sequence[Step]) -> Iterator[tuple[Kernel, Kernel]]:
     return ((kernel, legalize(kernel)) for kernel in dict.fromkeys(launch.kernel for launch in launches_of(steps)))
 
 
-Made = tuple[ll.Function, Sections]
+#: a kernel's function, its sections, and the names whose sizes it takes
+Made = tuple[ll.Function, Sections, tuple[str, ...]]
 #: what one thread may run
 Alone = Launch | Branch | While
 #: the table, and thread, threads and epoch; functions within loops take the index of each loop as well
@@ -65,7 +83,7 @@ def _emit_entry(
     module: ll.Module, steps: Sequence[Step], functions: Mapping[Kernel, Made], where: Where, scratch: int
 ) -> None:
     """``program`` and ``sections``; ``functions`` gives each kernel's function and its sections."""
-    entry = _Entry(module, functions, where, scratch)
+    entry = _Entry(module, functions, where, scratch, names_of_program(steps))
     program = ll.Function(module, "program", ll.VOID, _WHO)
     entry.sequence(program, steps)
     count = ll.Function(module, "sections", I64, [])
@@ -130,8 +148,16 @@ class _Entry:
     Sections are counted over all functions; those within a loop are used again in each round, with an epoch of its own.
     """
 
-    def __init__(self, module: ll.Module, functions: Mapping[Kernel, Made], where: Where, scratch: int) -> None:
+    def __init__(
+        self,
+        module: ll.Module,
+        functions: Mapping[Kernel, Made],
+        where: Where,
+        scratch: int,
+        names: tuple[str, ...],
+    ) -> None:
         self.module, self.functions, self.where, self.scratch = module, functions, where, scratch
+        self.names = names
         self.sections = self._loops = 0
 
     def sequence(self, function: ll.Function, steps: Sequence[Step]) -> None:
@@ -221,12 +247,19 @@ class _Frame:
         self._table, *self._who = function.args[: len(_WHO)]
         self._indices = function.args[len(_WHO) :]
         arena, scratch, self._workspace, sections, kept = (self._slot(i) for i in range(HEADER))
-        self._own = b.gep(scratch, b.binary("mul", self._who[0], const(owner.scratch)))
+        self._list = b.convert("bitcast", arena, ll.pointer(I64))
+        names = {name: self._listed(1 + number) for number, name in enumerate(owner.names)}
+        self._sizes = Sizes(b, names)
+        each = self._listed(0) if names else const(owner.scratch)
+        self._own = b.gep(scratch, b.binary("mul", self._who[0], each))
         self._memories = {"kept": kept, "workspace": self._workspace, "arena": arena}
         self.team = Team(owner.module, entry, b, (*self._who, sections), owner.sections)
 
     def _slot(self, index: int) -> ll.Value:
         return self.b.load(self.b.gep(self._table, const(index)))
+
+    def _listed(self, index: int) -> ll.Value:
+        return self.b.load(self.b.gep(self._list, const(index)))
 
     def run(self, step: Alone, parts: Sequence[ll.Function]) -> None:
         match step:
@@ -269,16 +302,23 @@ class _Frame:
         self.b.call(part, [self._table, self._who[0], const(1), const(0), *self._indices])
 
     def _call(self, launch: Launch) -> None:
-        (kernel, sections), args = self.owner.functions[launch.kernel], []
+        (kernel, sections, names), args = self.owner.functions[launch.kernel], list[ll.Value]()
         for value, wanted in zip(launch.values, kernel.args, strict=False):
             args.append(self.b.convert("bitcast", self._address(value), wanted.type))
         place = self.team.reserve(sections.count)
-        self.b.call(kernel, [*args, self._own, self._workspace, *self._who, place])
+        sizes = [self._sizes.names[name] for name in names]
+        self.b.call(kernel, [*args, self._own, self._workspace, *self._who, place, *sizes])
         self.team.joins(place, sections.open)
 
     def _address(self, value: Value) -> ll.Value:
         kind, at, strides = place_of(value, self.owner.where)
-        found = self._slot(HEADER + at) if kind == "slot" else self.b.gep(self._memories[kind], const(at))
+        if kind == "listed":
+            place = self.b.gep(self._list, const(1 + len(self.owner.names) + at))
+            found = self.b.load(self.b.convert("bitcast", place, ll.pointer(PTR)))
+        elif kind == "slot":
+            found = self._slot(HEADER + at)
+        else:
+            found = self.b.gep(self._memories[kind], self._sizes.of(at))
         for loop, nbytes in strides:
             found = self.b.gep(found, self.b.binary("mul", self._indices[loop], const(nbytes)))
         return found

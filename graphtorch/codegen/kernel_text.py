@@ -8,6 +8,7 @@ from __future__ import annotations
 from graphtorch.codegen.kernel_grammar import INFIX, Names, load_lanes, obvious_extent
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, exprs_of
 from graphtorch.codegen.kernel_parser import Parser
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Binary, Buffer, Cast, Const, Expr, Load, Ramp, Select, Splat, Unary, Var, children
 from graphtorch.ir.types import DType, TensorType, float32, int64
@@ -123,6 +124,8 @@ def _type(buffer: Buffer) -> str:
 
 def const_text(e: Const) -> str:
     """A literal that parses back to the same dtype and value."""
+    if is_dynamic(e.value):
+        return f"size({e.value})"
     if isinstance(e.value, bool):
         return str(e.value).lower()
     text = repr(e.value)

@@ -46,7 +46,7 @@ def scatter_nest(name: str, inputs: Sequence[Buffer], s: Scatter) -> ScatterNest
     term = substitute(s.term(i, k), env)
     inner = tuple(v for v in k if v not in env)
     return ScatterNest(
-        name, params, s.shape, i, tuple(d for d in s.dims if d not in same), tuple(v.extent or 0 for v in inner),
+        name, params, s.shape, i, tuple(d for d in s.dims if d not in same), tuple(v.size for v in inner),
         inner, output, s.init(i), rows, term, s.combine, s.unknown,
     )  # fmt: skip
 

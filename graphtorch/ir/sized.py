@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graphtorch.ir.dim import at_sizes, is_dynamic, names_of, symbols_of
+from graphtorch.ir.dim import at_sizes, is_dynamic, symbols_of
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.types import TensorType
 
@@ -14,10 +14,7 @@ Sizes = Mapping[str, int]
 
 def names_in_graph(graph: Graph) -> tuple[str, ...]:
     """The named sizes that types and attributes depend on, bodies included, in order of the alphabet."""
-    found: set[str] = set()
-    for size in sizes_in(graph):
-        found |= names_of(size)
-    return tuple(sorted(found))
+    return tuple(examples_of(graph))
 
 
 def examples_of(graph: Graph) -> dict[str, int]:

@@ -47,7 +47,7 @@ class ScanPlan:
 
     @property
     def length(self) -> int:
-        return self.line.extent or 0
+        return self.line.size
 
     def cells(self, name: str, shape: tuple[int, ...]) -> list[Buffer]:
         """A buffer for every accumulator."""
@@ -115,7 +115,7 @@ def scan_body(nest: ScanNest, flat: Flatten, target: Target) -> Body:
     if not plan.columns:
         return nested(plan.outer, lambda: _dense_line(plan, lanes), parallel)
     *between, column = plan.columns
-    outer, extent = (*plan.outer, *between), column.extent or 0
+    outer, extent = (*plan.outer, *between), column.size
     width = min(STRIP, extent)
     if parallel and extent * size_of(outer) < TASKS * width:
         width = min(width, round_up(ceil_div(extent, ceil_div(TASKS, size_of(outer))), lanes))

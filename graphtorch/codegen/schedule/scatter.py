@@ -64,7 +64,7 @@ class ScatterPlan:
 
     @property
     def rows(self) -> int:
-        return self.row.extent or 0
+        return self.row.size
 
     def block(self, count: int, number: Expr) -> tuple[Expr, Expr]:
         """The first row of block ``number`` of ``count``, and how many it has."""
@@ -94,7 +94,7 @@ class ScatterPlan:
             own = (at[self.row] >= start) & (at[self.row] < start + size)
             known: Expr = (at[self.row] >= 0) & (at[self.row] < self.rows)
             for v in self.others:
-                inside = (at[v] >= 0) & (at[v] < (v.extent or 0))
+                inside = (at[v] >= 0) & (at[v] < v.size)
                 own, known = own & inside, known & inside
             new = self.combine(old, self.term)
             put = element({**index, **at}, new) if self.apart else columns(lambda i: element({**at, **i}, new))
@@ -107,7 +107,7 @@ class ScatterPlan:
 
         body = each(one) if self.apart else one({})
         for var in reversed(self.red_vars):
-            body = [For(var, const(var.extent or 0, int64), "for", tuple(body))]
+            body = [For(var, const(var.size, int64), "for", tuple(body))]
         return [*everywhere(self.init), *body]
 
     def _rows(self, start: Expr, size: Expr, lanes: int, body: Callable[[Index], list[Stmt]]) -> list[Stmt]:
@@ -138,7 +138,7 @@ def plan_scatter(nest: ScatterNest, flat: Flatten) -> ScatterPlan:
     memo: Memo = {}
     position, init, term, *indices = (substitute(e, env, memo) for e in elements)
     found = {nest.vars[d]: index for d, index in zip(nest.dims, indices, strict=True)}
-    row = max(found, key=lambda v: v.extent or 0)
+    row = max(found, key=lambda v: v.size)
     apart = any(columns[-1] in free_vars(e) for e in indices) if columns else False
     others = tuple(v for v in found if v is not row)
     output = flat.buffer(nest.output)
@@ -152,7 +152,7 @@ def scatter_body(nest: ScatterNest, flat: Flatten, target: Target) -> Body:
     plan = plan_scatter(nest, flat)
     lanes = lanes_of([plan.term], [plan.output], target)
     *between, column = (*plan.columns,) or (Var("one", int64, 1),)
-    outer, extent = (*plan.outer, *between), column.extent or 0
+    outer, extent = (*plan.outer, *between), column.size
     rows = plan.rows * size_of(plan.others)
     work = size_of(outer) * extent * (rows + size_of(plan.red_vars)) * cost_of([plan.term])
     parallel = work >= PARALLEL_WORK

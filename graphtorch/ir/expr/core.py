@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from graphtorch.ir.dim import is_dynamic, surely
 from graphtorch.ir.types import LOW_PRECISION, DType, bool_, float32, int64, scalar_dtype
 
 UNARY = frozenset(
@@ -100,7 +101,7 @@ ExprLike = Expr | bool | int | float
 
 
 class Const(Expr):
-    """A literal."""
+    """A literal, or a size that is not known (`Dim`): the same number wherever it is met in a run."""
 
     __slots__ = ("value",)
 
@@ -110,13 +111,23 @@ class Const(Expr):
 
 
 class Var(Expr):
-    """A loop variable (0 <= var < extent, where extent is known) or the name of a `let`."""
+    """A loop variable (0 <= var < extent, where extent is known; it may be a `Dim`) or the name of a `let`."""
 
     __slots__ = ("extent", "name")
 
     def __init__(self, name: str, dtype: DType = int64, extent: int | None = None, lanes: int = 1) -> None:
         super().__init__(dtype, lanes)
         self.name, self.extent = name, extent
+
+    @property
+    def size(self) -> int:
+        """The extent; 0 where it is not known."""
+        return 0 if self.extent is None else self.extent
+
+    @property
+    def single(self) -> bool:
+        """Whether it is known to be 0."""
+        return self.extent is not None and bool(surely("==", self.extent, 1))
 
 
 class Buffer:
@@ -212,13 +223,17 @@ BOOL_RULES: dict[str, Rule] = {}
 
 def const(value: bool | int | float, dtype: DType | None = None) -> Const:
     dtype = dtype or scalar_dtype(value)
+    if is_dynamic(value) and dtype == int64:
+        return Const(value, int64)
     if dtype.kind == "f":
         return Const(float(value), dtype)
     return Const(bool(value) if dtype.kind == "b" else int(value), dtype)
 
 
 def as_expr(value: ExprLike, like: DType) -> Expr:
-    return value if isinstance(value, Expr) else const(value, like)
+    if isinstance(value, Expr):
+        return value
+    return cast(const(value, int64), like) if is_dynamic(value) else const(value, like)
 
 
 def unary(fn: str, x: Expr) -> Expr:
@@ -237,7 +252,7 @@ def cast(x: Expr, dtype: DType) -> Expr:
         return x
     if float32 not in (x.dtype, dtype) and (x.dtype in LOW_PRECISION or dtype in LOW_PRECISION):
         return cast(cast(x, float32), dtype)
-    if isinstance(x, Const) and math.isfinite(x.value) and dtype not in LOW_PRECISION:
+    if isinstance(x, Const) and not is_dynamic(x.value) and math.isfinite(x.value) and dtype not in LOW_PRECISION:
         return const(int(x.value) if dtype.kind in "iu" else x.value, dtype)
     return Cast(x, dtype)
 
@@ -271,6 +286,11 @@ def binary(fn: str, a: ExprLike, b: ExprLike) -> Expr:
     return Binary(fn, a, b) if found is None else found
 
 
+def _is_number(e: Expr) -> bool:
+    """Whether it is a number in every lane that is known now."""
+    return isinstance(e, Splat) and isinstance(e.x, Const) and not is_dynamic(e.x.value)
+
+
 def _vector(fn: str, a: Expr, b: Expr) -> Expr:
     """Ramps stay ramps under +, - and * by a number, so that loads of neighbours can be seen as such."""
     if fn in ("add", "sub") and isinstance(a, Ramp) and isinstance(b, Splat):
@@ -281,7 +301,7 @@ def _vector(fn: str, a: Expr, b: Expr) -> Expr:
         return Ramp(a.x - b.base, a.lanes, -b.step)
     if fn == "mul" and isinstance(b, Ramp):
         a, b = b, a
-    if fn == "mul" and isinstance(a, Ramp) and isinstance(b, Splat) and isinstance(b.x, Const) and b.x.value:
+    if fn == "mul" and isinstance(a, Ramp) and _is_number(b) and b.x.value:
         return Ramp(a.base * b.x, a.lanes, a.step * int(b.x.value))
     if isinstance(a, Splat) and isinstance(b, Splat):
         return Splat(binary(fn, a.x, b.x), a.lanes)

@@ -19,7 +19,7 @@ def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, dev
     require_cpu(device)
     fitting(value, dtype, "fill_value")
     check(
-        min(shape, default=0) >= 0,
+        all(n >= 0 for n in shape),
         "GT304",
         f"size={list(shape)} is not allowed",
         "expected sizes >= 0",

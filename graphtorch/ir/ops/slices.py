@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.ir import bind
-from graphtorch.ir.dim import same
+from graphtorch.ir.dim import is_dynamic, same
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, IndexRangeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import (
@@ -94,7 +94,7 @@ def part_of(shape: Shape, items: Sequence[Any]) -> Part:
             continue
         a, b, s, keep = _one_index(i, shape[len(bounds)], len(bounds))
         bounds.append((a, b, s))
-        out += [max(0, -(-(b - a) // s))] if keep else []
+        out += [(b - a + s - 1) // s] if keep else []
     start, stop, step = zip(*bounds, strict=True) if bounds else ((), (), ())
     return Part(start, stop, step, tuple(out), none)
 
@@ -108,7 +108,7 @@ def _one_index(i: Any, n: int, d: int) -> tuple[int, int, int, bool]:
             f"the step of a slice must be positive, got {i.step}",
             kind=ArgumentError,
         )
-        a, b, s = i.indices(n)
+        a, b, s = _indices(i, n) if is_dynamic(n) else i.indices(n)
         return a, max(a, b), s, True
     try:
         at = as_int(i, "an index")
@@ -126,6 +126,13 @@ def _one_index(i: Any, n: int, d: int) -> tuple[int, int, int, bool]:
         kind=IndexRangeError,
     )
     return at % n, at % n + 1, 1, False
+
+
+def _indices(part: slice, n: int) -> tuple[int, int, int]:
+    """`slice.indices` of a size that is not known, for steps > 0."""
+    given = (default if i is None else as_int(i, "an index") for i, default in ((part.start, 0), (part.stop, n)))
+    a, b = (max(0, min(i + n if i < 0 else i, n)) for i in given)
+    return a, b, 1 if part.step is None else as_int(part.step, "an index")
 
 
 # ---- torch's functions ----------------------------------------------------------------------------
