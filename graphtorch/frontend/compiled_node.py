@@ -86,7 +86,7 @@ class CompiledNode(autograd.GradNode):
         for i in self._derivative.outputs:
             g, aval = grads[i], self.avals[i]
             seeds.append(np.zeros(aval.shape, aval.dtype.np) if g is None else contiguous(g._array))
-        found = self._derivative.program.run([*self._saved, *seeds], self._sizes)
+        found = self._derivative.program.run([*self._saved, *seeds], self._sizes or None)
         return [
             Tensor._from_array(a) if outputs & self._running else None
             for a, outputs in zip(found, self._derivative.reached_from, strict=True)

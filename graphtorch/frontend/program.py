@@ -108,7 +108,7 @@ class Program:
         self._memory = Memory(self.bindings)
         self.results = Results(traced)
         #: what `results_of` gave for the sizes of calls
-        self._sized: dict[tuple[int, ...], tuple[Results, Sequence[int]]] = {}
+        self._sized: dict[tuple[int, ...], tuple[Results, tuple[int, ...]]] = {}
         self._expect()
         self._plan_owners()
 
@@ -268,7 +268,7 @@ class Program:
             results.store(outputs, tensors, made)
         return results.result(tensors, made)
 
-    def results_of(self, tensors: Sequence[Tensor]) -> tuple[Results, Sequence[int]]:
+    def results_of(self, tensors: Sequence[Tensor]) -> tuple[Results, tuple[int, ...]]:
         """For the sizes of a call: what its results are, and the sizes in the order of the forward program's names."""
         if not self.sizing.examples:
             return self.results, ()
@@ -283,13 +283,13 @@ class Program:
         return found
 
     def _run_closely(
-        self, tensors: Sequence[Tensor], owners: Sequence[Any], once: Sequence[Array], sizes: Sequence[int]
+        self, tensors: Sequence[Tensor], owners: Sequence[Any], once: Sequence[Array], sizes: tuple[int, ...]
     ) -> tuple[list[Array], list[Array]]:
         """Run on arrays that are not dense, or that may share memory; TraceError GT607 where they must not."""
         if tensors:
             self._memory.check(owners)
         arrays = [contiguous(t._array) if isinstance(t, Tensor) else np.array(t) for t in owners]
-        outputs = self.forward.run([*arrays[: self._own], *once], sizes)
+        outputs = self.forward.run([*arrays[: self._own], *once], sizes or None)
         for i in self.written:
             if arrays[i] is not owners[i]._array:
                 np.copyto(owners[i]._array, arrays[i])

@@ -206,7 +206,7 @@ def range_of(x: int) -> tuple[int | None, int | None]:
 
 def surely(fn: str, a: float, b: float) -> bool | None:
     """``a fn b``, for "<", "<=" and "==", where it is the same for all sizes; else None. It is no guard."""
-    if type(a) is not Dim and type(b) is not Dim:  # most often, and code generation asks often
+    if not (is_dynamic(a) or is_dynamic(b)):  # most often, and code generation asks often
         return dim_guards.compare(fn, a, b)
     question = _question(fn, a, b)
     return question if isinstance(question, bool) else dim_guards.known(*question)

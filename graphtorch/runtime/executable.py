@@ -188,14 +188,16 @@ class Executable:
         self.entry.resize(layout, needs, self._pairs)
         self._layout = layout
 
-    def run(self, params: Sequence[Array]) -> list[Array]:
+    def run(self, params: Sequence[Array], sizes: tuple[int, ...] | None = None) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.
 
-        ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
+        ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it. Without
+        ``sizes`` each of the names has to be a dimension of one.
         """
         if len(params) != len(self.face.params):  # native code would read what is not there
             raise ValueError(f"{len(params)} arrays for {len(self.face.params)} parameters")
-        sizes = self.layouts.sizes_of(params) if self.layouts else ()
+        if sizes is None:
+            sizes = self.layouts.sizes_of(params) if self.layouts else ()
         outputs = self.attempt(params, anyway=True, sizes=sizes)
         assert outputs is not None  # it ran anyway
         return outputs
