@@ -45,6 +45,10 @@ class Guard:
         return f"{dim_terms.text(left)} {fn} {dim_terms.text(right)}"
 
 
+class Pinned(Exception):
+    """A question was asked whose answer leaves one size (`Guards.ends`)."""
+
+
 @dataclass
 class Guards:
     """The questions that were asked, each once and in order, and the user's line where each was asked first.
@@ -53,10 +57,14 @@ class Guards:
     """
 
     asked: dict[Guard, Loc | None] = field(default_factory=dict)
+    #: whether a question of which the answer leaves one size ends all: what is being made is for many
+    ends: bool = False
 
     def add(self, guard: Guard) -> None:
         if guard not in self.asked:
             self.asked[guard] = _line()
+        if self.ends and guard.pinned:
+            raise Pinned
 
     def hold(self, sizes: Mapping[str, int]) -> bool:
         """Whether every question has the answer that it was given, for these sizes."""
