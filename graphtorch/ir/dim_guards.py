@@ -33,9 +33,10 @@ class Guard:
 
     @property
     def pinned(self) -> set[str]:
-        """The name of which it leaves one size, or few."""
+        """The name of which it leaves one size, or few; a remainder leaves many."""
         names = {s.name for s in dim_terms.symbols(self.x)}
-        return names if self.fn == "==" and self.answer and len(names) == 1 else set()
+        few = self.fn == "==" and self.answer and not dim_terms.has_remainder(self.x)
+        return names if few and len(names) == 1 else set()
 
     def __str__(self) -> str:
         left, right = dim_terms.sides(self.x)
@@ -122,6 +123,8 @@ def ask(fn: str, x: Terms) -> bool:
     answer = known(fn, x)
     if answer is not None:
         return answer
+    if fn == "==" and x[0][1] < 0:  # a question has one form
+        x = dim_terms.negative(x)
     guards, guard = _recording.get(), Guard(fn, x, compare(fn, dim_terms.example(x), 0))
     if guards is None:
         raise RuntimeError(f"whether {guard} depends on the size, and nobody keeps the question")
