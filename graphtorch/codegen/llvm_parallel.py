@@ -54,7 +54,8 @@ class Team:
         """
         if changes:
             with self.section(const(PARTS)) as ends:
-                yield tuple(self.b.binary("udiv", self.b.binary("mul", e, extent), const(PARTS)) for e in ends)
+                start, stop = (self.b.binary("udiv", self.b.binary("mul", e, extent), const(PARTS)) for e in ends)
+                yield start, stop
             return
         b, place = self.b, self.reserve(1)
         if self._work is None:

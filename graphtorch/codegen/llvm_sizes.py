@@ -1,4 +1,4 @@
-"""Sizes that are not known, in machine code: a number for each name, which a function is given, and arithmetic on those.
+"""Sizes that are not known, in machine code: a number for each name, given to a function, and arithmetic on those.
 
 A kernel takes the names that it needs as its last arguments. What is made of them is computed once, where it begins.
 """
@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from typing import cast
 
 from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.llvm_tables import I64
 from graphtorch.ir import dim_terms
-from graphtorch.ir.dim import is_dynamic
+from graphtorch.ir.dim import Dim, is_dynamic
 from graphtorch.ir.dim_terms import Atom, Symbol, Terms
 
 
@@ -29,7 +30,7 @@ class Sizes:
 
     def of(self, x: int) -> ll.Value:
         """``x``, which may be a number."""
-        return self._of(x.terms) if is_dynamic(x) else ll.Constant(I64, x)
+        return self._of(cast(Dim, x).terms) if is_dynamic(x) else ll.Constant(I64, x)
 
     def _of(self, terms: Terms) -> ll.Value:
         known = dim_terms.number(terms)

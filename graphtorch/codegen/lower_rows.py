@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Param
 from graphtorch.codegen.loops import Pass, RowsNest
-from graphtorch.ir.dim import example
+from graphtorch.ir.dim import example, same
 from graphtorch.ir.expr import (
     Buffer,
     BufferSource,
@@ -92,7 +92,7 @@ class _RowsLowering:
     # ---- what is computed when ----
 
     def _is_element(self, value: Value) -> bool:
-        return value.type.shape == self.rows.shape
+        return same(value.type.shape, self.rows.shape)
 
     def _pass_of(self, node: Node) -> int:
         """The pass in which it is computed, if it is computed once."""

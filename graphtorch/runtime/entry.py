@@ -65,8 +65,10 @@ class Entry:
         self.ready_for = 0
 
     def resize(self, layout: Layout, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
-        """Sizes, and places in the arena, for the calls that follow, and what is expected of their arrays. Memory grows,
-        and does not shrink."""
+        """Sizes, and places in the arena, for the calls that follow, and what is expected of their arrays.
+
+        Memory grows, and does not shrink.
+        """
         self._plan[:] = plan_of(needs, pairs)
         arena, kept, workspace = self._memory
         arena = arena if arena.nbytes >= layout.arena else aligned(layout.arena)

@@ -46,8 +46,8 @@ class Executable:
     ``tune`` measures the ways to compute a contraction (tune.py) where the model of cycles would choose. What is
     ``known`` of the program stands for its graph until somebody looks into that, and then ``graph`` makes it.
 
-    Where sizes are not known, ``layouts`` has what depends on them; then `graph` is scheduled at once, so that guards are
-    recorded with whoever makes this.
+    Where sizes are not known, ``layouts`` has what depends on them; then `graph` is scheduled at once, so that guards
+    are recorded with whoever makes this.
 
     ``kernels`` counts kernel launches of a call; ``calls`` counts entries into native code;
     ``compile_seconds`` and ``from_cache`` tell how the machine code was had.

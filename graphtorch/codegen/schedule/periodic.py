@@ -33,7 +33,7 @@ def period(exprs: Sequence[Expr], var: Var) -> int:
 
     def visit(e: Expr) -> None:
         if isinstance(e, Binary) and e.fn in ("floordiv", "mod") and e.dtype == int64 and var in free_vars(e.a):
-            divisors.add(e.b.value if isinstance(e.b, Const) and not is_dynamic(e.b.value) else 0)
+            divisors.add(int(e.b.value) if isinstance(e.b, Const) and not is_dynamic(e.b.value) else 0)
 
     seen: set[int] = set()
     for e in exprs:

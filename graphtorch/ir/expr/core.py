@@ -286,9 +286,9 @@ def binary(fn: str, a: ExprLike, b: ExprLike) -> Expr:
     return Binary(fn, a, b) if found is None else found
 
 
-def _is_number(e: Expr) -> bool:
-    """Whether it is a number in every lane that is known now."""
-    return isinstance(e, Splat) and isinstance(e.x, Const) and not is_dynamic(e.x.value)
+def _number(e: Expr) -> int:
+    """The whole number that it is known to be; 0 where it is none."""
+    return int(e.value) if isinstance(e, Const) and not is_dynamic(e.value) else 0
 
 
 def _vector(fn: str, a: Expr, b: Expr) -> Expr:
@@ -301,8 +301,8 @@ def _vector(fn: str, a: Expr, b: Expr) -> Expr:
         return Ramp(a.x - b.base, a.lanes, -b.step)
     if fn == "mul" and isinstance(b, Ramp):
         a, b = b, a
-    if fn == "mul" and isinstance(a, Ramp) and _is_number(b) and b.x.value:
-        return Ramp(a.base * b.x, a.lanes, a.step * int(b.x.value))
+    if fn == "mul" and isinstance(a, Ramp) and isinstance(b, Splat) and (number := _number(b.x)):
+        return Ramp(a.base * b.x, a.lanes, a.step * number)
     if isinstance(a, Splat) and isinstance(b, Splat):
         return Splat(binary(fn, a.x, b.x), a.lanes)
     return Binary(fn, a, b)
