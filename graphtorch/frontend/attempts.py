@@ -12,10 +12,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphtorch.frontend.dynamic import NO_SIZES, Kind, Named, Sizing, examples_near, kind_of
+from graphtorch.frontend.dynamic import Kind, Named, examples_near, kind_of
 from graphtorch.frontend.program import Program
+from graphtorch.frontend.sizing import NO_SIZES, Sizing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.dim import Guards, recorded
+from graphtorch.ir.dim_guards import Pinned
 from graphtorch.ir.types import TensorType
 
 #: makes a program with these types of arguments; None where it would not do for the call
@@ -59,6 +61,8 @@ class Attempts:
             try:
                 with recorded(sizing.guards):
                     program = build(kind.types(tensors, examples), sizing)
+            except Pinned:
+                program = None
             except Exception as error:  # without names it is raised again, if that is not why
                 why = f"the trace with {_text(examples)} ended with {_first_line(error)}"
                 continue

@@ -14,13 +14,14 @@ from typing import Any
 
 from graphtorch.frontend.attempts import Attempts
 from graphtorch.frontend.changes import too_many
-from graphtorch.frontend.dynamic import Kind, Named, Sizing
+from graphtorch.frontend.dynamic import Kind, Named
 from graphtorch.frontend.inspection import Inspection
 from graphtorch.frontend.kept import Kept
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.program import Program
 from graphtorch.frontend.quick import NOT_MINE, Quick, quick_call
 from graphtorch.frontend.reasons import Reasons
+from graphtorch.frontend.sizing import Sizing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import Traced, name_of, run_trace
 from graphtorch.frontend.tree import leaves
@@ -152,6 +153,7 @@ class Compiled(Inspection, Reasons):
         """What becomes of a trace; None where that is not for the sizes of the call."""
         if not sizing.fits(kind.sizes):
             return None
+        sizing.guards.ends = True  # machine code is not made in vain
         program = Program(traced, reason, self._lock, sizing, **self._options)
         return program if sizing.fits(kind.sizes) else None
 

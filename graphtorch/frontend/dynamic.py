@@ -9,11 +9,11 @@ from typing import Any
 
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.signature import key_of
+from graphtorch.frontend.sizing import Place
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tree import leaves
-from graphtorch.ir.dim import LEAST, Guard, Guards, symbol
+from graphtorch.ir.dim import LEAST, symbol
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, IndexRangeError, ShapeError
-from graphtorch.ir.loc import Loc
 from graphtorch.ir.ops.common import as_int
 from graphtorch.ir.types import BY_SHORT, TensorType
 
@@ -23,16 +23,6 @@ Dims = Mapping[int, str]
 _WORDS = frozenset(("true", "false", "none", "inf", "nan", *BY_SHORT))
 #: an example is at least so large: smaller sizes are those of kernels, strides and channels
 _LEAST_EXAMPLE = 17
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a named size is found: dimension ``dim`` of the tensor number ``position`` of a call."""
-
-    argument: str
-    position: int
-    dim: int
-    name: str
 
 
 class Named:
@@ -184,40 +174,3 @@ def examples_near(sizes: Mapping[str, int]) -> dict[str, int]:
             at += 1
         found[name] = at
     return found
-
-
-@dataclass(frozen=True)
-class Sizing:
-    """What a program has of named sizes: an example of each, where they are found, and for which it is good."""
-
-    examples: Mapping[str, int]
-    places: Sequence[Place]
-    guards: Guards
-
-    def of(self, tensors: Sequence[Tensor]) -> dict[str, int]:
-        """The sizes at a call."""
-        return {p.name: tensors[p.position].aval.shape[p.dim] for p in self.places}
-
-    def holds(self, sizes: Mapping[str, int]) -> bool:
-        """Whether the program is right for them."""
-        return self.guards.hold(sizes)
-
-    def fits(self, sizes: Mapping[str, int]) -> bool:
-        """Whether the program is right for them, and for others."""
-        return not self.guards.pinned and self.guards.hold(sizes)
-
-    def lines(self) -> list[str]:
-        """The guards, each with the user's line that asked."""
-        return [_asked(guard, loc) for guard, loc in self.guards.asked.items()]
-
-    def pinning(self) -> str:
-        """Which names stand for one size, and why."""
-        found = [_asked(g, loc) for g, loc in self.guards.asked.items() if g.pinned]
-        return f"{', '.join(sorted(self.guards.pinned))} stands for one size alone: {'; '.join(found)}"
-
-
-def _asked(guard: Guard, loc: Loc | None) -> str:
-    return f"{guard}" if loc is None else f"{guard} ({loc.file}:{loc.line}  {loc.source()})"
-
-
-NO_SIZES = Sizing({}, (), Guards())

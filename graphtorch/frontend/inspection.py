@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphtorch.frontend.dynamic import Sizing
 from graphtorch.frontend.program import Program, Stats
+from graphtorch.frontend.sizing import Sizing
 from graphtorch.frontend.trace import name_of
 from graphtorch.frontend.usage import MemoryReport, memory_of
 from graphtorch.ir.dim import Guards, recorded

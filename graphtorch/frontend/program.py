@@ -12,11 +12,11 @@ import numpy as np
 from graphtorch.frontend import autograd, epoch
 from graphtorch.frontend.build import Build, Stages
 from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous, derivative_of
-from graphtorch.frontend.dynamic import Sizing
 from graphtorch.frontend.freeze import FrozenPart, check_freezable
 from graphtorch.frontend.guards import Checks
 from graphtorch.frontend.memory import Memory
 from graphtorch.frontend.results import Results
+from graphtorch.frontend.sizing import Sizing
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import TraceError

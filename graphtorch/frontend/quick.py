@@ -31,7 +31,7 @@ NOT_MINE = _NotMine()
 
 def quick_call(args: tuple[Any, ...], kwargs: dict[str, Any], program: Program) -> Quick | None:
     """For calls like this one, which ``program`` answers; None where there is no quick comparison."""
-    source = comparison(args, kwargs)
+    source = comparison(args, kwargs, program.sizing)
     if source is None:
         return None
     names = list(source.tensors)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import itertools
 import linecache
+import re
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,8 +20,10 @@ from graphtorch.frontend import autograd
 from graphtorch.frontend.contents import PLAIN, plain, snapshot
 from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.sizing import NO_SIZES, Sizing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tree import structure
+from graphtorch.ir.dim import LEAST
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.types import DType, TensorType
 
@@ -74,7 +77,12 @@ class _Unfit(Exception):
 class Source:
     """The text of a function of ``args`` and ``kwargs``, and the constants that it names. NO is how it says no."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizing: Sizing = NO_SIZES) -> None:
+        self._places: dict[int, dict[int, str]] = {}
+        for place in sizing.places:
+            self._places.setdefault(place.position, {})[place.dim] = place.name
+        #: the variables of named sizes
+        self.sizes: dict[str, str] = {}
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {"autograd_mode": autograd._mode}
         self.tensors: dict[str, Any] = {}
@@ -107,14 +115,33 @@ class Source:
     def _tensor(self, name: str, t: Tensor) -> None:
         if type(t._requires_grad) is not bool:
             raise _Unfit
-        aval = self.constant(t.aval)
+        aval, named = self.constant(t.aval), self._places.get(len(self.tensors), {})
         self.unless(
             f"type({name}) is not {self.constant(type(t))}",
-            f"{name}._aval is not {aval} and {name}.aval != {aval}",
+            f"{name}._aval is not {aval} and {name}.aval != {aval}" if not named else "False",
             f"{name}._requires_grad is not {t._requires_grad}",
             f"{name}._grad_fn is {'not ' if t._grad_fn is None else ''}None",
         )
+        if named:
+            self._sizes(name, t, named)
         self.tensors[name] = t
+
+    def _sizes(self, name: str, t: Tensor, named: Mapping[int, str]) -> None:
+        """Compare all of a tensor's type but the sizes that are ``named``, which are the same wherever they are."""
+        own, found = t.aval.shape, [self.name() for _ in t.aval.shape]
+        self.unless(f"{name}.aval.dtype is not {self.constant(t.aval.dtype)}", f"len({name}._aval.shape) != {len(own)}")
+        self.lines.append(f"    {', '.join(found)}, = {name}._aval.shape")
+        for d, variable in enumerate(found):
+            wanted = self.sizes.setdefault(named[d], variable) if d in named else str(own[d])
+            if wanted != variable:
+                self.unless(f"{variable} != {wanted}")
+
+    def guards(self, sizing: Sizing) -> None:
+        """The sizes are some for which a program is right: guards are expressions of Python, over names."""
+        if self.sizes:
+            self.unless(*(f"{variable} < {LEAST}" for variable in self.sizes.values()))
+        for guard in sizing.guards.asked:
+            self.unless(f"not ({re.sub(r'[A-Za-z_][A-Za-z_0-9]*', lambda word: self.sizes[word[0]], str(guard))})")
 
     def _items(self, name: str, items: Sequence[Any]) -> None:
         self.unless(f"type({name}) is not {type(items).__name__}")
@@ -175,9 +202,12 @@ class Source:
         return made
 
 
-def comparison(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Source | None:
-    """Comparisons with calls like this one, in this grad mode; None where an argument takes a closer look."""
-    source = Source()
+def comparison(args: tuple[Any, ...], kwargs: dict[str, Any], sizing: Sizing = NO_SIZES) -> Source | None:
+    """Comparisons with calls like this one, in this grad mode; None where an argument takes a closer look.
+
+    ``sizing`` has the sizes that do not count, and for which of them a program is right.
+    """
+    source = Source(sizing)
     source.unless(f"autograd_mode.enabled is not {autograd.is_grad_enabled()}")
     try:
         source._each("args", args)
@@ -185,6 +215,7 @@ def comparison(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Source | None:
             source._entries("kwargs", kwargs)
         else:
             source.unless("kwargs")
+        source.guards(sizing)
     except _Unfit:
         return None
     source.sharing()

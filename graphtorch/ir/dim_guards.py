@@ -33,9 +33,10 @@ class Guard:
 
     @property
     def pinned(self) -> set[str]:
-        """The name of which it leaves one size, or few."""
+        """The name of which it leaves one size, or few; a remainder leaves many."""
         names = {s.name for s in dim_terms.symbols(self.x)}
-        return names if self.fn == "==" and self.answer and len(names) == 1 else set()
+        few = self.fn == "==" and self.answer and not dim_terms.has_remainder(self.x)
+        return names if few and len(names) == 1 else set()
 
     def __str__(self) -> str:
         left, right = dim_terms.sides(self.x)
@@ -43,6 +44,10 @@ class Guard:
         if not left:
             left, right, fn = right, left, _TURNED[fn]
         return f"{dim_terms.text(left)} {fn} {dim_terms.text(right)}"
+
+
+class Pinned(Exception):
+    """A question was asked whose answer leaves one size (`Guards.ends`)."""
 
 
 @dataclass
@@ -53,10 +58,14 @@ class Guards:
     """
 
     asked: dict[Guard, Loc | None] = field(default_factory=dict)
+    #: whether a question of which the answer leaves one size ends all: what is being made is for many
+    ends: bool = False
 
     def add(self, guard: Guard) -> None:
         if guard not in self.asked:
             self.asked[guard] = _line()
+        if self.ends and guard.pinned:
+            raise Pinned
 
     def hold(self, sizes: Mapping[str, int]) -> bool:
         """Whether every question has the answer that it was given, for these sizes."""
@@ -114,6 +123,8 @@ def ask(fn: str, x: Terms) -> bool:
     answer = known(fn, x)
     if answer is not None:
         return answer
+    if fn == "==" and x[0][1] < 0:  # a question has one form
+        x = dim_terms.negative(x)
     guards, guard = _recording.get(), Guard(fn, x, compare(fn, dim_terms.example(x), 0))
     if guards is None:
         raise RuntimeError(f"whether {guard} depends on the size, and nobody keeps the question")

@@ -129,6 +129,12 @@ def symbols(terms: Terms) -> set[Symbol]:
     return found
 
 
+def has_remainder(terms: Terms) -> bool:
+    """Whether there is a ``%`` in it."""
+    rounded = [a for monomial, _ in terms for a in monomial if isinstance(a, Rounded)]
+    return any(a.fn == "mod" or has_remainder(a.a) or has_remainder(a.b) for a in rounded)
+
+
 def divided(a: Terms, b: Terms) -> tuple[Terms, Terms]:
     """``divmod(a, b)`` for a positive b.
 
