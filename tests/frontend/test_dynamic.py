@@ -412,10 +412,10 @@ def test_calls_take_the_quick_path_whatever_the_size() -> None:
         return x * n if x.shape[0] > 5 else x
 
     compiled = gt.compile(f, dynamic=X)
-    for n in (9, 3):
+    for n in (9, 3, 30, 6, 5, 2):
         compiled(normal(n, 2), 4)
-    compiled._look_up = None  # no other way is left
-    for n in (30, 6, 5, 2, 9):
+    compiled._look_up = None  # no other way is left, for sizes that were met
+    for n in (30, 2, 6, 5, 9, 3):
         x = normal(n, 2)
         assert_alike(compiled(x, 4), f(x, 4))
 
