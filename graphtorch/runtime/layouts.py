@@ -66,6 +66,11 @@ class Layouts:
         return found
 
     @property
+    def count(self) -> int:
+        """How many layouts are kept."""
+        return len(self._known)
+
+    @property
     def example(self) -> Layout:
         """The layout for the names' examples."""
         symbols = {s.name: s.example for size in sizes_in(self.graph) for s in symbols_of(size)}

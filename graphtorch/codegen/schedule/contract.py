@@ -31,7 +31,7 @@ from graphtorch.codegen.schedule.tail import Tail, tail_of
 from graphtorch.codegen.schedule.winograd import winograd
 from graphtorch.codegen.schedule.winograd_plan import FAR, WinogradPlan, winograd_plans
 from graphtorch.codegen.target import Target
-from graphtorch.ir.dim import is_dynamic, surely
+from graphtorch.ir.dim import example, is_dynamic, surely
 from graphtorch.ir.expr import Var, free_vars
 from graphtorch.ir.types import int64
 
@@ -102,16 +102,14 @@ def count_ways(nest: Nest, target: Target) -> int:
 def _chain(chain: ChainNest, target: Target) -> tuple[Tail, list[Way]] | None:
     """What reduces the results, and the ways that cut none of its windows: None where they cost more than a copy of all
     results, or leave threads without work."""
-    if _is_dynamic(chain.first) or _is_dynamic(chain.then):
-        return None
     tail, pieces = tail_of(chain), _pieces(chain.first) if chain.first.contraction else None
-    if tail is None or pieces is None or len(pieces) > 1 or not size(pieces[0].k):
+    if tail is None or pieces is None or len(pieces) > 1 or surely("==", size(pieces[0].k), 0):
         return None
     o = pieces[0]
     free = ways(o, target)[0]
     stored = any(p.buffer is chain.link for p in chain.params)
-    most = free.cost + chain.link.nbytes * (1 if stored else 2) / FAR
-    shared = size(o.batch) * size(o.m) * size(o.n) * size(o.k) >= PARALLEL_MACS
+    most = free.cost + example(chain.link.nbytes) * (1 if stored else 2) / FAR
+    shared = about((*o.batch, *o.m, *o.n, *o.k)) >= PARALLEL_MACS
     least = min(TASKS, free.tasks) // 2 if shared else 1
     every = ways(replace(o, steps=tail.steps()), target)
     fitting = [w for w in every if w.plan and tail.fits(w.o, w.plan) and w.tasks >= least]
@@ -133,10 +131,6 @@ def ways(o: Operands, target: Target) -> list[Way]:
 def _sides(o: Operands) -> list[Operands]:
     """Rows and columns, and columns and rows: several loops of columns are one block, whose size has to be known."""
     return [s for s in (o, o.swapped()) if len(s.n) == 1 or not is_dynamic(size(s.n))]
-
-
-def _is_dynamic(nest: ReduceNest) -> bool:
-    return any(map(is_dynamic, (*nest.shape, *nest.domain)))
 
 
 def _pieces(nest: ReduceNest) -> list[Operands] | None:

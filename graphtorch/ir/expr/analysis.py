@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from graphtorch.ir.dim import is_dynamic, surely
 from graphtorch.ir.expr.core import Binary, Const, Expr, Var, const
 from graphtorch.ir.expr.traverse import free_vars
-from graphtorch.ir.types import contiguous_strides, int64
+from graphtorch.ir.types import int64
 
 
 def whole(value: float) -> int:
@@ -57,10 +57,19 @@ def slopes(e: Expr, vars: Collection[Var]) -> dict[Var, int] | None:
     return {} if free_vars(e).isdisjoint(vars) else None
 
 
+def _strides(shape: Sequence[int]) -> list[int]:
+    """Row-major ones. A size that is not known may be 0: then nobody asks for an element."""
+    strides = [1] * len(shape)
+    for d in range(len(shape) - 2, -1, -1):
+        size = shape[d + 1]
+        strides[d] = strides[d + 1] * (size if is_dynamic(size) else max(size, 1))
+    return strides
+
+
 def flat_index(shape: Sequence[int], indices: Sequence[Expr]) -> Expr:
     """The row-major position of ``indices``."""
     position: Expr = const(0, int64)
-    for index, stride in zip(indices, contiguous_strides(tuple(shape)), strict=True):
+    for index, stride in zip(indices, _strides(shape), strict=True):
         position = position + index * stride
     return position
 
@@ -68,7 +77,7 @@ def flat_index(shape: Sequence[int], indices: Sequence[Expr]) -> Expr:
 def unflatten_index(shape: Sequence[int], position: Expr) -> tuple[Expr, ...]:
     """The indices of a row-major position."""
     out = []
-    for size, stride in zip(shape, contiguous_strides(tuple(shape)), strict=True):
+    for size, stride in zip(shape, _strides(shape), strict=True):
         out.append(const(0, int64) if surely("<=", size, 1) else (position // stride) % size)
     return tuple(out)
 
