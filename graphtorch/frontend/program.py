@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,9 +172,12 @@ class Program(Matching):
 
     def sized(self, tensors: Sequence[Tensor]) -> Sized:
         """What depends on the sizes of a call that has these tensors."""
-        if not self.sizing.examples:
+        return self.at(self.sizing.of(tensors)) if self.sizing.examples else self._plain
+
+    def at(self, sizes: Mapping[str, int]) -> Sized:
+        """What depends on ``sizes``, all of those that have names."""
+        if not sizes:
             return self._plain
-        sizes = self.sizing.of(tensors)
         key = tuple(sizes.values())
         found = self.known_sizes.get(key)
         if found is None:
