@@ -8,7 +8,9 @@ from typing import Any
 
 from graphtorch.frontend.program import Program, Stats
 from graphtorch.frontend.sizing import Sizing
+from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import name_of
+from graphtorch.frontend.tree import leaves
 from graphtorch.frontend.usage import MemoryReport, memory_of
 from graphtorch.ir.dim import Guards, recorded
 from graphtorch.ir.graph import Graph
@@ -70,11 +72,14 @@ class Inspection:
         """The memory that a call with these arguments takes at most, in bytes, and what lies there at the peak.
 
         The program is compiled if need be, and does not run. Without arguments: of the program that was made last
-        (or, where there is none, of a call without arguments). Print the result for a table.
+        (or, where there is none, of a call without arguments), with the examples of named sizes. Print the result for a
+        table.
         """
         asked = args or kwargs or not self._order
         program = self._program_of(args, kwargs) if asked else self._order[-1]
-        return memory_of(name_of(self._target), program)
+        sizing = program.sizing
+        sizes = sizing.of([x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]) if asked else sizing.examples
+        return memory_of(name_of(self._target), program, sizes)
 
     def dump(self, directory: str) -> list[str]:
         """Write every stage of every program into ``directory``; the paths of the files."""

@@ -68,7 +68,8 @@ class Executable:
         memory = aligned(self.face.arena_bytes), aligned(kept), self._slots
         code = known.code if known else None
         self.entry = Entry(self.face.key, lambda: self._parts.program, self._where, *memory, code)
-        self._layout: Layout | None = None
+        #: that of the last call; None before the first, and where all sizes are known
+        self.layout: Layout | None = None
         self._needs: Sequence[tuple[int, int]] = [(CONTIGUOUS, 0)] * self._slots
         self._pairs: Sequence[tuple[int, int]] = []
         self._stale, self._once = True, self._once_entry(*memory) if by_kernels and self._parts.once else None
@@ -153,7 +154,7 @@ class Executable:
     def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
         """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`).
         Bytes may be sizes that are not known."""
-        self._needs, self._pairs, self._layout = needs, pairs, None
+        self._needs, self._pairs, self.layout = needs, pairs, None
         self.entry.expect([(flags, example(nbytes)) for flags, nbytes in needs], pairs)
 
     def attempt(
@@ -169,11 +170,11 @@ class Executable:
         ``reuse`` may put other memory into the list of outputs; calls of this program take turns while it looks.
         ``sizes`` are those of the names in the graph, in order of the alphabet.
         """
-        layout = self.layouts.at(sizes) if self.layouts else None
+        layout = self.layout_at(sizes)
         outputs = list(map(_empty, layout.shapes if layout else self._shapes, self._dtypes))
         with self.lock:
-            if layout is not self._layout and layout is not None:
-                self._resize(layout)
+            if layout is not self.layout and layout is not None:
+                self.resize(layout)
             if reuse is not None:
                 reuse(outputs)
             arrays = (*params, *outputs, *beside)
@@ -183,10 +184,15 @@ class Executable:
                 self._stale = False
             return outputs if self.entry.run(arrays, anyway) else None
 
-    def _resize(self, layout: Layout) -> None:
+    def layout_at(self, sizes: tuple[int, ...]) -> Layout | None:
+        """What a call with these sizes of `names` needs; None where all sizes are known."""
+        return self.layouts.at(sizes) if self.layouts else None
+
+    def resize(self, layout: Layout) -> None:
+        """For calls of other sizes from now on; to be called in turn with calls."""
         needs = [(flags, at_sizes(nbytes, layout.names)) for flags, nbytes in self._needs]
         self.entry.resize(layout, needs, self._pairs)
-        self._layout = layout
+        self.layout = layout
 
     def run(self, params: Sequence[Array], sizes: tuple[int, ...] | None = None) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.

@@ -404,7 +404,18 @@ def test_stages_are_texts_that_can_be_read_back(tmp_path: Any) -> None:
             assert print_graph(parse_graph(text)) == text
     assert "T" in stages["kernels"]
     assert len(compiled.dump(str(tmp_path))) == len(stages)
-    assert compiled.memory(normal(4, 9))
+
+
+def test_memory_is_that_of_the_sizes_of_a_call() -> None:
+    (f, _), (g, _) = (step_of(mlp, functools.partial(gt.optim.SGD, lr=0.1)) for _ in range(2))
+    compiled = gt.compile(f, dynamic=XY)
+    for n in (100, 33):
+        x, y = normal(n, 20), classes(5, n)
+        found, static = compiled.memory(x, y), gt.compile(g).memory(x, y)
+        assert (found.inputs, found.state, found.results) == (static.inputs, static.state, static.results)
+        assert found.inputs == n * 88 and 0 < found.arena < 2 * static.arena
+        assert all(not any(map(is_dynamic, v.type.shape)) for v in found.live)
+    assert compiled.memory().inputs == 101 * 88, "with examples"
 
 
 def test_calls_take_the_quick_path_whatever_the_size() -> None:
@@ -412,10 +423,10 @@ def test_calls_take_the_quick_path_whatever_the_size() -> None:
         return x * n if x.shape[0] > 5 else x
 
     compiled = gt.compile(f, dynamic=X)
-    for n in (9, 3):
+    for n in (9, 3, 30, 6, 5, 2):
         compiled(normal(n, 2), 4)
-    compiled._look_up = None  # no other way is left
-    for n in (30, 6, 5, 2, 9):
+    compiled._look_up = None  # no other way is left, for sizes that were met
+    for n in (30, 2, 6, 5, 9, 3):
         x = normal(n, 2)
         assert_alike(compiled(x, 4), f(x, 4))
 
