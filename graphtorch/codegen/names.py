@@ -1,34 +1,18 @@
-"""The named sizes that kernels and programs depend on, where sizes are not known."""
+"""The names of sizes that kernels and programs take, where sizes are not known."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from graphtorch.codegen.kernel_ir import Alloc, Kernel, Stmt, exprs_of, walk
+from graphtorch.codegen.kernel_ir import Kernel
+from graphtorch.codegen.kernel_sizes import symbols_of_code
 from graphtorch.codegen.program import Step, Workspace, launches_of
-from graphtorch.ir.dim import is_dynamic, names_of
-from graphtorch.ir.expr import Const, Expr
-from graphtorch.ir.expr import walk as walk_expr
+from graphtorch.ir.dim import names_of
 
 
 def names_in(kernel: Kernel) -> tuple[str, ...]:
     """The named sizes that the code of ``kernel`` depends on, in order of the alphabet."""
-    found: set[str] = set()
-
-    def visit(e: Expr) -> None:
-        if isinstance(e, Const) and is_dynamic(e.value):
-            found.update(names_of(e.value))
-
-    seen: set[int] = set()
-    for s in walk(kernel.body):
-        for e in exprs_of(s):
-            walk_expr(e, visit, seen)
-        found.update(_names_of_memory(s))
-    return tuple(sorted(found))
-
-
-def _names_of_memory(s: Stmt) -> Iterable[str]:
-    return names_of(s.buffer.numel) if isinstance(s, Alloc) else ()
+    return tuple(sorted({s.name for s in symbols_of_code(kernel)}))
 
 
 def names_of_program(steps: Sequence[Step]) -> tuple[str, ...]:

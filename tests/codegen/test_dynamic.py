@@ -10,17 +10,22 @@ import pytest
 
 import graphtorch as gt
 import graphtorch.nn.functional as F
+from graphtorch.codegen.kernel_sizes import kernel_at
+from graphtorch.codegen.kernel_text import parse_kernel, same_kernel
+from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.names import names_in
-from graphtorch.codegen.program import launches_of, schedule_graph
+from graphtorch.codegen.program import Launch, launches_of, schedule_graph
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.dim import Guards, is_dynamic, recorded, symbol
 from graphtorch.ir.evaluate import evaluate
 from graphtorch.ir.graph import Graph, Node, Param, Value
+from graphtorch.ir.in_place import root
 from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE
-from graphtorch.ir.sized import graph_at
+from graphtorch.ir.sized import graph_at, type_at
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime.executable import Executable
+from graphtorch.runtime.interp import run_kernel
 from graphtorch.runtime.layouts import MOST_PLANS
 
 Array = Any
@@ -174,6 +179,62 @@ def test_kernels_take_the_sizes_that_they_need() -> None:
         steps = schedule_graph(run_passes(graph, OPTIMIZE), host_target())
     found = {names_in(x.kernel) for x in launches_of(steps)}
     assert found == {("B",), ("T",), ("B", "T")}
+
+
+KERNELS = {
+    "elements": (lambda x, y: (x * 2 + y).exp(), (B, 5), (5,)),
+    "rows": (lambda x: (x.softmax(1), x.sum(0)), (B, 30)),
+    "columns": (lambda x: x.softmax(0), (30, B)),
+    "sum": (lambda x: x.sum(), (B, T)),
+    "product": (lambda x, w, b: gt.relu(x @ w.t() + b), (B, 41), (23, 41), (23,)),
+    "long": (lambda g, x: g.t() @ x, (B, 9), (B, 12)),
+    "batch": (lambda x, y: x @ y, (B, 6, T), (B, T, 9)),
+    "conv": (lambda x, w: F.max_pool2d(F.conv2d(x, w, None, 1, 1), 2), (B, 3, 4, 4), (8, 3, 3, 3)),
+    "scan": (lambda x: x.cumsum(0) + x.cumsum(1), (B, T)),
+    "attention": (F.scaled_dot_product_attention, (B, T, 6), (B, T, 6), (B, T, 6)),
+}
+
+
+@pytest.fixture(params=KERNELS, scope="module")
+def launches(request: pytest.FixtureRequest) -> tuple[Graph, list[Launch]]:
+    """The scheduled graph of one of `KERNELS`, and its launches."""
+    f, *shapes = KERNELS[request.param]
+    with recorded(Guards()):
+        graph = run_passes(dynamic(gt.trace(f, *map(gt.TensorSpec, shapes))), OPTIMIZE)
+        return graph, list(launches_of(schedule_graph(graph, host_target())))
+
+
+def test_text_is_lossless(launches: tuple[Graph, list[Launch]]) -> None:
+    for launch in launches[1]:
+        legal = [] if "attention" in launch.kernel.name else [legalize(launch.kernel)]  # that is long
+        for kernel in (launch.kernel, *legal):
+            text = str(kernel)
+            assert text.startswith("sizes B=67")
+            parsed = parse_kernel(text)
+            assert str(parsed) == text
+            assert same_kernel(parsed, kernel)
+
+
+@pytest.mark.parametrize("size", [2, 3, 18])
+def test_kernels_stay_inside_of_their_arrays(launches: tuple[Graph, list[Launch]], size: int) -> None:
+    """By the interpreter, which checks every access and both orders of threads; with numpy's results."""
+    graph, sizes = launches[0], {"B": size, "T": size + 1}
+    static, rng = graph_at(graph, sizes), np.random.default_rng(3)
+    arrays: dict[Value, Array] = dict(zip(graph.params, arrays_of(static, rng), strict=True))
+    wanted = evaluate(static, list(arrays.values()))[0]
+
+    def array(value: Value) -> Array:
+        if value not in arrays:
+            source = root(value)
+            made = type_at(value.type, sizes)
+            fresh = source is value
+            arrays[value] = np.full(made.shape, 113, made.dtype.np) if fresh else array(source).reshape(made.shape)
+        return arrays[value]
+
+    for launch in launches[1]:
+        run_kernel(kernel_at(launch.kernel, sizes), list(map(array, launch.values)))
+    for output, one in zip(graph.outputs, wanted, strict=True):
+        np.testing.assert_allclose(array(output), one, rtol=1e-4, atol=1e-5)
 
 
 def test_a_static_program_takes_none() -> None:

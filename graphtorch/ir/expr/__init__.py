@@ -17,12 +17,12 @@ from graphtorch.ir.expr import simplify as _simplify  # noqa: F401  # fills the 
 from graphtorch.ir.expr.analysis import flat_index, linear, reshape_index, slopes, unflatten_index, whole
 from graphtorch.ir.expr.attention import Attention, AttentionGrad
 from graphtorch.ir.expr.bounds import bounds
+from graphtorch.ir.expr.buffer import Buffer
 from graphtorch.ir.expr.core import (
     BINARY,
     COMPARE,
     UNARY,
     Binary,
-    Buffer,
     Cast,
     Const,
     Expr,

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 
 from graphtorch.ir.dim import is_dynamic, surely
+from graphtorch.ir.expr.buffer import Buffer
 from graphtorch.ir.types import LOW_PRECISION, DType, bool_, float32, int64, scalar_dtype
 
 UNARY = frozenset(
@@ -128,26 +129,6 @@ class Var(Expr):
     def single(self) -> bool:
         """Whether it is known to be 0."""
         return self.extent is not None and bool(surely("==", self.extent, 1))
-
-
-class Buffer:
-    """A dense row-major array that kernels read and write."""
-
-    __slots__ = ("dtype", "name", "shape")
-
-    def __init__(self, name: str, shape: tuple[int, ...], dtype: DType) -> None:
-        self.name, self.shape, self.dtype = name, shape, dtype
-
-    def __repr__(self) -> str:
-        return f"Buffer({self.name!r}, {self.shape}, {self.dtype})"
-
-    @property
-    def numel(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.numel * self.dtype.itemsize
 
 
 class Load(Expr):

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from graphtorch.ir.dim import same
 from graphtorch.ir.expr.analysis import reshape_index
-from graphtorch.ir.expr.core import Buffer, Const, Expr, ExprLike, Load, as_expr, binary, const, select
+from graphtorch.ir.expr.buffer import Buffer
+from graphtorch.ir.expr.core import Const, Expr, ExprLike, Load, as_expr, binary, const, select
 from graphtorch.ir.expr.traverse import Memo, children, with_children
 from graphtorch.ir.types import DType, int64
 
