@@ -18,6 +18,7 @@ from graphtorch.frontend.sizing import NO_SIZES, Sizing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.dim import Guards, recorded
 from graphtorch.ir.dim_guards import Pinned
+from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.types import TensorType
 
 #: makes a program with these types of arguments; None where it would not do for the call
@@ -85,4 +86,5 @@ def _text(examples: Mapping[str, int]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__
+    text = (str(error).splitlines() or [""])[0]
+    return text if isinstance(error, GraphTorchError) else f"{type(error).__name__}: {text}"

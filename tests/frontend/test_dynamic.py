@@ -161,7 +161,7 @@ def shapes(x: Any, y: Any) -> Any:
     n = x.shape[0]
     return (
         n, x.shape, x.numel(), x.size(0) * 2 + 1, n // 2, {"half": (n + 1) // 2},
-        x.view(n, -1).view(-1), x / n, gt.full((n, 3), 2.0), gt.arange(n), gt.zeros(n + 1), x.new_ones(n, 2),
+        x.view(n, -1).view(-1), x / n, gt.full((n, 3), 2.0), gt.arange(n), gt.zeros(n + 1), gt.linspace(0, 1, n), x.new_ones(n, 2),
         x.mean(), x.mean(0), x.std(), x.var(0), x.sum() / (n - 1), x.masked_fill(x > 0, 0.0), x.argmax(1), x.max(0).values,
         gt.cat([x, x]), gt.stack([x, x]), x[1:], x[:-1], x[:, :4], x[0], x[-1], x.chunk(2, 1), x.softmax(0),
         x.softmax(1), F.one_hot(y, 5), x.flatten(), x.expand(3, -1, -1), x.repeat(2, 1), F.pad(x, (1, 2)), x.flip(0),
@@ -175,6 +175,19 @@ def test_shapes_with_sizes_that_are_not_known() -> None:
     for x, y in calls:
         assert_alike(compiled(x, y), shapes(x, y), 1e-4)
     assert len(compiled.graphs) <= 2, compiled.explain()
+
+
+def test_a_recurrence_over_every_batch_is_right() -> None:
+    w = normal(4, 4)
+
+    def f(x: Any) -> Any:
+        return gt.scan(lambda h, a: (gt.tanh(h @ w + a), h), gt.zeros(x.shape[1], 4), x)
+
+    compiled = gt.compile(f, dynamic={"x": {0: "T", 1: "B"}})
+    for t, b in ((5, 3), (2, 9)):
+        x = normal(t, b, 4)
+        assert_alike(compiled(x), f(x))
+    assert "T stands for one size alone: T == 17 (" in compiled.explain()
 
 
 def test_a_size_of_an_argument_that_is_not_read() -> None:

@@ -38,10 +38,10 @@ def aval_of(x: Any) -> TensorType:
 
 def common_type(args: Sequence[Any]) -> TensorType | None:
     """The type that all of them have; None where types differ or one is a number."""
-    first = getattr(args[0], "aval", None)
+    first, eager = getattr(args[0], "aval", None), bind.is_default()
     for other in args[1:]:
         found = getattr(other, "aval", None)
-        if found is not first and not same(found, first):
+        if found is not first and (found != first if eager else not same(found, first)):  # eager sizes are known
             return None
     return first
 
