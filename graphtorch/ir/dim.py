@@ -209,7 +209,7 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {"==": operator.eq, "<": opera
 
 def surely(fn: str, a: float, b: float) -> bool | None:
     """``a fn b``, for "<", "<=" and "==", where it is the same for all sizes; else None. It is no guard."""
-    if type(a) is not Dim and type(b) is not Dim:  # most often, and code generation asks often
+    if not (is_dynamic(a) or is_dynamic(b)):  # most often, and code generation asks often
         return _COMPARE[fn](a, b)
     question = _question(fn, a, b)
     return question if isinstance(question, bool) else dim_guards.known(*question)
