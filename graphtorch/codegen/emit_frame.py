@@ -116,5 +116,5 @@ class Frame:
         else:
             found = self.b.gep(self._memories[kind], self._sizes.of(at))
         for loop, nbytes in strides:
-            found = self.b.gep(found, self.b.binary("mul", self._indices[loop], const(nbytes)))
+            found = self.b.gep(found, self.b.binary("mul", self._indices[loop], self._sizes.of(nbytes)))
         return found

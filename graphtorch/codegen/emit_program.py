@@ -64,7 +64,7 @@ def _emit_entry(
     module: ll.Module, steps: Sequence[Step], functions: Mapping[Kernel, Made], where: Where, scratch: int
 ) -> None:
     """``program`` and ``sections``; ``functions`` gives each kernel's function and its sections."""
-    entry = _Entry(Owner(module, functions, where, scratch, names_of_program(steps)))
+    entry = _Entry(Owner(module, functions, where, scratch, names_of_program(steps, where)))
     program = ll.Function(module, "program", ll.VOID, WHO)
     entry.sequence(program, steps)
     count = ll.Function(module, "sections", I64, [])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.kernel_sizes import symbols_of_code
-from graphtorch.codegen.program import Step, Workspace, launches_of
+from graphtorch.codegen.program import Step, Where, launches_of, place_of
 from graphtorch.ir.dim import names_of
 
 
@@ -15,10 +15,12 @@ def names_in(kernel: Kernel) -> tuple[str, ...]:
     return tuple(sorted({s.name for s in symbols_of_code(kernel)}))
 
 
-def names_of_program(steps: Sequence[Step]) -> tuple[str, ...]:
-    """The sizes that are not known to a program, in order of the alphabet."""
+def names_of_program(steps: Sequence[Step], where: Where) -> tuple[str, ...]:
+    """The sizes that are not known to a program whose values lie ``where`` that says, in order of the alphabet."""
     launches = list(launches_of(steps))
     found = {name for kernel in dict.fromkeys(x.kernel for x in launches) for name in names_in(kernel)}
-    for value in (v for x in launches for v in x.values if isinstance(v, Workspace)):
-        found |= names_of(value.at)
+    for value in dict.fromkeys(v for x in launches for v in x.values):
+        _, at, strides = place_of(value, where)
+        for size in (at, *(nbytes for _, nbytes in strides)):
+            found |= names_of(size)
     return tuple(sorted(found))

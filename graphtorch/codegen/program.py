@@ -168,7 +168,7 @@ class _Scheduler:
         elif node.op is while_loop:
             yield While(node.results[0], (tuple(self.steps(node.body)),))
         elif (length := division(node.attrs).length) and (steps := tuple(self.steps(node.body))):
-            yield Loop(steps, length, division(node.attrs).reverse)
+            yield Loop(steps, int(length), division(node.attrs).reverse)
 
     def _launch(self, node: Node, name: str, past: list[bool]) -> Launch:
         key = _kind(node), *past

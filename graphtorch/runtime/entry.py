@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.kernel_ir import has_parallel_loop
-from graphtorch.codegen.names import names_of_program
-from graphtorch.codegen.program import HEADER, Sizes, Step, Where, launches_of, memory_sizes
+from graphtorch.codegen.program import HEADER, Sizes, Step, Where, launches_of, memory_needs
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.runtime import cache, cpu, threads
 from graphtorch.runtime.compiling import compile_objects
 from graphtorch.runtime.gather import CONTIGUOUS, plan_of
@@ -161,7 +161,8 @@ class Facts:
 
 def _facts(steps: Sequence[Step]) -> Facts:
     launches = list(launches_of(steps))
-    sizes = Sizes(0, 0) if names_of_program(steps) else memory_sizes(steps)
+    needs = memory_needs(steps)
+    sizes = Sizes(0, 0) if any(map(is_dynamic, needs.scratch | needs.workspace)) else needs.at({})
     parallel = any(has_parallel_loop(launch.kernel.body) for launch in launches)
     return Facts(_whole_lines(sizes.scratch), sizes.workspace, parallel, sum(x.meets for x in launches))
 

@@ -63,7 +63,7 @@ class Executable:
         self.face = known.face if known else self._look(by_kernels)
         self._slots = len(self.face.params) + len(self.face.outputs)
         if self.layouts is not None:
-            self.layouts.prepare(memory_needs(self._parts.program), names_of_program(self._parts.program))
+            self.layouts.prepare(memory_needs(self._parts.program), names_of_program(self._parts.program, self._where))
         kept = self._parts.kept_bytes if by_kernels else 0
         memory = aligned(self.face.arena_bytes), aligned(kept), self._slots
         code = known.code if known else None
@@ -141,9 +141,9 @@ class Executable:
     def _where(self, value: Value) -> WhereItLies:
         if value in self._parts.offsets:
             return "kept", self._parts.offsets[value]
-        if self.layouts is not None and (number := self.layouts.listed.get(root(value))) is not None:
-            return "listed", number
-        place = self.plan.place(value) if self.layouts is None else self.layouts.outside[root(value)]
+        place = self.plan.place(value) if self.layouts is None else self.layouts.places[root(value)]
+        if self.layouts is not None and place.kind == "arena":
+            return "listed", self.layouts.listed[root(value)], place.strides
         at = place.at + len(self.graph.params) if place.kind == "output" else place.at
         return ("arena" if place.kind == "arena" else "slot"), at, place.strides
 

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.program import Needs
-from graphtorch.ir.dim import symbols_of
-from graphtorch.ir.graph import Graph, Value
-from graphtorch.ir.in_place import root
-from graphtorch.ir.sized import names_in_graph, sizes_in, type_at
-from graphtorch.runtime.plan import Place, Plan, plan_memory
+from graphtorch.ir.graph import Graph
+from graphtorch.ir.sized import examples_of, type_at
+from graphtorch.runtime.plan import Plan, plan_memory
 
 Array = np.ndarray[Any, Any]
 #: plans that are kept, those used last
@@ -47,8 +45,13 @@ class Layouts:
     """
 
     def __init__(self, graph: Graph) -> None:
-        self.graph, self.names = graph, names_in_graph(graph)
-        self.listed, self.outside = _listed(graph), _outside(graph)
+        self._examples = examples_of(graph)
+        self.graph, self.names = graph, tuple(self._examples)
+        places = plan_memory(graph, self._examples).places
+        #: the values that lie in the arena, bodies of loops and branches included, and their numbers in the list
+        self.listed = {v: number for number, v in enumerate(v for v, at in places.items() if at.kind == "arena")}
+        #: where each value is; of those in the arena only how it moves on in loops is the same for all sizes
+        self.places = places
         self._asked = [(p, d, n) for p, v in enumerate(graph.params) for d, n in enumerate(v.type.shape)]
         self._known: OrderedDict[tuple[int, ...], Layout] = OrderedDict()
 
@@ -73,8 +76,7 @@ class Layouts:
     @property
     def example(self) -> Layout:
         """The layout for the names' examples."""
-        symbols = {s.name: s.example for size in sizes_in(self.graph) for s in symbols_of(size)}
-        return self.at(tuple(symbols[name] for name in self.names))
+        return self.at(tuple(self._examples.values()))
 
     def sizes_of(self, params: Sequence[Array]) -> tuple[int, ...]:
         """The sizes that arrays for the parameters have: each name has to be a dimension of one."""
@@ -84,7 +86,7 @@ class Layouts:
     def _plan(self, sizes: tuple[int, ...]) -> Layout:
         known = dict(zip(self.names, sizes, strict=True))
         plan, shared = plan_memory(self.graph, known), self._needs.at(known)
-        offsets = [plan.place(v).at for v in self.listed]
+        offsets = [plan.places[v].at for v in self.listed]
         return Layout(
             plan.arena_bytes,
             shared.scratch,
@@ -95,18 +97,3 @@ class Layouts:
             tuple(type_at(o.type, known).shape for o in self.graph.outputs),
             plan,
         )
-
-
-def _outside(graph: Graph) -> dict[Value, Place]:
-    """Where the rest lies, which is the caller's."""
-    places: dict[Value, Place] = {p: Place("param", i) for i, p in enumerate(graph.params)}
-    places |= {root(value): places[param] for param, value in graph.updates.items()}
-    return places | {root(value): Place("output", i) for i, value in enumerate(graph.outputs)}
-
-
-def _listed(graph: Graph) -> dict[Value, int]:
-    """Numbers of the results that are neither outputs nor state: they may lie in the arena, for some sizes."""
-    outside = _outside(graph)
-    every = (r for node in graph.nodes for r in node.results)
-    inside = [r for r in every if root(r) is r and r not in outside]
-    return {value: number for number, value in enumerate(inside)}

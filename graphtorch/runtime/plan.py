@@ -88,8 +88,8 @@ class Plan:
 def plan_memory(graph: Graph, sizes: Mapping[str, int] | None = None) -> Plan:
     """Places for an aliased graph (see the alias pass): updates in place, outputs in their own memory.
 
-    Where some of its sizes are not known it is planned for these ``sizes``. Then no other value lies in an output's
-    memory, so that the same ones are in the arena whatever the sizes are.
+    Where some of its sizes are not known it is planned for these ``sizes``. They decide on places in the arena alone:
+    the same values share a block, and lie in it, whatever they are.
     """
     places: dict[Value, Place] = {p: Place("param", i) for i, p in enumerate(graph.params)}
     for param, value in graph.updates.items():
@@ -141,10 +141,11 @@ def _blocks(graph: Graph, places: dict[Value, Place], sizes: Mapping[str, int] |
             continue
         for result in node.results:
             place = places.get(result)
-            if place is not None and (sizes is not None or place.kind == "param"):
+            if place is not None and place.kind == "param":
                 continue
             nbytes = at_sizes(result.type.nbytes, sizes or {})
-            block = _dying(node, position, result, of, last, nbytes) if nbytes else None
+            empty = surely("==", result.type.nbytes, 0)
+            block = None if empty else _dying(node, position, result, of, last)
             if is_control_flow(node):
                 block = _carried(node, result, of)
             if block is None:
@@ -164,9 +165,7 @@ def _carried(node: Node, result: Value, of: dict[Value, Block]) -> Block | None:
     return of[d.of(node.operands)[1][result.index]] if result.index < d.carries else None
 
 
-def _dying(
-    node: Node, position: int, result: Value, of: dict[Value, Block], last: dict[Value, int], nbytes: int
-) -> Block | None:
+def _dying(node: Node, position: int, result: Value, of: dict[Value, Block], last: dict[Value, int]) -> Block | None:
     """The block of an operand that nobody reads after ``node``, and over which it may store ``result``."""
     for memory in dict.fromkeys(map(root, node.operands)):
         block = of.get(memory)

@@ -256,7 +256,7 @@ def test_memory_is_planned_for_each_combination_of_sizes_once(monkeypatch: pytes
         static = graph_at(graph, {"B": size})
         arrays = arrays_of(static, rng)
         np.testing.assert_allclose(program.run(arrays)[0], evaluate(static, arrays)[0][0], rtol=1e-4, atol=1e-5)
-    assert planned == [{"B": 5}, {"B": 300}]
+    assert planned == [{"B": B}, {"B": 5}, {"B": 300}]  # with an example first: what is in the arena at all
     for size in range(2, MOST_PLANS + 10):
         program.run(arrays_of(graph_at(graph, {"B": size}), rng))
     assert program.layouts is not None and program.layouts.count == MOST_PLANS
@@ -271,3 +271,31 @@ def test_threads_share_loops_whose_length_changes_from_call_to_call() -> None:
             check(lambda x, w: (x @ w).exp().softmax(1), (B, 64), (64, 48), sizes=(3, 900, 2, 33, 901, 5, 4, 1200))
     finally:
         gt.set_num_threads(before)
+
+
+# ---- loops and branches ---------------------------------------------------------------------------
+
+
+def _scan(x: Any) -> Any:
+    return gt.scan(lambda h, a: (gt.tanh(h + a),) * 2, gt.zeros(x.shape[1], 8), x)
+
+
+def _cond(x: Any) -> Any:
+    return (gt.cond(x.sum() > 0, lambda a: (a * 2).softmax(2).sum(0), lambda a: a[0] - 1, (x,)),)
+
+
+def _while(x: Any) -> Any:
+    return gt.while_loop(
+        lambda a, n: n < 3, lambda a, n: ((a * 2).softmax(2) - a.mean(1, keepdim=True), n + 1), (x, gt.tensor(0))
+    )[:1]
+
+
+@pytest.mark.parametrize("f", [_scan, _cond, _while])
+def test_bodies(f: Callable[[Any], Any]) -> None:
+    """Of loops and branches: their values are in the list of addresses, and move on by sizes that are not known."""
+    compiled_f = gt.compile(f, dynamic={"x": {1: "B"}})
+    for size, shift in ((3, 1), (40, -1), (2, -1), (300, 1)):
+        x = gt.randn(5, size, 8) + shift
+        for found, wanted in zip(compiled_f(x), f(x), strict=True):
+            np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)
+    assert len(compiled_f.graphs) == 1
