@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from weakref import WeakKeyDictionary
 
 from graphtorch.codegen.kernel_ir import (
     Alloc,
@@ -25,8 +26,18 @@ from graphtorch.ir.expr import walk as walk_expr
 from graphtorch.ir.types import int64
 
 
-def symbols_of_code(kernel: Kernel) -> set[Symbol]:
+#: what was found, for as long as the kernel is there: it is asked for again and again
+_found: WeakKeyDictionary[Kernel, frozenset[Symbol]] = WeakKeyDictionary()
+
+
+def symbols_of_code(kernel: Kernel) -> frozenset[Symbol]:
     """The named sizes that the code of ``kernel`` depends on."""
+    if kernel not in _found:
+        _found[kernel] = frozenset(_symbols_of_code(kernel))
+    return _found[kernel]
+
+
+def _symbols_of_code(kernel: Kernel) -> set[Symbol]:
     found: set[Symbol] = set()
 
     def visit(e: Expr) -> None:
@@ -44,7 +55,7 @@ def symbols_of_code(kernel: Kernel) -> set[Symbol]:
 
 def examples_of(kernel: Kernel) -> dict[str, int]:
     """The named sizes in it, types and ranges included, in order of the alphabet, and an example of each."""
-    found = symbols_of_code(kernel)
+    found = set(symbols_of_code(kernel))
     for size in _sizes_in_types(kernel):
         found |= symbols_of(size)
     return {s.name: s.example for s in sorted(found, key=lambda s: s.name)}

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Hashable, Mapping
-from typing import TypeGuard, cast
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeGuard, cast
 
 from graphtorch.ir import dim_guards, dim_terms
 from graphtorch.ir.dim_guards import Guard, Guards, recorded
@@ -204,10 +204,13 @@ def range_of(x: int) -> tuple[int | None, int | None]:
     return dim_terms.bounds(_terms(x)) if is_dynamic(x) else (x, x)
 
 
+_COMPARE: dict[str, Callable[[Any, Any], bool]] = {"==": operator.eq, "<": operator.lt, "<=": operator.le}
+
+
 def surely(fn: str, a: float, b: float) -> bool | None:
     """``a fn b``, for "<", "<=" and "==", where it is the same for all sizes; else None. It is no guard."""
     if not (is_dynamic(a) or is_dynamic(b)):  # most often, and code generation asks often
-        return dim_guards.compare(fn, a, b)
+        return _COMPARE[fn](a, b)
     question = _question(fn, a, b)
     return question if isinstance(question, bool) else dim_guards.known(*question)
 
