@@ -25,7 +25,6 @@ from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Var, children, c
 from graphtorch.ir.expr import walk as walk_expr
 from graphtorch.ir.types import int64
 
-
 #: what was found, for as long as the kernel is there: it is asked for again and again
 _found: WeakKeyDictionary[Kernel, frozenset[Symbol]] = WeakKeyDictionary()
 
