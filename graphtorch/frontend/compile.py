@@ -129,8 +129,8 @@ class Compiled(Inspection, Reasons):
         have = self._kept.of(kind.key)
         if len(have) >= _MAX_PROGRAMS:
             raise self._unstable(have[-1], f"{len(have)} times for one signature")
-        self._warn_of_numbers(args, kwargs, stacklevel=5)
-        reason = "; ".join([self._reason(kind.key), *kind.why])
+        self._warn_of_numbers(args, kwargs)
+        reason = "; ".join([self._reason(kind), *kind.why])
 
         def build(types: Mapping[int, TensorType], sizing: Sizing) -> Program | None:
             traced = run_trace(self._target, args, kwargs, types)

@@ -102,10 +102,6 @@ class Matching:
         self._kept = [owners[i] for i in self._volatile]
         return True
 
-    def outdated(self) -> bool:
-        """Whether the Python state changed for good."""
-        return not (self._unchanged() and self._checks.hold())
-
     def broken(self) -> list[str]:
         """What of the Python state changed, by name."""
         names = [g.name for g in self._attributes if not g.holds()] + self._checks.broken()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from graphtorch.frontend.changes import changes
+from graphtorch.frontend.dynamic import Kind
 from graphtorch.frontend.kept import Kept
 from graphtorch.frontend.program import Program
 from graphtorch.frontend.signature import leaf_key
@@ -38,7 +39,7 @@ class Reasons:
             [f"changed since the last time: {', '.join(program.broken())}", "pass it as a tensor argument"],
         )
 
-    def _warn_of_numbers(self, args: Any, kwargs: Any, stacklevel: int) -> None:
+    def _warn_of_numbers(self, args: Any, kwargs: Any) -> None:
         """Once, when calls differ again and again in nothing but Python numbers and the like."""
         alike = structure((args, kwargs), lambda x: leaf_key(x) if isinstance(x, Tensor) else type(x))
         if len(self._alike) > _MANY_KINDS:
@@ -49,17 +50,17 @@ class Reasons:
                 f"{name_of(self._target)} was compiled {count} times for arguments that differ only in Python values; "
                 "pass numbers that change from call to call as tensors, such as gt.tensor(0.5)",
                 RecompileWarning,
-                stacklevel=stacklevel + 1,
+                stacklevel=6,
             )
 
-    def _reason(self, key: Any) -> str:
+    def _reason(self, kind: Kind) -> str:
         if not self._kept.order:
             return "first call"
-        have = self._kept.of(key)
+        have = self._kept.of(kind.key)
         if not have:
-            return f"new arguments: {'; '.join(self._changes(key))}"
-        sizes = all(p.sizing.examples for p in have) and not any(p.outdated() for p in have)
-        return "other sizes" if sizes else f"changed Python state: {', '.join(have[0].broken())}"
+            return f"new arguments: {'; '.join(self._changes(kind.key))}"
+        good = [p for p in have if p.sizing.holds(kind.sizes)]
+        return f"changed Python state: {', '.join(good[0].broken())}" if good else "other sizes"
 
     def _changes(self, key: Any) -> list[str]:
         """What a call with ``key`` has that the one looked up before had not."""
