@@ -52,6 +52,7 @@ class Entry:
         self._memory = arena, kept, aligned(self._facts.workspace)
         self._scratch_bytes = self._facts.scratch
         self._scratch = self._sections = aligned(0)
+        self._list = np.zeros(0, np.int64)
         self.ready_for = self._epoch = 0
         self._table[0], self._table[4], self._table[2] = map(address, self._memory)
         self.expect([(CONTIGUOUS, 0)] * slots, [])
@@ -74,9 +75,14 @@ class Entry:
         arena = arena if arena.nbytes >= layout.arena else aligned(layout.arena)
         workspace = workspace if workspace.nbytes >= layout.workspace else aligned(layout.workspace)
         if layout.scratch > self._scratch_bytes:
-            self._scratch_bytes, self.ready_for = _whole_lines(layout.scratch), 0
+            self._scratch_bytes = _whole_lines(layout.scratch)
+            self._scratch = aligned(self._scratch_bytes * self.ready_for)
+            self._table[1] = address(self._scratch)
         numbers = [self._scratch_bytes, *layout.sizes]
-        self._list = np.concatenate([np.array(numbers, np.int64), layout.offsets + address(arena)])
+        found = np.concatenate([np.array(numbers, np.int64), layout.offsets + address(arena)])
+        if self._list.size != found.size:
+            self._list = found
+        self._list[:] = found  # in place: a thread that the system holds back may have yet to look at it
         self._memory = arena, kept, workspace
         self._table[0], self._table[2] = address(self._list), address(workspace)
 
