@@ -12,7 +12,7 @@ import numpy as np
 
 from graphtorch.codegen.kernel_ir import has_parallel_loop
 from graphtorch.codegen.program import HEADER, Sizes, Step, Where, launches_of, memory_needs
-from graphtorch.ir.dim import is_dynamic
+from graphtorch.ir.dim import Guards, is_dynamic, recorded
 from graphtorch.runtime import cache, cpu, threads
 from graphtorch.runtime.compiling import compile_objects
 from graphtorch.runtime.gather import CONTIGUOUS, plan_of
@@ -101,7 +101,10 @@ class Entry:
 
         steps = self._steps()
         facts = _facts(steps)
-        code = compile_objects(emit_parts(steps, self._where, facts.scratch))
+        with recorded(Guards()) as guards:
+            code = compile_objects(emit_parts(steps, self._where, facts.scratch))
+        if guards.asked:  # from the cache the code comes without them: kernels are right for all sizes, or have asked
+            raise RuntimeError(f"machine code depends on a size: {', '.join(map(str, guards.asked))}")
         return [json.dumps(asdict(facts)).encode(), *code]
 
     def llvm_text(self) -> str:
