@@ -2,7 +2,7 @@
 
 Every kernel is a function
 
-    void @name(T* param..., i8* scratch, i8* workspace, i64 thread, i64 threads, i64 epoch, i8* sections)
+    void @name(T* param..., i8* scratch, i8* workspace, i64 thread, i64 threads, i64 epoch, i8* sections, i64 size...)
 
 A kernel without a top-level `par` loop is called by one thread. Any other is called by all: each `par` loop, and
 what stands between two, is a section, whose iterations the threads claim (llvm_parallel.py). They
@@ -33,9 +33,12 @@ from graphtorch.codegen.kernel_ir import (
 )
 from graphtorch.codegen.llvm_expr import Values
 from graphtorch.codegen.llvm_parallel import Team
+from graphtorch.codegen.llvm_sizes import Sizes
 from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
+from graphtorch.codegen.names import names_in
 from graphtorch.codegen.streams import STREAM_BYTES, is_aligned
 from graphtorch.codegen.target import Target, host_target
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.expr import Buffer, Const, Ramp
 
 _ALIGN = 64
@@ -46,7 +49,7 @@ _TO_BE_READ_SOON = 0, 3, 1
 
 
 def aligned(n: int) -> int:
-    return -(-n // _ALIGN) * _ALIGN
+    return (n + _ALIGN - 1) // _ALIGN * _ALIGN
 
 
 def scratch_bytes(kernel: Kernel) -> int:
@@ -89,13 +92,15 @@ def section_count(kernel: Kernel) -> int:
 
 
 def _in_scratch(s: Alloc) -> bool:
-    return s.space == "thread" or (s.space == "local" and s.buffer.nbytes > STACK_LIMIT)
+    nbytes = s.buffer.nbytes
+    return s.space == "thread" or (s.space == "local" and (is_dynamic(nbytes) or nbytes > STACK_LIMIT))
 
 
 def declare_kernel(module: ll.Module, kernel: Kernel) -> ll.Function:
     """The function of a legalized kernel, without its code."""
     types = [ll.pointer(memory_type(p.buffer.dtype)) for p in kernel.params]
-    return ll.Function(module, kernel.name, ll.VOID, [*types, PTR, PTR, I64, I64, I64, PTR])
+    sizes = [I64] * len(names_in(kernel))
+    return ll.Function(module, kernel.name, ll.VOID, [*types, PTR, PTR, I64, I64, I64, PTR, *sizes])
 
 
 def emit_kernel(
@@ -117,12 +122,13 @@ class _Emitter:
         self.entry, self.b = (ll.Builder(function, function.block(name)) for name in ("entry", "body"))
         numbers = {p.buffer for p in kernel.params if p.mode == "in" and p.buffer.numel == 1}
         settled = frozenset(numbers - buffers_written(kernel.body))
-        self.values = Values(module, self.b, self.entry, target.fused, settled, target.halves)
         count = len(kernel.params)
+        sizes = Sizes.of_arguments(self.entry, names_in(kernel), function.args[count + 6 :])
+        self.values = Values(module, self.b, self.entry, target.fused, settled, target.halves, sizes)
         self.values.memory.update(zip((p.buffer for p in kernel.params), function.args[:count], strict=True))
         self.streams = {p.buffer for p in kernel.params if p.mode == "stream"}
         self.scratch, self.workspace = function.args[count : count + 2]
-        self.team = Team(module, self.entry, self.b, function.args[count + 2 :])
+        self.team = Team(module, self.entry, self.b, function.args[count + 2 : count + 6])
         self.scratch_at = self.workspace_at = 0
 
     def run(self) -> None:
@@ -164,7 +170,8 @@ class _Emitter:
         with self.values.scope():
             for s in allocs:
                 _STATEMENTS[type(s)](self, s)
-            with self.team.section(self.values.of(last.extent)) as (start, stop):
+            changes = isinstance(last.extent, Const) and is_dynamic(last.extent.value)
+            with self.team.section(self.values.of(last.extent), changes) as (start, stop):
                 self._range(last, start, stop)
 
     def _body(self, body: Sequence[Stmt]) -> None:
@@ -195,7 +202,7 @@ class _Emitter:
             self.values.memory[s.buffer] = self.entry.convert("bitcast", cell, ll.pointer(kind))
 
     def _part(self, memory: Any, at: int, buffer: Buffer) -> Any:
-        raw = self.entry.gep(memory, ll.Constant(I64, at))
+        raw = self.entry.gep(memory, self.values.sizes.of(at))
         return self.entry.convert("bitcast", raw, ll.pointer(memory_type(buffer.dtype)))
 
     def _for(self, s: For) -> None:

@@ -7,14 +7,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from graphtorch.codegen import llvm_text as ll
-from graphtorch.codegen.emit_llvm import Sections, declare_kernel, emit_kernel
+from graphtorch.codegen.emit_frame import WHO, Alone, Frame, Made, Owner
+from graphtorch.codegen.emit_llvm import declare_kernel, emit_kernel
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
-from graphtorch.codegen.llvm_parallel import Team, const
-from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
-from graphtorch.codegen.program import HEADER, Branch, Launch, Loop, Step, Where, While, launches_of, place_of
+from graphtorch.codegen.llvm_parallel import const
+from graphtorch.codegen.llvm_tables import I64
+from graphtorch.codegen.names import names_in, names_of_program
+from graphtorch.codegen.program import Launch, Loop, Step, Where, launches_of
 from graphtorch.codegen.target import Target
-from graphtorch.ir.graph import Value
 
 #: launches in one function
 MOST_LAUNCHES = 64
@@ -27,11 +28,16 @@ def emit_program(steps: Sequence[Step], where: Where, scratch: int, target: Targ
 
     table: arena, scratch, workspace, sections and what is kept (the header), then the parameters, then the outputs.
     ``sections()`` says how many sections there are: memory for them is the caller's business.
+
+    Where sizes are not known there is a list in place of the arena: bytes of scratch memory of each thread, the size of
+    each of `names_of_program`, and the addresses of what would lie in the arena.
     """
     module = ll.Module("program")
-    functions = {kernel: emit_kernel(module, legal, True, target) for kernel, legal in _legalized(steps)}
-    for function, _ in functions.values():
+    functions: dict[Kernel, Made] = {}
+    for kernel, legal in _legalized(steps):
+        function, sections = emit_kernel(module, legal, True, target)
         function.linkage = "internal"
+        functions[kernel] = function, sections, names_in(legal)
     _emit_entry(module, steps, functions, where, scratch)
     return str(module)
 
@@ -43,7 +49,7 @@ def emit_parts(steps: Sequence[Step], where: Where, scratch: int) -> Iterator[st
     for kernel, legal in _legalized(steps):
         module = ll.Module(kernel.name)
         _, sections = emit_kernel(module, legal, aliased=True)
-        functions[kernel] = declare_kernel(entry, legal), sections
+        functions[kernel] = declare_kernel(entry, legal), sections, names_in(legal)
         yield str(module)
     _emit_entry(entry, steps, functions, where, scratch)
     yield str(entry)
@@ -54,19 +60,12 @@ def _legalized(steps: Sequence[Step]) -> Iterator[tuple[Kernel, Kernel]]:
     return ((kernel, legalize(kernel)) for kernel in dict.fromkeys(launch.kernel for launch in launches_of(steps)))
 
 
-Made = tuple[ll.Function, Sections]
-#: what one thread may run
-Alone = Launch | Branch | While
-#: the table, and thread, threads and epoch; functions within loops take the index of each loop as well
-_WHO = (ll.pointer(PTR), I64, I64, I64)
-
-
 def _emit_entry(
     module: ll.Module, steps: Sequence[Step], functions: Mapping[Kernel, Made], where: Where, scratch: int
 ) -> None:
     """``program`` and ``sections``; ``functions`` gives each kernel's function and its sections."""
-    entry = _Entry(module, functions, where, scratch)
-    program = ll.Function(module, "program", ll.VOID, _WHO)
+    entry = _Entry(Owner(module, functions, where, scratch, names_of_program(steps, where)))
+    program = ll.Function(module, "program", ll.VOID, WHO)
     entry.sequence(program, steps)
     count = ll.Function(module, "sections", I64, [])
     ll.Builder(count, count.block("entry")).give(const(entry.sections))
@@ -130,16 +129,15 @@ class _Entry:
     Sections are counted over all functions; those within a loop are used again in each round, with an epoch of its own.
     """
 
-    def __init__(self, module: ll.Module, functions: Mapping[Kernel, Made], where: Where, scratch: int) -> None:
-        self.module, self.functions, self.where, self.scratch = module, functions, where, scratch
-        self.sections = self._loops = 0
+    def __init__(self, owner: Owner) -> None:
+        self.owner, self.sections, self._loops = owner, 0, 0
 
     def sequence(self, function: ll.Function, steps: Sequence[Step]) -> None:
         """The body of ``function``: what runs ``steps`` in order.
 
         Many launches are several functions, one after the other: LLVM takes quadratic time for registers of a long one.
         """
-        batches = _batches(steps, self.functions)
+        batches = _batches(steps, self.owner.functions)
         if len(batches) < 2:
             self._batch(function, batches[0])
             return
@@ -151,7 +149,7 @@ class _Entry:
         b.give()
 
     def _function(self, name: str, args: int) -> ll.Function:
-        made = ll.Function(self.module, name, ll.VOID, [*_WHO, *[I64] * (args - len(_WHO))])
+        made = ll.Function(self.owner.module, name, ll.VOID, [*WHO, *[I64] * (args - len(WHO))])
         made.linkage = "internal"
         return made
 
@@ -196,7 +194,7 @@ class _Entry:
         ]
         parts = {id(step): [self._part(part, len(function.args)) for part in step.parts] for step in alone}
         entry, b = (ll.Builder(function, function.block(name)) for name in ("entry", "body"))
-        frame = _Frame(self, function, entry, b)
+        frame = Frame(self.owner, self.sections, function, entry, b)
         for item in batch:
             if isinstance(item, Loop):
                 frame.team.meet()
@@ -211,74 +209,3 @@ class _Entry:
         b.give()
         entry.branch(function.blocks[1])
         self.sections = frame.team.count
-
-
-class _Frame:
-    """What a function that calls kernels has at hand: the table's entries, and the team of its threads."""
-
-    def __init__(self, owner: _Entry, function: ll.Function, entry: ll.Builder, b: ll.Builder) -> None:
-        self.owner, self.b = owner, b
-        self._table, *self._who = function.args[: len(_WHO)]
-        self._indices = function.args[len(_WHO) :]
-        arena, scratch, self._workspace, sections, kept = (self._slot(i) for i in range(HEADER))
-        self._own = b.gep(scratch, b.binary("mul", self._who[0], const(owner.scratch)))
-        self._memories = {"kept": kept, "workspace": self._workspace, "arena": arena}
-        self.team = Team(owner.module, entry, b, (*self._who, sections), owner.sections)
-
-    def _slot(self, index: int) -> ll.Value:
-        return self.b.load(self.b.gep(self._table, const(index)))
-
-    def run(self, step: Alone, parts: Sequence[ll.Function]) -> None:
-        match step:
-            case Launch():
-                self._call(step)
-            case Branch():
-                self._branch(step, parts)
-            case While():
-                self._while(step, parts[0])
-
-    def _branch(self, step: Branch, parts: Sequence[ll.Function]) -> None:
-        b = self.b
-        blocks = [b.function.block(name) for name in ("then", "else")]
-        after = b.function.block("after")
-        b.branch_if(self._is_true(step.pred), *blocks)
-        for block, part in zip(blocks, parts, strict=True):
-            b.block = block
-            self._call_alone(part)
-            b.branch(after)
-        b.block = after
-
-    def _while(self, step: While, part: ll.Function) -> None:
-        b = self.b
-        test, again, after = (b.function.block(name) for name in ("test", "again", "after"))
-        b.branch(test)
-        b.block = test
-        b.branch_if(self._is_true(step.pred), again, after)
-        b.block = again
-        self._call_alone(part)
-        b.branch(test)
-        b.block = after
-
-    def _is_true(self, pred: Value) -> ll.Value:
-        byte = self.b.load(self.b.convert("bitcast", self._address(pred), ll.pointer(memory_type(pred.type.dtype))))
-        return self.b.compare("icmp ne", byte, ll.Constant(byte.type, 0))
-
-    def _call_alone(self, part: ll.Function) -> None:
-        """This thread runs it as a team of one, which counts no sections: others may run it or not, as often as it is
-        needed."""
-        self.b.call(part, [self._table, self._who[0], const(1), const(0), *self._indices])
-
-    def _call(self, launch: Launch) -> None:
-        (kernel, sections), args = self.owner.functions[launch.kernel], []
-        for value, wanted in zip(launch.values, kernel.args, strict=False):
-            args.append(self.b.convert("bitcast", self._address(value), wanted.type))
-        place = self.team.reserve(sections.count)
-        self.b.call(kernel, [*args, self._own, self._workspace, *self._who, place])
-        self.team.joins(place, sections.open)
-
-    def _address(self, value: Value) -> ll.Value:
-        kind, at, strides = place_of(value, self.owner.where)
-        found = self._slot(HEADER + at) if kind == "slot" else self.b.gep(self._memories[kind], const(at))
-        for loop, nbytes in strides:
-            found = self.b.gep(found, self.b.binary("mul", self._indices[loop], const(nbytes)))
-        return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.ir.errors import IRError
-from graphtorch.ir.expr import Buffer, Const, Expr, Var
+from graphtorch.ir.expr import Buffer, Const, Expr, Var, whole
 
 INFIX = {
     "add": "+", "sub": "-", "mul": "*", "div": "/", "floordiv": "//", "mod": "%",
@@ -55,7 +55,7 @@ class Names:
 
 def obvious_extent(extent: Expr) -> int | None:
     """The extent that the variable of a loop has unless its binder says otherwise."""
-    return int(extent.value) if isinstance(extent, Const) else None
+    return whole(extent.value) if isinstance(extent, Const) else None
 
 
 def load_lanes(indices: Sequence[Expr], where: Expr | None) -> int:

@@ -1,5 +1,6 @@
 """The Kernel IR: one loop language for two targets.
 
+    text    ::= ["sizes" (name "=" int),+] kernel                   sizes that are not known, each with an example
     kernel  ::= "kernel" "@"name "(" param,* ")" "{" stmt* "}"
     param   ::= "%"name ":" type ["out" | "stream" | "inout"]      a dense row-major array in memory
     stmt    ::= kind binder "in" expr "{" stmt* "}"                 the variable runs over 0 .. expr-1
@@ -9,7 +10,7 @@
               | "if" expr "{" stmt* "}"
               | "prefetch" element                                  brings it nearer, wherever it is; it may be none
               | "barrier"                                           of the threads of a block, or of all CPU threads
-    binder  ::= "%"name [":" (int | "?")]                           the variable's known extent, "?" for none, where it
+    binder  ::= "%"name [":" (size | "?")]                          the variable's known extent, "?" for none, where it
                                                                     is not a loop's constant or a let's none
     element ::= "%"name "[" expr,* "]" ["if" expr]
     kind    ::= "for" | "par" | "unroll" | "vec" | "block.x" .. "block.z" | "thread.x" .. "thread.z"
@@ -17,6 +18,7 @@
 
     expr    ::= int | float | "inf" | "nan" | "true" | "false"      i64, f32 and bool constants
               | number ":" dtype                                    constants of other dtypes: 0.0:f64, 1:i32
+              | "size" "(" size ")"                                 of sizes that are not known; an i64
               | "%"name
               | "load" element
               | "(" expr op expr ")"                                op: + - * / // % < <= > >= == != & | ^ << >>
@@ -25,6 +27,10 @@
               | dtype "(" expr ")"                                  a cast
               | "ramp" "(" expr "," int ["," ["-"] int] ")"               lanes, and the step if it is not 1
               | "splat" "(" expr "," int ")"
+
+    size    ::= ["-"] product (("+" | "-") product)*                also in types: f32[784*B]
+    product ::= factor ("*" factor)*
+    factor  ::= int | name | "((" size ")" ("//" | "%") (int | name | "(" size ")") ")"
 
 A line end closes a statement, so that an `if` on the next line is a statement and not the guard of a
 `load`. Infix operators have spaces around them; ``#`` starts a comment. What expressions mean stands in

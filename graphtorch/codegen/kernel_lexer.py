@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
+from graphtorch.ir.dim import symbol
 from graphtorch.ir.errors import IRError
 
 _TOKEN = re.compile(
@@ -59,6 +60,7 @@ class Reader:
     def __init__(self, text: str) -> None:
         self.tokens = tokenize(text)
         self.at = 0
+        self.sizes: dict[str, int] = {}
 
     @property
     def next(self) -> Token:
@@ -102,6 +104,67 @@ class Reader:
             self.at -= 1
             self.fail("an integer")
         return int(text)
+
+    # ---- sizes ----
+
+    def named_sizes(self) -> None:
+        """``sizes B=67, T=71``, if it stands here: the names of sizes that are not known."""
+        if not self.accept("sizes"):
+            return
+        while True:
+            name = self.take("word", "a name such as B")
+            self.expect("=")
+            self.sizes[name] = symbol(name, self.integer())
+            if not self.accept(","):
+                break
+        self.skip_lines()
+
+    def size(self) -> int:
+        """Sums of products, as `dim_terms.text` writes them."""
+        total = -self.product() if self.accept("-") else self.product()
+        while self.next.text in ("+", "-"):
+            total = total + self.product() if self.accept("+") else total - self._after("-")
+        return total
+
+    def _after(self, sign: str) -> int:
+        self.expect(sign)
+        return self.product()
+
+    def product(self) -> int:
+        product = self.factor()
+        while self.accept("*"):
+            product = product * self.factor()
+        return product
+
+    def factor(self) -> int:
+        if self.accept("("):
+            inner = self.quotient()
+            self.expect(")")
+            return inner
+        if self.next.kind == "word" and self.next.text in self.sizes:
+            self.at += 1
+            return self.sizes[self.tokens[self.at - 1].text]
+        return self.integer()
+
+    def quotient(self) -> int:
+        """``(a)//b`` or ``(a)%b``. A remainder by a name or a number is one token with it, as a variable is."""
+        self.expect("(")
+        a = self.size()
+        self.expect(")")
+        if self.next.kind == "var":
+            by = self.take("var", "a divisor")[1:]
+            return a % (self.sizes[by] if by in self.sizes else int(by))
+        divides = self.accept("//")
+        if not divides:
+            self.expect("%")
+        b = self._bracketed() if self.next.text == "(" else self.factor()
+        return a // b if divides else a % b
+
+    def _bracketed(self) -> int:
+        self.expect("(")
+        b = self.size()
+        self.expect(")")
+        return b
 
     def one_of(self, words: Sequence[W], what: str) -> W:
         """The word that stands here, which must be one of ``words``."""

@@ -56,6 +56,7 @@ class Parser(Reader):
 
     def kernel(self) -> Kernel:
         self.skip_lines()
+        self.named_sizes()
         self.expect("kernel")
         name = self.take("kernel", "a name such as @fused_0")[1:]
         self.expect("(")
@@ -77,7 +78,7 @@ class Parser(Reader):
         self.expect(":")
         dtype = self.dtype()
         self.expect("[")
-        self.buffers[name] = buffer = Buffer(name, self.listed(self.integer, "]"), dtype)
+        self.buffers[name] = buffer = Buffer(name, self.listed(self.size, "]"), dtype)
         return buffer
 
     def fresh_name(self) -> str:
@@ -125,7 +126,7 @@ class Parser(Reader):
         name = self.fresh_name()
         if not self.accept(":"):
             return name, False, None
-        return name, True, None if self.accept("?") else self.integer()
+        return name, True, None if self.accept("?") else self.size()
 
     def let(self) -> Let:
         name, _, extent = self.binder()
@@ -220,9 +221,16 @@ class Parser(Reader):
             buffer, indices, where = self.element()
             return Load(buffer, indices, where, load_lanes(indices, where))
         self.expect("(")
+        if word == "size":
+            return self.named()
         if word in ("ramp", "splat"):
             return self.vector(word)
         return self.call(word, self.listed(self.expr, ")"))
+
+    def named(self) -> Const:
+        found = self.size()
+        self.expect(")")
+        return Const(found, int64)
 
     def vector(self, word: str) -> Expr:
         x = self.expr()

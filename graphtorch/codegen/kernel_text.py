@@ -8,6 +8,8 @@ from __future__ import annotations
 from graphtorch.codegen.kernel_grammar import INFIX, Names, load_lanes, obvious_extent
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, exprs_of
 from graphtorch.codegen.kernel_parser import Parser
+from graphtorch.codegen.kernel_sizes import examples_of
+from graphtorch.ir.dim import is_dynamic, same
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Binary, Buffer, Cast, Const, Expr, Load, Ramp, Select, Splat, Unary, Var, children
 from graphtorch.ir.types import DType, TensorType, float32, int64
@@ -41,7 +43,15 @@ class _Printer:
             f"%{self.names.bind(p.buffer)}: {_type(p.buffer)}" + ("" if p.mode == "in" else f" {p.mode}")
             for p in self.k.params
         )
-        return "\n".join([f"kernel @{self.k.name}({params}) {{", *self.body(self.k.body), "}\n"])
+        sizes = ", ".join(f"{name}={example}" for name, example in examples_of(self.k).items())
+        return "\n".join(
+            [
+                *([f"sizes {sizes}"] if sizes else []),
+                f"kernel @{self.k.name}({params}) {{",
+                *self.body(self.k.body),
+                "}\n",
+            ]
+        )
 
     # ---- statements ----
 
@@ -74,7 +84,7 @@ class _Printer:
 
     def binder(self, var: Var, obvious: int | None) -> str:
         name = self.names.bind(var)
-        if var.extent == obvious:
+        if same(var.extent, obvious):
             return f"%{name}"
         return f"%{name}:{'?' if var.extent is None else var.extent}"
 
@@ -123,6 +133,8 @@ def _type(buffer: Buffer) -> str:
 
 def const_text(e: Const) -> str:
     """A literal that parses back to the same dtype and value."""
+    if is_dynamic(e.value):
+        return f"size({e.value})"
     if isinstance(e.value, bool):
         return str(e.value).lower()
     text = repr(e.value)
@@ -176,7 +188,7 @@ class _Same:
 
     def bind(self, a: Var | Buffer, b: Var | Buffer) -> bool:
         self.partner[a] = b
-        return _signature(a) == _signature(b)
+        return same(_signature(a), _signature(b))
 
     def exprs(self, a: tuple[Expr, ...], b: tuple[Expr, ...]) -> bool:
         return len(a) == len(b) and all(map(self.expr, a, b))

@@ -11,6 +11,7 @@ from typing import Any
 
 from graphtorch.codegen import llvm_text as ll
 from graphtorch.ir import expr as E
+from graphtorch.ir.dim import is_dynamic, surely
 
 
 def truncated(to: Any, e: E.Binary, a: Any, b: Any) -> Any:
@@ -63,18 +64,19 @@ def _apart(to: Any, left: Any, b: Any) -> Any:
 def _known(e: E.Expr) -> float | None:
     """The number that an operand is in every lane."""
     e = e.x if isinstance(e, E.Splat) else e
-    return float(e.value) if isinstance(e, E.Const) else None
+    return float(e.value) if isinstance(e, E.Const) and not is_dynamic(e.value) else None
 
 
 def _never_negative(e: E.Binary) -> bool:
     divisor = _known(e.b)
-    return E.bounds(e.a)[0] >= 0 and (E.bounds(e.b)[0] > 0 or (divisor is not None and divisor > 0))
+    positive = surely("<", 0, E.bounds(e.b)[0]) or (divisor is not None and divisor > 0)
+    return bool(positive and surely("<=", 0, E.bounds(e.a)[0]))
 
 
 def _is_plain(e: E.Binary) -> bool:
     """Whether the divisor is known to be none that traps: LLVM multiplies by what inverts a constant."""
     divisor = _known(e.b)
-    return E.bounds(e.b)[0] > 0 or (divisor is not None and divisor not in (0, -1))
+    return bool(surely("<", 0, E.bounds(e.b)[0])) or (divisor is not None and divisor not in (0, -1))
 
 
 def _number(kind: Any, value: int) -> ll.Constant:

@@ -8,6 +8,7 @@ from typing import Any
 
 from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.kernel_ir import Stmt, body_of, exprs_of
+from graphtorch.codegen.llvm_sizes import Sizes
 from graphtorch.codegen.llvm_tables import (
     I1,
     I64,
@@ -22,6 +23,7 @@ from graphtorch.codegen.llvm_tables import (
     zero,
 )
 from graphtorch.ir import expr as E
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.expr import Buffer, Expr
 from graphtorch.ir.types import bool_, int64
 
@@ -63,7 +65,7 @@ class Values(Instructions):
     """The values of expressions, each computed once in a scope; ``memory`` is where buffers lie.
 
     ``settled`` are buffers of one number that the kernel does not write. LLVM does not see that: results may lie
-    anywhere.
+    anywhere. ``sizes`` says what sizes come to that are not known.
     """
 
     def __init__(
@@ -74,9 +76,11 @@ class Values(Instructions):
         fused: bool,
         settled: frozenset[Buffer] = frozenset(),
         halves: bool = False,
+        sizes: Sizes | None = None,
     ) -> None:
         super().__init__(module, b, fused, halves)
         self.entry, self.settled = entry, settled
+        self.sizes = sizes or Sizes(entry, {})
         self.memory: dict[Buffer, Any] = {}
         self._fixed: dict[tuple[Buffer, Any, int], Any] = {}
         self.vars: dict[E.Var, Any] = {}
@@ -265,7 +269,7 @@ class Values(Instructions):
 
 
 _EXPRESSIONS: dict[type, Callable[[Values, Any], Any]] = {
-    E.Const: lambda self, e: constant(e),
+    E.Const: lambda self, e: self.sizes.of(e.value) if is_dynamic(e.value) else constant(e),
     E.Var: lambda self, e: self.vars[e],
     E.Load: Values.load,
     E.Unary: lambda self, e: UNARY[e.fn](self, e, self.of(e.x)),

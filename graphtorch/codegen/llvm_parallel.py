@@ -16,6 +16,8 @@ from graphtorch.codegen import llvm_text as ll
 from graphtorch.codegen.llvm_tables import I1, I64, PTR
 
 _LINE = 64
+#: more than there are chunks of a section, for as many threads as there may be
+PARTS = 1 << 16
 
 
 def const(value: int) -> ll.Constant:
@@ -44,8 +46,17 @@ class Team:
         return self.b.gep(self.memory, lines)
 
     @contextmanager
-    def section(self, extent: Any) -> Iterator[tuple[Any, Any]]:
-        """Code in the block runs for each chunk [start, stop) of ``extent`` iterations that this thread claims."""
+    def section(self, extent: Any, changes: bool = False) -> Iterator[tuple[Any, Any]]:
+        """Code in the block runs for each chunk [start, stop) of ``extent`` iterations that this thread claims.
+
+        Chunks are counted on from run to run: if ``extent`` is another in each, so that there are always as many,
+        threads share `PARTS` instead, and the iterations that fall into each.
+        """
+        if changes:
+            with self.section(const(PARTS)) as ends:
+                start, stop = (self.b.binary("udiv", self.b.binary("mul", e, extent), const(PARTS)) for e in ends)
+                yield start, stop
+            return
         b, place = self.b, self.reserve(1)
         if self._work is None:
             self._work = self.entry.alloca(ll.array(I64, 4), 8)

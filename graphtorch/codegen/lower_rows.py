@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Param
 from graphtorch.codegen.loops import Pass, RowsNest
+from graphtorch.ir.dim import example, same
 from graphtorch.ir.expr import (
     Buffer,
     BufferSource,
@@ -91,7 +92,7 @@ class _RowsLowering:
     # ---- what is computed when ----
 
     def _is_element(self, value: Value) -> bool:
-        return value.type.shape == self.rows.shape
+        return same(value.type.shape, self.rows.shape)
 
     def _pass_of(self, node: Node) -> int:
         """The pass in which it is computed, if it is computed once."""
@@ -102,7 +103,7 @@ class _RowsLowering:
 
     def _dear(self) -> set[Node]:
         """Values of elements that several passes need, and that are not to be computed again."""
-        if self.rows.length * max(v.type.dtype.itemsize for v in self.outputs) > MOST_KEPT:
+        if example(self.rows.length) * max(v.type.dtype.itemsize for v in self.outputs) > MOST_KEPT:
             return set()
         cost, uses = _costs(self.body), self.body.uses()
         needed: dict[Node, set[int]] = {}

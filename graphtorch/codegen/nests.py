@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from graphtorch.codegen.kernel_ir import Param
 from graphtorch.codegen.loops import LoopNest, ReduceNest, ScanNest, ScatterNest
+from graphtorch.ir.dim import same
 from graphtorch.ir.expr import (
     Binary,
     Buffer,
@@ -46,7 +47,7 @@ def scatter_nest(name: str, inputs: Sequence[Buffer], s: Scatter) -> ScatterNest
     term = substitute(s.term(i, k), env)
     inner = tuple(v for v in k if v not in env)
     return ScatterNest(
-        name, params, s.shape, i, tuple(d for d in s.dims if d not in same), tuple(v.extent or 0 for v in inner),
+        name, params, s.shape, i, tuple(d for d in s.dims if d not in same), tuple(v.size for v in inner),
         inner, output, s.init(i), rows, term, s.combine, s.unknown,
     )  # fmt: skip
 
@@ -56,7 +57,7 @@ def _side_by_side(s: Scatter, k: tuple[Var, ...]) -> dict[int, Var]:
     each of their indices does not concern the others. One dimension at least is left."""
     found: dict[int, Var] = {}
     for d, row in zip(s.dims, s.rows(k), strict=True):
-        if isinstance(row, Var) and row in k and row.extent == s.shape[d] and row not in found.values():
+        if isinstance(row, Var) and row in k and same(row.extent, s.shape[d]) and row not in found.values():
             found[d] = row
     if len(found) == len(s.dims):
         found.popitem()
@@ -90,7 +91,7 @@ def reduce_nest(
     i, k = variables("i", root.shape), variables("k", root.domain)
 
     def value(source: Source) -> Callable[[Values], Expr]:
-        index = i if source.shape == root.shape else unflatten_index(source.shape, flat_index(root.shape, i))
+        index = i if same(source.shape, root.shape) else unflatten_index(source.shape, flat_index(root.shape, i))
         final = source[index]
         return lambda acc: substitute(final, dict(zip(accumulators, acc, strict=True)))
 

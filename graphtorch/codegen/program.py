@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -13,6 +13,7 @@ from graphtorch.codegen.schedule.cpu import schedule_cpu, schedule_part
 from graphtorch.codegen.streams import streamed, with_streams
 from graphtorch.codegen.target import Target
 from graphtorch.ir.control_flow import is_control_flow
+from graphtorch.ir.dim import at_sizes
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Buffer
 from graphtorch.ir.fusible import is_reduction
@@ -31,7 +32,8 @@ _LINE = 64
 HEADER = 5
 #: bytes that an address moves on with the index of each loop around it: (0 for the outermost loop, bytes)
 Strides = tuple[tuple[int, int], ...]
-#: what a value lies in ("arena", "workspace", "kept" or "slot"), where in it, and `Strides` within loops, if any
+#: what a value lies in ("arena", "workspace", "kept" or "slot"), where in it, and `Strides` within loops, if any. In a
+#: program whose sizes are not known it is a number of an address ("listed") instead of a place in the arena.
 Place = tuple[str, int] | tuple[str, int, Strides]
 Where = Callable[[Value], Place]
 
@@ -166,7 +168,7 @@ class _Scheduler:
         elif node.op is while_loop:
             yield While(node.results[0], (tuple(self.steps(node.body)),))
         elif (length := division(node.attrs).length) and (steps := tuple(self.steps(node.body))):
-            yield Loop(steps, length, division(node.attrs).reverse)
+            yield Loop(steps, int(length), division(node.attrs).reverse)
 
     def _launch(self, node: Node, name: str, past: list[bool]) -> Launch:
         key = _kind(node), *past
@@ -199,7 +201,7 @@ def _launch_bundle(
         left = []
         for buffer in one.memory:
             left.append(Workspace(buffer, used))
-            used += -(-buffer.nbytes // _LINE) * _LINE
+            used += (buffer.nbytes + _LINE - 1) // _LINE * _LINE
         values = (*part.operands, *part.results, *left)
         first.append(Launch(once(one.kernel, values), values, meets=False))
         then += [Launch(once(two.kernel, values), values, meets=False)] if two else []
@@ -248,11 +250,29 @@ class Sizes:
     workspace: int
 
 
-def memory_sizes(steps: Sequence[Step]) -> Sizes:
+@dataclass(frozen=True)
+class Needs:
+    """Bytes that each of the kernels needs of the memory that they share one after the other."""
+
+    scratch: frozenset[int]
+    workspace: frozenset[int]
+
+    def at(self, sizes: Mapping[str, int]) -> Sizes:
+        """The most of them, for these sizes of the names."""
+        scratch, workspace = ([at_sizes(n, sizes) for n in each] for each in (self.scratch, self.workspace))
+        return Sizes(max(scratch, default=0), max(workspace, default=0))
+
+
+def memory_needs(steps: Sequence[Step]) -> Needs:
+    """What `memory_sizes` is the most of."""
     from graphtorch.codegen.emit_llvm import scratch_bytes, workspace_bytes
 
     launches = list(launches_of(steps))
-    kernels = [launch.kernel for launch in launches]
+    kernels = dict.fromkeys(launch.kernel for launch in launches)
     left = [v.at + v.type.nbytes for launch in launches for v in launch.values if isinstance(v, Workspace)]
-    workspace = max([*map(workspace_bytes, kernels), *left], default=0)
-    return Sizes(max(map(scratch_bytes, kernels), default=0), workspace)
+    return Needs(frozenset(map(scratch_bytes, kernels)), frozenset([*map(workspace_bytes, kernels), *left]))
+
+
+def memory_sizes(steps: Sequence[Step]) -> Sizes:
+    """Memory that the kernels of a program share, if its sizes are known."""
+    return memory_needs(steps).at({})

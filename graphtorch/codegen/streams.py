@@ -13,6 +13,7 @@ from dataclasses import replace
 from graphtorch.codegen.kernel_ir import Kernel, Store, buffers_read
 from graphtorch.codegen.loops import LoopNest, Nest, RowsNest
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import divides, example
 from graphtorch.ir.expr import Expr, linear
 from graphtorch.ir.graph import Graph, Param, Value
 from graphtorch.ir.in_place import root
@@ -28,7 +29,7 @@ def streamed(graph: Graph, target: Target) -> set[Value]:
     least = min(target.l3, _MOST_CACHE) // 2
     read = {root(o) for n in graph.nodes for o in n.operands if not n.results or root(n.results[0]) is not root(o)}
     kept = {root(v) for v in graph.updates.values()}
-    large = {root(o) for o in graph.outputs if o.type.nbytes >= least}
+    large = {root(o) for o in graph.outputs if example(o.type.nbytes) >= least}
     return {v for v in large - read - kept if not isinstance(v, Param)}
 
 
@@ -45,4 +46,4 @@ def with_streams(kernel: Kernel, nest: Nest, results: Sequence[bool]) -> Kernel:
 def is_aligned(s: Store, position: Expr) -> bool:
     """Whether what ``s`` stores, and ``position`` in its buffer, are whole numbers of `STREAM_BYTES`."""
     form, each = linear(position), STREAM_BYTES // s.buffer.dtype.itemsize
-    return form is not None and not any(c % each for c in (s.value.lanes, form[1], *form[0].values()))
+    return form is not None and all(divides(each, c) for c in (s.value.lanes, form[1], *form[0].values()))

@@ -20,6 +20,7 @@ from graphtorch.codegen.kernel_ir import (
     Store,
     buffers_read,
 )
+from graphtorch.ir.dim import surely
 from graphtorch.ir.expr import (
     Buffer,
     Expr,
@@ -48,7 +49,7 @@ def is_square(outer: For, inner: For) -> bool:
 
 
 def _dense(index: Expr, var: Var) -> bool:
-    return (slopes(index, (var,)) or {}).get(var) == 1
+    return bool(surely("==", (slopes(index, (var,)) or {}).get(var, 0), 1))
 
 
 def interleaved(body: Body) -> Body:

@@ -10,6 +10,7 @@ from graphtorch.frontend.joint import join, split
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.passmanager import pipeline_text, run_passes
 from graphtorch.ir.pipeline import OPTIMIZE, SCHEDULE, SIMPLIFY
+from graphtorch.ir.sized import is_dynamic_graph
 from graphtorch.ir.text import print_graph
 from graphtorch.runtime import cache
 from graphtorch.runtime.executable import Executable, key_of
@@ -36,13 +37,15 @@ class Build:
     there are both, ``backward`` is a program of its own. ``shared`` are the names of parameters that it takes as well.
 
     The cache is asked for the graph as it was traced, without locations. Where it has it no pass runs: `scheduled` is
-    made when somebody looks at it. What is measured (``tune``) is not in the graph, so such programs are not asked for.
+    made when somebody looks at it. What is measured (``tune``) is not in the graph, so such programs are not asked for,
+    and neither are those with sizes that are not known, since their guards are what passes ask.
     """
 
     def __init__(self, graph: Graph, outputs: Sequence[int], targets: Sequence[Value], tune: bool) -> None:
         self._graph, self._outputs, self._targets = graph, outputs, targets
         self.backward: Executable | None = None
-        self._key = "" if tune or cache.directory() is None else key_of(self._text(), "known")
+        known = not (tune or is_dynamic_graph(graph) or cache.directory() is None)
+        self._key = key_of(self._text(), "known") if known else ""
         if not (self._key and self._recall()):
             self._compile(tune)
 

@@ -9,43 +9,46 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from graphtorch.frontend.changes import changes, too_many
+from graphtorch.frontend.attempts import Attempts
+from graphtorch.frontend.changes import too_many
+from graphtorch.frontend.dynamic import Kind, Named
 from graphtorch.frontend.inspection import Inspection
 from graphtorch.frontend.kept import Kept
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.program import Program
 from graphtorch.frontend.quick import NOT_MINE, Quick, quick_call
-from graphtorch.frontend.signature import key_of, leaf_key
+from graphtorch.frontend.reasons import Reasons
+from graphtorch.frontend.sizing import Sizing
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.trace import name_of, run_trace
-from graphtorch.frontend.tree import leaves, structure
+from graphtorch.frontend.trace import Traced, name_of, run_trace
+from graphtorch.frontend.tree import leaves
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError, RecompileWarning, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, RecompileWarning
+from graphtorch.ir.types import TensorType
 from graphtorch.runtime.threads import fork_safe
 
 #: programs kept for one signature before a function counts as unstable
 _MAX_PROGRAMS = 16
 #: programs kept for one function. Each has an arena and machine code of its own
 MOST_PROGRAMS = 64
-#: programs for arguments that differ in Python values alone, before a warning
-_MANY_ALIKE = 16
-#: kinds of arguments that are counted at a time
-_MANY_KINDS = 1024
 #: programs that a call tries before it looks for its own by key
 _RECENT = 4
+#: names of arguments, and for each the dimensions whose sizes have names
+Dynamic = Mapping[str, Mapping[int, str]]
 
 
-class Compiled(Inspection):
+class Compiled(Inspection, Reasons):
     """A function with the signature of the one it was made from, run as compiled programs."""
 
-    def __init__(self, target: Callable[..., Any], **options: bool) -> None:
-        self._target, self._options = target, options
+    def __init__(self, target: Callable[..., Any], dynamic: Dynamic | None = None, **options: Any) -> None:
+        self._target, self._dynamic = target, dynamic
+        self._options: dict[str, Any] = options
+        self._attempts = Attempts(Named(target, dynamic) if dynamic is not None else None)
         self._kept = Kept(MOST_PROGRAMS)
-        #: how many programs there are for arguments of the same types and shapes
-        self._alike: dict[Any, int] = {}
+        self._alike = {}
         #: for each program what answers its calls; programs that were looked up last, newest first
         self._quick: dict[Program, Quick | None] = {}
         self._recent: tuple[tuple[Program, Quick], ...] = ()
@@ -76,15 +79,19 @@ class Compiled(Inspection):
     def _matching(self, args: Any, kwargs: Any) -> tuple[Program, list[Tensor], list[Any]]:
         """The program of a call, made if need be, its tensors, and what the program's bindings hold."""
         tensors = [x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]
-        key = key_of(args, kwargs, tensors)
         with self._lock:
-            program, owners = self._find(key, tensors)
-            if program is None:
-                program = self._compile(key, args, kwargs)
-                owners = program.match(tensors)
+            kind = self._attempts.kind(args, kwargs, tensors)
+            program, owners = self._find(kind, tensors)
+            while program is None:
+                program = self._compile(kind, tensors, args, kwargs)
+                if program is not None:
+                    owners = program.match(tensors)
+                    break
+                kind = self._attempts.kind(args, kwargs, tensors)
+                program, owners = self._find(kind, tensors)
             if owners is None:
                 raise self._unstable(program, "in vain")
-            self._remember(key, args, kwargs, program)
+            self._remember(kind.key, args, kwargs, program)
         return program, tensors, owners
 
     def _remember(self, key: Any, args: Any, kwargs: Any, program: Program) -> None:
@@ -97,10 +104,10 @@ class Compiled(Inspection):
             others = [r for r in self._recent if r[0] is not program]
             self._recent = ((program, quick), *others[: _RECENT - 1])
 
-    def _find(self, key: Any, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
+    def _find(self, kind: Kind, tensors: Sequence[Tensor]) -> tuple[Program | None, list[Any] | None]:
         """The program for this call, and what its bindings hold."""
-        for program in self._kept.of(key):
-            owners = program.match(tensors)
+        for program in self._kept.of(kind.key):
+            owners = program.match(tensors) if program.sizing.holds(kind.sizes) else None
             if owners is not None:
                 return program, owners
         return None, None
@@ -117,21 +124,38 @@ class Compiled(Inspection):
         """In a class: a method. Its programs are those of the object that it is called on."""
         return self if owner is None else types.MethodType(self, owner)
 
-    def _compile(self, key: Any, args: Any, kwargs: Any) -> Program:
-        have = self._kept.of(key)
+    def _compile(self, kind: Kind, tensors: Sequence[Tensor], args: Any, kwargs: Any) -> Program | None:
+        """A program for this call; None where it turned out to be of another kind (`Attempts`)."""
+        have = self._kept.of(kind.key)
         if len(have) >= _MAX_PROGRAMS:
             raise self._unstable(have[-1], f"{len(have)} times for one signature")
         self._warn_of_numbers(args, kwargs)
-        reason = self._reason(key)
-        traced = run_trace(self._target, args, kwargs)
-        try:
-            program = Program(traced, reason, self._lock, **self._options)
-        except BaseException:
-            traced.undo()
-            raise
-        self._make_room(key)
-        self._kept.add(program, key)
+        reason = "; ".join([self._reason(kind), *kind.why])
+
+        def build(types: Mapping[int, TensorType], sizing: Sizing) -> Program | None:
+            traced = run_trace(self._target, args, kwargs, types)
+            try:
+                program = self._program(traced, reason, sizing, kind)
+            except BaseException:
+                traced.undo()
+                raise
+            if program is None:
+                traced.undo()
+            return program
+
+        program = self._attempts.make(kind, tensors, have, build)
+        if program is not None:
+            self._make_room(kind.key)
+            self._kept.add(program, kind.key)
         return program
+
+    def _program(self, traced: Traced, reason: str, sizing: Sizing, kind: Kind) -> Program | None:
+        """What becomes of a trace; None where that is not for the sizes of the call."""
+        if not sizing.fits(kind.sizes):
+            return None
+        sizing.guards.ends = True  # machine code is not made in vain
+        program = Program(traced, reason, self._lock, sizing, **self._options)
+        return program if sizing.fits(kind.sizes) else None
 
     def _make_room(self, key: Any) -> None:
         """Drop programs that were not used for long where there are too many, and say so the first time."""
@@ -142,45 +166,9 @@ class Compiled(Inspection):
             text = too_many(name_of(self._target), self._kept.most, self._changes(key))
             warnings.warn(text, RecompileWarning, stacklevel=6)
 
-    def _unstable(self, program: Program, when: str) -> TraceError:
-        """Python state changes faster than programs can be made for it."""
-        return TraceError(
-            "GT608",
-            f"{name_of(self._target)} was compiled {when}, because Python state "
-            "that it reads changes from call to call",
-            [f"changed since the last time: {', '.join(program.broken())}", "pass it as a tensor argument"],
-        )
-
-    def _warn_of_numbers(self, args: Any, kwargs: Any) -> None:
-        """Once, when calls differ again and again in nothing but Python numbers and the like."""
-        alike = structure((args, kwargs), lambda x: leaf_key(x) if isinstance(x, Tensor) else type(x))
-        if len(self._alike) > _MANY_KINDS:
-            self._alike.clear()
-        self._alike[alike] = count = self._alike.get(alike, 0) + 1
-        if count == _MANY_ALIKE:
-            warnings.warn(
-                f"{name_of(self._target)} was compiled {count} times for arguments that differ only in Python values; "
-                "pass numbers that change from call to call as tensors, such as gt.tensor(0.5)",
-                RecompileWarning,
-                stacklevel=5,
-            )
-
-    def _reason(self, key: Any) -> str:
-        if not self._order:
-            return "first call"
-        have = self._kept.of(key)
-        if have:
-            return f"changed Python state: {', '.join(have[0].broken())}"
-        return f"new arguments: {'; '.join(self._changes(key))}"
-
-    def _changes(self, key: Any) -> list[str]:
-        """What a call with ``key`` has that the one looked up before had not."""
-        have = self._kept.of(key)
-        return have[0].broken() if have else changes(self._kept.last_key, key)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the function or module, yet to be compiled: programs hold this one's tensors."""
-        return compile(copy.deepcopy(self._target, memo), **self._options)
+        return compile(copy.deepcopy(self._target, memo), dynamic=self._dynamic, **self._options)
 
     def __reduce__(self) -> Any:
         """Pickled as what it was made from, yet to be compiled; a decorated function by its name."""
@@ -188,8 +176,7 @@ class Compiled(Inspection):
         path = getattr(self._target, "__qualname__", "")
         if functools.reduce(lambda x, name: getattr(x, name, None), path.split("."), home) is self:
             return path
-        freeze, tune = self._options.get("freeze", False), self._options.get("tune", False)
-        return functools.partial(compile, freeze=freeze, tune=tune), (self._target,)
+        return functools.partial(compile, dynamic=self._dynamic, **self._options), (self._target,)
 
 
 _NO_RESULT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
@@ -203,9 +190,9 @@ class CompiledModule(Compiled, Module):
     It can stand in other modules in the place of the module: its parameters and names are the same.
     """
 
-    def __init__(self, module: Module, **options: bool) -> None:
+    def __init__(self, module: Module, dynamic: Dynamic | None = None, **options: Any) -> None:
         object.__setattr__(self, "_module", module)
-        super().__init__(module, **options)
+        super().__init__(module, dynamic, **options)
 
     def __getattribute__(self, name: str) -> Any:
         if name in _OWN or (name.startswith("__") and name.endswith("__")):
@@ -239,11 +226,17 @@ class CompiledModule(Compiled, Module):
 
 
 #: what a compiled module has itself
-_OWN = frozenset(vars(Inspection)) | frozenset(vars(Compiled)) | frozenset(vars(CompiledModule)) | {"_module"}
-_OWN |= {"_target", "_options", "_kept", "_alike", "_quick", "_recent", "_lock"}
+_OWN = frozenset().union(*(vars(cls) for cls in (Inspection, Reasons, Compiled, CompiledModule)))
+_OWN |= {"_module", "_target", "_dynamic", "_options", "_attempts", "_kept", "_alike", "_quick", "_recent", "_lock"}
 
 
-def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, tune: bool = False) -> Any:
+def compile(
+    target: Callable[..., Any] | None = None,
+    *,
+    dynamic: Dynamic | None = None,
+    freeze: bool = False,
+    tune: bool = False,
+) -> Any:
     """Compile a function or a module; usable as a decorator.
 
     The result takes the same arguments. The first call with new shapes, dtypes or Python arguments
@@ -256,6 +249,11 @@ def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, t
         >>> f(gt.ones(3))
         tensor(6.)
 
+    ``dynamic`` gives names to sizes of arguments: ``dynamic={"x": {0: "B"}}`` says that dimension 0 of x (of each
+    tensor in it) may be of any size, and one program is made for all; the same name is the same size. Sizes 0 and 1
+    have programs of their own, and so have sizes of which the function, or this compiler, asks what has another
+    answer for other sizes. ``explain()`` lists these questions. Without it every new size compiles.
+
     ``freeze`` is for inference, under ``gt.no_grad()``: what depends on the tensors that the function captures (a
     module's weights) and on nothing else is computed once, such as batch norm folded into convolutions and
     weights in the order that kernels read. It is computed again after weights were changed by graphtorch
@@ -266,20 +264,22 @@ def compile(target: Callable[..., Any] | None = None, *, freeze: bool = False, t
     ``tune`` measures several ways to compute each matrix product and convolution when a program is made, once per
     machine (the choice is in the cache), instead of trusting the model of cycles.
 
-    Raises TraceError GT614 for ``freeze`` where gradients are wanted, and other TraceErrors where Python needs the
-    numbers of a tensor, or changes its own state.
+    Raises ArgumentError GT308 where ``dynamic`` names an argument that there is not, or gives a name that is no
+    identifier; IndexRangeError GT302, at a call, for a dimension that a tensor has not; ShapeError GT119 where sizes
+    of one name differ; TraceError GT614 for ``freeze`` where gradients are wanted, and other TraceErrors where Python
+    needs the numbers of a tensor, or changes its own state.
     """
     if target is None:
-        return functools.partial(compile, freeze=freeze, tune=tune)
+        return functools.partial(compile, dynamic=dynamic, freeze=freeze, tune=tune)
     if isinstance(target, Compiled):
         return target
     if isinstance(target, Module):
         _check_returns(target)
-        return CompiledModule(target, freeze=freeze, tune=tune)
+        return CompiledModule(target, dynamic, freeze=freeze, tune=tune)
     if not callable(target):
         raise ArgumentTypeError("GT301", f"compile() takes a function or a module, got {type(target).__name__}")
     _check_returns(target)
-    return Compiled(target, freeze=freeze, tune=tune)
+    return Compiled(target, dynamic, freeze=freeze, tune=tune)
 
 
 def _check_returns(target: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,9 +66,11 @@ class CompiledNode(autograd.GradNode):
         avals: Sequence[TensorType],
         saved: list[Array],
         storages: Sequence[Storage],
+        sizes: Mapping[str, int],
     ) -> None:
         super().__init__([autograd.edge_of(t) for t in targets], avals)
         self._derivative, self._saved = derivative, saved
+        self._sizes = tuple(sizes[name] for name in derivative.program.names)
         self._versions = [(s, s.version) for s in storages]
         self._running: frozenset[int] = frozenset()
         self._freed: set[int] = set()
@@ -84,7 +86,7 @@ class CompiledNode(autograd.GradNode):
         for i in self._derivative.outputs:
             g, aval = grads[i], self.avals[i]
             seeds.append(np.zeros(aval.shape, aval.dtype.np) if g is None else contiguous(g._array))
-        found = self._derivative.program.run([*self._saved, *seeds])
+        found = self._derivative.program.run([*self._saved, *seeds], self._sizes or None)
         return [
             Tensor._from_array(a) if outputs & self._running else None
             for a, outputs in zip(found, self._derivative.reached_from, strict=True)

@@ -65,9 +65,9 @@ def _slices(xs: Any, dim: int) -> tuple[Any, int]:
     for x in tensors:
         check(x.ndim > 0, "GT107", "a tensor of no dimensions in xs has no slices", f"got {x.aval}")
     front = map_leaves(lambda x: x if x is None else _to_front(x, dim), xs)
-    lengths = sorted({x.shape[0] for x in tensors_of(front)})
+    lengths = [x.shape[0] for x in tensors_of(front)]
     facts = f"dimension {dim} of " + ", ".join(str(x.aval) for x in tensors)
-    check(len(lengths) == 1, "GT101", "the tensors of xs have different numbers of slices", facts)
+    check(all(n == lengths[0] for n in lengths), "GT101", "the tensors of xs have different numbers of slices", facts)
     return front, int(lengths[0])
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphtorch.frontend.program import Program, Stats
+from graphtorch.frontend.sizing import Sizing
+from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import name_of
+from graphtorch.frontend.tree import leaves
 from graphtorch.frontend.usage import MemoryReport, memory_of
+from graphtorch.ir.dim import Guards, recorded
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.passes.fuse import Fuse
 
@@ -17,6 +21,7 @@ class Inspection:
     """What a compiled function tells of its programs, in the order in which they were made."""
 
     _target: Callable[..., Any]
+    _dynamic: Mapping[str, Mapping[int, str]] | None
 
     @property
     def _order(self) -> list[Program]:
@@ -58,17 +63,23 @@ class Inspection:
             lines.append(
                 f"  {i}: {s.nodes} nodes -> {s.kernels} kernels in {s.compile_seconds:.2f} s ({source}); {s.reason}"
             )
+            lines += [f"     {line}" for line in _sizing(self._order[i].sizing)]
+        if lines[1:] and not self._dynamic:
+            lines.append('  sizes are static: each new one compiles; name those that change, dynamic={"x": {0: "B"}}')
         return "\n".join(lines)
 
     def memory(self, *args: Any, **kwargs: Any) -> MemoryReport:
         """The memory that a call with these arguments takes at most, in bytes, and what lies there at the peak.
 
         The program is compiled if need be, and does not run. Without arguments: of the program that was made last
-        (or, where there is none, of a call without arguments). Print the result for a table.
+        (or, where there is none, of a call without arguments), with the examples of named sizes. Print the result for a
+        table.
         """
         asked = args or kwargs or not self._order
         program = self._program_of(args, kwargs) if asked else self._order[-1]
-        return memory_of(name_of(self._target), program)
+        sizing = program.sizing
+        sizes = sizing.of([x for x in leaves((args, kwargs)) if isinstance(x, Tensor)]) if asked else sizing.examples
+        return memory_of(name_of(self._target), program, sizes)
 
     def dump(self, directory: str) -> list[str]:
         """Write every stage of every program into ``directory``; the paths of the files."""
@@ -84,7 +95,20 @@ class Inspection:
         return paths
 
 
+def _sizing(sizing: Sizing) -> list[str]:
+    """For which sizes a program is good."""
+    if not sizing.examples:
+        return []
+    traced = ", ".join(f"{name} (traced as {n})" for name, n in sizing.examples.items())
+    return [f"for every {traced} of at least 2", *(f"where {line}" for line in sizing.lines())]
+
+
 def _texts(program: Program) -> dict[str, str]:
+    with recorded(Guards()):  # what is asked here changes no program
+        return _texts_of(program)
+
+
+def _texts_of(program: Program) -> dict[str, str]:
     texts: dict[str, str] = {}
     before: Graph | None = None
     for name, graph in program.stages:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from graphtorch.ir.dim import example
 from graphtorch.ir.fusible import CHEAP, DRAWS, is_free
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.ops.gradient import gradient
@@ -92,7 +93,7 @@ def _made_of_little(value: Value) -> set[Node]:
         if node is not None and (node.op.name in CHEAP | DRAWS or is_free(node)):
             found.add(node)
             pending += node.operands
-        elif source.type.nbytes * SMALL > value.type.nbytes:
+        elif example(source.type.nbytes) * SMALL > example(value.type.nbytes):
             return set()
     return found
 

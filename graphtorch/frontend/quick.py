@@ -31,7 +31,7 @@ NOT_MINE = _NotMine()
 
 def quick_call(args: tuple[Any, ...], kwargs: dict[str, Any], program: Program) -> Quick | None:
     """For calls like this one, which ``program`` answers; None where there is no quick comparison."""
-    source = comparison(args, kwargs)
+    source = comparison(args, kwargs, program.sizing)
     if source is None:
         return None
     names = list(source.tensors)
@@ -54,18 +54,22 @@ def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[
     source.constants |= {
         "epoch": epoch, "threads": threads, "new": object.__new__, "Tensor": Tensor, "Storage": Storage,
         "empty": np.empty, "array": np.array, "lock": program.forward.lock, "entry": program.forward.entry,
-        "results": program.results,
+        "results": program.results, "forward": program.forward, "known_sizes": program.known_sizes,
     }  # fmt: skip
     body = [f"if {reason}: return NO" for reason in program.guards(source.constant)]
-    for output, kind in zip(outputs, program.forward.face.outputs, strict=True):
-        shape, dtype = source.constant(kind.shape), source.constant(kind.dtype.np)
-        body.append(f"{output} = empty({shape}, {dtype})")
+    sizes = [source.sizes[name] for name in program.sizing.examples]
+    body += _of_sizes(sizes) if sizes else []
+    for i, (output, kind) in enumerate(zip(outputs, program.forward.face.outputs, strict=True)):
+        shape = f"shapes[{i}]" if sizes and program.forward.layouts else source.constant(kind.shape)
+        body.append(f"{output} = empty({shape}, {source.constant(kind.dtype.np)})")
+    reuses = "    if results.reuses: results.reuse(made)" if sizes else "    results.reuse(made)"
     params = "".join(f"{array}, " for array in data)
     body += [
         *fetched,
         f"made = [{', '.join(outputs)}]",
         "with lock:",
-        *(["    results.reuse(made)"] if program.results.reuses else []),
+        *(["    if forward.layout is not layout: forward.resize(layout)"] if program.forward.layouts else []),
+        *([reuses] if sizes or program.results.reuses else []),
         f"    arrays = ({params}*made,)",
         "    if threads._threads != entry.ready_for or threads._pool is not entry.pool: entry.prepare()",
         "    done = not entry.pool.launch(id(arrays), entry.call_address)",
@@ -74,6 +78,16 @@ def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[
         *(f"    {line}" for line in _results(source, program, owners, outputs)),
     ]
     return ["if program.epoch == epoch._current:", *(f"    {line}" for line in body)]
+
+
+def _of_sizes(sizes: Sequence[str]) -> list[str]:
+    """Lines that find what depends on sizes; those that are met for the first time go the long way."""
+    return [
+        f"sized = known_sizes.get(({', '.join(sizes)},))",
+        "if sized is None: return NO",
+        "results, layout = sized.results, sized.layout",
+        "shapes, avals = layout.shapes if layout else (), results.avals",
+    ]
 
 
 def _owners(source: Source, program: Program, names: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
@@ -98,12 +112,13 @@ def _results(source: Source, program: Program, owners: Sequence[str], outputs: S
     lines = [f"{owners[i]}._storage.version += 1" for i in program.written]
     results = program.results
     made = [f"r{i}" for i in range(len(results.avals))]
-    for name, array, aval in zip(made, outputs, results.avals, strict=False):  # further arrays are gradients
+    for i, (name, array, aval) in enumerate(zip(made, outputs, results.avals, strict=False)):  # then come gradients
+        type_ = f"avals[{i}]" if program.sizing.examples else source.constant(aval)
         lines += [
             f"{name} = new(Tensor)",
             f"{name}._storage = s = new(Storage)",
             f"s.array = {name}._data = {array}",
-            f"{name}._aval = {source.constant(aval)}",
+            f"{name}._aval = {type_}",
         ]
     if results.only is not None:
         single = made[results.only]

@@ -13,6 +13,8 @@ from graphtorch.frontend.gradients import NewGrad
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import Traced
 from graphtorch.frontend.tree import map_leaves
+from graphtorch.ir.dim import at_sizes, is_dynamic
+from graphtorch.ir.sized import Sizes, type_at
 from graphtorch.ir.types import TensorType, float32
 
 Array = np.ndarray[Any, Any]
@@ -24,11 +26,14 @@ WORTH_REUSING = 1 << 14
 
 
 class Results:
-    """Worked out once for a trace, so that a call does little more than make its tensors."""
+    """Worked out once for a trace, so that a call does little more than make its tensors.
 
-    def __init__(self, traced: Traced) -> None:
-        self._traced = traced
-        self.avals = tuple(o.aval for o in traced.outputs)
+    Of a trace of sizes that are not known: once for each combination of ``sizes`` of the names.
+    """
+
+    def __init__(self, traced: Traced, sizes: Sizes | None = None) -> None:
+        self._traced, self._sizes = traced, sizes or {}
+        self.avals = tuple(self._at(o.aval) for o in traced.outputs)
         self._numbers = {id(o): i for i, o in enumerate(traced.outputs)}
         wanted = Counter([*self._numbers, *(id(g.value) for g in traced.grads if g.made)])
         self._grads = [self._plan(g, wanted) for g in traced.grads]
@@ -40,6 +45,9 @@ class Results:
         self._assignments = [(a, self._part(a.after)) for a in traced.assignments]
         #: whether a call changes anything beside the memory that its program writes
         self.changes = bool(self._grads or self._assignments)
+
+    def _at(self, aval: TensorType) -> TensorType:
+        return type_at(aval, self._sizes) if self._sizes else aval
 
     def tensors(self, arrays: Sequence[Array]) -> list[Tensor]:
         """A tensor over each of the arrays that are outputs."""
@@ -76,7 +84,7 @@ class Results:
         for leaf, part, aval, key, adds in self._grads:
             if aval is None:
                 continue
-            if part is None and key is None and not adds and aval.nbytes >= WORTH_REUSING:
+            if part is None and key is None and not adds and not _is_open(aval) and aval.nbytes >= WORTH_REUSING:
                 found.append((number, leaf, aval))
             number += 1
         return found
@@ -93,7 +101,7 @@ class Results:
         if change.value is None:
             return change.leaf, part, None, None, False
         key = id(change.value)
-        return change.leaf, part, change.value.aval, key if wanted[key] > 1 else None, change.adds
+        return change.leaf, part, self._at(change.value.aval), key if wanted[key] > 1 else None, change.adds
 
     def _store_grads(self, found: Iterator[Array], tensors: Sequence[Tensor], made: Sequence[Tensor]) -> None:
         shared = {key: made[i] for key, i in self._numbers.items()} if self._shares else {}
@@ -112,11 +120,14 @@ class Results:
         """How to get what a call has in the place of ``tree``, which is of the trace."""
         if isinstance(tree, Tensor):
             return self._tensor(tree)
+        if is_dynamic(tree):
+            size = at_sizes(tree, self._sizes) if self._sizes else tree
+            return lambda *_: size
         if type(tree) in (tuple, list):
             kind, parts = type(tree), [self._part(item) for item in tree]
             return lambda tensors, made: kind([part(tensors, made) for part in parts])
         return lambda tensors, made: map_leaves(
-            lambda x: self._tensor(x)(tensors, made) if isinstance(x, Tensor) else x, tree
+            lambda x: self._part(x)(tensors, made) if isinstance(x, Tensor) or is_dynamic(x) else x, tree
         )
 
     def _tensor(self, t: Tensor) -> Part:
@@ -124,6 +135,10 @@ class Results:
         if number is not None:
             return lambda _, made: made[number]
         return lambda tensors, _: self._traced.actual(t, tensors)
+
+
+def _is_open(aval: TensorType) -> bool:
+    return any(map(is_dynamic, aval.shape))
 
 
 def _references(leaf: Tensor) -> tuple[int, int, int]:

@@ -8,20 +8,24 @@ a call with an equal key, which is then looked up; it never says yes to one with
 
 from __future__ import annotations
 
+import functools
 import itertools
 import linecache
+import re
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.contents import PLAIN, plain, snapshot
 from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.sizing import NO_SIZES, Sizing
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tree import structure
+from graphtorch.ir.dim import LEAST
 from graphtorch.ir.errors import ArgumentTypeError
-from graphtorch.ir.types import DType, defaults
+from graphtorch.ir.types import DType, TensorType, defaults
 
 #: ``same_kind(args, kwargs)``: the tensors of a call that is of the kind, else None
 SameKind = Callable[[tuple[Any, ...], dict[str, Any]], Sequence[Tensor] | None]
@@ -31,17 +35,25 @@ _LONGEST = 400
 _numbers = itertools.count()
 
 
-def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor]) -> Any:
-    """The key of a call whose arguments hold these tensors; ArgumentTypeError GT301 for what has none."""
+def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor], named: Mapping[int, TensorType] | None = None) -> Any:
+    """The key of a call whose arguments hold these tensors; ArgumentTypeError GT301 for what has none.
+
+    ``named`` are types that take the place of those of tensors, by number: with names for sizes that do not count.
+    """
     ids = list(map(id, tensors))
     shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
-    return structure((args, kwargs), leaf_key), autograd.is_grad_enabled(), defaults.dtype, shared
+    found = leaf_key if not named else functools.partial(_named_key, named, itertools.count())
+    return structure((args, kwargs), found), autograd.is_grad_enabled(), defaults.dtype, shared
 
 
-def leaf_key(x: Any) -> Any:
+def _named_key(named: Mapping[int, TensorType], numbers: Iterator[int], x: Any) -> Any:
+    return leaf_key(x, named.get(next(numbers)) if isinstance(x, Tensor) else None)
+
+
+def leaf_key(x: Any, named: TensorType | None = None) -> Any:
     """What a key holds of an argument that is no tuple, list or dict."""
     if isinstance(x, Tensor):
-        return type(x), x.aval, x._requires_grad, x.is_leaf
+        return type(x), named or x.aval, x._requires_grad, x.is_leaf
     try:
         hash(x)
     except TypeError:
@@ -65,7 +77,12 @@ class _Unfit(Exception):
 class Source:
     """The text of a function of ``args`` and ``kwargs``, and the constants that it names. NO is how it says no."""
 
-    def __init__(self) -> None:
+    def __init__(self, sizing: Sizing = NO_SIZES) -> None:
+        self._places: dict[int, dict[int, str]] = {}
+        for place in sizing.places:
+            self._places.setdefault(place.position, {})[place.dim] = place.name
+        #: the variables of named sizes
+        self.sizes: dict[str, str] = {}
         self.lines: list[str] = []
         self.constants: dict[str, Any] = {"autograd_mode": autograd._mode, "defaults": defaults}
         self.tensors: dict[str, Any] = {}
@@ -98,14 +115,33 @@ class Source:
     def _tensor(self, name: str, t: Tensor) -> None:
         if type(t._requires_grad) is not bool:
             raise _Unfit
-        aval = self.constant(t.aval)
+        aval, named = self.constant(t.aval), self._places.get(len(self.tensors), {})
         self.unless(
             f"type({name}) is not {self.constant(type(t))}",
-            f"{name}._aval is not {aval} and {name}.aval != {aval}",
+            f"{name}._aval is not {aval} and {name}.aval != {aval}" if not named else "False",
             f"{name}._requires_grad is not {t._requires_grad}",
             f"{name}._grad_fn is {'not ' if t._grad_fn is None else ''}None",
         )
+        if named:
+            self._sizes(name, t, named)
         self.tensors[name] = t
+
+    def _sizes(self, name: str, t: Tensor, named: Mapping[int, str]) -> None:
+        """Compare all of a tensor's type but the sizes that are ``named``, which are the same wherever they are."""
+        own, found = t.aval.shape, [self.name() for _ in t.aval.shape]
+        self.unless(f"{name}.aval.dtype is not {self.constant(t.aval.dtype)}", f"len({name}._aval.shape) != {len(own)}")
+        self.lines.append(f"    {', '.join(found)}, = {name}._aval.shape")
+        for d, variable in enumerate(found):
+            wanted = self.sizes.setdefault(named[d], variable) if d in named else str(own[d])
+            if wanted != variable:
+                self.unless(f"{variable} != {wanted}")
+
+    def guards(self, sizing: Sizing) -> None:
+        """The sizes are some for which a program is right: guards are expressions of Python, over names."""
+        if self.sizes:
+            self.unless(*(f"{variable} < {LEAST}" for variable in self.sizes.values()))
+        for guard in sizing.guards.asked:
+            self.unless(f"not ({re.sub(r'[A-Za-z_][A-Za-z_0-9]*', lambda word: self.sizes[word[0]], str(guard))})")
 
     def _items(self, name: str, items: Sequence[Any]) -> None:
         self.unless(f"type({name}) is not {type(items).__name__}")
@@ -166,9 +202,12 @@ class Source:
         return made
 
 
-def comparison(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Source | None:
-    """Comparisons with calls like this one, in this grad mode and default dtype; None where it takes a closer look."""
-    source = Source()
+def comparison(args: tuple[Any, ...], kwargs: dict[str, Any], sizing: Sizing = NO_SIZES) -> Source | None:
+    """Comparisons with calls like this one, in this grad mode and default dtype; None where it takes a closer look.
+
+    ``sizing`` has the sizes that do not count, and for which of them a program is right.
+    """
+    source = Source(sizing)
     mode, dtype = autograd.is_grad_enabled(), source.constant(defaults.dtype)
     source.unless(f"autograd_mode.enabled is not {mode}", f"defaults.dtype is not {dtype}")
     try:
@@ -177,6 +216,7 @@ def comparison(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Source | None:
             source._entries("kwargs", kwargs)
         else:
             source.unless("kwargs")
+        source.guards(sizing)
     except _Unfit:
         return None
     source.sharing()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
@@ -117,11 +117,16 @@ def name_of(target: Any) -> str:
     return str(getattr(target, "__name__", type(target).__name__))
 
 
-def run_trace(target: Callable[..., Any], args: Any, kwargs: Any) -> Traced:
-    """Trace one call. ``args`` and ``kwargs`` may hold tensors and TensorSpecs anywhere."""
+def run_trace(
+    target: Callable[..., Any], args: Any, kwargs: Any, types: Mapping[int, TensorType] | None = None
+) -> Traced:
+    """Trace one call. ``args`` and ``kwargs`` may hold tensors and TensorSpecs anywhere.
+
+    ``types`` are those that stand-ins have in the place of their tensors' own, by number: of sizes that are not known.
+    """
     tracer = Tracer(name_of(target))
     given, mode, dtype = (args, kwargs), autograd.is_grad_enabled(), defaults.dtype
-    args, kwargs = _stand_ins(tracer, given)
+    args, kwargs = _stand_ins(tracer, given, types or {})
     handed, traced_target = HandedIn((args, kwargs)), getattr(target, "__wrapped__", target)
     recorder = Recorder(traced_target, given, tracer.assignments, Calls(handed.containers))
     bind.push(tracer)
@@ -150,7 +155,7 @@ def _code_of(target: Any) -> CodeType | None:
     return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
-def _stand_ins(tracer: Tracer, tree: Any) -> Any:
+def _stand_ins(tracer: Tracer, tree: Any, types: Mapping[int, TensorType]) -> Any:
     """The arguments with tensors of the trace; one that comes twice is one tensor."""
     position = -1
     made: dict[int, Tensor] = {}
@@ -163,7 +168,7 @@ def _stand_ins(tracer: Tracer, tree: Any) -> Any:
         if isinstance(leaf, TensorSpec):
             return tracer.add_input(leaf.type, position, None, leaf.requires_grad)
         if id(leaf) not in made:
-            made[id(leaf)] = tracer.add_input(leaf.aval, position, leaf, leaf._requires_grad)
+            made[id(leaf)] = tracer.add_input(types.get(position, leaf.aval), position, leaf, leaf._requires_grad)
         return made[id(leaf)]
 
     return map_leaves(stand_in, tree)

@@ -10,9 +10,11 @@ from graphtorch.frontend.program import Program
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.graph import Node, Value
 from graphtorch.ir.ops.fusion import fusion
+from graphtorch.ir.sized import Sizes, type_at
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime import threads
 from graphtorch.runtime.executable import Executable
+from graphtorch.runtime.plan import Plan
 
 _SHOWN = 12
 
@@ -94,37 +96,47 @@ class MemoryReport:
         return "\n".join(lines)
 
 
-def memory_of(name: str, program: Program) -> MemoryReport:
-    """What ``program`` takes, on as many threads as there are now."""
-    traced, results = program.traced, program.forward.face.outputs
+def memory_of(name: str, program: Program, sizes: Sizes) -> MemoryReport:
+    """What ``program`` takes for these ``sizes`` of its names, on as many threads as there are now."""
+    traced, results = program.traced, [type_at(o, sizes) for o in program.forward.face.outputs]
     made, all_made = len(traced.outputs), len(traced.outputs) + traced.grad_count
+    replaced = program.at(sizes).results.replaced_bytes
     executables = [e for e in (program.once, program.forward, program.backward) if e is not None]
-    widest = max(executables, key=lambda e: e.face.arena_bytes)
+    takes = [_takes(e, sizes) for e in executables]
+    arena, _, _, plan = max(takes, key=lambda t: t[0])
     captured = [(b.tensor, b.param) for b in traced.tracer.captures if isinstance(b.tensor, Tensor)]
     state = [t for t, p in captured if p.label or p.role == "inout"]
     return MemoryReport(
         name,
         threads.get_num_threads(),
-        inputs=_held(b.tensor for b in traced.tracer.inputs),
-        state=_held(state),
-        constants=_held(t for t, p in captured if not (p.label or p.role == "inout")),
+        inputs=_held((b.tensor for b in traced.tracer.inputs), sizes),
+        state=_held(state, sizes),
+        constants=_held((t for t, p in captured if not (p.label or p.role == "inout")), sizes),
         frozen=_bytes(program.once.face.outputs if program.once else ()) + sum(e.kept_bytes for e in executables),
         results=_bytes(results[:made]),
-        gradients=_bytes(results[made:all_made]) + program.results.replaced_bytes + _of_backward(program),
+        gradients=_bytes(results[made:all_made]) + replaced + _of_backward(program, sizes),
         saved=_bytes(results[all_made:]),
-        arena=sum(e.face.arena_bytes for e in executables),
-        workspace=sum(e.workspace_bytes for e in executables),
-        scratch=sum(e.scratch_bytes for e in executables),
-        live=tuple(_live(widest)),
+        arena=sum(t[0] for t in takes),
+        workspace=sum(t[1] for t in takes),
+        scratch=sum(t[2] for t in takes),
+        live=tuple(_live(plan, sizes)) if arena else (),
     )
 
 
-def _held(tensors: Iterable[Any]) -> int:
+def _takes(executable: Executable, sizes: Sizes) -> tuple[int, int, int, Plan]:
+    """Bytes of its arena, its workspace and its scratch memory, and its plan."""
+    layout = executable.layout_at(tuple(sizes[name] for name in executable.names))
+    if layout is not None:
+        return layout.arena, layout.workspace, layout.scratch, layout.plan
+    return executable.face.arena_bytes, executable.workspace_bytes, executable.scratch_bytes, executable.plan
+
+
+def _held(tensors: Iterable[Any], sizes: Sizes) -> int:
     """Bytes of the memory that tensors view, once where several share it; those of a trace have none, but a type."""
     found: dict[int, int] = {}
     for t in tensors:
         memory = t._storage.array
-        found[id(t._storage)] = t.aval.nbytes if memory is None else memory.nbytes
+        found[id(t._storage)] = type_at(t.aval, sizes).nbytes if memory is None else memory.nbytes
     return sum(found.values())
 
 
@@ -132,17 +144,18 @@ def _bytes(types: Iterable[TensorType]) -> int:
     return sum(t.nbytes for t in types)
 
 
-def _of_backward(program: Program) -> int:
-    return _bytes(program.backward.face.outputs) if program.backward else 0
+def _of_backward(program: Program, sizes: Sizes) -> int:
+    return _bytes(type_at(o, sizes) for o in program.backward.face.outputs) if program.backward else 0
 
 
-def _live(executable: Executable) -> Iterator[Live]:
+def _live(plan: Plan, sizes: Sizes) -> Iterator[Live]:
     """The largest first."""
-    for value in sorted(executable.plan.live_at_peak(), key=lambda v: -v.type.nbytes):
-        yield _described(value)
+    found = [(value, type_at(value.type, sizes)) for value in plan.live_at_peak()]
+    for value, type_ in sorted(found, key=lambda pair: -pair[1].nbytes):
+        yield _described(value, type_)
 
 
-def _described(value: Value) -> Live:
+def _described(value: Value, type_: TensorType) -> Live:
     """In the words of the user's program: where a fusion's result was computed, not where the fusion begins."""
     node = value.node
     assert node is not None  # parameters are not in the arena
@@ -152,7 +165,7 @@ def _described(value: Value) -> Live:
     locs = source.locs or node.locs
     path = next((loc.path for loc in locs if loc.path), "")
     line = locs[0].show().split()[0] if locs else ""
-    return Live(value.type, source.op.name, path, line)
+    return Live(type_, source.op.name, path, line)
 
 
 def _mb(nbytes: int) -> str:

@@ -17,6 +17,7 @@ from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import op as ops
+from graphtorch.ir.dim import Dim
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import DType
 
@@ -39,7 +40,7 @@ _REPLACED: dict[Any, tuple[str, ...]] = {
     Op: ("__call__",),
 }
 #: arguments of an op that run no code of the user when they are looked at; tuples and lists of such as well
-_PLAIN = frozenset((Tensor, Parameter, DType, bool, int, float, str, type(None), type(...)))
+_PLAIN = frozenset((Tensor, Parameter, DType, Dim, bool, int, float, str, type(None), type(...)))
 
 
 def replaces(cls: Any, name: str) -> bool:

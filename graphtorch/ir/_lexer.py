@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from graphtorch.ir.errors import IRError
 
 _TOKEN = re.compile(
-    r"""(?P<space>(?:\s|//[^\n]*)+)
-      | (?P<value>%(?:[A-Za-z0-9_.]+|"(?:[^"\\\n]|\\.)*"))
+    r"""(?P<space>(?:\s|(?<!\))//[^\n]*)+)
+      | (?P<value>(?<!\))%(?:[A-Za-z0-9_.]+|"(?:[^"\\\n]|\\.)*"))
       | (?P<string>"(?:[^"\\\n]|\\.)*")
       | (?P<arrow>->|<-)
       | (?P<number>-?(?:(?:inf|nan)(?![A-Za-z0-9_.])|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))
       | (?P<name>[A-Za-z_][A-Za-z0-9_.]*)
+      | (?P<sign>//|[-+*%])
       | (?P<mark>[(){}\[\],:=@])""",
     re.VERBOSE | re.ASCII,
 )
@@ -23,7 +24,7 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``kind`` is value, string, arrow, number, name, mark or end; ``at`` is its offset in the text."""
+    """``kind`` is value, string, arrow, number, name, sign, mark or end; ``at`` is its offset in the text."""
 
     kind: str
     text: str
@@ -78,7 +79,7 @@ class Lexer:
 
     def looking_at(self, *texts: str) -> bool:
         """Whether the next token reads as one of ``texts`` (strings and values never do)."""
-        return self.peek().text in texts and self.peek().kind in ("mark", "arrow", "name")
+        return self.peek().text in texts and self.peek().kind in ("mark", "sign", "arrow", "name")
 
     def accept(self, text: str) -> bool:
         """Step over ``text`` if it comes next."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar, get_args
 
 from graphtorch.ir._lexer import Lexer, Token
+from graphtorch.ir.dim import surely, symbol
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Attr, Graph, Node, Param, Role, Value
 from graphtorch.ir.loc import Loc
@@ -28,6 +29,7 @@ def parse_graph(text: str, file: str = "<text>") -> Graph:
     """
     parser = Parser(Lexer(text, file))
     try:
+        parser.examples()
         graph = parser.graph()
     except RecursionError:
         token = parser.lex.peek()
@@ -42,8 +44,21 @@ class Parser:
     def __init__(self, lex: Lexer) -> None:
         self.lex = lex
         self.scope: dict[str, Value] = {}
+        self.sizes: dict[str, int] = {}
 
     # ---- graphs ----
+
+    def examples(self) -> None:
+        """The names of sizes that are not known."""
+        if self.lex.accept("sizes"):
+            self.separated(self.example)
+
+    def example(self) -> None:
+        token = self.lex.take("name", "the name of a size")
+        if token.text in self.sizes or token.text in WORDS:
+            raise self.lex.error("GT804", f"{token} is defined already", token.at)
+        self.lex.expect("=")
+        self.sizes[token.text] = symbol(token.text, self.lex.take_int("an example of the size"))
 
     def graph(self) -> Graph:
         """A graph in a scope of its own: a body does not see the values around it."""
@@ -160,6 +175,8 @@ class Parser:
 
     def attr(self) -> Attr:
         token = self.lex.peek()
+        if self.at_size():
+            return self.size()
         if token.kind == "number":
             text = self.lex.next().text
             return int(text) if text.lstrip("-").isdigit() else float(text)
@@ -169,7 +186,7 @@ class Parser:
             return WORDS[self.lex.next().text]
         if self.lex.looking_at("["):
             return tuple(self.many("[", self.attr, "]"))
-        raise self.lex.unexpected("an attribute: a number, a string, true, false, none, a dtype or [...]")
+        raise self.lex.unexpected("an attribute: a number, a string, true, false, none, a dtype, a size or [...]")
 
     def type(self) -> TensorType:
         token = self.lex.peek()
@@ -177,14 +194,58 @@ class Parser:
         if not isinstance(dtype, DType):
             raise self.lex.unexpected("a type, as in f32[2,3]")
         self.lex.next()
-        return TensorType(tuple(self.many("[", self.size, "]")), dtype)
+        return TensorType(tuple(self.many("[", self.length, "]")), dtype)
 
-    def size(self) -> int:
+    def length(self) -> int:
         token = self.lex.peek()
-        size = self.lex.take_int("a size")
-        if size < 0:
+        size = self.size() if self.at_size() else self.lex.take_int("a size")
+        if surely("<", size, 0):
             raise self.lex.error("GT801", f"a size is not negative, got {size}", token.at)
         return size
+
+    # ---- sizes ----
+
+    def at_size(self) -> bool:
+        """Whether more than a number comes next."""
+        token, after = self.lex.tokens[self.lex.at : self.lex.at + 2] if self.sizes else (None, None)
+        if token is None or after is None:
+            return False
+        return token.text in self.sizes or token.text in ("-", "(") or (token.kind, after.kind) == ("number", "sign")
+
+    def size(self) -> int:
+        """Sums of products, as `dim_terms.text` writes them."""
+        total = -self.product() if self.lex.accept("-") else self.product()
+        while self.lex.looking_at("+", "-"):
+            sign = self.lex.next().text
+            total = total + self.product() if sign == "+" else total - self.product()
+        return total
+
+    def product(self) -> int:
+        product = self.factor()
+        while self.lex.accept("*"):
+            product = product * self.factor()
+        return product
+
+    def factor(self) -> int:
+        token = self.lex.peek()
+        if self.lex.accept("("):
+            inner = self.quotient()
+            self.lex.expect(")")
+            return inner
+        if token.kind == "name" and token.text in self.sizes:
+            return self.sizes[self.lex.next().text]
+        return self.lex.take_int(f"a size: a number, or one of {', '.join(self.sizes)}")
+
+    def quotient(self) -> int:
+        """What stands in parentheses: a sum, or a factor that is divided."""
+        left = self.size()
+        if not self.lex.looking_at("//", "%"):
+            return left
+        token = self.lex.next()
+        divisor = self.factor()
+        if not surely("<", 0, divisor):
+            raise self.lex.error("GT801", f"a size is divided by what is above 0, got {divisor}", token.at)
+        return left // divisor if token.text == "//" else left % divisor
 
     # ---- words and lists ----
 

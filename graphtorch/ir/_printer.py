@@ -6,8 +6,10 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Attr, Graph, Node, Param, Value
+from graphtorch.ir.sized import examples_of
 from graphtorch.ir.types import DType
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
@@ -16,7 +18,8 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 def print_graph(graph: Graph, locations: bool = True) -> str:
     """The text of ``graph``; `parse_graph` reads an equal graph back. Without ``locations`` it is what a hash of the
     program is taken over."""
-    return "\n".join(_lines(graph, locations)) + "\n"
+    sizes = ", ".join(f"{name}={example}" for name, example in examples_of(graph).items())
+    return "\n".join([*([f"sizes {sizes}"] if sizes else []), *_lines(graph, locations)]) + "\n"
 
 
 def name_text(name: str) -> str:
@@ -32,7 +35,7 @@ def attr_text(value: Attr) -> str:
         case bool():
             return "true" if value else "false"
         case int():
-            return int.__repr__(value)
+            return str(value) if is_dynamic(value) else int.__repr__(value)
         case float():
             return float.__repr__(value)
         case str():

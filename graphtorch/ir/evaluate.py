@@ -11,15 +11,21 @@ from graphtorch.ir.control_flow import ControlFlow
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.low_precision import reference
+from graphtorch.ir.sized import Sizes, graph_at
 
 Array = Any
 
 
-def evaluate(graph: Graph, arrays: Sequence[Array] | Mapping[str, Array]) -> tuple[list[Array], dict[str, Array]]:
+def evaluate(
+    graph: Graph, arrays: Sequence[Array] | Mapping[str, Array], sizes: Sizes | None = None
+) -> tuple[list[Array], dict[str, Array]]:
     """(outputs, new contents of inout parameters by name) for arrays in the order of the parameters, or by name.
 
-    Nothing is written to ``arrays``. IRError GT812 for an array that is missing or of another type.
+    ``sizes`` are those of the names in the graph. Nothing is written to ``arrays``. IRError GT812 for an array that is
+    missing or of another type.
     """
+    if sizes:
+        graph = graph_at(graph, sizes)
     env: dict[Value, Array] = {p: _argument(p, a) for p, a in _pairs(graph, arrays)}
     with np.errstate(all="ignore"):
         for node in graph.nodes:

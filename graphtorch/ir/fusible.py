@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphtorch.ir.dim import same, surely
 from graphtorch.ir.graph import Graph, Node
 from graphtorch.ir.ops.frames import once
 from graphtorch.ir.rows import PLAIN, Rows, keeps_order, passes_before, rows_of
@@ -51,7 +52,7 @@ def _once(node: Node) -> bool:
 def is_local(node: Node) -> bool:
     """Whether it reduces rows, or windows that share no elements and end inside, and a task can compute all of one."""
     results, elements = node.results[0].type.numel, node.operands[0].type.numel
-    if not results < elements <= results * MOST_TOGETHER:
+    if not (surely("<", results, elements) and surely("<=", elements, results * MOST_TOGETHER)):
         return False
     if node.op.name in ("reduce_sum", "reduce_max", "reduce_min"):
         return True
@@ -82,5 +83,5 @@ def rows_in(body: Graph) -> Rows | None:
     if rows is None or any(rows_of(n) != rows for n in roots):
         return None
     passes = passes_before(body.nodes, rows) or {}
-    again = any(passes[n] > 1 for n in roots) or any(o.type.shape == rows.shape for o in body.outputs)
+    again = any(passes[n] > 1 for n in roots) or any(same(o.type.shape, rows.shape) for o in body.outputs)
     return rows if again else None

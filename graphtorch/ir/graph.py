@@ -105,7 +105,7 @@ class Graph:
 
     def __eq__(self, other: object) -> bool:
         """Equal structure, types, attributes, names of parameters and locations."""
-        return isinstance(other, Graph) and _canonical(self) == _canonical(other)
+        return isinstance(other, Graph) and _compared(self) == _compared(other)
 
     __hash__ = None  # type: ignore[assignment]  # graphs are mutable: not a dictionary key
 
@@ -142,18 +142,24 @@ class Graph:
         return to_dot(self)
 
 
+def _compared(graph: Graph) -> tuple[object, ...]:
+    from graphtorch.ir.sized import examples_of
+
+    return _canonical(graph), examples_of(graph)
+
+
 def _canonical(graph: Graph) -> tuple[object, ...]:
-    """A comparable form: values by number, floats by repr (so that nan equals nan)."""
+    """A comparable form: values by number, floats by repr (so that nan equals nan), and types by their text."""
     number: dict[Value, int] = {}
     for value in (*graph.params, *(r for n in graph.nodes for r in n.results)):
         number[value] = len(number)
-    params = tuple((p.name, p.type, p.role, p.label) for p in graph.params)
+    params = tuple((p.name, str(p.type), p.role, p.label) for p in graph.params)
     nodes = tuple(
         (
             n.op.name,
             tuple(number[o] for o in n.operands),
             tuple(sorted((k, repr(v)) for k, v in n.attrs.items())),
-            tuple(r.type for r in n.results),
+            tuple(str(r.type) for r in n.results),
             n.locs,
             _canonical(n.body) if n.body else None,
         )

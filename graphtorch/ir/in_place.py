@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphtorch.ir.control_flow import is_control_flow
+from graphtorch.ir.dim import same
 from graphtorch.ir.fusible import is_reduction, rows_in
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.ops.movement import reshape
@@ -36,7 +37,7 @@ def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
     """
     shape = result.type.shape
     operands = [i for i, o in enumerate(node.operands) if root(o) is memory]
-    alike = all(node.operands[i].type.shape == shape for i in operands)
+    alike = all(same(node.operands[i].type.shape, shape) for i in operands)
     if not alike or memory.type.dtype.itemsize != result.type.dtype.itemsize:
         return False
     if is_control_flow(node):
@@ -49,7 +50,7 @@ def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
     inside: set[Value] = {node.body.params[i] for i in operands}
     if rows is None:
         single = sum(map(is_reduction, node.body.nodes)) <= 1 or rows_side_by_side(node.body)
-        return single and all(r.type.shape == shape for r in node.results) and _reads_own(node.body, inside, None)
+        return single and all(same(r.type.shape, shape) for r in node.results) and _reads_own(node.body, inside, None)
     if not rows.has_each(shape) and not _stored_last(node.body, rows, node.body.outputs[result.index]):
         return False
     return _reads_own(node.body, inside, rows)
@@ -73,10 +74,10 @@ def rows_side_by_side(body: Graph) -> bool:
 def _stored_last(body: Graph, rows: Rows, output: Value) -> bool:
     """Whether elements are stored in the last pass, in which all else of that element has been read."""
     after = passes_before(body.nodes, rows)
-    if after is None or output.node is None or output.type.shape != rows.shape:
+    if after is None or output.node is None or not same(output.type.shape, rows.shape):
         return False
     last = max(
-        after[n] - is_reduction(n) for n in body.nodes if is_reduction(n) or n.results[0].type.shape == rows.shape
+        after[n] - is_reduction(n) for n in body.nodes if is_reduction(n) or same(n.results[0].type.shape, rows.shape)
     )
     return after[output.node] >= last
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from graphtorch.ir.dim import same
 from graphtorch.ir.graph import Node, Value
 
 #: reductions of elements along dims, as they are
@@ -53,12 +54,12 @@ class Rows:
         return max((d for d, n in enumerate(self.shape) if n > 1), default=-1) in self.dims
 
     @cached_property
-    def _wide_outer(self) -> list[int]:
+    def _wide_outer(self) -> Shape:
         return _wide(self.outer)
 
     def has_each(self, shape: Shape) -> bool:
         """Whether an array of ``shape`` has one number for each row, in order."""
-        return shape == self.outer or _wide(shape) == self._wide_outer
+        return same(shape, self.outer) or same(_wide(shape), self._wide_outer)
 
     def spreads(self, shape: Shape) -> bool:
         """Whether broadcasting ``shape`` to all elements gives each row its own number."""
@@ -67,8 +68,8 @@ class Rows:
         return found == [d for d, n in enumerate(self.shape) if n != 1 and d not in self.dims]
 
 
-def _wide(shape: Shape) -> list[int]:
-    return [n for n in shape if n != 1]
+def _wide(shape: Shape) -> Shape:
+    return tuple(n for n in shape if n != 1)
 
 
 def rows_of(node: Node) -> Rows | None:
@@ -87,7 +88,7 @@ def _rows(shape: Shape, dims: Shape) -> Rows | None:
 
 def keeps_order(node: Node) -> bool:
     """Whether it is a reshape that adds and drops dimensions of size 1 alone."""
-    return node.op.name == "reshape" and _wide(node.operands[0].type.shape) == _wide(node.result.type.shape)
+    return node.op.name == "reshape" and same(*(_wide(v.type.shape) for v in (node.operands[0], node.result)))
 
 
 def passes_before(nodes: Iterable[Node], rows: Rows) -> dict[Node, int] | None:
@@ -113,13 +114,13 @@ def stays_in_row(node: Node, rows: Rows) -> bool:
     """Whether it gives to each row, or to each element, what that row or element has; operands are such values."""
     shape = node.results[0].type.shape
     if node.op.elementwise:
-        return shape == rows.shape or rows.has_each(shape)
+        return same(shape, rows.shape) or rows.has_each(shape)
     source = node.operands[0].type.shape
     if node.op.name == "broadcast_to":
-        return shape == rows.shape and rows.has_each(source) and rows.spreads(source)
+        return same(shape, rows.shape) and rows.has_each(source) and rows.spreads(source)
     return keeps_order(node) and rows.has_each(source)
 
 
 def is_of(value: Value, rows: Rows) -> bool:
     """Whether the kernel can store it: an element for each element, or for each row."""
-    return value.type.shape == rows.shape or rows.has_each(value.type.shape)
+    return same(value.type.shape, rows.shape) or rows.has_each(value.type.shape)

@@ -12,10 +12,11 @@ The parser makes the same checks, so that a text that parses gives a graph that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from graphtorch.ir.control_flow import ControlFlow
+from graphtorch.ir.dim import Guards, is_dynamic, recorded
 from graphtorch.ir.errors import GraphTorchError, IRError, check
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.types import DType, TensorType
@@ -45,7 +46,15 @@ def verify(graph: Graph) -> None:
 
 
 def check_node(node: Node) -> tuple[TensorType, ...]:
-    """The result types of ``node`` by its body or its op; IRError GT806 or GT808 when there are none."""
+    """The result types of ``node`` by its body or its op; IRError GT806 or GT808 when there are none.
+
+    What is asked of sizes that are not known is answered by example, and no guard: it was one when the node was made.
+    """
+    with recorded(Guards()):
+        return _types_of(node)
+
+
+def _types_of(node: Node) -> tuple[TensorType, ...]:
     if node.body is not None:
         return _body_types(node, node.body)
     _check_attributes(node)
@@ -67,13 +76,17 @@ def _check_attributes(node: Node) -> None:
         _check(fits(value), "GT806", f"the attribute {name!r} of {node.op.name} has a wrong type", facts)
 
 
+def _is_int(value: Any) -> bool:
+    return type(value) is int or is_dynamic(value)
+
+
 def _is_ints(value: Any) -> bool:
-    return isinstance(value, tuple) and all(type(v) is int for v in value)
+    return isinstance(value, tuple) and all(_is_int(v) for v in value)
 
 
 #: annotation of an attribute -> what it stands for, and whether a value is such a one
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "int": ("an int", lambda v: type(v) is int),
+    "int": ("an int", _is_int),
     "bool": ("true or false", lambda v: isinstance(v, bool)),
     "bool | int | float": ("a number", lambda v: isinstance(v, bool | int | float)),
     "DType": ("a dtype", lambda v: isinstance(v, DType)),
@@ -92,7 +105,7 @@ def check_update(graph: Graph, params: Collection[Value], param: Value, value: V
     facts = (f"its role is {param.role!r}, expected 'inout'",)
     _check(param.role == "inout", "GT807", f"%{param.name} cannot be updated", *facts)
     facts = (f"expected {param.type}, got {value.type}",)
-    _check(param.type == value.type, "GT807", f"%{param.name} is updated with another type", *facts)
+    _check(_same([param.type], [value.type]), "GT807", f"%{param.name} is updated with another type", *facts)
 
 
 def _verify_node(node: Node, defined: set[Value]) -> None:
@@ -102,7 +115,7 @@ def _verify_node(node: Node, defined: set[Value]) -> None:
     _check(not defined.intersection(node.results), "GT804", "its results are defined twice")
     expected, declared = check_node(node), tuple(r.type for r in node.results)
     fact = f"declared {_types(declared)}, actual {_types(expected)}"
-    _check(declared == expected, "GT805", "the declared types are wrong", fact)
+    _check(_same(declared, expected), "GT805", "the declared types are wrong", fact)
     if node.body is not None:
         verify(node.body)
 
@@ -112,7 +125,7 @@ def _body_types(node: Node, body: Graph) -> tuple[TensorType, ...]:
         return node.op.types([o.type for o in node.operands], node.attrs, body)
     given, wanted = [o.type for o in node.operands], [p.type for p in body.params]
     fact = f"expected {_types(wanted)}, got {_types(given)}"
-    _check(given == wanted, "GT808", f"the operands do not fit the parameters of @{body.name}", fact)
+    _check(_same(given, wanted), "GT808", f"the operands do not fit the parameters of @{body.name}", fact)
     return tuple(o.type for o in body.outputs)
 
 
@@ -136,6 +149,11 @@ def _locate(error: IRError, graph: Graph, number: int, node: Node) -> None:
 
 def _check(ok: bool, code: str, message: str, *facts: str) -> None:
     check(ok, code, message, *facts, kind=IRError)
+
+
+def _same(a: Sequence[TensorType], b: Sequence[TensorType]) -> bool:
+    """Whether they are the same for all sizes, which their text tells."""
+    return len(a) == len(b) and all(x is y or str(x) == str(y) for x, y in zip(a, b, strict=True))
 
 
 def _types(types: Iterable[TensorType]) -> str:

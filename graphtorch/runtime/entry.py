@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.kernel_ir import has_parallel_loop
-from graphtorch.codegen.program import HEADER, Step, Where, launches_of, memory_sizes
+from graphtorch.codegen.program import HEADER, Sizes, Step, Where, launches_of, memory_needs
+from graphtorch.ir.dim import Guards, is_dynamic, recorded
 from graphtorch.runtime import cache, cpu, threads
 from graphtorch.runtime.compiling import compile_objects
 from graphtorch.runtime.gather import CONTIGUOUS, plan_of
+from graphtorch.runtime.layouts import Layout
 
 Array = np.ndarray[Any, Any]
 _ALIGN = 64
@@ -48,7 +50,9 @@ class Entry:
         self.calls = 0
         self._table = (ctypes.c_void_p * (HEADER + slots))()
         self._memory = arena, kept, aligned(self._facts.workspace)
+        self._scratch_bytes = self._facts.scratch
         self._scratch = self._sections = aligned(0)
+        self._list = np.zeros(0, np.int64)
         self.ready_for = self._epoch = 0
         self._table[0], self._table[4], self._table[2] = map(address, self._memory)
         self.expect([(CONTIGUOUS, 0)] * slots, [])
@@ -60,6 +64,27 @@ class Entry:
         self._table_address = ctypes.addressof(self._table)
         self._plan = plan_of(needs, pairs)
         self.ready_for = 0
+
+    def resize(self, layout: Layout, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
+        """Sizes, and places in the arena, for the calls that follow, and what is expected of their arrays.
+
+        Memory grows, and does not shrink.
+        """
+        self._plan[:] = plan_of(needs, pairs)
+        arena, kept, workspace = self._memory
+        arena = arena if arena.nbytes >= layout.arena else aligned(layout.arena)
+        workspace = workspace if workspace.nbytes >= layout.workspace else aligned(layout.workspace)
+        if layout.scratch > self._scratch_bytes:
+            self._scratch_bytes = _whole_lines(layout.scratch)
+            self._scratch = aligned(self._scratch_bytes * self.ready_for)
+            self._table[1] = address(self._scratch)
+        numbers = [self._scratch_bytes, *layout.sizes]
+        found = np.concatenate([np.array(numbers, np.int64), layout.offsets + address(arena)])
+        if self._list.size != found.size:
+            self._list = found
+        self._list[:] = found  # in place: a thread that the system holds back may have yet to look at it
+        self._memory = arena, kept, workspace
+        self._table[0], self._table[2] = address(self._list), address(workspace)
 
     @property
     def workspace_bytes(self) -> int:
@@ -76,7 +101,10 @@ class Entry:
 
         steps = self._steps()
         facts = _facts(steps)
-        code = compile_objects(emit_parts(steps, self._where, facts.scratch))
+        with recorded(Guards()) as guards:
+            code = compile_objects(emit_parts(steps, self._where, facts.scratch))
+        if guards.asked:  # from the cache the code comes without them: kernels are right for all sizes, or have asked
+            raise RuntimeError(f"machine code depends on a size: {', '.join(map(str, guards.asked))}")
         return [json.dumps(asdict(facts)).encode(), *code]
 
     def llvm_text(self) -> str:
@@ -113,7 +141,7 @@ class Entry:
             return
         # sections are counted on from run to run: anew where their number of chunks changes, or a run was cut off
         self.pool, self.ready_for = pool, 0  # until all is made: an interrupt may come in between
-        self._scratch = aligned(self._facts.scratch * count)
+        self._scratch = aligned(self._scratch_bytes * count)
         self._sections = aligned(_ALIGN * (1 + self._section_count * (1 + count)))
         self._sections[:] = 0
         self._epoch = address(self._sections)  # in the line before the sections
@@ -128,7 +156,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Facts:
-    """Bytes of scratch memory for each thread and of workspace for all; if threads share a loop; kernels launched.
+    """Bytes of scratch memory for each thread and of workspace for all, unless sizes are not known; if threads share a
+    loop; kernels launched.
 
     What threads go through without meeting counts as one kernel, and one in a loop counts once.
     """
@@ -140,9 +169,15 @@ class Facts:
 
 
 def _facts(steps: Sequence[Step]) -> Facts:
-    sizes, launches = memory_sizes(steps), list(launches_of(steps))
+    launches = list(launches_of(steps))
+    needs = memory_needs(steps)
+    sizes = Sizes(0, 0) if any(map(is_dynamic, needs.scratch | needs.workspace)) else needs.at({})
     parallel = any(has_parallel_loop(launch.kernel.body) for launch in launches)
-    return Facts(-(-sizes.scratch // _ALIGN) * _ALIGN, sizes.workspace, parallel, sum(x.meets for x in launches))
+    return Facts(_whole_lines(sizes.scratch), sizes.workspace, parallel, sum(x.meets for x in launches))
+
+
+def _whole_lines(nbytes: int) -> int:
+    return -(-nbytes // _ALIGN) * _ALIGN
 
 
 def aligned(nbytes: int) -> Array:

@@ -11,14 +11,20 @@ from typing import Any
 import numpy as np
 
 from graphtorch.codegen.hoist import Hoisted, hoist
-from graphtorch.codegen.program import Launch, launches_of, program_text, schedule_graph
+from graphtorch.codegen.names import names_of_program
+from graphtorch.codegen.program import Launch, launches_of, memory_needs, program_text, schedule_graph
 from graphtorch.codegen.program import Place as WhereItLies
 from graphtorch.codegen.target import host_target
+from graphtorch.ir.dim import at_sizes, example
 from graphtorch.ir.graph import Graph, Value
+from graphtorch.ir.in_place import root
+from graphtorch.ir.sized import is_dynamic_graph
 from graphtorch.ir.text import print_graph
 from graphtorch.runtime import cache, threads
 from graphtorch.runtime.entry import Entry, aligned
+from graphtorch.runtime.gather import CONTIGUOUS
 from graphtorch.runtime.known import Face, Known, face_of
+from graphtorch.runtime.layouts import Layout, Layouts
 from graphtorch.runtime.plan import Plan, plan_memory
 from graphtorch.runtime.tune import fastest, first
 
@@ -40,6 +46,9 @@ class Executable:
     ``tune`` measures the ways to compute a contraction (tune.py) where the model of cycles would choose. What is
     ``known`` of the program stands for its graph until somebody looks into that, and then ``graph`` makes it.
 
+    Where sizes are not known, ``layouts`` has what depends on them; then `graph` is scheduled at once, so that guards
+    are recorded with whoever makes this.
+
     ``kernels`` counts kernel launches of a call; ``calls`` counts entries into native code;
     ``compile_seconds`` and ``from_cache`` tell how the machine code was had.
     """
@@ -48,13 +57,21 @@ class Executable:
         started = time.perf_counter()
         self._graph, self._tune = graph, tune
         # what is tuned or kept shows in the kernels; any other program is known by its graph, and needs no schedule
-        by_kernels = known is None and (tune or any(p.role == "frozen" for p in self.graph.params))
+        self.layouts = Layouts(self.graph) if known is None and is_dynamic_graph(self.graph) else None
+        frozen = known is None and any(p.role == "frozen" for p in self.graph.params)
+        by_kernels = known is None and (tune or frozen or self.layouts is not None)
         self.face = known.face if known else self._look(by_kernels)
         self._slots = len(self.face.params) + len(self.face.outputs)
+        if self.layouts is not None:
+            self.layouts.prepare(memory_needs(self._parts.program), names_of_program(self._parts.program, self._where))
         kept = self._parts.kept_bytes if by_kernels else 0
         memory = aligned(self.face.arena_bytes), aligned(kept), self._slots
         code = known.code if known else None
         self.entry = Entry(self.face.key, lambda: self._parts.program, self._where, *memory, code)
+        #: that of the last call; None before the first, and where all sizes are known
+        self.layout: Layout | None = None
+        self._needs: Sequence[tuple[int, int]] = [(CONTIGUOUS, 0)] * self._slots
+        self._pairs: Sequence[tuple[int, int]] = []
         self._stale, self._once = True, self._once_entry(*memory) if by_kernels and self._parts.once else None
         self.kernels = self.entry.kernels
         self.from_cache = self.entry.from_cache and (self._once is None or self._once.from_cache)
@@ -65,7 +82,7 @@ class Executable:
 
     def _look(self, by_kernels: bool) -> Face:
         """What the graph has to say, and the key of the machine code."""
-        graph, arena = self.graph, self.plan.arena_bytes
+        graph, arena = self.graph, 0 if self.layouts else self.plan.arena_bytes
         text = program_text(self._parts.program, self._where) if by_kernels else print_graph(graph, locations=False)
         return face_of(graph, arena, key_of(f"arena {arena}\n{text}", "program"))
 
@@ -78,10 +95,15 @@ class Executable:
         """The scheduled graph."""
         return self._graph if isinstance(self._graph, Graph) else self._graph()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The sizes that are not known, in order of the alphabet."""
+        return self.layouts.names if self.layouts else ()
+
     @cached_property
     def plan(self) -> Plan:
-        """Where each value lies."""
-        return plan_memory(self.graph)
+        """Where each value lies; for the examples of sizes that are not known."""
+        return plan_memory(self.graph) if self.layouts is None else self.layouts.example.plan
 
     @cached_property
     def _parts(self) -> Hoisted:
@@ -119,7 +141,9 @@ class Executable:
     def _where(self, value: Value) -> WhereItLies:
         if value in self._parts.offsets:
             return "kept", self._parts.offsets[value]
-        place = self.plan.place(value)
+        place = self.plan.place(value) if self.layouts is None else self.layouts.places[root(value)]
+        if self.layouts is not None and place.kind == "arena":
+            return "listed", self.layouts.listed[root(value)], place.strides
         at = place.at + len(self.graph.params) if place.kind == "output" else place.at
         return ("arena" if place.kind == "arena" else "slot"), at, place.strides
 
@@ -128,8 +152,10 @@ class Executable:
         self._stale = True
 
     def expect(self, needs: Sequence[tuple[int, int]], pairs: Sequence[tuple[int, int]]) -> None:
-        """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`)."""
-        self.entry.expect(needs, pairs)
+        """What `attempt` asks of its arrays, numbered as parameters, outputs, and what is ``beside`` (`plan_of`).
+        Bytes may be sizes that are not known."""
+        self._needs, self._pairs, self.layout = needs, pairs, None
+        self.entry.expect([(flags, example(nbytes)) for flags, nbytes in needs], pairs)
 
     def attempt(
         self,
@@ -137,13 +163,18 @@ class Executable:
         beside: Sequence[Array] = (),
         anyway: bool = False,
         reuse: Callable[[list[Array]], None] | None = None,
+        sizes: tuple[int, ...] = (),
     ) -> list[Array] | None:
         """`run`, if the arrays are as `expect` was told; None, and nothing is done, where they are not.
 
         ``reuse`` may put other memory into the list of outputs; calls of this program take turns while it looks.
+        ``sizes`` are those of the names in the graph, in order of the alphabet.
         """
-        outputs = list(map(_empty, self._shapes, self._dtypes))
+        layout = self.layout_at(sizes)
+        outputs = list(map(_empty, layout.shapes if layout else self._shapes, self._dtypes))
         with self.lock:
+            if layout is not self.layout and layout is not None:
+                self.resize(layout)
             if reuse is not None:
                 reuse(outputs)
             arrays = (*params, *outputs, *beside)
@@ -153,13 +184,26 @@ class Executable:
                 self._stale = False
             return outputs if self.entry.run(arrays, anyway) else None
 
-    def run(self, params: Sequence[Array]) -> list[Array]:
+    def layout_at(self, sizes: tuple[int, ...]) -> Layout | None:
+        """What a call with these sizes of `names` needs; None where all sizes are known."""
+        return self.layouts.at(sizes) if self.layouts else None
+
+    def resize(self, layout: Layout) -> None:
+        """For calls of other sizes from now on; to be called in turn with calls."""
+        needs = [(flags, at_sizes(nbytes, layout.names)) for flags, nbytes in self._needs]
+        self.entry.resize(layout, needs, self._pairs)
+        self.layout = layout
+
+    def run(self, params: Sequence[Array], sizes: tuple[int, ...] | None = None) -> list[Array]:
         """The outputs, in fresh memory; ``inout`` parameters are written in place.
 
-        ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it.
+        ``params`` are C-contiguous arrays of the graph's parameter types, in order: the caller sees to it. Without
+        ``sizes`` each of the names has to be a dimension of one.
         """
         if len(params) != len(self.face.params):  # native code would read what is not there
             raise ValueError(f"{len(params)} arrays for {len(self.face.params)} parameters")
-        outputs = self.attempt(params, anyway=True)
+        if sizes is None:
+            sizes = self.layouts.sizes_of(params) if self.layouts else ()
+        outputs = self.attempt(params, anyway=True, sizes=sizes)
         assert outputs is not None  # it ran anyway
         return outputs

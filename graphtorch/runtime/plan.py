@@ -6,9 +6,11 @@ after the other, are one block of memory. A block whose last value is an output 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graphtorch.ir.control_flow import counts, is_control_flow
+from graphtorch.ir.dim import Guards, at_sizes, recorded, surely
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.in_place import may_overwrite, root
 from graphtorch.ir.links import links
@@ -39,14 +41,13 @@ class Block:
     values: list[Value]
     begin: int
     end: int
+    #: a whole number of cache lines: what threads write at the same time shares none
+    room: int = 0
     inside: Plan | None = None
 
     @property
     def nbytes(self) -> int:
-        """A whole number of cache lines: what threads write at the same time shares none."""
-        if self.inside is not None:
-            return self.inside.arena_bytes
-        return max(ALIGN, -(-self.values[0].type.nbytes // ALIGN) * ALIGN)
+        return self.room if self.inside is None else self.inside.arena_bytes
 
     @property
     def span(self) -> Span:
@@ -84,16 +85,20 @@ class Plan:
         return [v for v in block.values if self.made_at[v] <= position][-1]
 
 
-def plan_memory(graph: Graph) -> Plan:
-    """Places for an aliased graph (see the alias pass): updates in place, outputs in their own memory."""
+def plan_memory(graph: Graph, sizes: Mapping[str, int] | None = None) -> Plan:
+    """Places for an aliased graph (see the alias pass): updates in place, outputs in their own memory.
+
+    Where some of its sizes are not known it is planned for these ``sizes``. They decide on places in the arena alone:
+    the same values share a block, and lie in it, whatever they are.
+    """
     places: dict[Value, Place] = {p: Place("param", i) for i, p in enumerate(graph.params)}
     for param, value in graph.updates.items():
         places[root(value)] = places[param]
     for index, value in enumerate(graph.outputs):
         places[root(value)] = Place("output", index)
-    loops = {i: plan_memory(n.body) for i, n in enumerate(graph.nodes) if n.body and is_control_flow(n)}
-    in_arena = [Block([], i, i, inside) for i, inside in loops.items() if inside.arena_bytes]
-    for block in _blocks(graph, places):
+    loops = {i: plan_memory(n.body, sizes) for i, n in enumerate(graph.nodes) if n.body and is_control_flow(n)}
+    in_arena = [Block([], i, i, inside=inside) for i, inside in loops.items() if inside.arena_bytes]
+    for block in _blocks(graph, places, sizes):
         taken = places.get(block.values[-1])
         if taken is None:
             in_arena.append(block)
@@ -126,7 +131,7 @@ def _within(node: Node, inside: Plan, places: dict[Value, Place], offset: int) -
     return {value: moved(place) for value, place in inside.places.items()}
 
 
-def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
+def _blocks(graph: Graph, places: dict[Value, Place], sizes: Mapping[str, int] | None) -> list[Block]:
     """Values that are no parameters, in blocks. State is written over by updates alone, so those are no part of one."""
     last = _last_touches(graph)
     found: list[Block] = []
@@ -138,11 +143,13 @@ def _blocks(graph: Graph, places: dict[Value, Place]) -> list[Block]:
             place = places.get(result)
             if place is not None and place.kind == "param":
                 continue
-            block = _dying(node, position, result, of, last) if result.type.nbytes else None
+            nbytes = at_sizes(result.type.nbytes, sizes or {})
+            empty = surely("==", result.type.nbytes, 0)
+            block = None if empty else _dying(node, position, result, of, last)
             if is_control_flow(node):
                 block = _carried(node, result, of)
             if block is None:
-                found.append(Block([], position, position))
+                found.append(Block([], position, position, max(ALIGN, -(-nbytes // ALIGN) * ALIGN)))
                 block = found[-1]
             block.values.append(result)
             block.end = last[result]
@@ -164,9 +171,15 @@ def _dying(node: Node, position: int, result: Value, of: dict[Value, Block], las
         block = of.get(memory)
         if block is None or block.values[-1] is not memory or last[memory] != position:
             continue
-        if memory.type.nbytes == result.type.nbytes and may_overwrite(node, memory, result):
+        if surely("==", memory.type.nbytes, result.type.nbytes) and _may_overwrite(node, memory, result):
             return block
     return None
+
+
+def _may_overwrite(node: Node, memory: Value, result: Value) -> bool:
+    """Whatever the sizes are, if some are not known: an answer that depends on them is no."""
+    with recorded(Guards()) as guards:
+        return may_overwrite(node, memory, result) and not guards.asked
 
 
 def _last_touches(graph: Graph) -> dict[Value, int]:

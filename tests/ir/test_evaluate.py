@@ -50,3 +50,20 @@ def test_an_op_without_numbers():
     graph.outputs = [graph.nodes[0].result]
     with pytest.raises(IRError, match="GT812: gradient cannot be evaluated"):
         evaluate(graph, [np.ones(2, np.float32)])
+
+
+def test_sizes_that_are_not_known():
+    graph = parse_graph("""sizes B=67
+graph @g(%x: f32[B,3]) -> (f32[B,4], f32[]) {
+  %0: f32[B,4] = pad(%x) {low=[0,0], high=[0,1], interior=[0,0]}
+  %1: f32[] = constant() {value=2*B + 1, dtype=f32}
+  return %0, %1
+}
+""")
+    for n in (2, 5):
+        x = np.arange(n * 3, dtype=np.float32).reshape(n, 3)
+        (padded, count), _ = evaluate(graph, [x], {"B": n})
+        np.testing.assert_array_equal(padded, np.pad(x, ((0, 0), (0, 1))))
+        assert count == 2 * n + 1
+    with pytest.raises(IRError, match=r"GT812: %x is of another type\n  expected f32\[4,3\], got float32\[5, 3\]"):
+        evaluate(graph, [x], {"B": 4})

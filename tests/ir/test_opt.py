@@ -142,3 +142,21 @@ def test_stages_are_looked_up_when_asked_for(monkeypatch, file, capsys):
 
 def fake_stage(graph):
     return f"{len(graph.nodes)} nodes"
+
+
+def test_passes_and_stages_of_sizes_that_are_not_known(tmp_path, capsys):
+    file = tmp_path / "g.gt"
+    file.write_text("""sizes B=67
+graph @g(%x: f32[B,3]) -> (f32[B]) {
+  %0: f32[B,3] = relu(%x)
+  %1: f32[B,3] = relu(%x)
+  %2: f32[B,3] = add(%0, %1)
+  %3: f32[B] = reduce_sum(%2) {dims=[1]}
+  return %3
+}
+""")
+    assert opt.main([str(file), "-p", "cse,dce"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("sizes B=67\n") and text.count("relu") == 1
+    assert opt.main([str(file), "-p", "cse,dce,fuse", "--stage", "llvm"]) == 0
+    assert "define" in capsys.readouterr().out

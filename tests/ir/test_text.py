@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graphtorch.ir.dim import symbol
 from graphtorch.ir.errors import IRError
-from graphtorch.ir.graph import Graph, Node, Param
+from graphtorch.ir.graph import Builder, Graph, Node, Param
 from graphtorch.ir.loc import Loc
 from graphtorch.ir.op import OPS
 from graphtorch.ir.text import attr_text, parse_graph, print_graph
-from graphtorch.ir.types import float32
+from graphtorch.ir.types import TensorType, float32, int64
 from graphtorch.ir.verify import verify
 from tests.ir.graphs import SAMPLE, f32, graphs
 
@@ -267,3 +269,40 @@ def test_places_with_odd_names_round_trip(file: str, path: str) -> None:
     assert again == graph
     assert again.nodes[0].locs == (loc,)
     assert str(loc) in print_graph(graph)
+
+
+B, T = symbol("B", 67), symbol("T", 41)
+SIZES = [B, T * 2 + 3, B // 2, (B * T - 1) % (T + 1), B // 2 * 5 % 3 + T, 4 - (T + 1) % 4, 7]
+
+
+def test_sizes_that_are_not_known_are_read_back() -> None:
+    graph = Graph("g", [Param("x", TensorType((B, 3), float32))])
+    with Builder(graph) as builder:
+        for size in SIZES:
+            (y,) = builder.bind(OPS["constant"], (), {"value": size, "dtype": int64})
+            graph.outputs += builder.bind(OPS["broadcast_to"], (y,), {"shape": (size, 2)})
+    text = print_graph(graph)
+    assert text.startswith("sizes B=67, T=41\ngraph @g(%x: f32[B,3]) -> (i64[B,2], i64[2*T + 3,2], i64[((B)//2),2], ")
+    again = parse_graph(text)
+    assert again == graph and print_graph(again) == text
+    found = [n.attrs["value"] for n in again.nodes if n.op.name == "constant"]
+    assert [str(s) for s in found] == [str(s) for s in SIZES] and found[0] == B
+    assert parse_graph(text.replace("B=67", "B=71")) != graph, "the example is of the text"
+    assert parse_graph(text.replace("sizes", "// one\nsizes").replace("{\n", "{ // two\n")) == graph
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sizes B=67\ngraph @g(%x: f32[C]) -> () { return }", "expected a size"),
+        ("sizes B=67, B=5\ngraph @g() -> () { return }", "B is defined already"),
+        ("sizes f32=67\ngraph @g() -> () { return }", "f32 is defined already"),
+        ("sizes B=67\ngraph @g(%x: f32[-B]) -> () { return }", "a size is not negative, got -B"),
+        ("sizes B=67\ngraph @g(%x: f32[((B)//0)]) -> () { return }", "divided by what is above 0, got 0"),
+        ("sizes B=67\ngraph @g(%x: f32[B + ]) -> () { return }", "expected a size: a number, or one of B, got ]"),
+        ("sizes B\ngraph @g() -> () { return }", "expected '=', got graph"),
+    ],
+)
+def test_malformed_sizes(text: str, message: str) -> None:
+    with pytest.raises(IRError, match=re.escape(message)):
+        parse_graph(text)

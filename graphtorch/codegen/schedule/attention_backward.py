@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Alloc, Stmt, loop, store
 from graphtorch.codegen.loops import Pass, RowsNest
-from graphtorch.codegen.schedule.attention_base import TASKS, Schedule
+from graphtorch.codegen.schedule.attention_base import Schedule
 from graphtorch.codegen.schedule.attention_blocks import Span, Staged, each_block, fill, in_vectors, product
 from graphtorch.codegen.schedule.boxes import ZERO
 from graphtorch.codegen.schedule.rows import rows_loops
@@ -40,7 +40,7 @@ class Backward(Schedule):
     def body(self) -> list[Stmt]:
         """One task for each leading index, where there are enough; else tasks for blocks of columns, and then for
         blocks of rows, which compute scores once more."""
-        if self.count >= TASKS:
+        if self.many:
             return self.each_lead(self.whole)
         query, key, value = self.nest.outputs
         columns = self.each_task(self.column_cuts, lambda at, span: self.columns(at, span, None, {}))

@@ -13,6 +13,7 @@ from graphtorch.codegen.loops import AttentionNest
 from graphtorch.codegen.schedule.attention_blocks import Blocks, Cut, Span
 from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example
 from graphtorch.ir.expr import Attention, Buffer, Const, Expr, Values, const, unflatten_index
 from graphtorch.ir.types import DType
 
@@ -57,10 +58,16 @@ class Schedule:
         """Leading indices."""
         return math.prod(self.a.lead)
 
+    @property
+    def many(self) -> bool:
+        """Whether leading indices are tasks enough."""
+        return example(self.count) >= TASKS
+
     @cached_property
     def kind(self) -> Kind:
         a = self.a
-        return "par" if self.count * a.rows * a.columns * (a.depth + a.width) >= PARALLEL_MACS else "for"
+        work = example(self.count * a.rows * a.columns * (a.depth + a.width))
+        return "par" if work >= PARALLEL_MACS else "for"
 
     def buffer(self, name: str, *shape: int) -> Buffer:
         return Buffer(name, shape, self.dtype)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from graphtorch.codegen.kernel_ir import Alloc, Stmt, loop, store
+from graphtorch.codegen.kernel_ir import Alloc, Kind, Stmt, loop, store
 from graphtorch.codegen.schedule.boxes import ZERO, Box, Index, ceil_div, round_up, tiles
 from graphtorch.codegen.schedule.outer import register_tile
 from graphtorch.codegen.schedule.outer_plan import UNROLLED, most_rows, tile_cycles
 from graphtorch.codegen.schedule.segments import square_loops, vector_loop
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example, is_dynamic, same, surely
 from graphtorch.ir.expr import Buffer, Expr, Source, Values, Var, const
 from graphtorch.ir.types import DType, int64
 
@@ -45,7 +46,7 @@ def each_block(cuts: Sequence[Cut], name: str, body: Callable[[Span], list[Stmt]
     """``body`` of every block, one after the other."""
     out: list[Stmt] = []
     for cut in cuts:
-        out += body(cut.block(ZERO)) if cut.count == 1 else [loop(name, cut.count, _of_block(cut, body))]
+        out += body(cut.block(ZERO)) if surely("==", cut.count, 1) else [loop(name, cut.count, _of_block(cut, body))]
     return out
 
 
@@ -67,7 +68,9 @@ class Blocks:
         return round_up(columns, self.lanes)
 
     def cuts(self, extent: int) -> list[Cut]:
-        """Blocks of one size, and the rest, which are the last."""
+        """Blocks of one size, and the rest, which are the last; they may be none, if the extent is not known."""
+        if is_dynamic(extent):
+            return [Cut(0, extent // SIDE, SIDE), Cut(extent // SIDE * SIDE, 1, extent % SIDE)]
         size = min(extent, SIDE)
         count, rest = divmod(extent, size) if size else (0, 0)
         last = [Cut(count * size, 1, rest)] if rest else []
@@ -75,7 +78,7 @@ class Blocks:
 
     def all_fit(self, rows: int, columns: int) -> bool:
         """Whether so many numbers stay in the second cache while blocks go by."""
-        return rows * columns * self.dtype.itemsize <= self.target.l2 // 2
+        return example(rows * columns) * self.dtype.itemsize <= self.target.l2 // 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +117,15 @@ class Staged:
 def _pad(buffer: Buffer, columns: int) -> list[Stmt]:
     """Zeros up to whole vectors: tiles read them, though nobody reads what comes of it."""
     rows, width = buffer.shape
-    if columns == width:
+    if same(columns, width):
         return []
     zero = const(0, buffer.dtype)
+    if is_dynamic(columns):
+
+        def row(r: Expr) -> Stmt:
+            return loop("c", width - columns, lambda c: store(buffer, (r, c + columns), zero))
+
+        return [loop("r", rows, row)]
     return [loop("r", rows, lambda r: [store(buffer, (r, const(c, int64)), zero) for c in range(columns, width)])]
 
 
@@ -151,7 +160,7 @@ def product(
     for first, count, width in _panels(ceil_div(columns, blocks.lanes)):
         panel = _Panel(blocks, (rows, width, depth), left, right, keep)
         start = partial(_start, first * blocks.lanes, width * blocks.lanes)
-        out += panel.body(start(ZERO)) if count == 1 else [loop("n", count, _of_panel(panel, start))]
+        out += panel.body(start(ZERO)) if surely("==", count, 1) else [loop("n", count, _of_panel(panel, start))]
     return out
 
 
@@ -166,6 +175,8 @@ def _of_panel(panel: _Panel, start: Callable[[Expr], Expr]) -> Callable[[Expr], 
 def _panels(vectors: int) -> list[tuple[int, int, int]]:
     """(first vector, panels, vectors of each)"""
     count, rest = divmod(vectors, VECTORS)
+    if is_dynamic(vectors):
+        return [(0, count, VECTORS), (count * VECTORS, rest, 1)]
     found = [(0, count, VECTORS), (count * VECTORS, 1, rest)]
     return [(first, n, width) for first, n, width in found if n and width]
 
@@ -200,11 +211,12 @@ class _Panel:
 
 def unrolled(extent: int, most: int, body: Callable[[Expr], Sequence[Stmt]]) -> list[Stmt]:
     """A loop with up to ``most`` steps written out, and the rest after it."""
-    each = max(1, min(most, extent))
+    each = max(1, most if is_dynamic(extent) else min(most, extent))
     whole, rest = divmod(extent, each)
 
     def several(start: Expr, count: int) -> list[Stmt]:
-        return [loop("u", count, lambda u: body(start + u), "unroll")] if count else []
+        kind: Kind = "for" if is_dynamic(count) else "unroll"
+        return [] if surely("==", count, 0) else [loop("u", count, lambda u: body(start + u), kind)]
 
-    out: list[Stmt] = [loop("k", whole, lambda i: several(i * each, each))] if whole else []
+    out = [] if surely("==", whole, 0) else [loop("k", whole, lambda i: several(i * each, each))]
     return [*out, *several(const(whole * each, int64), rest)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import Alloc, Stmt, loop, store
 from graphtorch.codegen.loops import Pass, RowsNest
-from graphtorch.codegen.schedule.attention_base import TASKS, Schedule
+from graphtorch.codegen.schedule.attention_base import Schedule
 from graphtorch.codegen.schedule.attention_blocks import Span, Staged, each_block, fill, in_vectors, product
 from graphtorch.codegen.schedule.boxes import ZERO
 from graphtorch.codegen.schedule.rows import rows_loops
@@ -35,7 +35,7 @@ class Forward(Schedule):
         """Tasks are blocks of rows, or where there are many leading indices all rows of one, for which keys are staged
         once."""
         a = self.a
-        if self.count < TASKS or not self.blocks.all_fit(a.columns, a.depth + a.width):
+        if not self.many or not self.blocks.all_fit(a.columns, a.depth + a.width):
             return self.each_task(self.row_cuts, lambda at, rows: self.rows(at, rows, None))
 
         def task(at: Values) -> list[Stmt]:

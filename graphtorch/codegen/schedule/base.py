@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphtorch.codegen.kernel_ir import Let, Stmt
+from graphtorch.ir.dim import surely
 from graphtorch.ir.expr import (
     Binary,
     Cast,
@@ -170,18 +171,18 @@ def join_loops(vars: Sequence[Var], exprs: Sequence[Expr]) -> tuple[tuple[Var, .
     coefficients = _slopes(exprs, frozenset(vars))
     groups: list[list[Var]] = []
     for v in vars:
-        if v.extent == 1:
+        if v.single:
             continue
         if groups and _joinable(groups[-1][-1], v, coefficients):
             groups[-1].append(v)
         else:
             groups.append([v])
-    env: dict[Var, Expr] = {v: const(0, int64) for v in vars if v.extent == 1}
+    env: dict[Var, Expr] = {v: const(0, int64) for v in vars if v.single}
     out = []
     for group in groups:
         size = 1
         for v in group:
-            size *= v.extent or 0
+            size *= v.size
         joined = group[-1] if len(group) == 1 else Var(group[0].name, int64, size)
         out.append(joined)
         # Each index is linear in the group with one common unit: carry it on the innermost variable.
@@ -208,4 +209,4 @@ def _slopes(exprs: Sequence[Expr], vars: frozenset[Var]) -> list[dict[Var, int]]
 
 
 def _joinable(i: Var, j: Var, coefficients: Sequence[dict[Var, int]]) -> bool:
-    return all(c.get(i, 0) == c.get(j, 0) * (j.extent or 0) for c in coefficients)
+    return all(surely("==", c.get(i, 0), c.get(j, 0) * j.size) for c in coefficients)

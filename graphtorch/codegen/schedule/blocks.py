@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from graphtorch.codegen.kernel_ir import Alloc, For, Stmt, loop
 from graphtorch.codegen.schedule.reduction import Reduction, size_of
+from graphtorch.ir.dim import is_dynamic, surely
 from graphtorch.ir.expr import Expr, Load, Var, const
 from graphtorch.ir.types import int64
 
@@ -90,26 +91,35 @@ def accumulate(plan: Reduction, cells: list[Cells], vars: Sequence[Var], inside:
     are cut into pieces, and each piece has accumulators of its own.
     """
     total = size_of(vars) * inside
-    if total <= BLOCK or not vars or not _needs_blocks(plan):
-        return _loops(vars, leaf(cells, {v: _ZERO for v in vars if v.extent == 1}), plan.domain <= UNROLLED_DOMAIN)
+    if surely("<=", total, BLOCK) or not vars or not _needs_blocks(plan):
+        unrolled = bool(surely("<=", plan.domain, UNROLLED_DOMAIN))
+        return _loops(vars, leaf(cells, {v: _ZERO for v in vars if v.single}), unrolled)
     first, *rest = vars
-    extent, below = first.extent or 1, size_of(rest) * inside
-    size = max(1, _piece(total) // below)
+    extent, below = first.size, size_of(rest) * inside
+    size = _unknown_piece(first, below) if is_dynamic(total) else max(1, _piece(total) // below)
 
     def piece(start: Expr, count: int) -> list[Stmt]:
         own = [c.inner() for c in cells]
-        var = Var(first.name, int64, count)
+        var, one = Var(first.name, int64, count), surely("==", count, 1)
 
         def shifted(now: list[Cells], env: Env) -> list[Stmt]:
-            return leaf(now, {**env, first: start + env.get(var, var if count > 1 else _ZERO)})
+            return leaf(now, {**env, first: start + env.get(var, _ZERO if one else var)})
 
-        steps = accumulate(plan, own, [var, *rest] if count > 1 else rest, inside, shifted)
+        steps = accumulate(plan, own, rest if one else [var, *rest], inside, shifted)
         merges = [s for c, o in zip(cells, own, strict=True) for s in c.merge(o)]
         return [*(s for o in own for s in o.start()), *steps, *merges]
 
     whole, left = divmod(extent, size)
-    out = piece(_ZERO, size) if whole == 1 else [loop("q", whole, lambda q: piece(q * size, size))]
-    return [*out, *(piece(const(whole * size, int64), left) if left else ())]
+    out = piece(_ZERO, size) if surely("==", whole, 1) else [loop("q", whole, lambda q: piece(q * size, size))]
+    return [*out, *(() if surely("==", left, 0) else piece(const(whole * size, int64), left))]
+
+
+def _unknown_piece(first: Var, below: int) -> int:
+    """How many indices of ``first`` are a piece, where how many terms there are is not known: a block's, whatever else
+    may be summed then. One where each has a number of terms that is not known."""
+    if is_dynamic(below) or not is_dynamic(first.extent):
+        return 1
+    return max(1, BLOCK // below)
 
 
 def _piece(total: int) -> int:
@@ -126,6 +136,6 @@ def _needs_blocks(plan: Reduction) -> bool:
 
 def _loops(vars: Sequence[Var], body: list[Stmt], unrolled: bool) -> list[Stmt]:
     for var in reversed(vars):
-        if var.extent != 1:
-            body = [For(var, const(var.extent or 0, int64), "unroll" if unrolled else "for", tuple(body))]
+        if not var.single:
+            body = [For(var, const(var.size, int64), "unroll" if unrolled else "for", tuple(body))]
     return body

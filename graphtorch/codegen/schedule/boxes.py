@@ -13,6 +13,7 @@ from types import MappingProxyType
 
 from graphtorch.codegen.kernel_ir import For, Stmt, replace_vars
 from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.ir.dim import divides, example, is_dynamic, surely
 from graphtorch.ir.expr import Expr, Var, const, flat_index, unflatten_index
 from graphtorch.ir.types import int64
 
@@ -20,11 +21,13 @@ Index = dict[Var, Expr]
 ZERO = const(0, int64)
 #: a block that divides its loop is taken if it is at least this share of the size asked for
 EXACT = 0.5
+#: blocks of a loop whose extent is not known have a multiple of so many indices, unless the cache holds fewer
+ROUND = 8
 NO_STEPS: Mapping[Var, int] = MappingProxyType({})
 
 
 def ceil_div(a: int, b: int) -> int:
-    return -(-a // b)
+    return (a + b - 1) // b
 
 
 def round_up(n: int, to: int) -> int:
@@ -32,7 +35,7 @@ def round_up(n: int, to: int) -> int:
 
 
 def extent_of(v: Var) -> int:
-    return v.extent or 0
+    return v.size
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Box:
     @property
     def ragged(self) -> tuple[Var, ...]:
         """Loops whose last block reaches beyond the end: one at most, unless indices have to stay together."""
-        return tuple(v for v, s in zip(self.vars, self.sizes, strict=True) if extent_of(v) % s)
+        return tuple(v for v, s in zip(self.vars, self.sizes, strict=True) if not divides(s, extent_of(v)))
 
     def origin(self, block: Expr) -> Index:
         """The first index of a block, by loop."""
@@ -92,11 +95,13 @@ def block(vars: Sequence[Var], target: int, steps: Mapping[Var, int] = NO_STEPS)
     for v in reversed(vars):
         size = _part(extent_of(v), room, steps.get(v, 1))
         sizes.insert(0, size)
-        room = max(1, room // size) if size == extent_of(v) else 1
+        room = max(1, room // size) if surely("==", size, extent_of(v)) else 1
     return Box(tuple(vars), tuple(sizes))
 
 
 def _part(extent: int, room: int, step: int) -> int:
+    if is_dynamic(extent):
+        return min(max(step, room // step * step), round_up(example(extent), math.lcm(step, ROUND)))
     if extent <= room:
         return max(1, extent)
     exact = max((d for d in range(step, room + 1, step) if extent % d == 0), default=0)
@@ -162,18 +167,21 @@ class Tiles:
 
 def tiles(box: Box, most: int, cycles: Callable[[int], float] = lambda height: height) -> Tiles:
     """Tiles of at most ``most`` rows: the cheapest, where ``cycles`` are those of a height, and then the simplest."""
-    found = [_tiles(box, most // times, times) for times in range(1, most + 1) if box.sizes[0] % times == 0]
+    found = [_tiles(box, most // times, times) for times in range(1, most + 1) if divides(times, box.sizes[0])]
     allowed = [t for t in found if t.times == 1 or t.cut > 0]
-    return min(allowed, key=lambda t: sum(count * cycles(height) for count, height in t.heights))
+    return min(allowed, key=lambda t: sum(example(count) * cycles(height) for count, height in t.heights))
 
 
 def _tiles(box: Box, most: int, times: int) -> Tiles:
-    """As equal as they can be."""
+    """As equal as they can be; of a length that is not known full ones, and single rows."""
     cut, chunk = len(box.sizes) - 1, 1
-    while cut > 0 and chunk * box.sizes[cut] <= most:
+    while cut > 0 and surely("<=", chunk * box.sizes[cut], most):
         chunk *= box.sizes[cut]
         cut -= 1
     length = box.sizes[cut]
+    if is_dynamic(length):
+        tall = max(1, most // chunk)
+        return Tiles(box, cut, ((length // tall, tall), *([(length % tall, 1)] if not divides(tall, length) else [])))
     count = ceil_div(length, max(1, most // chunk))
     tall = ceil_div(length, count)
     high = length - count * (tall - 1)
@@ -185,7 +193,7 @@ def loops(vars: Sequence[Var], body: Sequence[Stmt]) -> list[Stmt]:
     """``body`` in loops over ``vars``; a loop of one index is not a loop."""
     stmts = list(body)
     for v in reversed(vars):
-        if v.extent == 1:
+        if v.single:
             stmts = list(replace_vars(stmts, {v: ZERO}))
         else:
             stmts = [For(v, const(extent_of(v), int64), "for", tuple(stmts))]
@@ -194,8 +202,8 @@ def loops(vars: Sequence[Var], body: Sequence[Stmt]) -> list[Stmt]:
 
 def vector_loops(vars: Sequence[Var], lanes: int, body: Callable[[Index], Sequence[Stmt]]) -> list[Stmt]:
     """``body(indices)`` for all of ``vars``, the last of them in vectors."""
-    still: Index = dict.fromkeys((v for v in vars if v.extent == 1), ZERO)
-    wide = [v for v in vars if v.extent != 1]
+    still: Index = dict.fromkeys((v for v in vars if v.single), ZERO)
+    wide = [v for v in vars if not v.single]
     if not wide:
         return list(body(still))
     *outer, last = wide
@@ -206,11 +214,11 @@ def unflatten(vars: Sequence[Var], position: Expr) -> Index:
     """The indices of a flat position. One beyond the end is beyond the end of the first loop."""
     out: Index = {}
     stride = math.prod(extent_of(v) for v in vars)
-    first = next((v for v in vars if v.extent != 1), None)
+    first = next((v for v in vars if not v.single), None)
     for v in vars:
         stride //= extent_of(v)
         index = position // stride
-        out[v] = ZERO if v.extent == 1 else index if v is first else index % extent_of(v)
+        out[v] = ZERO if v.single else index if v is first else index % extent_of(v)
     return out
 
 

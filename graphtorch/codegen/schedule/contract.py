@@ -24,13 +24,14 @@ from graphtorch.codegen.schedule.boxes import extent_of
 from graphtorch.codegen.schedule.inner import inner_products
 from graphtorch.codegen.schedule.outer import outer_products
 from graphtorch.codegen.schedule.outer_outputs import store_zeros
-from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, TASKS, Operands, OuterPlan, outer_plans, size
+from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, TASKS, Operands, OuterPlan, about, outer_plans, size
 from graphtorch.codegen.schedule.regions import access
 from graphtorch.codegen.schedule.residues import Piece, residues
 from graphtorch.codegen.schedule.tail import Tail, tail_of
 from graphtorch.codegen.schedule.winograd import winograd
 from graphtorch.codegen.schedule.winograd_plan import FAR, WinogradPlan, winograd_plans
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example, is_dynamic, surely
 from graphtorch.ir.expr import Var, free_vars
 from graphtorch.ir.types import int64
 
@@ -102,13 +103,13 @@ def _chain(chain: ChainNest, target: Target) -> tuple[Tail, list[Way]] | None:
     """What reduces the results, and the ways that cut none of its windows: None where they cost more than a copy of all
     results, or leave threads without work."""
     tail, pieces = tail_of(chain), _pieces(chain.first) if chain.first.contraction else None
-    if tail is None or pieces is None or len(pieces) > 1 or not size(pieces[0].k):
+    if tail is None or pieces is None or len(pieces) > 1 or surely("==", size(pieces[0].k), 0):
         return None
     o = pieces[0]
     free = ways(o, target)[0]
     stored = any(p.buffer is chain.link for p in chain.params)
-    most = free.cost + chain.link.nbytes * (1 if stored else 2) / FAR
-    shared = size(o.batch) * size(o.m) * size(o.n) * size(o.k) >= PARALLEL_MACS
+    most = free.cost + example(chain.link.nbytes) * (1 if stored else 2) / FAR
+    shared = about((*o.batch, *o.m, *o.n, *o.k)) >= PARALLEL_MACS
     least = min(TASKS, free.tasks) // 2 if shared else 1
     every = ways(replace(o, steps=tail.steps()), target)
     fitting = [w for w in every if w.plan and tail.fits(w.o, w.plan) and w.tasks >= least]
@@ -117,13 +118,19 @@ def _chain(chain: ChainNest, target: Target) -> tuple[Tail, list[Way]] | None:
 
 def ways(o: Operands, target: Target) -> list[Way]:
     """Those that may be the fastest, the cheapest by the model first."""
-    sides = o, o.swapped()
+    sides = _sides(o)
     allowed = [s for s in sides if target.winograd == "always" or (target.winograd == "frozen" and s.y_is_frozen)]
     found = [Way(s, p) for s in sides for p in outer_plans(s, target)]
-    found += [Way(s, p) for s in allowed for p in winograd_plans(s, target)]
+    if not is_dynamic(size((*o.batch, *o.m, *o.n, *o.k))):
+        found += [Way(s, p) for s in allowed for p in winograd_plans(s, target)]
     found.sort(key=lambda w: w.cost)
-    inner = [Way(o, None)] if _dense_along_k(o) and min(size(o.m), size(o.n)) <= INNER_ROWS else []
+    inner = [Way(o, None)] if _dense_along_k(o) and min(about(o.m), about(o.n)) <= INNER_ROWS else []
     return [*inner, *found][:MOST_WAYS]
+
+
+def _sides(o: Operands) -> list[Operands]:
+    """Rows and columns, and columns and rows: several loops of columns are one block, whose size has to be known."""
+    return [s for s in (o, o.swapped()) if len(s.n) == 1 or not is_dynamic(size(s.n))]
 
 
 def _pieces(nest: ReduceNest) -> list[Operands] | None:
@@ -132,12 +139,12 @@ def _pieces(nest: ReduceNest) -> list[Operands] | None:
     if len(known) < len(pieces):
         return None
     first = known[0]
-    small = size(first.n) < LEAST_COLUMNS or size(first.k) * size(first.m) < LEAST_PRODUCTS
-    return None if small else known
+    small = about(first.n) < LEAST_COLUMNS or about(first.k) * about(first.m) < LEAST_PRODUCTS
+    return None if small or not _sides(first) else known
 
 
 def _statements(nest: ReduceNest, o: Operands, target: Target, flat: Flatten, number: int) -> list[Stmt]:
-    if not size(o.k):
+    if surely("==", size(o.k), 0):
         return store_zeros(nest, o, target.lanes(o.x.value.dtype.itemsize))
     way = ways(o, target)[number]
     match way.plan:
@@ -153,7 +160,7 @@ def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
     product = piece.product
     a, b = product.a, product.b
     in_a, in_b = free_vars(a), free_vars(b)
-    wide = [v for v in piece.vars if v.extent != 1]
+    wide = [v for v in piece.vars if not v.single]
     if not wide or any(v not in in_a and v not in in_b for v in wide):
         return None
     if wide[-1] in in_a and wide[-1] not in in_b:
@@ -166,7 +173,7 @@ def _take_apart(nest: ReduceNest, piece: Piece) -> Operands | None:
     return Operands(
         piece.vars,
         piece.index,
-        tuple(v for v in piece.vars if v.extent == 1 or (v in in_a and v in in_b)),
+        tuple(v for v in piece.vars if v.single or (v in in_a and v in in_b)),
         tuple(v for v in wide if v not in in_b) or (Var("one", int64, 1),),
         tuple(v for v in wide if v not in in_a),
         piece.red_vars or (Var("one", int64, 1),),

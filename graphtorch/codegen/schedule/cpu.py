@@ -40,6 +40,7 @@ from graphtorch.codegen.schedule.scan import scan_body
 from graphtorch.codegen.schedule.scatter import scatter_body
 from graphtorch.codegen.schedule.sorting import sort_body
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example, surely
 from graphtorch.ir.expr import (
     Buffer,
     Expr,
@@ -153,7 +154,7 @@ def _loop_body(nest: LoopNest, flat: Flatten, target: Target, least: int = PARAL
     position = substitute(position, env, memo)
     outs = [flat.buffer(b) for b, _ in nest.outputs]
     lanes = lanes_of(values, outs, target)
-    parallel = math.prod(nest.shape) * cost_of(values) >= least
+    parallel = example(math.prod(nest.shape)) * cost_of(values) >= least
 
     def elements(*at: Index) -> list[Stmt]:
         """Those at each of these indices: first what they are, and then the stores, output by output."""
@@ -191,10 +192,10 @@ def _reduce_parts(
     Threads share what takes at least ``least`` operations.
     """
     plan = plan_reduction(nest, flat)
-    work = plan.outputs * plan.domain * cost_of(plan.body)
+    work = example(plan.outputs * plan.domain) * cost_of(plan.body)
     lanes = lanes_of(plan.body, [], target)
     columns = _are_columns(plan)
-    few = plan.outputs < (FEW_OUTPUTS * STRIP if columns else FEW_OUTPUTS)
+    few = example(plan.outputs) < (FEW_OUTPUTS * STRIP if columns else FEW_OUTPUTS)
     halves = split(plan, FEW_OUTPUTS if columns else MOST_PARTS) if few and work >= SPLIT_WORK else None
     if halves is None:
         return (), _reduce(plan, lanes, work >= least), ()
@@ -213,14 +214,14 @@ def _reduce(plan: Reduction, lanes: int, parallel: bool) -> Body:
 
 def _are_columns(plan: Reduction) -> bool:
     """Whether neighbouring outputs read neighbours in memory, each many that lie far apart."""
-    return plan.domain >= LONG_COLUMN and (plan.vars[-1:] != ()) and _along_outputs(plan)
+    return example(plan.domain) >= LONG_COLUMN and (plan.vars[-1:] != ()) and _along_outputs(plan)
 
 
 def _columns(plan: Reduction, lanes: int, parallel: bool) -> Body:
     """As wide as the accumulators of a strip may be, or as narrow as makes enough tasks of them."""
     *outer, last = plan.vars
-    tasks = -(-FEW_OUTPUTS // size_of(outer))
-    narrow = -(-(last.extent or 0) // tasks // NARROW_STRIP) * NARROW_STRIP
+    tasks = -(-FEW_OUTPUTS // example(size_of(outer)))
+    narrow = -(-example(last.size) // tasks // NARROW_STRIP) * NARROW_STRIP
     width = min(STRIP, narrow) if parallel else STRIP
     if not outer:
         return tuple(strips(plan, lanes, width, "par" if parallel else "for"))
@@ -232,9 +233,9 @@ def _along_outputs(plan: Reduction) -> bool:
     if not plan.vars:
         return False
     body, out, red = plan.body, plan.vars[-1], plan.red_vars[-1] if plan.red_vars else None
-    short = plan.domain <= UNROLLED_DOMAIN
-    if red is None or (short and (out.extent or 0) >= 4 and not dense_loads(body, red)):
+    short = bool(surely("<=", plan.domain, UNROLLED_DOMAIN))
+    if red is None or (short and example(out.size) >= 4 and not dense_loads(body, red)):
         return True
-    if short and (out.extent or 0) >= (red.extent or 0):
+    if short and example(out.size) >= example(red.size):
         return True
     return dense_loads(body, out) > dense_loads(body, red)

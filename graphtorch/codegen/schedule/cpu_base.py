@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from graphtorch.codegen.kernel_ir import Body, For, Stmt, replace_vars
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import surely
 from graphtorch.ir.expr import Buffer, Draw, Expr, Load, Var, const, linear, walk
 from graphtorch.ir.types import int64
 
@@ -23,16 +24,17 @@ def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bo
     if not parallel:
         inner: Sequence[Stmt] = body()
         for var in reversed(vars):
-            inner = (For(var, const(var.extent or 0, int64), "for", tuple(inner)),)
+            inner = (For(var, const(var.size, int64), "for", tuple(inner)),)
         return tuple(inner)
-    total = math.prod(v.extent or 0 for v in vars)
+    total = math.prod(v.size for v in vars)
     joined = Var("p", int64, total) if len(vars) > 1 else vars[0]
     inner = body()
     if len(vars) > 1:
         env, stride = {}, total
         for v in vars:
-            stride //= v.extent or 1
-            env[v] = (joined // stride) % (v.extent or 1)
+            extent = 1 if surely("==", v.size, 0) else v.size
+            stride //= extent
+            env[v] = (joined // stride) % extent
         inner = replace_vars(inner, env)
     return (For(joined, const(total, int64), "par", tuple(inner)),)
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from graphtorch.codegen.kernel_ir import Kind, Stmt, loop
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
 from graphtorch.codegen.schedule.reduction import Reduction
-from graphtorch.codegen.schedule.segments import segments, vector_loop
+from graphtorch.codegen.schedule.segments import longest, segments, vector_loop
+from graphtorch.ir.dim import example, surely
 from graphtorch.ir.expr import Expr, Load, Unary, Values, Var, const, walk
 from graphtorch.ir.types import int64
 
@@ -37,8 +38,8 @@ def across_lanes(plan: Reduction, lanes: int) -> list[Stmt]:
     if not plan.domain or not plan.red_vars:
         return sequential(plan, {})
     *outer, inner = plan.red_vars
-    extent = inner.extent or 0
-    widest = lanes * INDEPENDENT if extent >= 4 * lanes * INDEPENDENT and is_cheap(plan.body) else lanes
+    extent = inner.size
+    widest = lanes * INDEPENDENT if example(extent) >= 4 * lanes * INDEPENDENT and is_cheap(plan.body) else lanes
     rows = list(segments(extent, widest))
     cells = [Cells(plan, width, f"w{width}_") for _, _, width in rows]
 
@@ -48,7 +49,7 @@ def across_lanes(plan: Reduction, lanes: int) -> list[Stmt]:
             out += _segment(plan, own, env, inner, start, count)
         return out
 
-    steps = accumulate(plan, cells, outer, max(count for _, count, _ in rows), row)
+    steps = accumulate(plan, cells, outer, longest(rows), row)
     out = [*(s for c in cells for s in c.start()), *steps]
     for c in cells:
         out += c.fold()
@@ -74,11 +75,12 @@ class _Strip(Cells):
 def strips(plan: Reduction, lanes: int, width: int, outer: Kind) -> list[Stmt]:
     """The last loop of outputs in pieces of ``width``, in a loop of kind ``outer``."""
     column = plan.vars[-1]
-    whole, rest = divmod(column.extent or 0, width)
-    out: list[Stmt] = (
-        [loop("s", whole, lambda s: _strip(plan, lanes, column, s * width, width), outer)] if whole else []
-    )
-    return [*out, *(_strip(plan, lanes, column, const(whole * width, int64), rest) if rest else ())]
+    whole, rest = divmod(column.size, width)
+    out: list[Stmt] = []
+    if not surely("==", whole, 0):
+        out = [loop("s", whole, lambda s: _strip(plan, lanes, column, s * width, width), outer)]
+    last = [] if surely("==", rest, 0) else _strip(plan, lanes, column, const(whole * width, int64), rest)
+    return [*out, *last]
 
 
 def _strip(plan: Reduction, lanes: int, column: Var, start: Expr, width: int) -> list[Stmt]:

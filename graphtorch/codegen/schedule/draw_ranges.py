@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graphtorch.codegen.kernel_ir import For, Let, Stmt, buffers_written, exprs_of, walk
+from graphtorch.ir.dim import is_dynamic, surely
 from graphtorch.ir.expr import (
     Binary,
     Buffer,
@@ -21,6 +22,7 @@ from graphtorch.ir.expr import (
     same,
     slopes,
     substitute,
+    whole,
 )
 from graphtorch.ir.expr import walk as walk_expr
 from graphtorch.ir.types import int64
@@ -114,11 +116,12 @@ def _range(draw: Draw, lets: dict[Var, Expr], extents: dict[Var, Expr], written:
     moves = slopes(position, extents.keys())
     if moves is None or not fixed.isdisjoint(extents.keys()) or not _is_settled((seed, stream, position), written):
         return None
-    moves = {v: c for v, c in moves.items() if c}
-    counts = {v: extents[v] for v in moves}
-    if any(c < 0 for c in moves.values()) or not all(isinstance(n, Const) for n in counts.values()):
+    moves = {v: c for v, c in moves.items() if not surely("==", c, 0)}
+    sizes = {v: whole(n.value) for v in moves if isinstance(n := extents[v], Const)}
+    if len(sizes) < len(moves) or any(is_dynamic(c) or c < 0 for c in moves.values()):
         return None
-    sizes = {v: int(n.value) for v, n in counts.items() if isinstance(n, Const)}
+    if any(map(is_dynamic, sizes.values())):
+        return None  # how many words there are has to be known
     start, first = _constant(substitute(position, dict.fromkeys(moves, _ZERO)))
     offset: Expr = _ZERO
     for v, c in moves.items():
@@ -138,8 +141,8 @@ def _is_settled(exprs: Sequence[Expr], written: set[Buffer]) -> bool:
 def _constant(position: Expr) -> tuple[Expr, int]:
     """A sum's constant by itself: simplification leaves it outermost."""
     match position:
-        case Const():
-            return _ZERO, int(position.value)
-        case Binary(fn="add", b=Const(value=value)):
+        case Const(value=value) if not is_dynamic(value):
+            return _ZERO, int(value)
+        case Binary(fn="add", b=Const(value=value)) if not is_dynamic(value):
             return position.a, int(value)
     return position, 0

@@ -27,6 +27,7 @@ from graphtorch.codegen.kernel_ir import (
 )
 from graphtorch.codegen.schedule.base import bind_shared
 from graphtorch.codegen.schedule.draw_ranges import Words, draws_in, stretches
+from graphtorch.ir.dim import is_dynamic, surely
 from graphtorch.ir.expr import (
     WORDS,
     Buffer,
@@ -44,6 +45,7 @@ from graphtorch.ir.expr import (
     philox_keys,
     philox_words,
     slopes,
+    whole,
     with_children,
 )
 from graphtorch.ir.types import int64, uint32
@@ -112,15 +114,16 @@ class _Stager:
         if not isinstance(s.extent, Const) or has_parallel_loop(s.body):
             return ()
         found = [(words, _step(s, words)) for words in stretches(s.body)]
-        if not found or min(step for _, step in found) <= 0:
+        if not found or any(is_dynamic(step) or step <= 0 for _, step in found):
             return ()
-        extent, size = int(s.extent.value), PIECE // max(step for _, step in found)
-        if size < 2 or (size >= extent and s.kind == "for") or not all(w.fits(step, size) for w, step in found):
+        extent, size = whole(s.extent.value), PIECE // max(step for _, step in found)
+        few = surely("<=", extent, size) and (s.kind == "for" or is_dynamic(extent))
+        if size < 2 or few or not all(w.fits(step, size) for w, step in found):
             return ()
-        size = -(-extent // -(-extent // size))
-        whole, rest = divmod(extent, size)
-        piece = loop("piece", whole, lambda q: self.body((_part(s, q * size, size),)), s.kind)
-        return (piece, *(self.body((_part(s, const(whole * size, int64), rest),)) if rest else ()))
+        size = size if is_dynamic(extent) else -(-extent // -(-extent // size))
+        count, rest = divmod(extent, size)
+        piece = loop("piece", count, lambda q: self.body((_part(s, q * size, size),)), s.kind)
+        return (piece, *(() if surely("==", rest, 0) else self.body((_part(s, const(count * size, int64), rest),))))
 
 
 def _lifted(s: Stmt) -> Body:
@@ -158,7 +161,7 @@ def _make(words: Words, most_blocks: int, known: Known) -> list[Stmt]:
     one, number = words.ranges[0], len(known)
     first = one.start + words.first
     skipped = first % WORDS
-    most = int(skipped.value) if isinstance(skipped, Const) else WORDS - 1
+    most = int(skipped.value) if isinstance(skipped, Const) and not is_dynamic(skipped.value) else WORDS - 1
     blocks = -(-(most + words.span) // WORDS)
     width = min(most_blocks, 1 << (blocks - 1).bit_length())
     count = -(-blocks // width)

@@ -16,6 +16,7 @@ from graphtorch.codegen.schedule.outer_outputs import store_outputs
 from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, size
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example, surely
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, const
 from graphtorch.ir.expr.lowered import guard
 from graphtorch.ir.types import DType, int64
@@ -26,7 +27,7 @@ BLOCK_VECTORS = 64
 
 def inner_products(nest: ReduceNest, o: Operands, target: Target) -> list[Stmt]:
     """The statements of the whole contraction; ``o`` has one loop of columns and one of k."""
-    work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
+    work = example(size(o.batch) * size(o.m) * size(o.n) * size(o.k))
     kind: Kind = "par" if work >= PARALLEL_MACS else "for"
     inner = _Inner(nest, o, target)
     columns, rows = tiles(whole(o.n), inner.side), tiles(whole(o.m), inner.side)
@@ -100,11 +101,11 @@ class _Inner:
 
         blocks, left = divmod(full, BLOCK_VECTORS)
         stmts: list[Stmt] = [Alloc(total, "local"), Alloc(acc, "local"), zero(total)]
-        if blocks:
+        if not surely("==", blocks, 0):
             stmts.append(loop("q", blocks, lambda q: piece(q * BLOCK_VECTORS, BLOCK_VECTORS)))
-        if left:
+        if not surely("==", left, 0):
             stmts += piece(const(blocks * BLOCK_VECTORS, int64), left)
-        if rest:
+        if not surely("==", rest, 0):
             stmts += [zero(acc), step(const(full, int64), lambda at: at < extent_of(k)), *end(ZERO)]
         return [*stmts, *self.store_all(start, row, height, column, width, total)]
 

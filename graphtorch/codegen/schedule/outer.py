@@ -30,6 +30,7 @@ from graphtorch.codegen.schedule.outer_plan import PARALLEL_MACS, Operands, Oute
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.schedule.tail import Tail
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example, surely
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, const, unflatten_index
 from graphtorch.ir.types import DType, int64
 
@@ -38,7 +39,7 @@ def outer_products(
     nest: ReduceNest, o: Operands, plan: OuterPlan, target: Target, flat: Flatten, tail: Tail | None = None
 ) -> list[Stmt]:
     """The statements of the whole contraction, and of the reduction of its results, if there is one."""
-    work = size(o.batch) * size(o.m) * size(o.n) * size(o.k)
+    work = example(size(o.batch) * size(o.m) * size(o.n) * size(o.k))
     kind: Kind = "par" if work >= PARALLEL_MACS else "for"
     return _Outer(nest, o, plan, target, kind, flat, tail).body()
 
@@ -134,14 +135,14 @@ class _Outer:
         b, mb, nb = block
         p = self.plan
         start = self.at(b, mb)
-        several = p.k.blocks > 1
+        several = not surely("<=", p.k.blocks, 1)
 
         def step(i: Expr) -> list[Stmt]:
             q = first + i
             panel = lambda nt: self.panel(x, y, (b, mb, nb), q, nt, place, several)
             return [*x.stage_block(start, q), *y.pack_block(b, nb, q), loop("nt", p.columns // p.width, panel)]
 
-        work = step(ZERO) if count == 1 else [loop("q", count, step)]
+        work = step(ZERO) if isinstance(count, int) and surely("==", count, 1) else [loop("q", count, step)]
         return [*x.alloc(), *y.alloc_block(), *(self.zero(place) if several else []), *x.stage(start), *work]
 
     def zero(self, place: Place) -> list[Stmt]:

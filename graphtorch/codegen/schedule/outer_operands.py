@@ -15,6 +15,7 @@ from graphtorch.codegen.schedule.outer_plan import Blocks, Operands, OuterPlan, 
 from graphtorch.codegen.schedule.regions import region
 from graphtorch.codegen.schedule.segments import square_loops, vector_loop
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import divides, example, is_dynamic, surely
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Var, binary, const, unflatten_index
 from graphtorch.ir.expr.lowered import or_zero
 from graphtorch.ir.types import int64
@@ -49,7 +50,7 @@ def block_loops(
                 extent = binary("min", extent, const(extent_of(loop_var), int64) - start[loop_var])
         if number == 0 and isinstance(extent, Const):
             stmts = _unrolled(v, unroll, stmts)
-        elif v.extent == 1 and isinstance(extent, Const):
+        elif v.single and isinstance(extent, Const):
             stmts = replace_vars(stmts, {v: ZERO})
         else:
             stmts = (For(v, extent, "for", stmts),)
@@ -80,13 +81,18 @@ class Rows:
         nbytes = math.prod(o.x.shape(rows | every)) * o.x.value.dtype.itemsize
         if self._stays():
             self.place = "memory"
-        elif plan.m.blocks == plan.parts == 1 and size(o.n) > plan.columns and nbytes <= target.l2:
+        elif plan.parts == 1 and self._is_shared(nbytes):
             self.place = "shared"
         else:
-            one = plan.k.blocks == 1 or nbytes <= target.l2 // 3
+            one = surely("<=", plan.k.blocks, 1) or surely("<=", nbytes, target.l2 // 3)
             self.place = "task" if plan.parts == 1 and one else "block"
         batch = {v: extent_of(v) for v in o.batch} if self.place == "shared" else {}
         self.region = region("xs", o.x, batch | rows | (block if self.place == "block" else every), self._row)
+
+    def _is_shared(self, nbytes: int) -> bool:
+        """Whether all tasks read the same rows, which fit in the cache."""
+        several = surely("<", self.plan.columns, size(self.o.n)) and not is_dynamic(size(self.o.batch))
+        return bool(several and surely("==", self.plan.m.blocks, 1) and surely("<=", nbytes, self.target.l2))
 
     def _stays(self) -> bool:
         """Whether a copy would save nothing: no condition, and each element read once or all of them in the cache."""
@@ -95,14 +101,14 @@ class Rows:
         strides = [o.x.stride(v) for v in (*p.m.vars, *p.k.vars)]
         if not o.x.is_plain or p.m.ragged or None in strides:
             return False
-        rows_apart = (o.x.stride(p.m.vars[-1]) or 0) * itemsize
-        once = size(o.n) <= p.width and rows_apart % CONFLICT
-        return bool(once) or size(o.m) * size(o.k) * itemsize <= self.target.l1 // 2
+        rows_apart = example(o.x.stride(p.m.vars[-1]) or 0) * itemsize
+        once = surely("<=", size(o.n), p.width) and rows_apart % CONFLICT
+        return bool(once) or example(size(o.m) * size(o.k)) * itemsize <= self.target.l1 // 2
 
     def _row(self, n: int) -> int:
         """A row length that keeps consecutive rows out of one set of the cache."""
         lanes = self.plan.lanes
-        return n + lanes if n * self.o.x.value.dtype.itemsize % CONFLICT == 0 else n
+        return n + lanes if divides(CONFLICT, n * self.o.x.value.dtype.itemsize) else n
 
     def stage_all(self, kind: Kind) -> list[Stmt]:
         """The copy that all tasks share."""
@@ -188,9 +194,9 @@ class Panels:
         self.o, self.plan = o, plan
         self.copy = PanelCopy(o, plan.k, plan, plan.turns_y, flat)
         n, dtype = size(o.n), o.y.value.dtype
-        dense = o.y.is_plain and o.y.stride(o.n[-1]) == 1 and len(o.n) == 1 and n % plan.width == 0
-        small = n == plan.width or n * size(o.k) * dtype.itemsize <= target.l1 // 2
-        own = plan.m.blocks == 1 and not o.y_is_frozen
+        dense = o.y.is_plain and o.y.stride(o.n[-1]) == 1 and len(o.n) == 1 and divides(plan.width, n)
+        small = surely("==", n, plan.width) or example(n * size(o.k)) * dtype.itemsize <= target.l1 // 2
+        own = surely("==", plan.m.blocks, 1) and not o.y_is_frozen
         self.place = "memory" if dense and small else "task" if own else "global"
         k = plan.k.size
         one = (plan.columns // plan.width, k, plan.width)

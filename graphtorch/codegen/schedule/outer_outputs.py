@@ -13,6 +13,7 @@ from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.boxes import ZERO, Index, ceil_div, extent_of, shifted, vector_loops
 from graphtorch.codegen.schedule.outer_plan import Blocks, Operands, size
 from graphtorch.codegen.schedule.segments import square_loops
+from graphtorch.ir.dim import divides, surely
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Values, Var, substitute, unflatten_index
 from graphtorch.ir.types import int64
 
@@ -69,23 +70,24 @@ class Outputs:
         for v in m.ragged:
             full, count = m.sizes[m.vars.index(v)], m.counts[m.vars.index(v)]
             rest = extent_of(v) - (count - 1) * full
-            last: list[Case] = [([*when, numbers[v].eq(count - 1)], sizes | {v: rest}) for when, sizes in cases if rest]
-            cases = last if count == 1 else [([*w, numbers[v] < count - 1], s) for w, s in cases] + last
+            last: list[Case] = [([*when, numbers[v].eq(count - 1)], sizes | {v: rest}) for when, sizes in cases]
+            last = [] if surely("==", rest, 0) else last
+            cases = last if surely("==", count, 1) else [([*w, numbers[v] < count - 1], s) for w, s in cases] + last
         return cases
 
     def _columns(self, nb: Expr) -> list[Case]:
         columns, n = self.blocks.columns, self.columns
         blocks = ceil_div(n, columns)
-        if blocks == 1:
+        if surely("==", blocks, 1):
             return [([], {v: extent_of(v) for v in self.n})]
         (v,) = self.n  # plan_outer cuts one loop only
-        if n % columns == 0:
+        if divides(columns, n):
             return [([], {v: columns})]
-        return [([nb < blocks - 1], {v: columns}), ([nb.eq(blocks - 1)], {v: n % columns})]
+        return [([nb < blocks - 1], {v: columns}), ([nb.eq(blocks - 1)], {v: n - (blocks - 1) * columns})]
 
     def _block(self, start: Index, sizes: dict[Var, int], sums: Sequence[Place]) -> list[Stmt]:
         """Columns are turned into rows, a panel at a time, where the output is dense along rows."""
-        last = [v for v in self.vars if v.extent != 1][-1:]
+        last = [v for v in self.vars if not v.single][-1:]
         if len(self.n) > 1 or last == [self.n[0]] or not last:
             return self._elements(start, sizes, sums)
         (n,) = self.n
@@ -102,8 +104,8 @@ class Outputs:
             return [*stmts, *self._elements(part, sizes | {n: columns}, turned)]
 
         full, rest = divmod(sizes[n], width)
-        out: list[Stmt] = [loop("h", full, lambda h: panel(h, width))] if full else []
-        return [*out, *([loop("h", 1, lambda h: panel(h + full, rest))] if rest else [])]
+        out: list[Stmt] = [] if surely("==", full, 0) else [loop("h", full, lambda h: panel(h, width))]
+        return [*out, *([] if surely("==", rest, 0) else [loop("h", 1, lambda h: panel(h + full, rest))])]
 
     def _turn(self, place: Place, first: Expr, turned: Buffer) -> list[Stmt]:
         """A panel's columns as rows of ``turned``."""

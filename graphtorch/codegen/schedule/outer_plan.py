@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from graphtorch.codegen.schedule.boxes import Box, Tiles, block, ceil_div, extent_of, round_up, tiles, whole
 from graphtorch.codegen.schedule.regions import Access
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import divides, example, is_dynamic, surely
 from graphtorch.ir.expr import Buffer, Expr, Var
 
 #: rows of a task, at most; tasks wanted so that threads can share them evenly; multiply-adds worth other threads
@@ -55,7 +56,7 @@ class Operands:
     @property
     def last(self) -> Var:
         """The loop along which the output is dense."""
-        return [v for v in self.vars if v.extent != 1][-1]
+        return [v for v in self.vars if not v.single][-1]
 
     def swapped(self) -> Operands:
         return replace(self, m=self.n, n=self.m, x=self.y, y=self.x)
@@ -63,6 +64,11 @@ class Operands:
 
 def size(vars: tuple[Var, ...]) -> int:
     return math.prod(extent_of(v) for v in vars)
+
+
+def about(vars: tuple[Var, ...]) -> int:
+    """The size, or an example of it: for choices."""
+    return example(size(vars))
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ class OuterPlan(Blocks):
 
     def tasks(self, o: Operands) -> int:
         """Blocks that threads share."""
-        return size(o.batch) * self.m.blocks * ceil_div(size(o.n), self.columns) * self.parts
+        return example(size(o.batch) * self.m.blocks * ceil_div(size(o.n), self.columns)) * self.parts
 
     def unroll(self, height: int) -> int:
         """Steps of a tile that are written out. Shared elements would stay in registers that the tile needs."""
@@ -101,7 +107,7 @@ class OuterPlan(Blocks):
 def outer_plans(o: Operands, target: Target) -> list[OuterPlan]:
     """A plan for each width of tiles."""
     lanes = target.lanes(o.x.value.dtype.itemsize)
-    most = ceil_div(size(o.n), lanes)
+    most = ceil_div(about(o.n), lanes)
     return [_plan(o, target, lanes, v) for v in range(1, min(4, most) + 1)]
 
 
@@ -136,18 +142,20 @@ Cut = tuple[Box, int, int]
 
 def _in_parts(o: Operands, target: Target, width: int, k: Box) -> Cut | None:
     """One block of rows and of columns, and tasks for parts of k: where sums are few, and long."""
-    m, n, batch = size(o.m), size(o.n), size(o.batch)
+    m, n, batch = size(o.m), size(o.n), about(o.batch)
+    if is_dynamic(m) or is_dynamic(n):
+        return None
     fits = m * round_up(n, width) * o.x.value.dtype.itemsize <= target.l2 // 2
     few = batch * ceil_div(m, TASK_ROWS) < TASKS
-    if not (fits and few and k.blocks > 1 and size(o.k) >= LONG):
+    if not (fits and few and example(k.blocks) > 1 and about(o.k) >= LONG):
         return None
-    return whole(_by_stride(o.m, o.x)), round_up(n, width), _parts(k.blocks, ceil_div(TASKS, batch))
+    return whole(_by_stride(o.m, o.x)), round_up(n, width), _parts(example(k.blocks), ceil_div(TASKS, batch))
 
 
 def _by_columns(o: Operands, target: Target, width: int, k: Box) -> Cut | None:
     """All rows, and tasks for blocks of columns, so that each task packs its own part of y: where rows are few."""
-    panels, batch = ceil_div(size(o.n), width), size(o.batch)
-    if len(o.n) > 1 or size(o.m) > TASK_ROWS or batch * panels < TASKS // 2:
+    panels, batch = ceil_div(about(o.n), width), about(o.batch)
+    if len(o.n) > 1 or not surely("<=", size(o.m), TASK_ROWS) or batch * panels < TASKS // 2:
         return None
     most = min(_room(target, o, k) // width, ceil_div(panels, ceil_div(TASKS, batch)))
     return whole(_by_stride(o.m, o.x)), max(1, most) * width, 1
@@ -155,12 +163,12 @@ def _by_columns(o: Operands, target: Target, width: int, k: Box) -> Cut | None:
 
 def _by_rows(o: Operands, target: Target, width: int, k: Box, high: int) -> Cut:
     """As many columns as the cache holds for a block of k, and tasks for blocks of rows."""
-    n, m = size(o.n), size(o.m)
+    n, m = about(o.n), about(o.m)
     panels = ceil_div(n, width)
     blocks = ceil_div(panels, max(1, _room(target, o, k) // width)) if len(o.n) == 1 else 1
     columns = ceil_div(panels, blocks) * width
     wanted = max(high, min(TASK_ROWS, target.l2 // 2 // (columns * o.x.value.dtype.itemsize)))
-    share = ceil_div(m, ceil_div(TASKS, size(o.batch) * ceil_div(n, columns)))
+    share = ceil_div(m, ceil_div(TASKS, about(o.batch) * ceil_div(n, columns)))
     rows = min(wanted, m) if share >= wanted else max(high, share)
     return block(_by_stride(o.m, o.x), rows, o.steps), columns, 1
 
@@ -183,7 +191,7 @@ def _room(target: Target, o: Operands, k: Box) -> int:
 
 def turns(o: Operands, k: Box, width: int) -> bool:
     """Whether panels of y are packed in squares: y is dense along the innermost loop of a block of k."""
-    plain = o.y.is_plain and len(o.n) == 1 and size(o.n) % width == 0 and not k.ragged
+    plain = o.y.is_plain and len(o.n) == 1 and divides(width, size(o.n)) and not k.ragged
     inner = [v for v, length in zip(k.vars, k.sizes, strict=True) if length > 1]
     return plain and bool(inner) and o.y.stride(inner[-1]) == 1 and o.y.stride(o.n[0]) != 1
 
@@ -198,14 +206,15 @@ def _by_stride(vars: tuple[Var, ...], a: Access) -> tuple[Var, ...]:
     strides = [a.stride(v) for v in vars]
     if any(s is None for s in strides):
         return vars
-    order = sorted(range(len(vars)), key=lambda i: -abs(strides[i] or 0))
+    order = sorted(range(len(vars)), key=lambda i: -abs(example(strides[i] or 0)))
     return tuple(vars[i] for i in order)
 
 
 def _cycles(o: Operands, lanes: int, vectors: int, rows: Tiles, m_blocks: int, turns_y: bool) -> float:
-    m, n, k, batch = size(o.m), size(o.n), size(o.k), size(o.batch)
+    m, n, k, batch = about(o.m), about(o.n), about(o.k), about(o.batch)
     panels = ceil_div(n, vectors * lanes)
-    multiply = sum(count * tile_cycles(height, vectors) for count, height in rows.heights) * m_blocks * panels * k
+    tiles = sum(count * tile_cycles(height, vectors) for count, height in rows.heights)
+    multiply = tiles * example(m_blocks) * panels * k
     one_loop, dense_out = len(o.n) == 1, o.last is o.n[-1]
     dense_y = one_loop and o.y.stride(o.n[-1]) == 1
     pack = n * k * (COPY / lanes if dense_y else TURN if turns_y else GATHER if one_loop else SCATTERED)

@@ -13,6 +13,7 @@ from typing import Protocol
 from graphtorch.codegen.kernel_ir import Kind, Stmt
 from graphtorch.codegen.schedule.boxes import Index, extent_of
 from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.ir.dim import divides, example, is_dynamic
 from graphtorch.ir.expr import Binary, Const, Expr, Var, const, free_vars, walk
 from graphtorch.ir.types import int64
 
@@ -32,13 +33,15 @@ def period(exprs: Sequence[Expr], var: Var) -> int:
 
     def visit(e: Expr) -> None:
         if isinstance(e, Binary) and e.fn in ("floordiv", "mod") and e.dtype == int64 and var in free_vars(e.a):
-            divisors.add(int(e.b.value) if isinstance(e.b, Const) else 0)
+            divisors.add(int(e.b.value) if isinstance(e.b, Const) and not is_dynamic(e.b.value) else 0)
 
     seen: set[int] = set()
     for e in exprs:
         walk(e, visit, seen)
     found = lcm(*divisors)
-    return found if found in PERIODS and extent_of(var) >= 2 * found else 1
+    extent = extent_of(var)
+    whole = divides(found, extent) if is_dynamic(extent) and found else True
+    return found if found in PERIODS and whole and example(extent) >= 2 * found else 1
 
 
 def periodic_loop(var: Var, each: int, lanes: int, elements: Elements, kind: Kind) -> list[Stmt]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphtorch.codegen.kernel_ir import Prefetch
+from graphtorch.ir.dim import example
 from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, linear, substitute, walk
 
 #: bytes of a line of the cache
@@ -50,11 +51,11 @@ def prefetches(reads: Sequence[Read], env: dict[Var, Expr], inner: Var, base: Ex
 
 def _is_far(e: Load, row: Var, inner: Var) -> bool:
     form = linear(e.indices[0])
-    bytes = (inner.extent or 0) * e.buffer.dtype.itemsize
+    bytes = example(inner.size) * e.buffer.dtype.itemsize
     return (
         form is not None
         and form[0].get(inner) == 1
         and row in form[0]
-        and e.buffer.nbytes >= _LEAST_BYTES
+        and example(e.buffer.nbytes) >= _LEAST_BYTES
         and bytes <= _LONGEST_ROW
     )

@@ -10,6 +10,7 @@ from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Stmt, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
+from graphtorch.ir.dim import divides
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Values, Var, flat_index, substitute
 from graphtorch.ir.types import int64
 
@@ -19,7 +20,7 @@ LEAST_PARTS = 4
 
 def size_of(vars: Sequence[Var]) -> int:
     """How many iterations nested loops over ``vars`` have."""
-    return math.prod(v.extent or 0 for v in vars)
+    return math.prod(v.size for v in vars)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,14 +99,14 @@ def split(plan: Reduction, most: int) -> tuple[Reduction, Reduction] | None:
     if most < LEAST_PARTS or not plan.domain or not plan.red_vars:
         return None
     first, *rest = plan.red_vars
-    extent = first.extent or 0
-    parts = max(n for n in range(1, most + 1) if extent % n == 0)
+    extent = first.size
+    parts = max(n for n in range(1, most + 1) if divides(n, extent))
     if parts < LEAST_PARTS:
         return None
     part, again = Var("c", int64, parts), Var("c", int64, parts)
     inner = Var(first.name, int64, extent // parts)
     buffers = plan.cells("part", (parts * plan.outputs,))
-    output = flat_index([v.extent or 0 for v in plan.vars], plan.vars)
+    output = flat_index([v.size for v in plan.vars], plan.vars)
     each = replace(
         plan,
         vars=(part, *plan.vars),

@@ -19,6 +19,7 @@ from graphtorch.codegen.kernel_ir import Stmt, exprs_of, store
 from graphtorch.codegen.schedule.base import index_terms
 from graphtorch.codegen.schedule.boxes import Index, extent_of, loops
 from graphtorch.codegen.schedule.segments import vector_loop
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.expr import (
     Binary,
     Buffer,
@@ -63,8 +64,8 @@ class Axis:
     @property
     def range(self) -> tuple[int, int]:
         """The least and the greatest value over all of the loops."""
-        ends = [c * (extent_of(v) - 1) for v, c in self.coefficients]
-        return sum(e for e in ends if e < 0), sum(e for e in ends if e > 0)
+        ends = [(c < 0, c * (extent_of(v) - 1)) for v, c in self.coefficients]
+        return sum(e for below, e in ends if below), sum(e for below, e in ends if not below)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +155,7 @@ def access(e: Expr) -> Access:
         coefficients, offset = form
         if not coefficients:
             return const(offset, int64)
-        unit = math.gcd(*coefficients.values())
+        unit = 1 if any(map(is_dynamic, coefficients.values())) else math.gcd(*coefficients.values())
         ordered = sorted(coefficients.items(), key=lambda item: number[item[0]])
         if ordered[0][1] < 0 and all(c < 0 for _, c in ordered):
             unit = -unit
@@ -228,7 +229,7 @@ def _copy_loops(vars: Sequence[Var], lanes: int, element: Callable[[Index], list
     """
     if not vars:
         return element({})
-    *outer, last = [v for v in vars if v.extent != 1] or vars[-1:]
+    *outer, last = [v for v in vars if not v.single] or vars[-1:]
     still: Index = {v: v if v in outer else const(0, int64) for v in vars}
     anywhere = [e for s in element(still | {last: last}) for e in exprs_of(s)]
     row: list[Stmt] = []
@@ -249,7 +250,7 @@ def _turns(exprs: Iterable[Expr], var: Var) -> set[int]:
         if not (isinstance(e, Binary) and e.fn in ("lt", "le", "gt", "ge")):
             return
         form = linear(e.a - e.b)
-        if form is None or set(form[0]) != {var}:
+        if form is None or set(form[0]) != {var} or any(map(is_dynamic, (form[0][var], form[1]))):
             return
         c, offset = form[0][var], form[1]
         least = (e.fn in ("lt", "ge")) == (c > 0)  # the other answer begins where c * var + offset is 0, or beyond it

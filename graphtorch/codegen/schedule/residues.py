@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.boxes import ceil_div, extent_of
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.expr import Binary, Const, Expr, Var, linear, substitute, walk
 from graphtorch.ir.types import int64
 
@@ -54,6 +55,8 @@ def _choices(nest: ReduceNest, product: Binary) -> list[list[_Residue]]:
     for terms, offset, s in _conditions(product):
         y = [v for v in terms if v in nest.vars]
         k = [v for v in terms if v in nest.red_vars]
+        if any(is_dynamic(extent_of(v)) for v in (*y, *k)):
+            continue
         if len(y) == len(k) == 1 and len(terms) == 2 and terms[y[0]] == 1 and y[0] not in found:
             every = [_residue(y[0], k[0], s, r, offset, terms[k[0]]) for r in range(min(s, extent_of(y[0])))]
             if None not in every:

@@ -18,8 +18,9 @@ from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, dense_l
 from graphtorch.codegen.schedule.cpu_reduce import INDEPENDENT, is_cheap
 from graphtorch.codegen.schedule.prefetch import Read, next_rows, prefetches
 from graphtorch.codegen.schedule.reduction import Reduction, size_of
-from graphtorch.codegen.schedule.segments import segments, vector_loop
+from graphtorch.codegen.schedule.segments import longest, segments, vector_loop
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example
 from graphtorch.ir.expr import Buffer, Expr, Memo, Var, const, flat_index, substitute
 from graphtorch.ir.types import int64
 
@@ -83,7 +84,7 @@ class RowsPlan:
 def rows_body(nest: RowsNest, flat: Flatten, target: Target) -> Body:
     plan = plan_rows(nest, flat)
     lanes = lanes_of(plan.exprs, [b for s in plan.sweeps for b, _, _ in s.stores], target)
-    parallel = size_of(plan.vars) * size_of(plan.red_vars) * cost_of(plan.exprs) >= PARALLEL_WORK
+    parallel = example(size_of(plan.vars) * size_of(plan.red_vars)) * cost_of(plan.exprs) >= PARALLEL_WORK
     if not _over_rows(plan):
         return nested(plan.vars, lambda: _row(plan, {}, lanes), parallel)
     *outer, inner = plan.vars
@@ -166,7 +167,7 @@ def _one_by_one(plan: RowsPlan, sweep: Sweep, env: Env) -> list[Stmt]:
 
 def _nest(vars: Sequence[Var], body: list[Stmt]) -> list[Stmt]:
     for var in reversed(vars):
-        body = [For(var, const(var.extent or 0, int64), "for", tuple(body))]
+        body = [For(var, const(var.size, int64), "for", tuple(body))]
     return body
 
 
@@ -177,7 +178,7 @@ def _across(plan: RowsPlan, sweep: Sweep, lanes: int) -> list[Stmt]:
     *outer, inner = plan.red_vars
     if not sweep.reduces:
         return _nest(outer, vector_loop(inner, lanes, lambda at: sweep.elements(None, {inner: at})))
-    rows = list(segments(inner.extent or 0, _width(sweep, inner, lanes)))
+    rows = list(segments(inner.size, _width(sweep, inner, lanes)))
     cells = [Cells(sweep.reduction, width, f"p{sweep.number}w{width}_") for _, _, width in rows]
     ahead = next_rows(plan.sweeps[0].exprs, plan.vars, inner) if sweep is plan.asks else []
 
@@ -185,7 +186,7 @@ def _across(plan: RowsPlan, sweep: Sweep, lanes: int) -> list[Stmt]:
         parts = zip(rows, now, strict=True)
         return [s for (start, count, _), own in parts for s in _segment(sweep, own, env, inner, start, count, ahead)]
 
-    steps = accumulate(sweep.reduction, cells, outer, max(count for _, count, _ in rows), row)
+    steps = accumulate(sweep.reduction, cells, outer, longest(rows), row)
     out = [*(s for c in cells for s in c.start()), *steps, *(s for c in cells for s in c.fold())]
     return [*out, *(s for c in cells[1:] for s in cells[0].merge_first(c)), *_found(sweep, cells[0])]
 
@@ -194,7 +195,7 @@ def _width(sweep: Sweep, inner: Var, lanes: int) -> int:
     """Several vectors at a time, where additions would wait for each other, and it is long enough."""
     several = lanes * INDEPENDENT
     simple = not sweep.stores and is_cheap(sweep.reduction.body)
-    return several if simple and (inner.extent or 0) >= 4 * several else lanes
+    return several if simple and example(inner.size) >= 4 * several else lanes
 
 
 def _segment(

@@ -20,6 +20,7 @@ from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, lanes_o
 from graphtorch.codegen.schedule.reduction import size_of
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example, surely
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Values, Var, const, flat_index, substitute
 from graphtorch.ir.types import int64
 
@@ -47,7 +48,7 @@ class ScanPlan:
 
     @property
     def length(self) -> int:
-        return self.line.extent or 0
+        return self.line.size
 
     def cells(self, name: str, shape: tuple[int, ...]) -> list[Buffer]:
         """A buffer for every accumulator."""
@@ -110,24 +111,31 @@ def scan_body(nest: ScanNest, flat: Flatten, target: Target) -> Body:
     plan = plan_scan(nest, flat)
     exprs = [*plan.body, *(e for _, e in plan.finals)]
     lanes = lanes_of(exprs, [b for b, _ in plan.finals], target)
-    work = size_of((*plan.outer, plan.line, *plan.columns)) * cost_of(exprs)
+    work = example(size_of((*plan.outer, plan.line, *plan.columns))) * cost_of(exprs)
     parallel = work >= PARALLEL_WORK
     if not plan.columns:
         return nested(plan.outer, lambda: _dense_line(plan, lanes), parallel)
     *between, column = plan.columns
-    outer, extent = (*plan.outer, *between), column.extent or 0
-    width = min(STRIP, extent)
-    if parallel and extent * size_of(outer) < TASKS * width:
-        width = min(width, round_up(ceil_div(extent, ceil_div(TASKS, size_of(outer))), lanes))
+    outer, extent = (*plan.outer, *between), column.size
+    width = _width(extent, example(size_of(outer)), lanes, parallel)
     whole, rest = divmod(extent, width)
     strips = Var("s", int64, whole)
 
     def strip() -> list[Stmt]:
-        return _side_by_side(plan, lanes, column, _ZERO if whole == 1 else strips * width, width)
+        return _side_by_side(plan, lanes, column, _ZERO if strips.single else strips * width, width)
 
-    out = nested(outer if whole == 1 else (*outer, strips), strip, parallel)
+    out = nested(outer if strips.single else (*outer, strips), strip, parallel)
     last = lambda: _side_by_side(plan, lanes, column, const(whole * width, int64), rest)
-    return (*out, *(nested(outer, last, parallel) if rest else ()))
+    return (*out, *(() if surely("==", rest, 0) else nested(outer, last, parallel)))
+
+
+def _width(extent: int, others: int, lanes: int, parallel: bool) -> int:
+    """How many of ``extent`` lines side by side are a strip, of which there are ``others`` for each."""
+    about = example(extent)
+    width = min(STRIP, about)
+    if parallel and about * others < TASKS * width:
+        width = min(width, round_up(ceil_div(about, ceil_div(TASKS, others)), lanes))
+    return width
 
 
 def _side_by_side(plan: ScanPlan, lanes: int, column: Var, first: Expr, width: int) -> list[Stmt]:
@@ -150,7 +158,7 @@ def _squares(length: int, lanes: int) -> Iterator[tuple[int, int, int]]:
     first, side = 0, lanes
     while side >= LEAST_SIDE:
         count = (length - first) // (side * side)
-        if count:
+        if not surely("==", count, 0):
             yield first, count, side
         first, side = first + count * side * side, side // 2
 
@@ -168,9 +176,9 @@ def _dense_line(plan: ScanPlan, lanes: int) -> list[Stmt]:
             start = const(plan.length - size, int64) - step if plan.reverse else step
             return _Square(plan, side, lanes).stmts(start, carry)
 
-        out += square(_ZERO) if count == 1 else [loop("b", count, square)]
+        out += square(_ZERO) if surely("==", count, 1) else [loop("b", count, square)]
         done = first + count * size
-    if done < plan.length:
+    if not surely("==", done, plan.length):
         one = lambda r: plan.element({plan.line: plan.index(r + done)}, carry, _ZERO)
         out.append(loop("r", plan.length - done, one))
     return out

@@ -18,6 +18,7 @@ from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, lanes_o
 from graphtorch.codegen.schedule.reduction import size_of
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example, is_dynamic, surely
 from graphtorch.ir.expr import (
     Buffer,
     Const,
@@ -31,6 +32,7 @@ from graphtorch.ir.expr import (
     minimum,
     substitute,
     unary,
+    whole,
 )
 from graphtorch.ir.types import int64
 
@@ -64,7 +66,7 @@ class ScatterPlan:
 
     @property
     def rows(self) -> int:
-        return self.row.extent or 0
+        return self.row.size
 
     def block(self, count: int, number: Expr) -> tuple[Expr, Expr]:
         """The first row of block ``number`` of ``count``, and how many it has."""
@@ -94,7 +96,7 @@ class ScatterPlan:
             own = (at[self.row] >= start) & (at[self.row] < start + size)
             known: Expr = (at[self.row] >= 0) & (at[self.row] < self.rows)
             for v in self.others:
-                inside = (at[v] >= 0) & (at[v] < (v.extent or 0))
+                inside = (at[v] >= 0) & (at[v] < v.size)
                 own, known = own & inside, known & inside
             new = self.combine(old, self.term)
             put = element({**index, **at}, new) if self.apart else columns(lambda i: element({**at, **i}, new))
@@ -107,16 +109,16 @@ class ScatterPlan:
 
         body = each(one) if self.apart else one({})
         for var in reversed(self.red_vars):
-            body = [For(var, const(var.extent or 0, int64), "for", tuple(body))]
+            body = [For(var, const(var.size, int64), "for", tuple(body))]
         return [*everywhere(self.init), *body]
 
     def _rows(self, start: Expr, size: Expr, lanes: int, body: Callable[[Index], list[Stmt]]) -> list[Stmt]:
         """``body`` for ``size`` rows from ``start``, at all indices of the other dimensions."""
-        count = int(size.value) if isinstance(size, Const) else None
+        count = whole(size.value) if isinstance(size, Const) else None
         row = Var("r", int64, count)
         *loops, last = (row if v is self.row else v for v in self.indices)
         at: Index = {self.row: start + row}
-        if lanes > 1 and not self.columns and last.extent:
+        if lanes > 1 and not self.columns and not surely("==", last.size, 0):
             inner = vector_loop(last, lanes, lambda i: body({self.row: start + i} if last is row else {**at, last: i}))
         else:
             inner, loops = body(at), [*loops, last]
@@ -138,7 +140,7 @@ def plan_scatter(nest: ScatterNest, flat: Flatten) -> ScatterPlan:
     memo: Memo = {}
     position, init, term, *indices = (substitute(e, env, memo) for e in elements)
     found = {nest.vars[d]: index for d, index in zip(nest.dims, indices, strict=True)}
-    row = max(found, key=lambda v: v.extent or 0)
+    row = max(found, key=lambda v: example(v.size))
     apart = any(columns[-1] in free_vars(e) for e in indices) if columns else False
     others = tuple(v for v in found if v is not row)
     output = flat.buffer(nest.output)
@@ -152,17 +154,16 @@ def scatter_body(nest: ScatterNest, flat: Flatten, target: Target) -> Body:
     plan = plan_scatter(nest, flat)
     lanes = lanes_of([plan.term], [plan.output], target)
     *between, column = (*plan.columns,) or (Var("one", int64, 1),)
-    outer, extent = (*plan.outer, *between), column.extent or 0
-    rows = plan.rows * size_of(plan.others)
-    work = size_of(outer) * extent * (rows + size_of(plan.red_vars)) * cost_of([plan.term])
+    outer, extent = (*plan.outer, *between), column.size
+    rows, terms = example(plan.rows * size_of(plan.others)), max(1, example(size_of(plan.red_vars)))
+    work = example(size_of(outer) * extent) * (rows + terms) * cost_of([plan.term])
     parallel = work >= PARALLEL_WORK
     line = max(1, LINE // plan.output.dtype.itemsize)
-    width = min(extent, round_up(ceil_div(extent, TASKS), line)) if parallel else extent
-    tasks = size_of(outer) * ceil_div(extent, width)
-    blocks = min(plan.rows, ceil_div(TASKS, tasks)) if parallel and tasks < LEAST_TASKS else 1
+    width = _width(extent, line) if parallel else extent
+    tasks = example(size_of(outer) * ceil_div(extent, width))
+    blocks = min(example(plan.rows), ceil_div(TASKS, tasks)) if parallel and tasks < LEAST_TASKS else 1
     # all blocks together look at no more indices than they write elements
-    terms = max(1, size_of(plan.red_vars))
-    blocks = max(1, min(blocks, (rows + terms) * width // terms))
+    blocks = max(1, min(blocks, (rows + terms) * example(width) // terms))
 
     def strips(first: int, count: int, width: int) -> Body:
         """``count`` strips of ``width`` columns from ``first``, by all blocks of rows."""
@@ -178,10 +179,16 @@ def scatter_body(nest: ScatterNest, flat: Flatten, target: Target) -> Body:
 
         return nested([*outer, *(v for v in (block, number) if isinstance(v, Var))], strip, parallel)
 
-    whole, rest = divmod(extent, width)
-    return (*strips(0, whole, width), *(strips(whole * width, 1, rest) if rest else ()))
+    count, rest = divmod(extent, width)
+    return (*strips(0, count, width), *(() if surely("==", rest, 0) else strips(count * width, 1, rest)))
+
+
+def _width(extent: int, line: int) -> int:
+    """Columns of a strip, in whole lines of the cache: all of them are tasks enough."""
+    most = round_up(ceil_div(example(extent), TASKS), line)
+    return most if is_dynamic(extent) else min(extent, most)
 
 
 def _counter(name: str, extent: int) -> Expr:
     """A loop's variable, unless there is one iteration."""
-    return const(0, int64) if extent == 1 else Var(name, int64, extent)
+    return const(0, int64) if surely("==", extent, 1) else Var(name, int64, extent)

@@ -13,6 +13,7 @@ from graphtorch.codegen.schedule.reduction import size_of
 from graphtorch.codegen.schedule.segments import vector_loop
 from graphtorch.codegen.schedule.sorter import RUN, Sorter, memory_for
 from graphtorch.codegen.target import Target
+from graphtorch.ir.dim import example
 from graphtorch.ir.expr import (
     Expr,
     Var,
@@ -74,4 +75,4 @@ def sort_body(nest: SortNest, flat: Flatten, target: Target) -> Body:
         return [*allocated, *steps, *vector_loop(Var("o", int64, nest.k), sorter.lanes, out)]
 
     levels = 1 if part else max(1, math.ceil(math.log2(max(n, 2) / RUN)) + 2)
-    return nested(outer, row, size_of(outer) * n * levels * MERGE_COST >= PARALLEL_WORK)
+    return nested(outer, row, example(size_of(outer) * n) * levels * MERGE_COST >= PARALLEL_WORK)

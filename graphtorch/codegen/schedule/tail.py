@@ -19,6 +19,7 @@ from graphtorch.codegen.schedule.cpu_reduce import sequential
 from graphtorch.codegen.schedule.outer_outputs import Before, Outputs, Place
 from graphtorch.codegen.schedule.outer_plan import Blocks, Operands, OuterPlan
 from graphtorch.codegen.schedule.reduction import Reduction
+from graphtorch.ir.dim import surely
 from graphtorch.ir.expr import (
     Buffer,
     Expr,
@@ -67,12 +68,12 @@ class Tail:
         one_column_loop = len(o.n) == 1 and o.n[0] in self.windows
         if in_parts or not one_column_loop or any(o.index[v] is not v for v in self.first.vars):
             return False
-        each = [self.windows[v] for v in (*o.batch, *o.n) if extent_of(v) != 1]
+        each = [self.windows[v] for v in (*o.batch, *o.n) if not v.single]
         in_rows = all(self._fits(v, size) for v, size in zip(blocks.m.vars, blocks.m.sizes, strict=True))
         return in_rows and all(w.by is not None and w.step == 1 for w in each)
 
     def _fits(self, v: Var, size: int) -> bool:
-        if size >= extent_of(v) or v not in self.windows:
+        if surely("<=", extent_of(v), size) or v not in self.windows:
             return True
         window = self.windows[v]
         return window.by is not None and size % window.step == 0
@@ -99,7 +100,7 @@ def tail_of(chain: ChainNest) -> Tail | None:
     if not found or found[0] is None or any(w != found[0] for w in found):
         return None
     counted = [w.by for w in found[0] if w.by is not None]
-    wide = {v for v in chain.then.vars if extent_of(v) != 1}
+    wide = {v for v in chain.then.vars if not v.single}
     if len(set(counted)) < len(counted) or not wide <= set(counted):
         return None
     return Tail(chain.then, chain.first, chain.link, dict(zip(chain.first.vars, found[0], strict=True)))
@@ -142,7 +143,7 @@ class _Windows(Box):
     @property
     def ragged(self) -> tuple[Var, ...]:
         every = zip(self.vars, self.sizes, self.along, strict=True)
-        return tuple(v for v, size, count in every if extent_of(v) != size * count)
+        return tuple(v for v, size, count in every if not surely("==", extent_of(v), size * count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +164,7 @@ class _Block:
         for v, size, count in zip(m.vars, m.sizes, m.counts, strict=True):
             w = self.tail.windows.get(v)
             if w is not None and w.by is not None:
-                found.append((w.by, extent_of(w.by) if count == 1 else size // w.step, count))
+                found.append((w.by, extent_of(w.by) if surely("==", count, 1) else size // w.step, count))
         vars, sizes, counts = zip(*found, strict=True) if found else ((), (), ())
         return _Windows(vars, sizes, counts)
 

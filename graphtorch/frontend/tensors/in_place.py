@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.tensors.base import TensorBase, interpreter
+from graphtorch.ir.dim import same
 from graphtorch.ir.errors import AutogradError, DTypeError, check
 from graphtorch.ir.loc import place
 from graphtorch.ir.op import PUBLIC
@@ -59,7 +60,7 @@ class InPlace(TensorBase):
         interpreter().check_write(self, name)
         given = value if isinstance(value, TensorBase) else _to_tensor(value, self.dtype, parameter)
         source = to_dtype(given, self.dtype)
-        if source.aval.shape != self.aval.shape:
+        if not same(source.aval.shape, self.aval.shape):
             source = source.broadcast_to(self.aval.shape)
         interpreter().write(self, source, name)
         return self  # type: ignore[return-value]
@@ -97,7 +98,7 @@ class InPlace(TensorBase):
         since = autograd.mark()
         result = function(self, *args, **kwargs)
         check(
-            result.aval.shape == self.aval.shape,
+            same(result.aval.shape, self.aval.shape),
             "GT101",
             f"{name} cannot change the shape of its tensor",
             f"expected a result of {list(self.shape)}, got {list(result.shape)}",

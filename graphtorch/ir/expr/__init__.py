@@ -14,14 +14,15 @@ Index arithmetic is int64 and simplified on construction with the known extents 
 from __future__ import annotations
 
 from graphtorch.ir.expr import simplify as _simplify  # noqa: F401  # fills the tables of rules
-from graphtorch.ir.expr.analysis import bounds, flat_index, linear, reshape_index, slopes, unflatten_index
+from graphtorch.ir.expr.analysis import flat_index, linear, reshape_index, slopes, unflatten_index, whole
 from graphtorch.ir.expr.attention import Attention, AttentionGrad
+from graphtorch.ir.expr.bounds import bounds
+from graphtorch.ir.expr.buffer import Buffer
 from graphtorch.ir.expr.core import (
     BINARY,
     COMPARE,
     UNARY,
     Binary,
-    Buffer,
     Cast,
     Const,
     Expr,
@@ -118,6 +119,7 @@ __all__ = [
     "unary",
     "unflatten_index",
     "walk",
+    "whole",
     "widened",
     "with_children",
 ]

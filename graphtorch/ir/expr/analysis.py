@@ -1,70 +1,26 @@
-"""What is known of index expressions: their bounds, their coefficients, and positions in arrays."""
+"""What is known of index expressions: their coefficients, and positions in arrays."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
 
-from graphtorch.ir.expr.core import Binary, Const, Expr, Select, Var, const
+from graphtorch.ir.dim import is_dynamic, surely
+from graphtorch.ir.expr.core import Binary, Const, Expr, Var, const
 from graphtorch.ir.expr.traverse import free_vars
-from graphtorch.ir.types import contiguous_strides, int64
-
-#: of int64
-LEAST, GREATEST = -(2**63), 2**63 - 1
+from graphtorch.ir.types import int64
 
 
-def bounds(e: Expr) -> tuple[float, float]:
-    """The least and the greatest value that an integer expression can take (infinite when unknown)."""
-    if e.range is None:
-        low, high = _bounds(e)
-        e.range = (low, high) if low >= LEAST and high <= GREATEST else (-math.inf, math.inf)  # else it may wrap
-    return e.range
-
-
-def _bounds(e: Expr) -> tuple[float, float]:
-    match e:
-        case Const():
-            return e.value, e.value
-        case Var(extent=int() as extent):
-            return 0, extent - 1
-        case Binary():
-            return _binary_bounds(e)
-        case Select():
-            (la, ha), (lb, hb) = bounds(e.a), bounds(e.b)
-            return min(la, lb), max(ha, hb)
-    return -math.inf, math.inf
-
-
-def _binary_bounds(e: Binary) -> tuple[float, float]:
-    (la, ha), (lb, hb) = bounds(e.a), bounds(e.b)
-    match e.fn:
-        case "add":
-            return la + lb, ha + hb
-        case "sub":
-            return la - hb, ha - lb
-        case "mul":
-            corners = [0 if 0 in (x, y) else x * y for x in (la, ha) for y in (lb, hb)]
-            return min(corners), max(corners)
-        case "floordiv" if lb == hb and lb > 0:
-            return _floor(la, lb), _floor(ha, lb)
-        case "mod" if lb == hb and lb > 0:
-            return 0, min(hb - 1, ha) if la >= 0 else hb - 1
-        case "min":
-            return min(la, lb), min(ha, hb)
-        case "max":
-            return max(la, lb), max(ha, hb)
-    return -math.inf, math.inf
-
-
-def _floor(x: float, c: float) -> float:
-    return x // c if math.isfinite(x) else x
+def whole(value: float) -> int:
+    """The value of an index that is constant, which may be a size."""
+    return value if is_dynamic(value) else int(value)
 
 
 def linear(e: Expr) -> tuple[dict[Var, int], int] | None:
     """``e`` as ``sum(coefficient * var) + constant``; None where it is not of that form."""
     match e:
         case Const():
-            return {}, int(e.value)
+            return {}, whole(e.value)
         case Var():
             return {e: 1}, 0
         case Binary(fn="add" | "sub"):
@@ -75,9 +31,9 @@ def linear(e: Expr) -> tuple[dict[Var, int], int] | None:
             terms = dict(left[0])
             for var, c in right[0].items():
                 terms[var] = terms.get(var, 0) + sign * c
-            return {v: c for v, c in terms.items() if c}, left[1] + sign * right[1]
+            return {v: c for v, c in terms.items() if not surely("==", c, 0)}, left[1] + sign * right[1]
         case Binary(fn="mul", b=Const(value=scale)):
-            inner, factor = linear(e.a), int(scale)
+            inner, factor = linear(e.a), whole(scale)
             return inner and ({v: c * factor for v, c in inner[0].items()}, inner[1] * factor)
     return None
 
@@ -97,14 +53,23 @@ def slopes(e: Expr, vars: Collection[Var]) -> dict[Var, int] | None:
             return left | {v: left.get(v, 0) + sign * c for v, c in right.items()}
         case Binary(fn="mul", b=Const(value=scale)):
             inner = slopes(e.a, vars)
-            return inner and {v: c * int(scale) for v, c in inner.items()}
+            return inner and {v: c * whole(scale) for v, c in inner.items()}
     return {} if free_vars(e).isdisjoint(vars) else None
+
+
+def _strides(shape: Sequence[int]) -> list[int]:
+    """Row-major ones. A size that is not known may be 0: then nobody asks for an element."""
+    strides = [1] * len(shape)
+    for d in range(len(shape) - 2, -1, -1):
+        size = shape[d + 1]
+        strides[d] = strides[d + 1] * (size if is_dynamic(size) else max(size, 1))
+    return strides
 
 
 def flat_index(shape: Sequence[int], indices: Sequence[Expr]) -> Expr:
     """The row-major position of ``indices``."""
     position: Expr = const(0, int64)
-    for index, stride in zip(indices, contiguous_strides(tuple(shape)), strict=True):
+    for index, stride in zip(indices, _strides(shape), strict=True):
         position = position + index * stride
     return position
 
@@ -112,8 +77,8 @@ def flat_index(shape: Sequence[int], indices: Sequence[Expr]) -> Expr:
 def unflatten_index(shape: Sequence[int], position: Expr) -> tuple[Expr, ...]:
     """The indices of a row-major position."""
     out = []
-    for size, stride in zip(shape, contiguous_strides(tuple(shape)), strict=True):
-        out.append((position // stride) % size if size > 1 else const(0, int64))
+    for size, stride in zip(shape, _strides(shape), strict=True):
+        out.append(const(0, int64) if surely("<=", size, 1) else (position // stride) % size)
     return tuple(out)
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from graphtorch.ir.dim import is_dynamic, surely
+from graphtorch.ir.expr.buffer import Buffer
 from graphtorch.ir.types import LOW_PRECISION, DType, bool_, float32, int64, scalar_dtype
 
 UNARY = frozenset(
@@ -100,7 +102,7 @@ ExprLike = Expr | bool | int | float
 
 
 class Const(Expr):
-    """A literal."""
+    """A literal, or a size that is not known (`Dim`): the same number wherever it is met in a run."""
 
     __slots__ = ("value",)
 
@@ -110,7 +112,7 @@ class Const(Expr):
 
 
 class Var(Expr):
-    """A loop variable (0 <= var < extent, where extent is known) or the name of a `let`."""
+    """A loop variable (0 <= var < extent, where extent is known; it may be a `Dim`) or the name of a `let`."""
 
     __slots__ = ("extent", "name")
 
@@ -118,25 +120,15 @@ class Var(Expr):
         super().__init__(dtype, lanes)
         self.name, self.extent = name, extent
 
-
-class Buffer:
-    """A dense row-major array that kernels read and write."""
-
-    __slots__ = ("dtype", "name", "shape")
-
-    def __init__(self, name: str, shape: tuple[int, ...], dtype: DType) -> None:
-        self.name, self.shape, self.dtype = name, shape, dtype
-
-    def __repr__(self) -> str:
-        return f"Buffer({self.name!r}, {self.shape}, {self.dtype})"
+    @property
+    def size(self) -> int:
+        """The extent; 0 where it is not known."""
+        return 0 if self.extent is None else self.extent
 
     @property
-    def numel(self) -> int:
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        return self.numel * self.dtype.itemsize
+    def single(self) -> bool:
+        """Whether it is known to be 0."""
+        return self.extent is not None and bool(surely("==", self.extent, 1))
 
 
 class Load(Expr):
@@ -212,13 +204,17 @@ BOOL_RULES: dict[str, Rule] = {}
 
 def const(value: bool | int | float, dtype: DType | None = None) -> Const:
     dtype = dtype or scalar_dtype(value)
+    if is_dynamic(value) and dtype == int64:
+        return Const(value, int64)
     if dtype.kind == "f":
         return Const(float(value), dtype)
     return Const(bool(value) if dtype.kind == "b" else int(value), dtype)
 
 
 def as_expr(value: ExprLike, like: DType) -> Expr:
-    return value if isinstance(value, Expr) else const(value, like)
+    if isinstance(value, Expr):
+        return value
+    return cast(const(value, int64), like) if is_dynamic(value) else const(value, like)
 
 
 def unary(fn: str, x: Expr) -> Expr:
@@ -237,7 +233,7 @@ def cast(x: Expr, dtype: DType) -> Expr:
         return x
     if float32 not in (x.dtype, dtype) and (x.dtype in LOW_PRECISION or dtype in LOW_PRECISION):
         return cast(cast(x, float32), dtype)
-    if isinstance(x, Const) and math.isfinite(x.value) and dtype not in LOW_PRECISION:
+    if isinstance(x, Const) and not is_dynamic(x.value) and math.isfinite(x.value) and dtype not in LOW_PRECISION:
         return const(int(x.value) if dtype.kind in "iu" else x.value, dtype)
     return Cast(x, dtype)
 
@@ -271,6 +267,11 @@ def binary(fn: str, a: ExprLike, b: ExprLike) -> Expr:
     return Binary(fn, a, b) if found is None else found
 
 
+def _number(e: Expr) -> int:
+    """The whole number that it is known to be; 0 where it is none."""
+    return int(e.value) if isinstance(e, Const) and not is_dynamic(e.value) else 0
+
+
 def _vector(fn: str, a: Expr, b: Expr) -> Expr:
     """Ramps stay ramps under +, - and * by a number, so that loads of neighbours can be seen as such."""
     if fn in ("add", "sub") and isinstance(a, Ramp) and isinstance(b, Splat):
@@ -281,8 +282,8 @@ def _vector(fn: str, a: Expr, b: Expr) -> Expr:
         return Ramp(a.x - b.base, a.lanes, -b.step)
     if fn == "mul" and isinstance(b, Ramp):
         a, b = b, a
-    if fn == "mul" and isinstance(a, Ramp) and isinstance(b, Splat) and isinstance(b.x, Const) and b.x.value:
-        return Ramp(a.base * b.x, a.lanes, a.step * int(b.x.value))
+    if fn == "mul" and isinstance(a, Ramp) and isinstance(b, Splat) and (number := _number(b.x)):
+        return Ramp(a.base * b.x, a.lanes, a.step * number)
     if isinstance(a, Splat) and isinstance(b, Splat):
         return Splat(binary(fn, a.x, b.x), a.lanes)
     return Binary(fn, a, b)

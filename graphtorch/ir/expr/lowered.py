@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from graphtorch.ir.dim import same
 from graphtorch.ir.expr.analysis import reshape_index
-from graphtorch.ir.expr.core import Buffer, Const, Expr, ExprLike, Load, as_expr, binary, const, select
+from graphtorch.ir.expr.buffer import Buffer
+from graphtorch.ir.expr.core import Const, Expr, ExprLike, Load, as_expr, binary, const, select
 from graphtorch.ir.expr.traverse import Memo, children, with_children
 from graphtorch.ir.types import DType, int64
 
@@ -84,7 +86,7 @@ class Compute:
         return or_zero(self[index], where)
 
     def view(self, shape: tuple[int, ...]) -> Compute:
-        if tuple(shape) == self.shape:
+        if same(tuple(shape), self.shape):
             return self
         return Compute(tuple(shape), self.dtype, lambda *i: self[reshape_index(shape, self.shape, i)])
 

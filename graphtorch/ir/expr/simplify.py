@@ -5,16 +5,16 @@ Index arithmetic folds with the known extents of the variables: ``(i*4 + j) // 4
 
 from __future__ import annotations
 
-import math
-
-from graphtorch.ir.expr.analysis import bounds
+from graphtorch.ir.dim import divides, is_dynamic, surely
+from graphtorch.ir.expr.analysis import whole
+from graphtorch.ir.expr.bounds import bounds, is_finite
 from graphtorch.ir.expr.core import BOOL_RULES, INT_RULES, Binary, Const, Expr, const, unary
 from graphtorch.ir.expr.traverse import same
 from graphtorch.ir.types import bool_, int64
 
 
 def _is(e: Expr, value: int) -> bool:
-    return isinstance(e, Const) and e.value == value
+    return isinstance(e, Const) and not is_dynamic(e.value) and e.value == value
 
 
 def _int_add(a: Expr, b: Expr) -> Expr | None:
@@ -23,7 +23,7 @@ def _int_add(a: Expr, b: Expr) -> Expr | None:
     if isinstance(b, Const):
         if isinstance(a, Const):
             return const(a.value + b.value, int64)
-        if b.value == 0:
+        if _is(b, 0):
             return a
         if isinstance(a, Binary) and a.fn == "add" and isinstance(a.b, Const):
             return a.a + (a.b.value + b.value)
@@ -38,7 +38,13 @@ def _int_add(a: Expr, b: Expr) -> Expr | None:
 def _int_sub(a: Expr, b: Expr) -> Expr | None:
     if isinstance(b, Const):
         return a + const(-b.value, int64)
-    if isinstance(b, Binary) and b.fn == "mod" and isinstance(b.b, Const) and b.b.value > 0 and same(a, b.a):
+    if (
+        isinstance(b, Binary)
+        and b.fn == "mod"
+        and isinstance(b.b, Const)
+        and surely("<", 0, b.b.value)
+        and same(a, b.a)
+    ):
         return (a // b.b) * b.b
     return const(0, int64) if a is b else None
 
@@ -50,7 +56,7 @@ def _int_mul(a: Expr, b: Expr) -> Expr | None:
         return None
     if isinstance(a, Const):
         return const(a.value * b.value, int64)
-    if b.value in (0, 1):
+    if _is(b, 0) or _is(b, 1):
         return a if b.value else const(0, int64)
     if isinstance(a, Binary) and isinstance(a.b, Const):
         if a.fn == "mul":
@@ -64,8 +70,8 @@ def _split_multiple(e: Expr, c: int) -> tuple[Expr, Expr]:
     """``e == c*quotient + rest``, with whatever terms are visibly multiples of c in the quotient."""
     if isinstance(e, Const):
         return const(e.value // c, int64), const(e.value % c, int64)
-    if isinstance(e, Binary) and e.fn == "mul" and isinstance(e.b, Const) and e.b.value % c == 0:
-        return e.a * (e.b.value // c), const(0, int64)
+    if isinstance(e, Binary) and e.fn == "mul" and isinstance(e.b, Const) and divides(c, whole(e.b.value)):
+        return e.a * (whole(e.b.value) // c), const(0, int64)
     if isinstance(e, Binary) and e.fn == "add":
         (qa, ra), (qb, rb) = _split_multiple(e.a, c), _split_multiple(e.b, c)
         return qa + qb, ra + rb
@@ -73,54 +79,57 @@ def _split_multiple(e: Expr, c: int) -> tuple[Expr, Expr]:
 
 
 def _int_floordiv(a: Expr, b: Expr) -> Expr | None:
-    if not isinstance(b, Const) or b.value <= 0:
+    if not isinstance(b, Const) or not surely("<", 0, b.value):
         return None
-    if b.value == 1:
+    if _is(b, 1):
         return a
-    quotient, rest = _split_multiple(a, int(b.value))
+    c = whole(b.value)
+    quotient, rest = _split_multiple(a, c)
     low, high = bounds(rest)
-    if low // b.value == high // b.value and math.isfinite(low) and math.isfinite(high):
-        return quotient + int(low // b.value)
+    if surely("<=", 0, low) and surely("<", high, c):
+        return quotient
+    if is_finite(low) and is_finite(high) and surely("==", low // c, high // c):
+        return quotient + whole(low // c)
     return None if _is(quotient, 0) else quotient + Binary("floordiv", rest, b)
 
 
 def _int_mod(a: Expr, b: Expr) -> Expr | None:
-    if not isinstance(b, Const) or b.value <= 0:
+    if not isinstance(b, Const) or not surely("<", 0, b.value):
         return None
-    if b.value == 1:
+    if _is(b, 1):
         return const(0, int64)
-    quotient, rest = _split_multiple(a, int(b.value))
+    quotient, rest = _split_multiple(a, whole(b.value))
     low, high = bounds(rest)
-    if low >= 0 and high < b.value:
+    if surely("<=", 0, low) and surely("<", high, b.value):
         return rest
     return None if _is(quotient, 0) else Binary("mod", rest, b)
 
 
 def _int_min(a: Expr, b: Expr) -> Expr | None:
     (la, ha), (lb, hb) = bounds(a), bounds(b)
-    return a if ha <= lb else b if hb <= la else None
+    return a if surely("<=", ha, lb) else b if surely("<=", hb, la) else None
 
 
 def _int_max(a: Expr, b: Expr) -> Expr | None:
     (la, ha), (lb, hb) = bounds(a), bounds(b)
-    return a if la >= hb else b if lb >= ha else None
+    return a if surely("<=", hb, la) else b if surely("<=", ha, lb) else None
 
 
 def _int_lt(a: Expr, b: Expr) -> Expr | None:
     (la, ha), (lb, hb) = bounds(a), bounds(b)
-    return const(True, bool_) if ha < lb else const(False, bool_) if la >= hb else None
+    return const(True, bool_) if surely("<", ha, lb) else const(False, bool_) if surely("<=", hb, la) else None
 
 
 def _int_le(a: Expr, b: Expr) -> Expr | None:
     (la, ha), (lb, hb) = bounds(a), bounds(b)
-    return const(True, bool_) if ha <= lb else const(False, bool_) if la > hb else None
+    return const(True, bool_) if surely("<=", ha, lb) else const(False, bool_) if surely("<", hb, la) else None
 
 
 def _int_eq(a: Expr, b: Expr) -> Expr | None:
     (la, ha), (lb, hb) = bounds(a), bounds(b)
-    if ha < lb or hb < la:
+    if surely("<", ha, lb) or surely("<", hb, la):
         return const(False, bool_)
-    return const(True, bool_) if la == ha == lb == hb else None
+    return const(True, bool_) if surely("==", la, ha) and surely("==", ha, lb) and surely("==", lb, hb) else None
 
 
 def _int_ne(a: Expr, b: Expr) -> Expr | None:

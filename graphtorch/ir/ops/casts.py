@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import expr
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Compute, Source, compute
 from graphtorch.ir.op import Op, register
 from graphtorch.ir.ops.common import dtype_of, fitting, same_types, to_dtype
 from graphtorch.ir.ops.elementwise import Array
-from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_, greatest_finite
+from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_, greatest_finite, int64
 
 
 class Constant(Op):
-    """A number, as a 0-d tensor."""
+    """A number, as a 0-d tensor. It may be a size that is not known."""
 
     name = "constant"
     nondifferentiable = True
@@ -38,6 +39,8 @@ class Constant(Op):
         return np.asarray(value).astype(dtype.np)
 
     def lower(self, *, value: bool | int | float, dtype: DType) -> Compute:
+        if is_dynamic(value):
+            return compute((), dtype, lambda: expr.cast(expr.const(value, int64), dtype))
         return compute((), dtype, lambda: expr.const(value, dtype))
 
 

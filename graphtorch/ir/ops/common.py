@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphtorch.ir import bind
+from graphtorch.ir.dim import example, is_dynamic, same
 from graphtorch.ir.errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -37,10 +38,10 @@ def aval_of(x: Any) -> TensorType:
 
 def common_type(args: Sequence[Any]) -> TensorType | None:
     """The type that all of them have; None where types differ or one is a number."""
-    first = getattr(args[0], "aval", None)
+    first, eager = getattr(args[0], "aval", None), bind.is_default()
     for other in args[1:]:
         found = getattr(other, "aval", None)
-        if found is not first and found != first:
+        if found is not first and (found != first if eager else not same(found, first)):  # eager sizes are known
             return None
     return first
 
@@ -126,14 +127,16 @@ def to_dtype(x: Any, dtype: DType) -> Any:
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
     """The common shape of numpy's broadcasting rule; ShapeError GT101 when there is none."""
-    if shapes.count(shapes[0]) == len(shapes):
+    if all(shape is shapes[0] or same(shape, shapes[0]) for shape in shapes):
         return tuple(shapes[0])
     ndim = max(map(len, shapes))
     out = []
     for i in range(-ndim, 0):
         sizes = {s[i] for s in shapes if len(s) >= -i} - {1}
         if len(sizes) > 1:
-            between = " and ".join(map(str, sorted(sizes)))
+            sizes = _distinct(sizes)
+        if len(sizes) > 1:
+            between = " and ".join(map(str, sorted(sizes, key=example)))
             given = ", ".join(str(list(s)) for s in shapes)
             raise ShapeError(
                 "GT101",
@@ -144,8 +147,17 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     return tuple(out)
 
 
+def _distinct(sizes: set[int]) -> set[int]:
+    """Those that differ, which sizes that are not known do by example."""
+    found: list[int] = []
+    for size in sorted(sizes, key=is_dynamic):  # known ones first: they say more
+        if size not in found:
+            found.append(size)
+    return set(found)
+
+
 def broadcast(x: Any, shape: Shape) -> Any:
-    return x if shape_of(x) == shape else bind.bind(OPS["broadcast_to"], x, shape=shape)
+    return x if same(shape_of(x), shape) else bind.bind(OPS["broadcast_to"], x, shape=shape)
 
 
 def unify(*args: Any, dtype: DType | None = None) -> tuple[Any, ...]:
@@ -191,7 +203,7 @@ def same_dtype(a: TensorType, b: TensorType) -> None:
 
 def as_int(value: Any, name: str) -> int:
     """``value`` as an int, and no bool, as torch has it; ArgumentTypeError GT301 names the parameter."""
-    if type(value) is int:  # as nearly always
+    if type(value) is int or is_dynamic(value):  # as nearly always
         return value
     try:
         if not isinstance(value, bool):
@@ -255,7 +267,7 @@ def require_float(t: TensorType, what: str) -> None:
 def check_sizes(values: Sequence[int], name: str, least: int = 0) -> None:
     """ArgumentError GT304 unless every entry of ``name`` is >= ``least``."""
     check(
-        min(values, default=least) >= least,
+        all(v >= least for v in values),
         "GT304",
         f"{name}={list(values)} is not allowed",
         f"expected numbers >= {least}",
@@ -283,7 +295,7 @@ def ints(value: Any, name: str, count: int, least: int) -> tuple[int, ...]:
     given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
     out = tuple(as_int(v, name) for v in (given * count if len(given) == 1 else given))
     check(
-        len(out) == count and min(out) >= least,
+        len(out) == count and all(v >= least for v in out),
         "GT304",
         f"{name}={value!r} is not allowed",
         f"expected {_INTS[count]}, each >= {least}" if count > 1 else f"expected {_INTS[count]}, >= {least}",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import bind, expr
+from graphtorch.ir.dim import same
 from graphtorch.ir.errors import DTypeError, ShapeError, check
 from graphtorch.ir.expr import Expr, Reduce, Source, Values
 from graphtorch.ir.op import Op, composite, register
@@ -126,7 +127,7 @@ def matmul(input: Any, other: Any) -> Any:
         shape = (*shape[:-2], shape[-1])
     if len(b) == 1:
         shape = shape[:-1]
-    return out if shape == shape_of(out) else reshape(out, shape)
+    return out if same(shape, shape_of(out)) else reshape(out, shape)
 
 
 @composite("gt", "Tensor")

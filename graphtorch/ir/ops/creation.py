@@ -19,7 +19,7 @@ def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, dev
     require_cpu(device)
     holdable(value, dtype, "fill_value")
     check(
-        min(shape, default=0) >= 0,
+        all(n >= 0 for n in shape),
         "GT304",
         f"size={list(shape)} is not allowed",
         "expected sizes >= 0",
@@ -103,8 +103,8 @@ def arange(
         kind=ArgumentError,
     )
     whole = all(isinstance(v, int) for v in (start, end, step))
-    count = math.ceil((end - start) / step)
-    if dtype is not None and dtype.kind in "iu":
+    count = (abs(end - start) + abs(step) - 1) // abs(step) if whole else math.ceil((end - start) / step)
+    if dtype is not None and dtype.kind in "iu" and not whole:
         start, step, whole = int(start), int(step), True
     line = bind.bind(iota, shape=(count,), dim=0, dtype=int64 if whole else float64)
     out = to_dtype(line * step + start, dtype or (int64 if whole else defaults.dtype))

@@ -6,9 +6,10 @@ from typing import Any
 
 from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, is_handle, shape_of, sizes, to_dtype
+from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, is_handle, lift, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.creation import full, full_like
 from graphtorch.ir.ops.logic import where
 from graphtorch.ir.ops.movement import broadcast_to, given, iota
@@ -65,7 +66,9 @@ def _spaced(start: Any, end: Any, steps: int, dtype: DType) -> Any:
     first, last = _number(start, "start"), _number(end, "end")
     if dtype.kind in "iu":
         first, last = float(int(first)), float(int(last))
-    line, step = _line(count, float64), (last - first) / max(count - 1, 1)
+    gaps = max(count - 1, 1)
+    line = _line(count, float64)
+    step = lift(last - first, float64) / gaps if is_dynamic(count) else (last - first) / gaps
     return where(_line(count) < (count + 1) // 2, line * step + first, (line - (count - 1)) * step + last)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphtorch.ir import bind
+from graphtorch.ir.dim import same
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.casts import clone
@@ -64,7 +65,7 @@ def _check_sizes(index: Shape, other: Shape, skip: int, name: str) -> None:
 def _corner(x: Any, sizes: Shape, dim: int = -1) -> Any:
     """The first elements along every dimension but ``dim``, so many of them."""
     part = part_of(shape_of(x), [slice(None) if d == dim else slice(n) for d, n in enumerate(sizes)])
-    return x if part.shape == shape_of(x) else part.read(x)
+    return x if same(part.shape, shape_of(x)) else part.read(x)
 
 
 @composite(*EVERYWHERE)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import bind, expr
+from graphtorch.ir.dim import same
 from graphtorch.ir.errors import DTypeError, IndexRangeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
@@ -20,6 +21,7 @@ from graphtorch.ir.ops.loss_common import reduced, reduction_of
 from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.ops.reduce import log_softmax
 from graphtorch.ir.ops.reduce import sum as sum_
+from graphtorch.ir.ops.reduction import averaged
 from graphtorch.ir.types import DType, TensorType, bool_, int64
 
 
@@ -202,7 +204,7 @@ def cross_entropy(
     shape = shape_of(input)
     classes = 1 if len(shape) > 1 else 0
     logp = log_softmax(input, classes)
-    if dtype_of(target).is_floating_point and shape_of(target) == shape:
+    if dtype_of(target).is_floating_point and same(shape_of(target), shape):
         return _soft_targets(logp, target, weight, reduction, label_smoothing, classes)
     hard = nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
@@ -227,4 +229,4 @@ def _soft_targets(logp: Any, target: Any, weight: Any, reduction: str, label_smo
     losses = -sum_(logp * target, classes)
     if reduction != "mean":
         return reduced(losses, reduction)
-    return sum_(losses) * (1.0 / (math.prod(shape_of(losses)) or math.nan))
+    return averaged(sum_(losses), math.prod(shape_of(losses)))

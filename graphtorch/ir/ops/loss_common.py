@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphtorch.ir.dim import same
 from graphtorch.ir.errors import check
 from graphtorch.ir.loc import warn_user
 from graphtorch.ir.ops.arguments import one_of
@@ -37,7 +38,7 @@ def difference(input: Any, target: Any) -> Any:
     """input - target, of a floating-point dtype; a UserWarning where their shapes differ and broadcast."""
     out = input - target
     require_float(aval_of(out), "input or target")
-    if shape_of(input) != shape_of(target):
+    if not same(shape_of(input), shape_of(target)):
         warn_user(
             f"Using a target size ({list(shape_of(target))}) that is different to the input size "
             f"({list(shape_of(input))}). This will likely lead to incorrect results due to broadcasting. "

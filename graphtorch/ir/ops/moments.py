@@ -14,7 +14,7 @@ from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import mean
-from graphtorch.ir.ops.reduction import kept, reduce_sum, reduced
+from graphtorch.ir.ops.reduction import averaged, kept, reduce_sum, reduced
 
 
 def _moments(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> tuple[Any, Any]:
@@ -40,7 +40,7 @@ def _moments(name: str, input: Any, dim: Any, unbiased: Any, keepdim: bool, corr
     centered = input - average
     total = reduced(reduce_sum, centered * centered, dims, keepdim)
     left = kept(shape, dims) if keepdim else tuple(n for d, n in enumerate(shape) if d not in dims)
-    return total * (1.0 / freedom if freedom else math.inf), reshape(average, left)
+    return averaged(total, freedom, math.inf), reshape(average, left)
 
 
 def _root(variance: Any) -> Any:

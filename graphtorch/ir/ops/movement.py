@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import bind, expr
+from graphtorch.ir.dim import same
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import OPS, Op, register
@@ -131,7 +132,7 @@ def _fill_in(old: Shape, new: Shape) -> Shape:
         return new
     numel, known = math.prod(old), math.prod(n for n in new if n != -1)
     check(
-        new.count(-1) <= 1 and min(new, default=0) >= -1,
+        new.count(-1) <= 1 and all(n >= -1 for n in new),
         "GT304",
         f"shape={list(new)} is not allowed",
         "expected sizes >= 0, at most one of them -1",
@@ -203,7 +204,7 @@ class Slice(Op):
             kind=ArgumentError,
         )
         parts = zip(start, stop, step, strict=True)
-        return input.with_shape(tuple(max(0, -(-(b - a) // s)) for a, b, s in parts))
+        return input.with_shape(tuple((b - a + s - 1) // s for a, b, s in parts))
 
     def ref(self, input: Array, *, start: Shape, stop: Shape, step: Shape) -> Array:
         return input[tuple(slice(a, b, s) for a, b, s in zip(start, stop, step, strict=True))]
@@ -216,7 +217,7 @@ class Slice(Op):
         return bind.bind(pad_op, g, low=tuple(low), high=tuple(high), interior=tuple(s - 1 for s in step))
 
     def put(self, base: Any, value: Any, *, start: Shape, stop: Shape, step: Shape) -> Any:
-        if shape_of(base) == shape_of(value):
+        if same(shape_of(base), shape_of(value)):
             return value
         there = broadcast(lift(True, bool_), shape_of(value))
         placed, written = (self.vjp(x, None, base, start=start, stop=stop, step=step) for x in (value, there))

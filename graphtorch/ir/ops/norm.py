@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, require_float, shape_of
@@ -15,6 +16,7 @@ from graphtorch.ir.ops.functions import rsqrt
 from graphtorch.ir.ops.in_float32 import in_float32, widened
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import mean
+from graphtorch.ir.ops.reduction import averaged
 
 
 def batch_statistics(input: Any) -> tuple[Any, Any]:
@@ -81,7 +83,8 @@ def batch_norm(
     center, variance = batch_statistics(input)
     if running_mean is not None and count:
         track(running_mean, center, momentum)
-        track(running_var, variance * (count / (count - 1)), momentum)
+        spread = averaged(variance * count, count - 1) if is_dynamic(count) else variance * (count / (count - 1))
+        track(running_var, spread, momentum)
     return normalize_channels(input, center, variance, weight, bias, eps)
 
 

@@ -27,6 +27,7 @@ from graphtorch.ir.ops.functions import exp, log
 from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduction import (
+    averaged,
     kept,
     reduce_argmax,
     reduce_argmin,
@@ -64,7 +65,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | N
     require_float(aval_of(x), "the operand of mean")
     shape = shape_of(x)
     count = math.prod(shape[d] for d in normalize_dims(dim, len(shape)))
-    return reduced(reduce_sum, x, dim, keepdim) * (1.0 / count if count else math.nan)
+    return averaged(reduced(reduce_sum, x, dim, keepdim), count)
 
 
 @composite("gt", "Tensor")

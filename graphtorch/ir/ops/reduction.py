@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphtorch.ir import bind, expr
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Const, Reduce, Source, Values
 from graphtorch.ir.op import Op, register
@@ -35,6 +36,11 @@ def reduced(op: Op, input: Any, dim: Any, keepdim: bool) -> Any:
     dims = normalize_dims(dim, len(shape))
     out = bind.bind(op, input, dims=dims)
     return reshape(out, kept(shape, dims)) if keepdim else out
+
+
+def averaged(total: Any, count: float, of_none: float = math.nan) -> Any:
+    """``total / count``, and ``total * of_none`` for 0. A size that is not known is a number of the program."""
+    return total / count if is_dynamic(count) else total * (1.0 / count if count else of_none)
 
 
 def _check_elements(input: TensorType, dims: Shape) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.ir import bind
+from graphtorch.ir.dim import is_dynamic, same
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, IndexRangeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.casts import clone
@@ -49,7 +50,7 @@ class Part:
         if self.start:
             out = bind.bind(slice_op, input, start=self.start, stop=self.stop, step=self.step)
         if self.none < 0:
-            return out if shape_of(out) == self.shape else reshape(out, self.shape)
+            return out if same(shape_of(out), self.shape) else reshape(out, self.shape)
         ones = tuple(1 if d == self.none else n for d, n in enumerate(self.shape))
         return narrow(reshape(out, ones), self.none, 0, 0)
 
@@ -58,7 +59,7 @@ class Part:
         if self.none >= 0:
             return input
         sizes, whole = self.sliced, shape_of(input)
-        value = value if shape_of(value) == sizes else reshape(value, sizes)
+        value = value if same(shape_of(value), sizes) else reshape(value, sizes)
         if sizes == whole:
             return value
         spans = [(m - 1) * s + 1 if m else 0 for m, s in zip(sizes, self.step, strict=True)]
@@ -94,7 +95,7 @@ def part_of(shape: Shape, items: Sequence[Any]) -> Part:
             continue
         a, b, s, keep = _one_index(i, shape[len(bounds)], len(bounds))
         bounds.append((a, b, s))
-        out += [max(0, -(-(b - a) // s))] if keep else []
+        out += [(b - a + s - 1) // s] if keep else []
     start, stop, step = zip(*bounds, strict=True) if bounds else ((), (), ())
     return Part(start, stop, step, tuple(out), none)
 
@@ -108,7 +109,7 @@ def _one_index(i: Any, n: int, d: int) -> tuple[int, int, int, bool]:
             f"the step of a slice must be positive, got {i.step}",
             kind=ArgumentError,
         )
-        a, b, s = i.indices(n)
+        a, b, s = _indices(i, n) if is_dynamic(n) else i.indices(n)
         return a, max(a, b), s, True
     try:
         at = as_int(i, "an index")
@@ -126,6 +127,13 @@ def _one_index(i: Any, n: int, d: int) -> tuple[int, int, int, bool]:
         kind=IndexRangeError,
     )
     return at % n, at % n + 1, 1, False
+
+
+def _indices(part: slice, n: int) -> tuple[int, int, int]:
+    """`slice.indices` of a size that is not known, for steps > 0."""
+    given = (default if i is None else as_int(i, "an index") for i, default in ((part.start, 0), (part.stop, n)))
+    a, b = (max(0, min(i + n if i < 0 else i, n)) for i in given)
+    return a, b, 1 if part.step is None else as_int(part.step, "an index")
 
 
 # ---- torch's functions ----------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphtorch.ir import bind
+from graphtorch.ir.dim import same
 from graphtorch.ir.op import OPS
 from graphtorch.ir.ops.common import to_dtype
 from graphtorch.ir.passes._calls import Call, Found, Rule, number_of, same_number
@@ -48,7 +49,7 @@ def mul_minus_one(call: Call) -> Found:
 def involution(call: Call) -> Found:
     """neg(neg(x)) is x."""
     inner = call.first.node
-    applies = inner is not None and inner.op is call.op and inner.operands[0].type == call.type
+    applies = inner is not None and inner.op is call.op and same(inner.operands[0].type, call.type)
     return inner.operands[0] if inner is not None and applies else None
 
 
@@ -71,7 +72,7 @@ def sum_in_float32(call: Call) -> Found:
 
 
 def cast_same(call: Call) -> Found:
-    return call.first if call.first.type == call.type else None
+    return call.first if same(call.first.type, call.type) else None
 
 
 def cast_cast(call: Call) -> Found:

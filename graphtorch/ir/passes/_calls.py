@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphtorch.ir import bind
+from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.graph import Attr, Value
 from graphtorch.ir.low_precision import reference
 from graphtorch.ir.op import OPS, Op
@@ -44,7 +45,7 @@ def scalar_of(value: Value) -> Value | None:
     node = value.node
     if node is not None and node.op.name == "broadcast_to":
         value, node = node.operands[0], node.operands[0].node
-    return value if node is not None and node.op.name == "constant" else None
+    return value if node is not None and node.op.name == "constant" and not is_dynamic(node.attrs["value"]) else None
 
 
 def number_of(value: Value) -> bool | int | float | None:

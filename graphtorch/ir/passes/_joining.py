@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from graphtorch.ir.dim import example, same
 from graphtorch.ir.fusible import (
     ATTENTION,
     CHEAP,
@@ -107,7 +108,7 @@ class Joining:
             return SWITCHED_OFF
         if group.root:
             return TWO_REDUCTIONS
-        cheap = all(n.op.name in CHEAP and n.results[0].type.shape == group.shape for n in group.nodes)
+        cheap = all(n.op.name in CHEAP and same(n.results[0].type.shape, group.shape) for n in group.nodes)
         if not cheap or any(n.op.name in DRAWS for n in self.groups.with_free(group.nodes)):
             return DEAR
         return self._private(group, node)
@@ -185,15 +186,16 @@ class Joining:
         stored = [r for n in nodes for r in n.results if self.groups.is_read(r, members)]
         if found is None or not all(is_of(r, rows) for r in stored):
             return False
-        single = max(found.values()) <= 1 and not any(r.type.shape == rows.shape for r in stored)
+        single = max(found.values()) <= 1 and not any(same(r.type.shape, rows.shape) for r in stored)
         return single or _has_tasks(rows)
 
 
 def _has_tasks(rows: Rows) -> bool:
     """Whether rows are enough to share, and short or dense enough to be met again in the cache."""
-    if rows.count * rows.length <= FEW_ELEMENTS:
+    count, length = example(rows.count), example(rows.length)
+    if count * length <= FEW_ELEMENTS:
         return True
-    return rows.count >= FEW_ROWS and (rows.dense or rows.length <= LONGEST_SPREAD_ROW)
+    return count >= FEW_ROWS and (rows.dense or length <= LONGEST_SPREAD_ROW)
 
 
 def _in_blocks(root: Node) -> bool:

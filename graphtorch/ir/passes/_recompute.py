@@ -8,6 +8,7 @@ the state of the generator needs no mask, as long as it wants each of its elemen
 
 from __future__ import annotations
 
+from graphtorch.ir.dim import example, surely
 from graphtorch.ir.fusible import CHEAP, DRAWS
 from graphtorch.ir.graph import Node, Param, Value
 from graphtorch.ir.in_place import root
@@ -40,7 +41,7 @@ def worth_recomputing(groups: Groups) -> frozenset[Node]:
             if other not in read:
                 read[other] = groups.inputs(other.nodes)
             missing += sum(_bytes(v, node) for v in sources - read[other])
-        if missing < node.result.type.nbytes * (1 + len(others)):
+        if missing < example(node.result.type.nbytes) * (1 + len(others)):
             found |= {node, *between}
     return frozenset(found)
 
@@ -48,8 +49,8 @@ def worth_recomputing(groups: Groups) -> frozenset[Node]:
 def _bytes(source: Value, node: Node) -> int:
     """What is read of a source: of a slice's no more than the slice."""
     if node.op.name != "slice":
-        return source.type.nbytes
-    return min(source.type.numel, node.result.type.numel) * source.type.dtype.itemsize
+        return example(source.type.nbytes)
+    return min(example(v.type.numel) for v in (source, node.result)) * source.type.dtype.itemsize
 
 
 def _readers(node: Node, groups: Groups) -> set[Group]:
@@ -74,7 +75,7 @@ def _is_read_in_order(value: Value, groups: Groups, count: int) -> bool:
             if not (stays and _is_read_in_order(user.result, groups, count)):
                 return False
         elif user.op.elementwise:
-            if user.results[0].type.numel != count:
+            if surely("==", user.results[0].type.numel, count) is not True:
                 return False
         elif not rows_of(user):
             return False
@@ -94,7 +95,7 @@ def _sources(node: Node, groups: Groups, recomputed: set[Node]) -> tuple[set[Val
         source = value.node
         if source is not None and (source in recomputed or (source not in groups.of and groups.is_free(source))):
             pending += source.operands
-        elif _stays(value, groups) or value.type.nbytes * SMALL <= node.result.type.nbytes:
+        elif _stays(value, groups) or example(value.type.nbytes) * SMALL <= example(node.result.type.nbytes):
             found.add(value)
         elif source is not None and len(between) < MOST_BETWEEN and _is_passing(source, groups.of[node], groups):
             between.add(source)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from graphtorch.ir.dim import example
 from graphtorch.ir.fusible import CLOSED, SCANS, rows_in
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.ops.fusion import fusion
@@ -95,7 +96,7 @@ def _is_loop(node: Node) -> bool:
 
 def _is_early(node: Node, graph: Graph, readers: dict[Node, set[Node]]) -> bool:
     """Whether it is a small loop over parameters, which no kernel would have to read before they are written."""
-    small = _is_loop(node) and all(r.type.numel <= FEW_ELEMENTS for r in node.results)
+    small = _is_loop(node) and all(example(r.type.numel) <= FEW_ELEMENTS for r in node.results)
     if not small or not all(isinstance(o, Param) for o in node.operands):
         return False
     written = {p for p, v in graph.updates.items() if v in node.results}

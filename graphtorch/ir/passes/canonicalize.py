@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from graphtorch.ir import bind
+from graphtorch.ir.dim import same
 from graphtorch.ir.graph import Attr, Builder, Graph, Node, Value, rewrite
 from graphtorch.ir.op import OPS
 from graphtorch.ir.ops.gradient import has_gradients
@@ -90,7 +91,7 @@ def _step(call: Call) -> Found:
 
 def same_shape(call: Call) -> Found:
     """reshape, broadcast_to, slice and pad that keep the shape keep every element in its place."""
-    return call.first if call.first.type == call.type else None
+    return call.first if same(call.first.type, call.type) else None
 
 
 def permute_identity(call: Call) -> Found:
@@ -157,7 +158,7 @@ def add_of_reshapes(call: Call) -> Found:
     if a is None or b is None or a.op.name != "reshape" or b.op.name != "reshape":
         return None
     x, y = a.operands[0], b.operands[0]
-    if x.type != y.type:
+    if not same(x.type, y.type):
         return None
     whole = bound(Call(call.op, (x, y), {}, x.type))
     return Call(OPS["reshape"], (whole,), {"shape": call.type.shape}, call.type)
