@@ -38,7 +38,7 @@ from graphtorch.codegen.llvm_tables import I64, PTR, memory_type
 from graphtorch.codegen.names import names_in
 from graphtorch.codegen.streams import STREAM_BYTES, is_aligned
 from graphtorch.codegen.target import Target, host_target
-from graphtorch.ir.dim import is_dynamic
+from graphtorch.ir.dim import is_dynamic, surely
 from graphtorch.ir.expr import Buffer, Const, Ramp
 
 _ALIGN = 64
@@ -120,7 +120,7 @@ class _Emitter:
     def __init__(self, module: ll.Module, function: ll.Function, kernel: Kernel, target: Target) -> None:
         self.module, self.function, self.kernel = module, function, kernel
         self.entry, self.b = (ll.Builder(function, function.block(name)) for name in ("entry", "body"))
-        numbers = {p.buffer for p in kernel.params if p.mode == "in" and p.buffer.numel == 1}
+        numbers = {p.buffer for p in kernel.params if p.mode == "in" and surely("==", p.buffer.numel, 1)}
         settled = frozenset(numbers - buffers_written(kernel.body))
         count = len(kernel.params)
         sizes = Sizes.of_arguments(self.entry, names_in(kernel), function.args[count + 6 :])

@@ -166,7 +166,7 @@ def unify(*args: Any, dtype: DType | None = None) -> tuple[Any, ...]:
     handles = [to_dtype(lift(a, dtype), dtype) for a in args]
     shapes = [h.aval.shape for h in handles]
     shape = broadcast_shapes(*shapes)
-    return tuple(h if s == shape else broadcast(h, shape) for h, s in zip(handles, shapes, strict=True))
+    return tuple(h if s is shape else broadcast(h, shape) for h, s in zip(handles, shapes, strict=True))
 
 
 def same_types(*types: TensorType) -> TensorType:

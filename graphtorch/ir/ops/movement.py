@@ -128,7 +128,7 @@ class Reshape(Op):
 
 def _fill_in(old: Shape, new: Shape) -> Shape:
     """Replace one -1 by the size that is left."""
-    if min(new, default=0) >= 0:
+    if all(n >= 0 for n in new):
         return new
     numel, known = math.prod(old), math.prod(n for n in new if n != -1)
     check(
