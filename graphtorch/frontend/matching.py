@@ -10,7 +10,7 @@ from graphtorch.frontend.guards import Checks
 from graphtorch.frontend.memory import Memory
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import Traced
-from graphtorch.frontend.tracer import Binding
+from graphtorch.frontend.traced_state import Binding
 
 #: what a binding holds at a call with these arguments
 Fetch = Callable[[Sequence[Tensor]], Any]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend.tracer import Binding
+from graphtorch.frontend.traced_state import Binding
 from graphtorch.ir.errors import TraceError
 from graphtorch.runtime.gather import CONTIGUOUS, WRITEABLE
 

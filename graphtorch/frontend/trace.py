@@ -26,7 +26,8 @@ from graphtorch.frontend.refusals import (
     not_repeatable,
 )
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.tracer import Binding, Tracer
+from graphtorch.frontend.traced_state import Binding
+from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, TraceError

@@ -7,74 +7,48 @@ gives its target's storage another value. Tensors that exist outside of the func
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.frontend import autograd, derivatives, traced_functions
 from graphtorch.frontend.asked import Questions
-from graphtorch.frontend.assignments import NOTHING, Assignments
+from graphtorch.frontend.assignments import NOTHING
 from graphtorch.frontend.bodies import Body
 from graphtorch.frontend.gradients import Argument, Gradients
-from graphtorch.frontend.guards import Guard, Objects
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.tensors.base import no_data
 from graphtorch.frontend.tensors.memory import unknown_memory
+from graphtorch.frontend.traced_state import Binding, TracedState
 from graphtorch.frontend.writes import Writes, covers
-from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Places, state
 from graphtorch.ir.op import OPS, Op
-from graphtorch.ir.types import TensorType, contiguous_strides, float64
+from graphtorch.ir.types import TensorType, contiguous_strides
 
 
-@dataclass
-class Binding:
-    """Where a parameter of the program is found: ``fetch(arguments)`` gives its tensor (or number) at a call.
-
-    ``tensor`` is what stood there while tracing: an argument's stand-in, or a tensor from outside. Where the place may
-    come to hold another tensor with no guard that breaks (a gradient, the state of an optimizer), it is ``volatile``.
-    """
-
-    param: Param
-    fetch: Callable[[Sequence[Tensor]], Any]
-    tensor: Tensor | None
-    position: int | None = None
-    volatile: bool = False
-
-
-class Tracer(bind.Interpreter):
+class Tracer(TracedState):
     """The interpreter of a trace."""
 
     tracing = True
 
     def __init__(self, name: str) -> None:
+        super().__init__()
         self.graph = Graph(name)
         self.builder, self.lines = Builder(self.graph), Places()
         #: what a storage holds now, and how often it was written
         self.values: dict[Storage, Value] = {}
         self.versions: dict[Storage, int] = {}
         self.inputs: list[Binding] = []
-        self.captures: list[Binding] = []
         self.params: dict[Storage, Param] = {}
         self.written: dict[Storage, Param] = {}
         #: views of a part of an outside storage, by storage, address, shape and strides
         self.parts: dict[tuple[int, ...], Value] = {}
-        self.numbers: dict[tuple[int, Any], Tensor] = {}
-        #: tensors from outside that are asked for at every call, by id, and how
-        self.places: dict[int, tuple[Tensor, Callable[[Sequence[Tensor]], Any]]] = {}
         self.gradients = Gradients(self)
-        #: Python numbers that became inputs: name, how to read it, what it was then
-        self.numbers_seen: list[tuple[str, Callable[[], float], float]] = []
-        self.guards: list[Guard] = []
         #: what was asked of arguments beyond their types
         self.questions = Questions()
         self.writes = Writes(self, _NODE)
-        self.assignments = Assignments()
-        #: bodies that are being traced, the innermost last; what was made in those that have ended
-        self.bodies: list[Body] = []
+        #: what was made in bodies that have ended
         self.ended: dict[Storage, Body] = {}
 
     # ---- values of tensors ----
@@ -153,13 +127,6 @@ class Tracer(bind.Interpreter):
         if key not in self.parts:
             self.parts[key] = self._capture(t.aval, lambda _: t, t)
         return self.parts[key]
-
-    def _capture(
-        self, type_: TensorType, fetch: Callable[[Sequence[Tensor]], Any], tensor: Tensor | None, label: str = ""
-    ) -> Param:
-        param = Param(f"c{len(self.captures)}", type_, "const" if tensor is not None else "in", label=label)
-        self.captures.append(Binding(param, fetch, tensor))
-        return param
 
     def constant(self, t: Tensor) -> Tensor:
         """A tensor made from Python data during the trace, as a tensor of the trace."""
@@ -282,59 +249,6 @@ class Tracer(bind.Interpreter):
         if self.bodies:
             raise self.bodies[-1].refuse("the gradient of a tensor is set", "set it outside")
         self.gradients.set(t, grad)
-
-    # ---- what modules and optimizers ask of whatever interprets them ----
-
-    def number(self, owner: Any, key: Any) -> Tensor:
-        """A Python number as an input of the program, fetched from ``owner`` at every call."""
-        if (id(owner), key) not in self.numbers:
-            from graphtorch.frontend.eager import EAGER
-
-            read: Callable[[], float] = functools.partial(EAGER.number, owner, key)
-            self.numbers_seen.append((str(key), read, read()))
-            made = self._capture(TensorType((), float64), lambda _: read(), None, str(key))
-            self.numbers[id(owner), key] = self.wrap(made)
-            if self.bodies:  # it is the program's, and outlives the body
-                self.bodies[-1].made.discard(self.numbers[id(owner), key]._storage)
-        return self.numbers[id(owner), key]
-
-    def located(self, t: Tensor, fetch: Callable[[Sequence[Tensor]], Any]) -> None:
-        """``t`` is what ``fetch`` gives now: calls ask it, since there may be another tensor by then."""
-        self.places[id(t)] = t, fetch
-
-    def locate(self) -> None:
-        """At the end of the trace: tell the bindings."""
-        for binding in self.captures:
-            found = self.places.get(id(binding.tensor))
-            if found is not None:
-                binding.fetch, binding.volatile = found[1], True
-
-    def depends(self, name: str, read: Callable[[], tuple[Any, ...]]) -> None:
-        """The program is good as long as ``read()`` gives the objects that it gives now."""
-        self.guards.append(Objects(name, read))
-
-    def constructing(self, owner: Any) -> None:
-        """A module that the function makes: its attributes are the function's own business."""
-        self.assignments.ignore(owner)
-
-    def assigning(self, owner: Any, name: str) -> None:
-        """The attribute ``name`` of a module is about to change."""
-        self.assignments.note(owner, name)
-
-    def switching(self, t: Tensor) -> None:
-        """``t.requires_grad`` is about to change."""
-        if self.bodies:
-            raise self.bodies[-1].refuse("requires_grad of a tensor is changed", "change it outside")
-        if (t._traced is None and not self.assignments.ignores(t)) or id(t) in self.gradients.arguments:
-            raise TraceError(
-                "GT610",
-                f"requires_grad of a tensor from outside, {t.aval}, is changed inside of a compiled function",
-                ["call requires_grad_() before or after the call; programs are compiled for either"],
-            )
-
-    def made(self, table: dict[Any, Any], key: Any) -> None:
-        """``table[key]`` was made during the trace; it goes again if the trace fails."""
-        self.assignments.on_failure.append(lambda: table.pop(key, None))
 
     def data(self, t: Tensor, what: str) -> Any:
         raise no_data(what)

@@ -14,7 +14,7 @@ from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
-from graphtorch.ir.ops.common import ints
+from graphtorch.ir.ops.arguments import ints
 from graphtorch.ir.types import DType
 
 Ints = tuple[int, ...]

@@ -9,7 +9,7 @@ from graphtorch.frontend.nn.arguments import at_least, flag, nonzero
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, check
-from graphtorch.ir.ops.common import ints
+from graphtorch.ir.ops.arguments import ints
 
 
 class _Pool(Module):

@@ -9,7 +9,7 @@ from graphtorch.frontend.nn.arguments import above, one_of, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, check
-from graphtorch.ir.ops.common import ints
+from graphtorch.ir.ops.arguments import ints
 from graphtorch.ir.ops.interpolate import RANKS, SMOOTH
 
 

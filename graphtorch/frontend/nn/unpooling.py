@@ -7,7 +7,7 @@ from typing import Any
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn.pooling import _Pool
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.ops.common import ints
+from graphtorch.ir.ops.arguments import ints
 
 
 class _MaxUnpool(_Pool):

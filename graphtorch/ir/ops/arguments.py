@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.ops.common import as_int
 
 
 def number(value: Any, name: str, low: float = float("-inf"), high: float = float("inf")) -> float:
@@ -45,3 +47,27 @@ def spared(input: Any, inplace: bool) -> Any:
 def placed(input: Any, out: Any, inplace: bool) -> Any:
     """``out``, written into ``input`` where ``inplace``; gradients go through ``out`` either way."""
     return input.copy_(out) if flag(inplace, "inplace") else out
+
+
+#: what an argument of so many ints is called
+_INTS = {1: "an int or a tuple of one", 2: "an int or a pair of ints", 3: "an int or three ints"}
+
+
+def ints(value: Any, name: str, count: int, least: int) -> tuple[int, ...]:
+    """An int or ``count`` ints, each >= ``least``, as a tuple; ArgumentError GT304 names the parameter."""
+    given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    out = tuple(as_int(v, name) for v in (given * count if len(given) == 1 else given))
+    check(
+        len(out) == count and all(v >= least for v in out),
+        "GT304",
+        f"{name}={value!r} is not allowed",
+        f"expected {_INTS[count]}, each >= {least}" if count > 1 else f"expected {_INTS[count]}, >= {least}",
+        kind=ArgumentError,
+    )
+    return out
+
+
+def pair(value: Any, name: str, least: int) -> tuple[int, int]:
+    """`ints`, of which there are two."""
+    a, b = ints(value, name, 2, least)
+    return a, b

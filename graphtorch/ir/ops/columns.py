@@ -8,7 +8,8 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.common import Shape, aval_of, pair, require_float, shape_of
+from graphtorch.ir.ops.arguments import pair
+from graphtorch.ir.ops.common import Shape, aval_of, require_float, shape_of
 from graphtorch.ir.ops.max_pooling import pool_sizes
 from graphtorch.ir.ops.movement import permute, reshape
 from graphtorch.ir.ops.pooling import batched

@@ -284,27 +284,3 @@ def check_dim(dim: int, ndim: int, name: str = "dim") -> None:
         f"expected 0 <= {name} < {ndim}",
         kind=IndexRangeError,
     )
-
-
-#: what an argument of so many ints is called
-_INTS = {1: "an int or a tuple of one", 2: "an int or a pair of ints", 3: "an int or three ints"}
-
-
-def ints(value: Any, name: str, count: int, least: int) -> tuple[int, ...]:
-    """An int or ``count`` ints, each >= ``least``, as a tuple; ArgumentError GT304 names the parameter."""
-    given = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
-    out = tuple(as_int(v, name) for v in (given * count if len(given) == 1 else given))
-    check(
-        len(out) == count and all(v >= least for v in out),
-        "GT304",
-        f"{name}={value!r} is not allowed",
-        f"expected {_INTS[count]}, each >= {least}" if count > 1 else f"expected {_INTS[count]}, >= {least}",
-        kind=ArgumentError,
-    )
-    return out
-
-
-def pair(value: Any, name: str, least: int) -> tuple[int, int]:
-    """`ints`, of which there are two."""
-    a, b = ints(value, name, 2, least)
-    return a, b

@@ -7,8 +7,9 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
+from graphtorch.ir.ops.arguments import ints
 from graphtorch.ir.ops.arithmetic import add
-from graphtorch.ir.ops.common import Shape, as_int, ints, shape_of
+from graphtorch.ir.ops.common import Shape, as_int, shape_of
 from graphtorch.ir.ops.conv import conv_input_grad, conv_op
 from graphtorch.ir.ops.movement import pad_op, reshape
 

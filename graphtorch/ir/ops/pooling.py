@@ -11,8 +11,9 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
+from graphtorch.ir.ops.arguments import ints
 from graphtorch.ir.ops.arithmetic import maximum, minimum, sign
-from graphtorch.ir.ops.common import Shape, as_int, aval_of, broadcast, dtype_of, ints, require_float, shape_of
+from graphtorch.ir.ops.common import Shape, as_int, aval_of, broadcast, dtype_of, require_float, shape_of
 from graphtorch.ir.ops.functions import relu
 from graphtorch.ir.ops.max_pooling import max_pool_gather, max_pool_op, pool_sizes
 from graphtorch.ir.ops.movement import iota, reshape

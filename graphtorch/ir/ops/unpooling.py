@@ -8,8 +8,9 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
+from graphtorch.ir.ops.arguments import ints
 from graphtorch.ir.ops.arithmetic import maximum
-from graphtorch.ir.ops.common import Shape, broadcast, dtype_of, ints, lift, shape_of
+from graphtorch.ir.ops.common import Shape, broadcast, dtype_of, lift, shape_of
 from graphtorch.ir.ops.index import put_rows
 from graphtorch.ir.ops.movement import iota, reshape
 from graphtorch.ir.ops.pooling import batched, unbatched
