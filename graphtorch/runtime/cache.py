@@ -88,8 +88,7 @@ def store(key: str, parts: list[bytes], suffix: str = OBJECTS) -> None:
     folder = directory()
     if folder is None or not _trusted(folder):
         return
-    _write(folder / (key + suffix), parts)
-    trim(folder)
+    trim(folder, _write(folder / (key + suffix), parts))
 
 
 def _trusted(folder: Path) -> bool:
@@ -149,17 +148,20 @@ def _checksum(path: Path, code: bytes) -> bytes:
     return hashlib.sha256(path.stem.encode() + code).digest()
 
 
-def _write(path: Path, parts: list[bytes]) -> None:
+def _write(path: Path, parts: list[bytes]) -> int:
+    """How many bytes it takes; 0 where it cannot be written."""
     temporary, code = "", _pack(parts)
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
         with os.fdopen(handle, "wb") as file:
             file.write(_MAGIC + _checksum(path, code) + code)
         os.replace(temporary, path)
+        return len(code)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         _warn(f"{path} cannot be written ({error.strerror})")
+    return 0
 
 
 def _warn(what: str) -> None:

@@ -57,3 +57,20 @@ def test_without_a_bound_nothing_goes(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("GRAPHTORCH_CACHE_MB", "0")
     paths = [store(folder, name, 900, 0) for name in "abc"]
     assert all(p.exists() for p in paths)
+
+
+def test_files_are_looked_at_once_for_many_that_are_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a program costs does not grow with how many there are."""
+    monkeypatch.setenv("GRAPHTORCH_CACHE_MB", "0.64")  # a look for every 10,000 bytes
+    monkeypatch.setattr(cache_size, "_written", cache_size._Written())
+    looks, scan = [], os.scandir
+
+    def counting(path: object) -> object:
+        if path == folder:
+            looks.append(path)
+        return scan(path)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "scandir", counting)
+    for number in range(100):
+        store(folder, str(number), 900, 0)
+    assert 9 <= len(looks) <= 11  # 92,000 bytes, and what the process began with
