@@ -208,8 +208,9 @@ def test_losses() -> None:
             "  expected stride=1, or padding in numbers",
         ),
         (
-            lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"),
-            "ArgumentError GT304: padding_mode='reflect' is not allowed\n  expected \"zeros\"",
+            lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"),
+            "ArgumentError GT304: padding_mode='mirror' is not allowed\n"
+            '  expected "zeros" or "reflect" or "replicate" or "circular"',
         ),
         (
             lambda: nn.MaxPool2d(3, padding=2),

@@ -55,6 +55,15 @@ def test_assignment_through_a_bool() -> None:
     assert x.tolist() == [0, 0]
     x[True] = 3
     assert x.tolist() == [3, 3]
+    x[True] += 1
+    assert x.tolist() == [4, 4]
+    y = gt.zeros(2, 3)
+
+    def write(y: gt.Tensor) -> gt.Tensor:
+        y[1, True, ..., :2] = 5
+        return y * 1
+
+    assert gt.compile(write)(y).tolist() == y.tolist() == [[0, 0, 0], [5, 5, 0]]
     assert x[True, False].shape == (0, 2)
 
 

@@ -13,7 +13,7 @@ from graphtorch.ir.loc import place
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.casts import holdable
 from graphtorch.ir.ops.common import fitting, lift, to_dtype
-from graphtorch.ir.ops.index_members import is_basic
+from graphtorch.ir.ops.index_members import gives_view
 from graphtorch.ir.types import DType
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ class InPlace(TensorBase):
     def __setitem__(self, index: Any, value: Any) -> None:
         """Write ``value``, a number or what broadcasts, through a view of the elements at ``index``.
 
-        What is no basic index (masks, integer tensors) goes to the function that the registry has for it, which gives
-        this tensor with the elements replaced.
+        What gives no view (masks, integer tensors, bools) goes to the function that the registry has for it, which
+        gives this tensor with the elements replaced.
         """
-        if not is_basic(index):
+        if not gives_view(index):
             given = value if isinstance(value, TensorBase) else _to_tensor(value, self.dtype, "value")
             self._in_place(PUBLIC["Tensor"]["__setitem__"], "__setitem__", (index, to_dtype(given, self.dtype)), {})
             return

@@ -36,9 +36,10 @@ def items_of(index: Any) -> Items:
     return Items(given, flags < 2 and all(isinstance(i, bool) or _is_basic(i) for i in given))
 
 
-def is_basic(index: Any) -> bool:
-    """Whether ``x[index]`` is a part of x: of integers, slices, None, ... and one bool."""
-    return items_of(index).are_basic
+def gives_view(index: Any) -> bool:
+    """Whether ``x[index]`` is a view of x: of integers, slices, None and ...; with a bool it is a copy."""
+    items = items_of(index)
+    return items.are_basic and not any(isinstance(i, bool) for i in items.given)
 
 
 def _is_tuple(index: Any) -> bool:
