@@ -15,7 +15,7 @@ from graphtorch.ir.op import PUBLIC, composite
 from graphtorch.ir.ops.arguments import flag
 from graphtorch.ir.ops.casts import overwrite
 from graphtorch.ir.ops.common import as_int, aval_of, require_float
-from graphtorch.ir.ops.ctc import ctc_loss_op
+from graphtorch.ir.ops.ctc import check_blank, ctc_loss_op
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
 from graphtorch.ir.types import int64
 
@@ -50,14 +50,7 @@ def ctc_loss(
     alone = ndim == 2
     batch: Any = log_probs.unsqueeze(1) if alone else log_probs
     blank = as_int(blank, "blank")
-    classes = batch.shape[2]
-    check(
-        0 <= blank < classes,
-        "GT304",
-        f"blank={blank} is not allowed",
-        f"expected 0 <= blank < {classes}",
-        kind=ArgumentError,
-    )
+    check_blank(blank, batch.shape[2])
     run = _in_program if bind.current().tracing else _eager
     losses, steps, counts = run(batch, targets, input_lengths, target_lengths, blank)
     losses = bind.bind(overwrite, losses.detach(), losses + _total(batch, steps))

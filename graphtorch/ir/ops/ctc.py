@@ -87,6 +87,12 @@ def _check(log_probs: TensorType, labels: TensorType, steps: TensorType, counts:
         check(t.dtype == int64, "GT203", f"{name} must be int64", f"got {t.dtype!r}", kind=DTypeError)
         fits = t.ndim == wanted and t.shape[0] == samples
         check(fits, "GT103", f"{name} does not match log_probs", f"expected {samples} rows, got {list(t.shape)}")
+    check_blank(blank, classes)
+    return log_probs
+
+
+def check_blank(blank: int, classes: int) -> None:
+    """ArgumentError GT304 unless ``blank`` is one of the classes."""
     check(
         0 <= blank < classes,
         "GT304",
@@ -94,7 +100,6 @@ def _check(log_probs: TensorType, labels: TensorType, steps: TensorType, counts:
         f"expected 0 <= blank < {classes}",
         kind=ArgumentError,
     )
-    return log_probs
 
 
 def _states(labels: Array, blank: int) -> Array:
