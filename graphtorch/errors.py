@@ -7,6 +7,8 @@ from graphtorch.ir.errors import (
     ArgumentTypeError,
     AutogradError,
     CacheWarning,
+    ContractError,
+    ContractWarning,
     DeviceError,
     DTypeError,
     GraphTorchError,
@@ -19,6 +21,7 @@ from graphtorch.ir.errors import (
 )
 
 __all__ = [
-    "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "DTypeError", "DeviceError",
+    "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "ContractError",
+    "ContractWarning", "DTypeError", "DeviceError",
     "GraphTorchError", "IRError", "IndexRangeError", "RecompileWarning", "ShapeError", "StateError", "TraceError",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING
 from graphtorch.frontend.bodies import Body
 from graphtorch.frontend.gradients import Argument, Gradients
+from graphtorch.frontend.notes import Event, LossCall, Notes
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.tensors.base import no_data
 from graphtorch.frontend.tensors.memory import unknown_memory
@@ -48,6 +49,7 @@ class Tracer(TracedState):
         #: what was asked of arguments beyond their types
         self.questions = Questions()
         self.writes = Writes(self, _NODE)
+        self.notes = Notes()
         #: what was made in bodies that have ended
         self.ended: dict[Storage, Body] = {}
 
@@ -224,6 +226,7 @@ class Tracer(TracedState):
     ) -> None:
         if self.bodies:
             raise self.bodies[-1].refuse("backward() is called", "call it outside, on what the loop gives")
+        self._event("backward", self.read(root))
         if create_graph or inputs is not None or self.gradients.is_hooked(self.read(root)):
             derivatives.backward(self, root, seed, retain_graph, create_graph, inputs)
         else:
@@ -241,6 +244,23 @@ class Tracer(TracedState):
         if self.bodies:
             raise self.bodies[-1].refuse("register_hook() is called", "call it outside")
         return self.gradients.hooks_of(t)
+
+    # ---- what contracts are checked against ----
+
+    def noted(self, name: str, arguments: dict[str, Any], result: Tensor) -> None:
+        values = {p: self.read(t) for p, t in arguments.items() if isinstance(t, Tensor)}
+        created = state.scope.owner._created_at if state.scope else None
+        call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
+        self.notes.losses.append(call)
+
+    def stepped(self, optimizer: Any) -> None:
+        self._event("step", optimizer)
+
+    def cleared(self, owner: Any) -> None:
+        self._event("zero_grad", owner)
+
+    def _event(self, kind: str, subject: Any) -> None:
+        self.notes.events.append(Event(kind, subject, self.lines.here()))
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return self.gradients.get(t)

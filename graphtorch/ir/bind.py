@@ -52,6 +52,21 @@ class Interpreter:
         """A handle for a numpy array that nobody else changes."""
         raise TypeError(f"{type(self).__name__} takes no arrays")
 
+    # What is told to whoever looks at a model before it runs (frontend/diagnosis).
+
+    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """``module.forward(*args, **kwargs)``."""
+        return module.forward(*args, **kwargs)
+
+    def noted(self, name: str, arguments: dict[str, Any], result: Any) -> None:
+        """A function that has a contract (a loss) gave ``result``."""
+
+    def stepped(self, optimizer: Any) -> None:
+        """An optimizer updated its parameters."""
+
+    def cleared(self, owner: Any) -> None:
+        """The gradients that an optimizer or a module holds were forgotten."""
+
     # What modules and optimizers tell whatever runs them. Only a trace listens: its program repeats the
     # assignments, and a failed trace takes everything back.
 

@@ -16,7 +16,8 @@ class GraphTorchError(Exception):
 
     Attributes: ``code`` ("GT102"), ``message`` (one line), ``facts`` (lines: expected and got),
     ``op`` and ``path`` (which op, in which module), ``loc`` (the user's call), ``created``
-    (where the module was constructed), ``operands`` (a line for each), ``fix`` ("" when none is known).
+    (where the module was constructed), ``operands`` (a line for each), ``trail`` (where their sizes came from, a line
+    for each step), ``fix`` ("" when none is known).
     """
 
     #: whether the line that is running is where the user finds the mistake
@@ -37,6 +38,7 @@ class GraphTorchError(Exception):
             self.path = self.loc.path
             self.created = state.scope.owner._created_at if state.scope else None
         self.operands: list[str] = []
+        self.trail: list[str] = []
 
     def __str__(self) -> str:
         where = f" in {self.op}" if self.op else ""
@@ -46,7 +48,7 @@ class GraphTorchError(Exception):
             lines.append(f"  {self.loc.show()}")
         if self.created is not None:
             lines.append(f"  {self.created.show()}          <- constructed here")
-        lines += [f"  {line}" for line in (*self.operands, *self.facts)]
+        lines += [f"  {line}" for line in (*self.operands, *self.trail, *self.facts)]
         if self.fix:
             lines.append(f"  fix: {self.fix}")
         return "\n".join(lines)
@@ -99,10 +101,20 @@ class MissingAttributeError(StateError, AttributeError):
     __str__ = GraphTorchError.__str__
 
 
+class ContractError(GraphTorchError, ValueError):
+    """A loss, an optimizer or a training step that cannot do what was meant (GT32x, GT33x, GT34x)."""
+
+    _of_user_code = False
+
+
 class IRError(GraphTorchError):
     """A malformed graph or IR text (GT8xx): a mistake in a pass or in an edited file."""
 
     _of_user_code = False
+
+
+class ContractWarning(UserWarning):
+    """A loss, an optimizer or a training step that runs, and hardly does what was meant (GT32x, GT33x)."""
 
 
 class CacheWarning(UserWarning):

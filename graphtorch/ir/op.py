@@ -150,9 +150,9 @@ def register(op: OpT) -> OpT:
 around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
 
-def composite(*surface: str, name: str = "", whole: bool = False) -> Callable[[F], F]:
+def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = False) -> Callable[[F], F]:
     """Publish a function that is written with other ops; where it is a ``whole``, it does nothing else, and
-    eager mode may run it in one step.
+    eager mode may run it in one step. The interpreter is told of calls of one that is ``noted``.
 
     An error that leaves it carries this function's name, and so does the origin of its result: they say
     ``cross_entropy`` and never the name of a primitive that the user did not call.
@@ -178,6 +178,8 @@ def composite(*surface: str, name: str = "", whole: bool = False) -> Callable[[F
                 raise
             if getattr(out, "_origin", None) is not None and not any(out is a for a in args):
                 out._origin = public, state.scope
+            if noted:
+                bind.current().noted(public, {**dict(zip(operand_names, args, strict=False)), **kwargs}, out)
             return out
 
         for namespace in surface:

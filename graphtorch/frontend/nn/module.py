@@ -11,7 +11,7 @@ from graphtorch.frontend.nn import state_dict as _state
 from graphtorch.frontend.nn.members import Members
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir import loc
+from graphtorch.ir import bind, loc
 from graphtorch.ir.device import device, require_cpu
 from graphtorch.ir.errors import (
     ArgumentTypeError,
@@ -47,7 +47,7 @@ class Module(Members):
         before = loc.state.scope
         loc.state.scope = loc.Scope(before, self)
         try:
-            return self.forward(*args, **kwargs)
+            return bind.current().calling(self, args, kwargs)
         except GraphTorchError as error:
             if not error.op:
                 operands = zip(inspect.signature(self.forward).parameters, args, strict=False)
@@ -170,6 +170,7 @@ class Module(Members):
                 p.grad = None
             elif p.grad is not None:
                 p.grad.zero_()
+        bind.current().cleared(self)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
         """Convert the floating-point parameters and buffers: ``net.to(gt.float64)``, ``net.to("cpu")``.

@@ -77,7 +77,9 @@ class Optimizer:
                 if found:
                     self._update(group, found)
         # after the updates, which make the state that is missing
-        bind.current().depends(f"the options or the state of {type(self).__name__}", self._structure)
+        interpreter = bind.current()
+        interpreter.depends(f"the options or the state of {type(self).__name__}", self._structure)
+        interpreter.stepped(self)
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -87,6 +89,7 @@ class Optimizer:
                 p.grad = None
             elif p.grad is not None:
                 p.grad.zero_()
+        bind.current().cleared(self)
 
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: {name: tensor}}, "param_groups": [options with "params": [indices]]}``."""

@@ -101,7 +101,7 @@ def _check_index(index: TensorType, op: str) -> None:
 check_index, one_hot = register(CheckIndex()), register(OneHot())
 
 
-@composite("F", whole=True)
+@composite("F", whole=True, noted=True)
 @in_float32("input")
 def nll_loss(
     input: Any,
@@ -118,7 +118,10 @@ def nll_loss(
     ``ignore_index`` is an IndexRangeError GT302 in eager mode; a compiled program cannot stop, and there the loss
     and the gradient of its scores are nan.
     """
-    reduction = reduction_of(size_average, reduce, reduction)
+    return _nll(input, target, weight, ignore_index, reduction_of(size_average, reduce, reduction))
+
+
+def _nll(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
     classes = _check_targets(input, target)
     require_float(aval_of(input), "the log-probabilities of nll_loss")
     shape = shape_of(input)
@@ -180,7 +183,7 @@ def _check_targets(input: Any, target: Any) -> int:
     return classes
 
 
-@composite("F", whole=True)
+@composite("F", whole=True, noted=True)
 @in_float32("input")
 def cross_entropy(
     input: Any,
@@ -206,7 +209,7 @@ def cross_entropy(
     logp = log_softmax(input, classes)
     if dtype_of(target).is_floating_point and same(shape_of(target), shape):
         return _soft_targets(logp, target, weight, reduction, label_smoothing, classes)
-    hard = nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=reduction)
+    hard = _nll(logp, target, weight, ignore_index, reduction)
     if not label_smoothing:
         return hard
     weighted = logp if weight is None else logp * _per_class(weight, shape, classes)

@@ -101,7 +101,7 @@ def in_range(x: Any, low: float, high: float, parameter: str) -> Any:
     return bind.bind(check_range, x, low=low, high=high, parameter=parameter)
 
 
-@composite("F")
+@composite("F", noted=True)
 @in_float32("input", "target", "weight")
 def binary_cross_entropy(
     input: Any,
@@ -132,7 +132,7 @@ def binary_cross_entropy(
     return reduced(_scaled(loss, weight), reduction)
 
 
-@composite("F")
+@composite("F", noted=True)
 @in_float32("input", "target", "weight", "pos_weight")
 def binary_cross_entropy_with_logits(
     input: Any,

@@ -23,7 +23,7 @@ from graphtorch.ir.ops.rectifiers import limited
 from graphtorch.ir.ops.reduce import sum as sum_
 
 
-@composite("F", whole=True)
+@composite("F", whole=True, noted=True)
 @in_float32("input", "target", "weight")
 def mse_loss(
     input: Any,
@@ -43,7 +43,7 @@ def mse_loss(
     return _weighted(apart * apart, input, weight, reduction)
 
 
-@composite("F")
+@composite("F", noted=True)
 @in_float32("input", "target", "weight")
 def l1_loss(
     input: Any,
@@ -67,7 +67,7 @@ def _weighted(errors: Any, input: Any, weight: Any, reduction: str) -> Any:
     return reduced(errors * weight, reduction)
 
 
-@composite("F")
+@composite("F", noted=True)
 @in_float32("input", "target")
 def smooth_l1_loss(
     input: Any,
@@ -90,7 +90,7 @@ def smooth_l1_loss(
     return reduced(_huber(apart, beta) / beta, reduction)
 
 
-@composite("F")
+@composite("F", noted=True)
 @in_float32("input", "target", "weight")
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Any:
     """d^2 / 2 where the difference d is less than ``delta``, delta * (|d| - delta / 2) elsewhere, times ``weight``.
@@ -113,7 +113,7 @@ def _huber(apart: Any, delta: float) -> Any:
     return near * (apart - near * 0.5)
 
 
-@composite("F")
+@composite("F", noted=True)
 @in_float32("input", "target")
 def kl_div(
     input: Any,
