@@ -6,7 +6,6 @@ keeps what backward needs of forward). `composite(whole=True)` says that a funct
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from graphtorch.frontend.joint import join, split
 from graphtorch.frontend.plans import Made, Plan, exactly, simplified
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.graph import Builder, Graph, Param, Value
-from graphtorch.ir.loc import place, state
+from graphtorch.ir.loc import hearing, place, state
 from graphtorch.ir.low_precision import is_low
 from graphtorch.ir.op import OPS
 from graphtorch.ir.types import TensorType, defaults
@@ -96,8 +95,7 @@ def _composite(
     call = Call(function, *(_without_tensors(x) for x in (args, kwargs)))
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
     graph = Graph(name, [Param(f"x{i}", t.aval) for i, t in enumerate(tensors)])
-    with Builder(graph), warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
+    with Builder(graph), hearing() as heard:
         out = call(graph.params)
     low = any(is_low(t.dtype) for t in tensors)
     results = out if type(out) is tuple else (out,)

@@ -149,6 +149,10 @@ def register(op: OpT) -> OpT:
 #: calls the functions of composites, with their arguments, in the place of Python: a trace sets it (frontend/watch.py)
 around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
+#: words the fix of an error that has a `Mend`: from the error, the public function and its arguments. The frontend sets
+#: it, since it reads the user's source (frontend/diagnosis/mending.py)
+fix_of: Callable[[GraphTorchError, str, list[tuple[str, Any]]], str] | None = None
+
 
 def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = False) -> Callable[[F], F]:
     """Publish a function that is written with other ops; where it is a ``whole``, it does nothing else, and
@@ -211,6 +215,8 @@ def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -
     if tensors:
         width = max(len(name) for name, _ in tensors)
         error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
+    if error.mend is not None and fix_of is not None:
+        error.fix = fix_of(error, op, operands)
 
 
 def _name_parameter(error: ArgumentTypeError, operands: list[tuple[str, Any]]) -> None:

@@ -1,0 +1,109 @@
+"""The fix of an error as an edit of the user's line: what a `Mend` says, written with the user's own expressions."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from graphtorch.frontend.diagnosis.source import Call, call_at, calls_at
+from graphtorch.frontend.nn.module import Module
+from graphtorch.ir.errors import GraphTorchError, Mend
+from graphtorch.ir.loc import Loc
+from graphtorch.ir.op import PUBLIC, parameters_of
+
+#: expressions that a method call can follow, and an operator stand beside, as they are
+_ATOMS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Constant)
+_NAME = re.compile(r"{(\w+)}")
+#: what layers call the number of their outputs
+_WIDTHS = ("out_features", "out_channels")
+
+
+def fix_of(error: GraphTorchError, op: str, operands: Sequence[tuple[str, Any]]) -> str:
+    """The fix of an error that leaves the public function ``op``, which was given ``operands``; "" for none."""
+    mend = error.mend
+    if mend is None:
+        return error.fix
+    if mend.classes:
+        scores = next((o for name, o in operands if name == "input"), None)
+        _, scope = getattr(scores, "_origin", None) or ("", None)
+        return widened(scope.owner, mend.classes) if scope else ""
+    return mended(mend, op, error.loc, error.created)
+
+
+@functools.lru_cache(256)
+def mended(mend: Mend, op: str, at: Loc | None, created: Loc | None = None) -> str:
+    """What the user's call at ``at`` reads after the edit; ``created`` is where a loss module that ran was made."""
+    call, parameters = loss_call(at, op), parameters_of(PUBLIC["F"][op])
+    if call is None:
+        return mend.otherwise
+    edits = [_edited(call, dict(arguments), op, parameters, created) for arguments in mend.calls]
+    return " or ".join(edits) if all(edits) else mend.otherwise
+
+
+def _edited(call: Call, arguments: dict[str, str], op: str, parameters: Sequence[str], created: Loc | None) -> str:
+    if call.name != op and not arguments.keys() <= {"input", "target"}:
+        return with_setting(created, arguments)
+    positional, keywords = call.arguments, call.keywords
+    for name, template in arguments.items():
+        text = _filled(template, call, parameters)
+        if text is None:
+            return ""
+        at = parameters.index(name)
+        if at < len(positional):
+            positional[at] = text
+        else:
+            keywords[name] = text
+    return call.with_arguments(positional, keywords)
+
+
+def _filled(template: str, call: Call, parameters: Sequence[str]) -> str | None:
+    """``template`` with the user's expressions; None where one is not there."""
+    given = {name: call.argument(name, parameters) for name in _NAME.findall(template)}
+    if None in given.values():
+        return None
+    alone = _NAME.fullmatch(template) is not None
+    return _NAME.sub(lambda m: _text(call, given[m[1]], alone), template)
+
+
+def _text(call: Call, node: ast.expr | None, alone: bool) -> str:
+    text = "" if node is None else " ".join((ast.get_source_segment(call.source, node) or "").split())
+    return text if alone or isinstance(node, _ATOMS) else f"({text})"
+
+
+def with_setting(created: Loc | None, arguments: dict[str, str], cls: str = "") -> str:
+    """The user's constructor call with keyword arguments set, of the class ``cls`` if that is another; "" for none."""
+    call = call_at(created)
+    if call is None or call.starred:
+        return ""
+    text = call.with_arguments(call.arguments, {**call.keywords, **arguments})
+    return f"{call.function.removesuffix(call.name)}{cls}{text.removeprefix(call.function)}" if cls else text
+
+
+def loss_call(at: Loc | None, op: str) -> Call | None:
+    """The user's call of the loss ``op``, or of a module that calls it; None where it cannot be read.
+
+    ``crit(output, target).backward()`` begins where ``crit(output, target)`` does: the inner call is the loss. That of
+    ``make(a, b)(output, target)`` is the outer one.
+    """
+    if at is None:
+        return None
+    found = [c for c in calls_at(at) if (c.node.lineno, c.node.col_offset) == (at.line, at.col)]
+    found = [c for c in found if len(c.arguments) + len(c.keywords) >= 2]
+    named = [c for c in found if c.name == op]
+    if named:
+        found = named
+    while len(found) > 1 and found[-2].node.func is found[-1].node:
+        del found[-1]
+    return found[-1] if found and not found[-1].starred else None
+
+
+def widened(owner: Any, classes: int) -> str:
+    """The constructor call of the layer ``owner`` with ``classes`` outputs; "" where there is none."""
+    width = next((w for w in _WIDTHS if hasattr(owner, w)), None) if isinstance(owner, Module) else None
+    call = call_at(owner._created_at, type(owner).__name__) if width else None
+    if call is None or width is None or call.starred:
+        return ""
+    return call.with_argument(width, str(classes), parameters_of(type(owner).__init__)[1:])
