@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from graphtorch.ir.loc import Loc, here, state
 
@@ -53,6 +54,8 @@ class GraphTorchError(Exception):
             self.path = self.loc.path
             self.created = state.scope.owner._created_at if state.scope else None
         self.operands: list[str] = []
+        #: the operands themselves, with their names, for who looks where they came from
+        self.tensors: list[tuple[str, Any]] = []
         self.trail: list[str] = []
         #: what becomes ``fix`` when the error leaves the function that the user called
         self.mend: Mend | None = None

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from graphtorch.frontend.diagnosis.layers import edited_constructor, is_layer
 from graphtorch.frontend.diagnosis.source import Call, call_at, calls_at
 from graphtorch.frontend.nn.module import Module
 from graphtorch.ir.errors import GraphTorchError, Mend
@@ -102,8 +103,6 @@ def loss_call(at: Loc | None, op: str) -> Call | None:
 
 def widened(owner: Any, classes: int) -> str:
     """The constructor call of the layer ``owner`` with ``classes`` outputs; "" where there is none."""
-    width = next((w for w in _WIDTHS if hasattr(owner, w)), None) if isinstance(owner, Module) else None
-    call = call_at(owner._created_at, type(owner).__name__) if width else None
-    if call is None or width is None or call.starred:
-        return ""
-    return call.with_argument(width, str(classes), parameters_of(type(owner).__init__)[1:])
+    width = next((w for w in _WIDTHS if hasattr(owner, w)), None)
+    known = width is not None and isinstance(owner, Module) and is_layer(owner) and owner._created_at is not None
+    return edited_constructor(owner, width, classes) if known and width else ""
