@@ -18,13 +18,14 @@ class Mend:
     """How the call that failed reads when it is right.
 
     Each of ``calls`` is one way: pairs of a parameter and its argument, in which ``{input}`` stands for what the user
-    wrote for ``input``. ``otherwise`` is said where the user's line cannot be read. ``classes`` is how many the layer
-    that gives ``input`` should have, where that is the mistake.
+    wrote for ``input``. ``otherwise`` is said where the user's line cannot be read. ``by_layer``: the layer that gives
+    ``input`` has to do with it; ``outputs`` is how many it should have, where that is the mistake.
     """
 
     calls: tuple[tuple[tuple[str, str], ...], ...] = ()
     otherwise: str = ""
-    classes: int = 0
+    by_layer: bool = False
+    outputs: int = 0
 
 
 class GraphTorchError(Exception):

@@ -68,8 +68,7 @@ class AbstractTracer(Tracer):
         super().__init__(name)
         self.calls: list[ModuleCall] = []
         self.public: list[PublicCall] = []
-        #: the module that ran when a node was made, and the number of the call that was the last before
-        self.owners: dict[Node, ScopeOwner] = {}
+        #: the number of the call that was the last before a node was made
         self._last: dict[Node, int] = {}
         self._edits = {edit.at: edit for edit in edits}
         self._depth = 0
@@ -103,6 +102,10 @@ class AbstractTracer(Tracer):
         self.public.append(PublicCall(number, name, (args, kwargs), self.lines.here()))
         return self._edited(("function", number), (args, kwargs))
 
+    def doubted(self, error: GraphTorchError) -> None:
+        """`gt.check` lists it: nobody is warned."""
+        self.notes.doubts.append(error)
+
     def _edited(self, at: tuple[str, int], arguments: Arguments) -> Arguments:
         edit = self._edits.get(at)
         return arguments if edit is None else edit.arguments(*arguments)
@@ -112,8 +115,6 @@ class AbstractTracer(Tracer):
         node = self.read(results[0]).node if results else None
         if node is not None and node not in self._last:
             self._last[node] = len(self.public) - 1
-            if state.scope is not None:
-                self.owners[node] = state.scope.owner
         return results
 
     def name_of(self, node: Node) -> str:

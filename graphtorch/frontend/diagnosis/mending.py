@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphtorch.frontend.diagnosis.layers import edited_constructor, is_layer
-from graphtorch.frontend.diagnosis.source import Call, call_at, calls_at
+from graphtorch.frontend.diagnosis.source import Call, calls_at
 from graphtorch.frontend.nn.module import Module
 from graphtorch.ir.errors import GraphTorchError, Mend
 from graphtorch.ir.loc import Loc
@@ -24,14 +24,42 @@ _WIDTHS = ("out_features", "out_channels")
 
 def fix_of(error: GraphTorchError, op: str, operands: Sequence[tuple[str, Any]]) -> str:
     """The fix of an error that leaves the public function ``op``, which was given ``operands``; "" for none."""
-    mend = error.mend
-    if mend is None:
+    mend, owner, path = error.mend, None, ""
+    if mend is None or not _takes(op, mend):
         return error.fix
-    if mend.classes:
+    if mend.by_layer:
         scores = next((o for name, o in operands if name == "input"), None)
         _, scope = getattr(scores, "_origin", None) or ("", None)
-        return widened(scope.owner, mend.classes) if scope else ""
-    return mended(mend, op, error.loc, error.created)
+        owner, path = (scope.owner, scope.path) if scope else (None, "")
+    return with_layer(error, mend, op, owner, path)
+
+
+def _takes(op: str, mend: Mend) -> bool:
+    """Whether ``op`` is a loss, and has the parameters that are to be given otherwise."""
+    parameters = parameters_of(PUBLIC["F"][op]) if op in PUBLIC["F"] else ()
+    return {"input", "target", *(name for call in mend.calls for name, _ in call)} <= set(parameters)
+
+
+def with_layer(error: GraphTorchError, mend: Mend, op: str, owner: Any, path: str) -> str:
+    """The fix of ``error``, where ``owner`` may be the layer that gave what the loss takes; the trail then says so."""
+    width = next((w for w in _WIDTHS if hasattr(owner, w)), None)
+    if not isinstance(owner, Module) or not is_layer(owner) or owner._created_at is None:
+        width = None
+    if width is not None and isinstance(owner, Module):
+        error.trail = [f"{getattr(owner, width)} classes are what {layer_name(owner, path)} gives"]
+    if not mend.outputs:
+        return mended(mend, op, error.loc, error.created)
+    return edited_constructor(owner, width, mend.outputs) if width else ""
+
+
+def layer_name(layer: Module, path: str) -> str:
+    """`Softmax "2" (net.py:7)`."""
+    return type(layer).__name__ + (f' "{path}"' if path else "") + place_of(layer._created_at)
+
+
+def place_of(loc: Loc | None) -> str:
+    """` (net.py:7)`; "" where that is not known."""
+    return f" ({loc.show().split(' ', 1)[0]})" if loc is not None and loc.line else ""
 
 
 @functools.lru_cache(256)
@@ -76,9 +104,11 @@ def _text(call: Call, node: ast.expr | None, alone: bool) -> str:
 
 def with_setting(created: Loc | None, arguments: dict[str, str], cls: str = "") -> str:
     """The user's constructor call with keyword arguments set, of the class ``cls`` if that is another; "" for none."""
-    call = call_at(created)
-    if call is None or call.starred:
+    found = calls_at(created)
+    here = [c for c in found if created and (c.node.lineno, c.node.col_offset) == (created.line, created.col)]
+    if not here or here[-1].starred:
         return ""
+    call = here[-1]  # of ``nn.MSELoss()(output, target)`` the inner one
     text = call.with_arguments(call.arguments, {**call.keywords, **arguments})
     return f"{call.function.removesuffix(call.name)}{cls}{text.removeprefix(call.function)}" if cls else text
 
@@ -99,10 +129,3 @@ def loss_call(at: Loc | None, op: str) -> Call | None:
     while len(found) > 1 and found[-2].node.func is found[-1].node:
         del found[-1]
     return found[-1] if found and not found[-1].starred else None
-
-
-def widened(owner: Any, classes: int) -> str:
-    """The constructor call of the layer ``owner`` with ``classes`` outputs; "" where there is none."""
-    width = next((w for w in _WIDTHS if hasattr(owner, w)), None)
-    known = width is not None and isinstance(owner, Module) and is_layer(owner) and owner._created_at is not None
-    return edited_constructor(owner, width, classes) if known and width else ""

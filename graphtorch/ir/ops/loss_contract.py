@@ -7,6 +7,7 @@ frontend/diagnosis/losses.py, except that broadcasting is told at once (`doubt_s
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from graphtorch.ir import bind
@@ -152,13 +153,13 @@ def label_out_of_range(low: int, high: int, wrong: int, size: int, ignore: int) 
     return error
 
 
-def _range_mended(low: int, high: int, size: int) -> Mend | None:
+def _range_mended(low: int, high: int, size: int) -> Mend:
     """Labels that count from 1, that mark what is to be ignored by -1, or that are more than the classes."""
     if (low, high) == (1, size):
-        return mend("target - 1", target="{target} - 1")
+        return replace(mend("target - 1", target="{target} - 1"), by_layer=True)
     if low == -1 and high < size:
-        return mend("ignore_index=-1", ignore_index="-1")
-    return Mend(classes=high + 1) if low >= 0 else None
+        return replace(mend("ignore_index=-1", ignore_index="-1"), by_layer=True)
+    return Mend(by_layer=True, outputs=high + 1 if low >= 0 else 0)
 
 
 # ---- shapes ----------------------------------------------------------------------------------------
