@@ -34,11 +34,15 @@ def check_order(loss: str, input: Any, target: Any) -> None:
     if not y.dtype.is_floating_point or not _are_labels_for(x, y):
         return
     scores = "scores" if loss == "cross_entropy" else "log-probabilities"
+    if x.shape == y.shape:
+        labels = one_hot_as_labels(x)
+    else:
+        labels = "" if x.dtype == int64 else ".long()"
     raise swapped(
         loss,
         f"expected {scores} [n, c, ...] first, and class labels [n, ...] second",
         f"got labels {x} first, and {scores} {y} second",
-        labels="" if x.dtype == int64 else ".long()",
+        labels=labels,
     )
 
 
@@ -119,8 +123,13 @@ def _labels_mended(scores: Shape, labels: TensorType) -> Mend | None:
             text = f".squeeze({dim}){converted}"
             return mend(f"target{text}", target="{target}" + text)
     if labels.shape == scores and len(scores) > 1 and not labels.dtype.is_floating_point:
-        return mend("target.argmax(1)", target="{target}" + ("" if labels.dtype == int64 else ".long()") + ".argmax(1)")
+        return mend("target.argmax(1)", target="{target}" + one_hot_as_labels(labels))
     return _flattened(scores, labels.shape, expected, converted)
+
+
+def one_hot_as_labels(one_hot: TensorType) -> str:
+    """What makes class indices of one-hot labels."""
+    return ".long().argmax(1)" if one_hot.dtype.kind == "b" else ".argmax(1)"
 
 
 def _flattened(scores: Shape, labels: Shape, expected: Shape, converted: str) -> Mend | None:
@@ -183,21 +192,25 @@ def doubt_shapes(loss: str, input: Any, target: Any) -> None:
 
 
 def fitting_shapes(x: Shape, y: Shape, converted: str = "") -> Mend | None:
-    """The edits after which ``input`` [x] and ``target`` [y], of which one has a dimension of size 1 more, agree."""
-    names, longer, shorter = ("input", "target"), x, y
-    if len(x) < len(y):
-        names, longer, shorter = ("target", "input"), y, x
+    """The edits after which ``input`` [x] and ``target`` [y], of which one has a dimension of size 1 more, agree.
+    ``converted`` is what has to follow the target besides."""
+    longer, shorter = (x, y) if len(x) > len(y) else (y, x)
     for dim, size in enumerate(longer):
         if size == 1 and (*longer[:dim], *longer[dim + 1 :]) == shorter:
-            edits = (f".squeeze({dim})", f".unsqueeze({dim})")
-            return _either([(n, e + (converted if n == "target" else "")) for n, e in zip(names, edits, strict=True)])
+            less, more = f".squeeze({dim})", f".unsqueeze({dim})"
+            edits = (less, "", "", more) if longer is x else ("", less, more, "")
+            return _either(*edits, converted)
     return None
 
 
-def _either(edits: list[tuple[str, str]]) -> Mend:
-    spoken = {"input": "output", "target": "target"}
-    otherwise = " or ".join(spoken[name] + text for name, text in edits)
-    return Mend(tuple(((name, "{" + name + "}" + text),) for name, text in edits), otherwise)
+def _either(input: str, target: str, other_input: str, other_target: str, converted: str) -> Mend:
+    """One edit or the other one, each of the input or of the target."""
+    calls, spoken = [], []
+    for x, y in ((input, target), (other_input, other_target)):
+        edits = {"input": x, "target": y + converted}
+        calls.append(tuple((name, "{" + name + "}" + edit) for name, edit in edits.items() if edit))
+        spoken.append(f"output{x}" if x else f"target{y}{converted}")
+    return Mend(tuple(calls), " or ".join(spoken))
 
 
 def check_same_shape(input: Any, target: Any) -> None:
