@@ -12,6 +12,7 @@ from graphtorch.ir.errors import (
     GraphTorchError,
     IndexRangeError,
     IRError,
+    MissingAttributeError,
     RecompileWarning,
     ShapeError,
     StateError,
@@ -20,5 +21,6 @@ from graphtorch.ir.errors import (
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "DTypeError", "DeviceError",
-    "GraphTorchError", "IRError", "IndexRangeError", "RecompileWarning", "ShapeError", "StateError", "TraceError",
+    "GraphTorchError", "IRError", "IndexRangeError", "MissingAttributeError", "RecompileWarning", "ShapeError",
+    "StateError", "TraceError",
 ]  # fmt: skip
