@@ -60,7 +60,7 @@ def explanation(code: Code) -> str:
         parts.append(f"There is no example: {code.unshown}.")
     parts = [_filled(_plain(text)) for text in parts]
     if not code.unshown:
-        sections = {"Example": code.example, "Message": message(code), "Fixed": code.fixed}
+        sections = {"Example (example.py)": code.example, "Message": message(code), "Fixed": code.fixed}
         parts += [f"{title}:\n\n{textwrap.indent(text.rstrip(), '    ')}" for title, text in sections.items()]
     return "\n\n".join(parts) + "\n"
 

@@ -18,7 +18,8 @@ OUT = Path(__file__).parent.parent / "docs/errors.md"
 HEADER = """# Errors
 
 Written by `python -m tools.errors_page`, out of `graphtorch/ir/codes/`. In a terminal, `graphtorch explain GT102` shows
-what this page says of a code, and `graphtorch explain` lists all of them.
+what this page says of a code, and `graphtorch explain` lists all of them. Messages are those of the example above them,
+run as `example.py`.
 
 Every error of graphtorch is a `graphtorch.errors.GraphTorchError` and has a code. `str(error)` is the whole
 message; its parts are attributes: `code`, `message`, `facts` (expected and got), `op`, `path` (the module), `loc` (the
