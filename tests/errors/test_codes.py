@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import re
 import subprocess
 import sys
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import graphtorch.errors
@@ -30,9 +30,9 @@ RAISE = {
 }
 
 
-def nodes() -> Iterator[ast.AST]:
-    for path in FILES:
-        yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+@functools.cache
+def nodes() -> list[ast.AST]:
+    return [node for path in FILES for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
 
 
 def is_code(node: ast.AST) -> bool:
@@ -61,7 +61,8 @@ def test_no_text_of_the_package_names_another_code() -> None:
 def test_classes_are_those_that_the_package_raises() -> None:
     found = kinds()
     assert len(found) > 80
-    assert found == {code: set(CODES[code].kinds) for code in found}
+    errors = {code: {kind for kind in CODES[code].kinds if not kind.endswith("Warning")} for code in found}
+    assert found == errors
 
 
 def test_classes_are_public() -> None:
