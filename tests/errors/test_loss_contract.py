@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import graphtorch as gt
 from graphtorch import nn
 from graphtorch.errors import ContractWarning
-from graphtorch.frontend.diagnosis.abstract import observe
-from graphtorch.frontend.diagnosis.losses import loss_problems
+from graphtorch.ir.ops import loss_common
 from graphtorch.nn import functional as F
 from tests.errors import with_texts_of_lines
 
@@ -150,9 +153,181 @@ def sum_averaged(x: Any, y: Any) -> Any:
     return F.mse_loss(layer(x), y, reduction="sum").mean()
 
 
+def averaged_again(x: Any, y: Any) -> Any:
+    loss = criterion(layer(x), y)
+    return loss / len(x)
+
+
 def one_class(x: Any, y: Any) -> Any:
     return F.cross_entropy(one(x), y)
 
 
 def one_class_of_floats(x: Any, y: Any) -> Any:
     return criterion(one(x), y)
+
+
+OPEN: dict[Callable[..., Any], tuple[Any, ...]] = {
+    softmax_in_a_step: (X, LABELS),
+    softmax_of_function: (X, LABELS),
+    softmax_of_method: (X, LABELS),
+    softmax_written_out: (X, LABELS),
+    log_softmax: (X, LABELS),
+    sigmoid_before_logits: (X, YES),
+    scores_as_logarithms: (X, LABELS),
+    scores_as_logarithms_in_a_module: (X, LABELS),
+    softmax_as_logarithms: (X, LABELS),
+    scores_as_probabilities: (X, YES),
+    scores_as_probabilities_in_a_module: (X, YES),
+    tanh_as_probabilities: (X, YES),
+    relu_as_probabilities: (X, YES),
+    softmax_into_kl: (X, YES),
+    logarithms_as_kl_target: (X, YES),
+    swapped_kl: (X, YES),
+    swapped_probabilities: (X, YES),
+    swapped_soft_labels: (X, YES),
+    column_against_row: (X, ONE),
+    row_against_column: (X, Spec((6, 1))),
+    any_broadcasting: (X, Spec((7,))),
+    more_labels_than_classes: (X, gt.tensor([[2, 9, 1, 0, 6, 5]])),
+    labels_from_one: (X, gt.tensor([1, 7, 1, 2, 6, 5])),
+    labels_of_minus_one: (X, gt.tensor([1, 6, -1, 2, 6, 5])),
+    reduced_again: (X, LABELS),
+    sum_averaged: (X, YES),
+    averaged_again: (X, LABELS),
+    one_class: (X, LABELS),
+    one_class_of_floats: (X, Spec((6, 1))),
+}
+
+
+def test_messages(golden: Callable[[str, str], None]) -> None:
+    found = [(p.__name__, gt.check(p, *given).problems) for p, given in OPEN.items()]
+    assert [len(problems) for _, problems in found] == [1] * len(OPEN)
+    golden("errors/losses.txt", "".join(f"{n}:\n{with_texts_of_lines(p)}\n\n" for n, (p,) in found))
+
+
+def test_a_code_is_let_pass() -> None:
+    assert gt.check(swapped_soft_labels, X, YES, ignore={"GT320"})
+    assert not gt.check(swapped_soft_labels, X, YES, ignore={"GT321"})
+
+
+# ---- fixes -----------------------------------------------------------------------------------------
+
+SOURCE = Path(__file__).read_text()
+GLOBALS = [line for line in SOURCE.splitlines() if line.startswith(("layer, one = ", "criterion = "))]
+
+
+def edited(program: Callable[..., Any], fix: str) -> Iterator[str]:
+    """The source of ``program``, and of the layers that it uses, with the fix in the place of each call in turn."""
+    source = "\n".join([*GLOBALS, inspect.getsource(program)])
+    before, _, after = fix.partition(" in place of ")
+    calls = [ast.get_source_segment(source, n) or "" for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Call)]
+    for call in [after] if after else calls:
+        yield source.replace(call, before, 1)
+
+
+#: where no edit of one line mends it, or the edit is of a list of layers
+BY_HAND = (softmax_in_a_step, softmax_written_out, relu_as_probabilities, any_broadcasting, one_class)
+NOTED = (reduced_again, sum_averaged, averaged_again)
+
+
+@pytest.mark.parametrize("program", [p for p in OPEN if p not in BY_HAND + NOTED], ids=lambda p: p.__name__)
+def test_the_fix_leaves_nothing_to_say(program: Callable[..., Any]) -> None:
+    given = OPEN[program]
+    (problem,) = gt.check(program, *given).problems
+    for fix in problem.fix.split(" or "):
+        assert any(runs_clean(source, program.__name__, given) for source in edited(program, fix)), fix
+
+
+def runs_clean(source: str, name: str, given: tuple[Any, ...]) -> bool:
+    namespace = {**globals()}
+    try:
+        exec(source, namespace)
+        return not gt.check(namespace[name], *given).problems
+    except Exception:  # another call than that which the fix is of
+        return False
+
+
+# ---- warnings of eager mode ------------------------------------------------------------------------
+
+
+def regress(loss: Any, x: Any, y: Any) -> Any:
+    return loss(x, y)
+
+
+LOSSES = [F.mse_loss, F.l1_loss, F.smooth_l1_loss, F.huber_loss]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+def test_eager_mode_warns_of_shapes(loss: Any) -> None:
+    with pytest.warns(ContractWarning) as caught:
+        regress(loss, gt.zeros(6, 1), gt.zeros(6))
+    assert [w.filename for w in caught] == [__file__]
+    assert (
+        str(caught[0].message)
+        == f"""\
+Using a target size ([6]) that is different to the input size ([6, 1]) broadcasts them to [6, 6] (GT324 in \
+{loss.__name__})
+  input  f32[6,1]   (from zeros)
+  target f32[6]   (from zeros)
+  expected a target for each output, [6, 1], got [6]: they are compared as broadcasting pairs them
+  fix: loss(x.squeeze(1), y) or loss(x, y.unsqueeze(1))"""
+    )
+
+
+def test_traces_and_programs_warn_as_eager_mode_does() -> None:
+    x, y = gt.from_numpy(np.zeros((6, 1), np.float32)), gt.from_numpy(np.zeros(6, np.float32))
+    said = []
+    for run in (regress, gt.compile(regress), lambda *call: gt.trace(regress, *call)):
+        with pytest.warns(ContractWarning) as caught:
+            run(F.mse_loss, x, y)
+        said += [str(w.message) for w in caught if w.category is ContractWarning]
+    assert len(said) == 3 and len(set(said)) == 1
+    (problem,) = gt.check(regress, F.mse_loss, x, y).problems
+    head, *rest = said[0].splitlines()
+    assert str(problem).splitlines()[2:] == rest and head.startswith(problem.message)
+
+
+def test_a_line_warns_once_as_filters_say() -> None:
+    x, y = gt.zeros(6, 1), gt.zeros(6)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        for _ in range(5):
+            F.mse_loss(x, y)
+        for _ in range(5):
+            F.mse_loss(x, y)
+    assert len(caught) == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ContractWarning)
+        with pytest.raises(ContractWarning, match="GT324 in l1_loss"):
+            F.l1_loss(x, y)
+
+
+def test_shapes_that_agree_are_only_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loss_common, "doubt_shapes", lambda *_: pytest.fail("shapes agree"))
+    for loss in LOSSES:
+        loss(gt.zeros(6, 3), gt.zeros(6, 3))
+
+
+def test_a_check_warns_nobody() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert [p.severity for p in gt.check(column_against_row, X, ONE).problems] == ["warning"]
+
+
+def test_labels_are_told_apart_in_eager_mode_too() -> None:
+    net = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3))
+    with pytest.raises(gt.errors.IndexRangeError) as raised:
+        criterion(net(gt.zeros(2, 5)), gt.tensor([2, 3]))
+    assert (
+        with_texts_of_lines(raised.value)
+        == """\
+IndexRangeError GT302 in cross_entropy: index 3 is out of range
+  criterion(net(gt.zeros(2, 5)), gt.tensor([2, 3]))
+  criterion = nn.CrossEntropyLoss()  <- constructed here
+  input  f32[2,3]   (from linear "2")
+  target i64[2]
+  3 classes are what Linear "2" (net = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3))) gives
+  expected 0 <= index < 3, or -100 to ignore it
+  got indices from 2 to 3
+  fix: nn.Linear(4, 4)"""
+    )

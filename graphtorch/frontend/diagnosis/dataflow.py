@@ -96,6 +96,13 @@ def _unscaled(value: Value) -> Value | None:
     return x if is_op(_moved(scale), "constant") else None
 
 
+def constant_of(value: Value) -> float | None:
+    """The number that all elements of ``value`` are; None where that is not known."""
+    node = _moved(value).node
+    found = node.attrs["value"] if node is not None and node.op.name == "constant" else None
+    return float(found) if isinstance(found, int | float) else None
+
+
 # ---- formulas --------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from graphtorch.frontend.diagnosis.problem import Problem
 
 #: the numbers that each gives
 _GIVES = {
-    "layer": "any number",
+    "layer": "numbers of any size",
     "softmax": "probabilities",
     "sigmoid": "probabilities",
     "relu": "numbers of at least 0",

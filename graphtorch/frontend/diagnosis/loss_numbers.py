@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from graphtorch.frontend.diagnosis.dataflow import layer_of
+from graphtorch.frontend.diagnosis.dataflow import constant_of, layer_of
 from graphtorch.frontend.diagnosis.loss_view import LossView
 from graphtorch.frontend.diagnosis.mending import loss_call, with_layer, with_setting
 from graphtorch.frontend.diagnosis.problem import Problem
@@ -85,17 +85,27 @@ def _label_range(loss: LossView, ignore: int) -> tuple[int | None, int | None]:
 
 
 def _reduced_again(loss: LossView) -> Iterator[Problem]:
-    """A sum or a mean of the one number that the loss is already."""
+    """A sum or a mean of the one number that the loss is already, or a mean that is divided by the samples again."""
     result = loss.call.result
     if result.type.shape:
         return
     for node in loss.view.uses.get(result, ()):
         if node.op.name == "reduce_sum":
-            yield _again(loss, node)
+            what = loss.reduction if loss.reduction in ("mean", "sum") else "loss"
+            more = ['expected reduction="mean" for the mean of all'] if what == "sum" else []
+            yield _again(loss, node, f"the {what} of all is one number: a mean or a sum of it is that number", *more)
+        elif node.op.name == "div" and loss.reduction == "mean" and _by_samples(loss, node):
+            yield _again(
+                loss, node, f"the mean of all is divided by {loss.target.type.shape[0]}, as many as the samples"
+            )
 
 
-def _again(loss: LossView, node: Node) -> Problem:
-    what = loss.reduction if loss.reduction in ("mean", "sum") else "loss"
-    facts = [f"it is one number, the {what} of all: a mean or a sum of it is that number"]
+def _by_samples(loss: LossView, node: Node) -> bool:
+    """Whether the loss is divided by how many samples there are: the steps of accumulation are that by chance alone."""
+    shape, divisor = loss.target.type.shape, constant_of(node.operands[1])
+    return node.operands[0] is loss.call.result and bool(shape) and type(shape[0]) is int and divisor == shape[0] > 1
+
+
+def _again(loss: LossView, node: Node, *facts: str) -> Problem:
     trail = [f"again at {node.locs[0].show()}"] if node.locs else []
     return loss.problem("GT325", "note", f"the result of {loss.name} is reduced again", facts, trail=trail)
