@@ -315,7 +315,7 @@ def test_what_is_refused_is_refused_in_one_text(program: Callable[..., Any]) -> 
     with pytest.raises(type(eager.value)) as compiled:
         gt.compile(program)(*tensors(*given))
     assert with_texts_of_lines(traced.value) == with_texts_of_lines(compiled.value) == expected
-    (found,) = gt.check(program, *given).problems
+    found = gt.check(program, *given).problems[0]
     found.error.trail.clear()  # a check says more
     assert with_texts_of_lines(found).startswith(expected)
 
@@ -331,3 +331,14 @@ def test_the_fix_mends_the_call(program: Callable[..., Any]) -> None:
     net = Net(Swapped(loss=nn.CrossEntropyLoss()))
     for edited in fix.split(" or "):
         assert eval(edited, globals(), {"x": x, "y": y, "self": net.head}).ndim == 0
+
+
+def swapped_and_more(x: Any, y: Any) -> Any:
+    p = layer(x).softmax(1)
+    return F.cross_entropy(y, p).mean()
+
+
+def test_a_check_goes_on_as_if_the_call_were_mended() -> None:
+    assert [p.code for p in gt.check(swapped_and_more, X, LABELS).problems] == ["GT320", "GT321", "GT325"]
+    found = gt.check(nn.Linear(5, 7), X, loss=lambda out, y: criterion(out, y.squeeze(0)), targets=Spec((1, 6, 1), I64))
+    assert [p.fix for p in found.problems] == ["criterion(out, y.squeeze(0).squeeze(1))"]

@@ -21,6 +21,7 @@ from graphtorch.frontend.diagnosis.layers import (
     parameters_of,
     remade,
 )
+from graphtorch.frontend.diagnosis.mending import edits_of
 from graphtorch.frontend.diagnosis.source import Call, call_at
 from graphtorch.frontend.diagnosis.trail import blamed, steps_of
 from graphtorch.frontend.nn.container import Sequential
@@ -49,6 +50,8 @@ def candidates(seen: Observation) -> Iterator[Candidate]:
         yield from _before_layer(failed)
         yield from _of_layer(failed)
     function = seen.failed_function
+    if function is not None and seen.error is not None:
+        yield from (Candidate(edit, 0) for edit in edits_of(seen.error, function.number))
     if function is not None and (failed is None or not is_layer(failed.module)):
         yield from of_function(function)
     yield from of_earlier_functions(seen)

@@ -31,7 +31,7 @@ def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
         error = seen.error
         found.append(error)
         error.trail = trail(error, seen.tracer.read, functools.partial(_named, seen))
-        fix = find_fix(seen, run, edits) if not error.fix else None
+        fix = find_fix(seen, run, edits) if error.mend is not None or not error.fix else None
         if fix is None:
             break
         error.fix = _text(fix, error)

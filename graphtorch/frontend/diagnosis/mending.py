@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from graphtorch.frontend.diagnosis.edits import Edit, Given
 from graphtorch.frontend.diagnosis.layers import edited_constructor, is_layer
 from graphtorch.frontend.diagnosis.source import Call, calls_at
 from graphtorch.frontend.nn.module import Module
@@ -60,6 +62,23 @@ def layer_name(layer: Module, path: str) -> str:
 def place_of(loc: Loc | None) -> str:
     """` (net.py:7)`; "" where that is not known."""
     return f" ({loc.show().split(' ', 1)[0]})" if loc is not None and loc.line else ""
+
+
+def edits_of(error: GraphTorchError, number: int) -> Iterator[Edit]:
+    """What ``error.fix`` says of the call of a public function, the ``number``th of a run, as edits to be tried."""
+    for arguments in error.mend.calls if error.mend is not None and error.fix else ():
+        yield Given(error.fix, ("function", number), functools.partial(_changed, error.op, arguments))
+
+
+def _changed(
+    op: str, edits: Sequence[tuple[str, str]], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call after the edits, which are expressions that this package wrote."""
+    given = {**dict(zip(parameters_of(PUBLIC["F"][op]), args, strict=False)), **kwargs}
+    new = {
+        name: eval(_NAME.sub(r"\1", text), {"gt": importlib.import_module("graphtorch")}, given) for name, text in edits
+    }
+    return (), {**given, **new}
 
 
 @functools.lru_cache(256)
