@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 from graphtorch.frontend.diagnosis.dataflow import Made
 from graphtorch.frontend.diagnosis.loss_view import LossView
-from graphtorch.frontend.diagnosis.mending import loss_call, with_setting
 from graphtorch.frontend.diagnosis.problem import Problem
 
 #: the numbers that each gives
@@ -101,7 +100,7 @@ def _no_logarithms(loss: LossView, made: Made) -> Problem:
     elif made.kind == "sigmoid":
         fix = _renamed(loss, made, "LogSigmoid", "logsigmoid") if loss.name == "kl_div" else ""
     else:
-        fix = _other_loss(loss, "CrossEntropyLoss", "cross_entropy") if loss.name == "nll_loss" else ""
+        fix = loss.as_other("CrossEntropyLoss", "cross_entropy") if loss.name == "nll_loss" else ""
     return loss.problem("GT322", "warning", message, facts, trail=[_given_by(loss, made)], fix=fix)
 
 
@@ -114,7 +113,7 @@ def _of_kl_target(loss: LossView) -> Iterator[Problem]:
     if made.kind not in wrong:
         return
     wanted = "log-probabilities, as log_target=True says" if in_logarithms else "probabilities"
-    fix = _with_log_target(loss) if made.kind in _LOGARITHMS else ""
+    fix = loss.with_setting("log_target", "True") if made.kind in _LOGARITHMS else ""
     facts = [f"expected {wanted}, got {_GIVES[made.kind]}"]
     trail = [_given_by(loss, made, "target")]
     yield loss.problem("GT322", "warning", "the target of kl_div is of another kind", facts, trail=trail, fix=fix)
@@ -132,7 +131,7 @@ def _no_probabilities(loss: LossView, made: Made) -> Problem:
     facts = [f"expected numbers in [0, 1], as sigmoid gives them, got {_GIVES[made.kind]}"]
     fix = ""
     if made.kind == "layer":
-        fix = _other_loss(loss, "BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
+        fix = loss.as_other("BCEWithLogitsLoss", "binary_cross_entropy_with_logits")
     elif made.kind == "tanh":
         fix = _renamed(loss, made, "Sigmoid", "sigmoid")
     message = "the input of binary_cross_entropy is not probabilities"
@@ -152,21 +151,4 @@ def _renamed(loss: LossView, made: Made, layer: str, function: str) -> str:
     if call is None:
         return ""
     other = layer if loss.view.layer(made.node) is not None else function
-    return call.function.removesuffix(call.name) + other + call.text.removeprefix(call.function)
-
-
-def _other_loss(loss: LossView, module: str, function: str) -> str:
-    """The loss that takes what is given."""
-    if loss.by_module:
-        return with_setting(loss.call.created, {}, module)
-    call = loss_call(loss.call.loc, loss.name)
-    return (
-        "" if call is None else call.function.removesuffix(call.name) + function + call.text.removeprefix(call.function)
-    )
-
-
-def _with_log_target(loss: LossView) -> str:
-    if loss.by_module:
-        return with_setting(loss.call.created, {"log_target": "True"})
-    call = loss_call(loss.call.loc, loss.name)
-    return "" if call is None else call.with_arguments(call.arguments, {**call.keywords, "log_target": "True"})
+    return call.renamed(other)

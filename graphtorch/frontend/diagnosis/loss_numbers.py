@@ -7,8 +7,9 @@ from typing import Any
 
 from graphtorch.frontend.diagnosis.dataflow import constant_of, layer_of
 from graphtorch.frontend.diagnosis.loss_view import LossView
-from graphtorch.frontend.diagnosis.mending import loss_call, with_layer, with_setting
+from graphtorch.frontend.diagnosis.mending import with_layer
 from graphtorch.frontend.diagnosis.problem import Problem
+from graphtorch.ir.dim import same
 from graphtorch.ir.graph import Node
 from graphtorch.ir.op import describe
 from graphtorch.ir.ops.loss_contract import label_out_of_range
@@ -34,17 +35,9 @@ def _one_class(loss: LossView) -> Iterator[Problem]:
     if type(loss.classes) is not int or loss.classes != 1 or loss.name != "cross_entropy":
         return
     facts = [f"expected scores [n, c, ...] with a score for each class, got {list(loss.input.type.shape)}"]
-    fix = ""
-    if loss.target.type == loss.input.type:  # the labels of yes or no are floats of that shape already
-        fix = _for_yes_or_no(loss)
+    yes_or_no = same(loss.target.type, loss.input.type)  # then the labels are floats of that shape already
+    fix = loss.as_other("BCEWithLogitsLoss", "binary_cross_entropy_with_logits") if yes_or_no else ""
     yield loss.problem("GT326", "warning", "cross_entropy over one class is always 0", facts, fix=fix)
-
-
-def _for_yes_or_no(loss: LossView) -> str:
-    if loss.by_module:
-        return with_setting(loss.call.created, {}, "BCEWithLogitsLoss")
-    call, name = loss_call(loss.call.loc, loss.name), "binary_cross_entropy_with_logits"
-    return "" if call is None else call.function.removesuffix(call.name) + name + call.text.removeprefix(call.function)
 
 
 def _labels(loss: LossView) -> Iterator[Problem]:
@@ -95,9 +88,8 @@ def _reduced_again(loss: LossView) -> Iterator[Problem]:
             more = ['expected reduction="mean" for the mean of all'] if what == "sum" else []
             yield _again(loss, node, f"the {what} of all is one number: a mean or a sum of it is that number", *more)
         elif node.op.name == "div" and loss.reduction == "mean" and _by_samples(loss, node):
-            yield _again(
-                loss, node, f"the mean of all is divided by {loss.target.type.shape[0]}, as many as the samples"
-            )
+            samples = loss.target.type.shape[0]
+            yield _again(loss, node, f"the mean of all is divided by {samples}, which is the number of samples")
 
 
 def _by_samples(loss: LossView, node: Node) -> bool:

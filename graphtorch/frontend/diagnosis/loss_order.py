@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from graphtorch.frontend.diagnosis.loss_view import LossView
 from graphtorch.frontend.diagnosis.mending import mended
 from graphtorch.frontend.diagnosis.problem import Problem
+from graphtorch.ir.dim import same
 from graphtorch.ir.ops.loss_contract import swapped
 
 #: losses that are another number when their arguments are swapped, and whose target is a float of the input's shape
@@ -19,7 +20,7 @@ _BY_PROVENANCE = {
 
 def order_problems(loss: LossView) -> Iterator[Problem]:
     """Problems GT320 of a call."""
-    if loss.name in _BY_PROVENANCE and loss.input.type.shape == loss.target.type.shape:
+    if loss.name in _BY_PROVENANCE and same(loss.input.type.shape, loss.target.type.shape):
         yield from _by_provenance(loss)
     elif loss.name == "kl_div" and not loss.call.arguments.get("log_target"):
         yield from _by_logarithms(loss)

@@ -9,7 +9,7 @@ from typing import Any
 
 from graphtorch.frontend.diagnosis.dataflow import Made, depends, made_by
 from graphtorch.frontend.diagnosis.layers import constructor_call, is_layer
-from graphtorch.frontend.diagnosis.mending import layer_name, loss_call, place_of
+from graphtorch.frontend.diagnosis.mending import layer_name, loss_call, place_of, with_setting
 from graphtorch.frontend.diagnosis.problem import Problem, Severity, Site, finding
 from graphtorch.frontend.diagnosis.source import Call, call_at
 from graphtorch.frontend.nn.module import Module
@@ -96,11 +96,30 @@ class LossView:
         """Whether it is computed from parameters, frozen ones too."""
         return depends(value, self.view.parameters)
 
+    @functools.cached_property
+    def _written(self) -> Call | None:
+        """The user's call."""
+        return loss_call(self.call.loc, self.name)
+
     @property
-    def by_module(self) -> bool:
+    def _by_module(self) -> bool:
         """Whether a loss module was called, and not the function."""
-        call = loss_call(self.call.loc, self.name)
-        return call is not None and call.name != self.name
+        return self._written is not None and self._written.name != self.name
+
+    def as_other(self, module: str, function: str) -> str:
+        """How it reads with another loss of the same arguments: the constructor of the module, or the call."""
+        if self._by_module:
+            return with_setting(self.call.created, {}, module)
+        return "" if self._written is None else self._written.renamed(function)
+
+    def with_setting(self, name: str, text: str) -> str:
+        """How it reads with a setting of the loss, a keyword argument."""
+        call = self._written
+        if call is None:
+            return ""
+        if self._by_module:
+            return with_setting(self.call.created, {name: text})
+        return call.with_arguments(call.arguments, {**call.keywords, name: text})
 
     def problem(
         self,

@@ -12,6 +12,7 @@ from typing import Any
 from graphtorch.frontend.diagnosis.edits import Edit, Given
 from graphtorch.frontend.diagnosis.layers import edited_constructor, is_layer
 from graphtorch.frontend.diagnosis.source import Call, calls_at
+from graphtorch.frontend.nn.loss import Loss
 from graphtorch.frontend.nn.module import Module
 from graphtorch.ir.errors import GraphTorchError, Mend
 from graphtorch.ir.loc import Loc
@@ -122,14 +123,23 @@ def _text(call: Call, node: ast.expr | None, alone: bool) -> str:
 
 
 def with_setting(created: Loc | None, arguments: dict[str, str], cls: str = "") -> str:
-    """The user's constructor call with keyword arguments set, of the class ``cls`` if that is another; "" for none."""
-    found = calls_at(created)
-    here = [c for c in found if created and (c.node.lineno, c.node.col_offset) == (created.line, created.col)]
-    if not here or here[-1].starred:
+    """The user's constructor call of a loss with keyword arguments set, or of the class ``cls`` in its place; "" where
+    no loss was constructed at ``created``."""
+    found = [
+        c for c in calls_at(created) if created and (c.node.lineno, c.node.col_offset) == (created.line, created.col)
+    ]
+    call = found[-1] if found else None  # of ``nn.MSELoss()(output, target)`` the inner one
+    if call is None or call.starred or not _is_loss(call.name):
         return ""
-    call = here[-1]  # of ``nn.MSELoss()(output, target)`` the inner one
-    text = call.with_arguments(call.arguments, {**call.keywords, **arguments})
-    return f"{call.function.removesuffix(call.name)}{cls}{text.removeprefix(call.function)}" if cls else text
+    return call.renamed(cls) if cls else call.with_arguments(call.arguments, {**call.keywords, **arguments})
+
+
+def _is_loss(name: str) -> bool:
+    """Whether a class of the package of that name is a loss."""
+    found = [Loss]
+    for cls in found:
+        found += cls.__subclasses__()
+    return any(cls.__name__ == name and cls.__module__.startswith("graphtorch.") for cls in found)
 
 
 def loss_call(at: Loc | None, op: str) -> Call | None:

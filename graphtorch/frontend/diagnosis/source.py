@@ -75,6 +75,10 @@ class Call:
         """The call with other arguments."""
         return f"{self.function}({', '.join([*arguments, *(f'{k}={v}' for k, v in keywords.items())])})"
 
+    def renamed(self, name: str) -> str:
+        """The call of another function beside the one that is called: ``F.softmax(x)`` as ``F.log_softmax(x)``."""
+        return self.function.removesuffix(self.name) + name + self.text.removeprefix(self.function)
+
     def _of(self, node: ast.AST) -> str:
         return " ".join((ast.get_source_segment(self.source, node) or "").split())
 
