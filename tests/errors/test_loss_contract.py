@@ -15,6 +15,8 @@ import pytest
 import graphtorch as gt
 from graphtorch import nn
 from graphtorch.errors import ContractWarning
+from graphtorch.frontend.diagnosis.abstract import observe
+from graphtorch.frontend.diagnosis.losses import loss_problems
 from graphtorch.ir.ops import loss_common
 from graphtorch.nn import functional as F
 from tests.errors import with_texts_of_lines
@@ -331,3 +333,11 @@ IndexRangeError GT302 in cross_entropy: index 3 is out of range
   got indices from 2 to 3
   fix: nn.Linear(4, 4)"""
     )
+
+
+@pytest.mark.parametrize(("low", "high", "wrong"), [(0, 6, None), (0, 9, 9), (-3, 6, -3)])
+def test_labels_of_a_range(low: int, high: int, wrong: int | None) -> None:
+    seen = observe(reduced_again, (X, LABELS))
+    labels = seen.tracer.inputs[1].param
+    found = [p.message for p in loss_problems(seen.tracer, ranges={labels: (low, high)}) if p.severity == "error"]
+    assert found == ([] if wrong is None else [f"index {wrong} is out of range"])
