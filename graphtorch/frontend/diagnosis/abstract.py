@@ -17,7 +17,9 @@ from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
 from graphtorch.ir.errors import GraphTorchError
-from graphtorch.ir.loc import state
+from graphtorch.ir.graph import Node, Value
+from graphtorch.ir.loc import Place, place, state
+from graphtorch.ir.op import Op
 from graphtorch.ir.types import TensorType, defaults
 
 
@@ -35,12 +37,22 @@ class ModuleCall:
 
 
 class AbstractTracer(Tracer):
-    """A tracer that remembers which modules were called, outer ones before what they call."""
+    """A tracer that remembers which modules were called, outer ones before what they call; between which numbers the
+    specs say that inputs lie; and which call of the user's each node was made by."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.calls: list[ModuleCall] = []
+        self.ranges: dict[Value, tuple[float, float]] = {}
+        self.callers: dict[Node, Place | None] = {}
         self._depth = 0
+
+    def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
+        results = super().bind(op, operands, attrs)
+        node = self.values[results[0]._storage].node
+        if node is not None:
+            self.callers[node] = place()
+        return results
 
     def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         assert state.scope is not None  # that of the module
@@ -92,13 +104,16 @@ def observe(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str,
         autograd._mode.enabled, defaults.dtype, state.scope = mode, dtype, scope
 
 
-def stand_ins(tracer: Tracer, tree: Any) -> Any:
+def stand_ins(tracer: AbstractTracer, tree: Any) -> Any:
     """The nesting with an input of the trace for each tensor and spec; one that comes twice is one input."""
     made: dict[int, Tensor] = {}
 
     def stand_in(leaf: Any) -> Any:
         if isinstance(leaf, TensorSpec):
-            return tracer.add_input(leaf.type, len(tracer.inputs), None, leaf.requires_grad)
+            found = tracer.add_input(leaf.type, len(tracer.inputs), None, leaf.requires_grad)
+            if leaf.range is not None:
+                tracer.ranges[tracer.values[found._storage]] = leaf.range
+            return found
         if not isinstance(leaf, Tensor):
             return leaf
         if id(leaf) not in made:
