@@ -125,7 +125,7 @@ class AbstractTracer(Tracer):
     def name_of(self, node: Node) -> str:
         """The public function that made a node; those that it calls in its turn are called from the same place."""
         last = self._last.get(node, -1)
-        if last < 0:
+        if last < 0 or self.public[last].place != self.callers[node]:
             return node.op.name
         same = takewhile(lambda call: call.place == self.public[last].place, reversed(self.public[: last + 1]))
         return list(same)[-1].name

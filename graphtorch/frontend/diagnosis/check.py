@@ -8,6 +8,7 @@ from typing import Any
 from graphtorch.frontend.diagnosis.abstract import Observation, observe
 from graphtorch.frontend.diagnosis.edits import Edit
 from graphtorch.frontend.diagnosis.explain import failures
+from graphtorch.frontend.diagnosis.numeric import problems_of
 from graphtorch.frontend.diagnosis.problem import Problem, order
 from graphtorch.frontend.diagnosis.report import Report
 from graphtorch.frontend.nn.module import Module
@@ -52,7 +53,7 @@ def check(
         return observe(program, given, {}, edits)
 
     errors, seen = failures(run)
-    problems = [Problem(e) for e in errors]
+    problems = [*map(Problem, errors), *problems_of(seen)]
     shown = [p for p in order(problems) if p.code not in ignore]
     return Report(name_of(target), shown, seen.calls, target if isinstance(target, Module) else None)
 

@@ -31,7 +31,6 @@ def note(
         facts,
         site=subject.site(node),
         operands=[subject.operand(node, position)],
-        trail=subject.trail(node.operands[position]),
         fix=fix,
     )
 

@@ -6,15 +6,23 @@ the next layer refuses. numpy's arrays are float64 unless told otherwise, so it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from graphtorch.frontend.diagnosis.problem import Problem, Severity, finding
 from graphtorch.frontend.diagnosis.subject import Subject, is_number
-from graphtorch.ir.graph import Node, Param, Value
+from graphtorch.ir.errors import GraphTorchError
+from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.types import float32, float64
 
 
 def float64_problems(subject: Subject) -> list[Problem]:
-    """One problem for each thing that brings float64 in; none where the model is not of float32."""
-    promotions = [n for n in subject.graph.nodes if _is_promotion(n) and not subject.is_own(n)]
+    """One problem for each thing that brings float64 in; none where the model is not of float32.
+
+    A number, which has no dimensions, is left alone: it makes no tensor float64 that has some.
+    """
+    casts = [n for n in subject.graph.nodes if n.op.name == "cast" and n.result.type.shape and _is_promotion(n)]
+    promotions = [n for n in casts if not subject.is_own(n)]
     if not promotions or not _is_of_float32(subject):
         return []
     found: dict[Value, Problem] = {}
@@ -73,12 +81,14 @@ def origin(subject: Subject, value: Value | None) -> Value | None:
 def _problem(subject: Subject, meeting: Node, cast: Node, source: Value) -> Problem:
     lasts = _reaches_the_end(subject, meeting) and not _is_asked_for(source)
     severity: Severity = "warning" if lasts else "note"
-    facts = [came_from(subject, source), "all that is computed from it is float64, at half the speed or less"]
+    facts = came_from(subject, source)
+    if lasts:
+        facts.append("all that is computed from it is float64, at half the speed or less")
     return finding(
         "GT346",
         severity,
         f"float64 comes into a float32 model, through {_what(subject, source)}",
-        facts if lasts else facts[:1],
+        facts,
         site=subject.site(meeting, subject.name_of(meeting)),
         operands=[f"{cast.operands[0].type} is made {cast.result.type} here"],
         fix=_fix(subject, source),
@@ -109,19 +119,42 @@ def _what(subject: Subject, source: Value) -> str:
     if isinstance(source, Param):
         return subject.title(source)
     assert source.node is not None  # it is no parameter
-    return f"the result of {subject.name_of(source.node)}"
+    return "a cast to float64" if source.node.op.name == "cast" else f"the result of {subject.name_of(source.node)}"
 
 
-def came_from(subject: Subject, source: Value) -> str:
-    """Where a float64 tensor comes from, in a line."""
-    what = f"{_what(subject, source)} is {source.type}"
-    if source.node is not None and source.node.locs:
-        return f"{what}: {source.node.locs[0].show()}"
-    return f"{what}; numpy's arrays and numbers are float64 unless told otherwise"
+def came_from(subject: Subject, source: Value) -> list[str]:
+    """Where a float64 tensor comes from, in lines."""
+    if source.node is not None:
+        line = f"   {source.node.locs[0].show()}" if source.node.locs else ""
+        return [f"{_what(subject, source)} gives {source.type}{line}"]
+    return [
+        f"{_what(subject, source)} is {source.type}, as numpy's arrays are unless told otherwise",
+        _REMEDY,
+    ]
+
+
+def explain(error: GraphTorchError, graph: Graph, value_of: Callable[[Any], Value | None]) -> None:
+    """Add to an error about float32 and float64 where the latter came from; ``value_of`` a tensor is its value."""
+    given = [t for _, t in error.tensors]
+    if not {float32, float64} <= {t.aval.dtype for t in given}:
+        return
+    subject = Subject(graph)
+    for value in (value_of(t) for t in given if t.aval.dtype is float64):
+        source = origin(subject, value)
+        new = came_from(subject, source) if source is not None else [_OUTSIDE, _REMEDY] if value is None else []
+        error.facts += [line for line in (*new, *_first_use(subject, source)) if line not in error.facts]
+
+
+def _first_use(subject: Subject, source: Value | None) -> list[str]:
+    """The line where a tensor of the outside came in, which is another one than that of the error."""
+    users = subject.uses.get(source, []) if source is not None and source.node is None else []
+    return [f"it came in here: {users[0].locs[0].show()}"] if users and users[0].locs else []
+
+
+_OUTSIDE = "float64 comes from a tensor made outside, as numpy's arrays are unless told otherwise"
+_REMEDY = "make it float32 where it comes from: x.float(), or dtype=gt.float32"
 
 
 def _fix(subject: Subject, source: Value) -> str:
-    if isinstance(source, Param):
-        name = subject.names.get(source)
-        return f"{name} = {name}.float()" if name else ""
-    return ""
+    name = subject.names.get(source)
+    return f"{name} = {name}.float()" if name else ""

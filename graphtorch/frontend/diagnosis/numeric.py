@@ -21,11 +21,14 @@ from graphtorch.ir.loc import Loc
 
 Look = Callable[[Subject, Node], Problem | None]
 
-#: op -> what looks at its nodes; the first that finds something has said it
-_LOOKS: dict[str, tuple[Look, ...]] = {
-    name: tuple(table[name] for table in (HANDWRITTEN, DOMAINS, WHOLE_NUMBERS) if name in table)
-    for name in (*HANDWRITTEN, *DOMAINS, *WHOLE_NUMBERS)
-}
+
+def _looks(*tables: Mapping[str, Look]) -> dict[str, tuple[Look, ...]]:
+    """Op -> what looks at its nodes; the first that finds something has said it."""
+    return {name: tuple(t[name] for t in tables if name in t) for table in tables for name in table}
+
+
+#: of floating-point results, and of others
+_OF_FLOATS, _OF_OTHERS = _looks(HANDWRITTEN, DOMAINS), _looks(DOMAINS, WHOLE_NUMBERS)
 
 
 def numeric_problems(
@@ -44,12 +47,13 @@ def numeric_problems(
     if name_of is not None:
         subject.name_of = name_of
     found: dict[Hashable, Problem] = {}
-    for node in graph.nodes:
-        for look in _LOOKS.get(node.op.name, ()):
-            key = subject.caller(node)
-            problem = look(subject, node) if key not in found and subject.is_own(node) else None
-            if problem is not None:
-                found[key] = problem
+    for position, node in enumerate(graph.nodes):
+        looks = (_OF_FLOATS if node.result.type.dtype.kind == "f" else _OF_OTHERS).get(node.op.name, ())
+        if not looks or subject.has_company(position) or subject.caller(node) in found or not subject.is_own(node):
+            continue
+        problem = next(filter(None, (look(subject, node) for look in looks)), None)
+        if problem is not None:
+            found[subject.caller(node)] = problem
     return [*found.values(), *float64_problems(subject)]
 
 

@@ -66,6 +66,17 @@ class Subject:
         so that they hold."""
         return self._made.get(self.caller(node), set()) <= {node.op.name}
 
+    def has_company(self, position: int) -> bool:
+        """Whether the node at ``position`` stands beside another op of the same call: then it is not the user's own,
+        and most are found so, before all nodes are looked through."""
+        nodes = self.graph.nodes
+        node, caller = nodes[position], self.caller(nodes[position])
+        for steps in (range(position - 1, -1, -1), range(position + 1, len(nodes))):
+            other = next((nodes[i] for i in steps if nodes[i].op.name not in _BESIDE), None)
+            if other is not None and other.op is not node.op and self.caller(other) == caller:
+                return True
+        return False
+
     def interval(self, value: Value) -> Interval:
         return self.intervals.of(value)
 
@@ -90,29 +101,28 @@ class Subject:
         return self.names.get(param) or "a captured tensor"
 
     def operand(self, node: Node, position: int) -> str:
-        """A line of an operand: its name, type and interval."""
+        """A line of an operand: its name, type and interval, and how it came to lie in there."""
         value = node.operands[position]
-        return f"{node.op.operand_names[position]} {value.type} in {self.interval(value)}"
+        steps = self._steps(value)
+        origin = f"   (from {' -> '.join(steps)})" if steps else ""
+        return f"{node.op.operand_names[position]} {value.type} in {self.interval(value)}{origin}"
 
-    def trail(self, value: Value) -> list[str]:
-        """How ``value`` came to lie in its interval, from a range on, in a line."""
+    def _steps(self, value: Value) -> list[str]:
+        """The calls that ``value`` went through since a range, a few at most, with the intervals in between."""
         steps: list[str] = []
-        at: Value | None = value
+        at: Value | None = root(value, MOVES | {"cast"})
         while at is not None and len(steps) < _STEPS:
-            at = root(at, MOVES | {"cast"})
-            step = self._step(at)
-            if step and (not steps or step != steps[-1]):
-                steps.append(step)
+            name = self._step(at)
+            if name:
+                steps.append(f"{name} in {self.interval(at)}" if steps else name)
             at = self._source(at)
-        return [f"from {' -> '.join(reversed(steps))}"] if steps else []
+        return steps[::-1]
 
     def _step(self, value: Value) -> str:
         if isinstance(value, Param):
-            return f"{self.title(value)} in {self.interval(value)}" if self.says_something(value) else ""
+            return self.title(value) if self.says_something(value) or value.type.dtype.kind != "f" else ""
         assert value.node is not None  # it is no parameter
-        if value.node.op.name == "constant":
-            return ""
-        return f"{self.name_of(value.node)} in {self.interval(value)}"
+        return "" if value.node.op.name == "constant" else self.name_of(value.node)
 
     def _source(self, value: Value) -> Value | None:
         """What ``value`` has its bounds from: an operand of the call that made it of which something is known."""

@@ -85,7 +85,7 @@ def _cast(subject: Subject, node: Node) -> Problem | None:
     facts = [f"only {x.high:g} itself stays"] if x.high == 1 else []
     names = ("long", "int", "short", "char", "byte", "to", "type", "type_as")
     call = call_of(node.locs[0] if node.locs else None, *names)
-    fix = f"{call.receiver}.round().{call.name}({', '.join(call.arguments)})" if call and call.receiver else ""
+    fix = f"{tied(call.receiver)}.round().{call.name}({', '.join(call.arguments)})" if call and call.receiver else ""
     return note(subject, node, "GT349", message, facts, fix)
 
 
