@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphtorch as gt
-from graphtorch.frontend.diagnosis.interval import Interval
+from graphtorch.frontend.diagnosis.interval import Interval, fitted, full
 from graphtorch.frontend.diagnosis.intervals import Intervals
 from graphtorch.ir.evaluate import evaluate
 from graphtorch.ir.graph import Graph
@@ -83,6 +83,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "shares": lambda x: x / x.sum(1, keepdim=True),
     "shares of all": lambda x: x / x.sum(),
     "below the greatest": lambda x: x - x.max(),
+    "above the least": lambda x: x - x.amin(1, keepdim=True),
     "centered": lambda x: x - x.mean(0),
     "std": lambda x: x.std(1, keepdim=True) + x,
     "var": lambda x: x.var(0) + x * 0,
@@ -107,6 +108,18 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "argmax": lambda x: x.nan_to_num(0.0).argmax(1, keepdim=True).float() + x,
     "sorted": lambda x: x.sort(1)[0],
     "matmul": lambda x: (x @ x.t()) @ x,
+}
+
+#: of one tensor [4,4], where reductions that are broadcast along the wrong dimension have the right shape
+SQUARE: dict[str, Callable[[Any], Any]] = {
+    "least": lambda x: x - x.amin(1),
+    "greatest": lambda x: x - x.amax(1),
+    "greatest of columns": lambda x: x - x.amax(0),
+    "turned": lambda x: x - x.amax(0, keepdim=True).t(),
+    "at": lambda x: x - x.max(1)[0],
+    "shares": lambda x: x / x.sum(1),
+    "shares of columns": lambda x: x / x.sum(0),
+    "other": lambda x: x / x.t().sum(1, keepdim=True),
 }
 
 #: of two
@@ -147,11 +160,11 @@ def _program(steps: list[tuple[str, int, int]]) -> Callable[..., Any]:
     return run
 
 
-def _numbers(rng: np.random.Generator, low: float, high: float) -> np.ndarray:
+def _numbers(rng: np.random.Generator, low: float, high: float, shape: tuple[int, ...] = SHAPE) -> np.ndarray:
     """Numbers of a range, its ends often among them."""
-    found = rng.uniform(low, high, SHAPE)
-    ends = rng.choice([low, high], SHAPE)
-    return np.where(rng.random(SHAPE) < 0.4, ends, found).astype(np.float32)
+    found = rng.uniform(low, high, shape)
+    ends = rng.choice([low, high], shape)
+    return np.where(rng.random(shape) < 0.4, ends, found).astype(np.float32)
 
 
 def _check(graph: Graph, ranges: list[tuple[float, float]], arrays: list[np.ndarray]) -> None:
@@ -194,3 +207,82 @@ def test_each_function(name: str, bounds: tuple[float, float]) -> None:
     rng = np.random.default_rng(7)
     for _ in range(3):
         _check(graph, [bounds], [_numbers(rng, *bounds)])
+
+
+@pytest.mark.parametrize("bounds", RANGES)
+@pytest.mark.parametrize("name", sorted(SQUARE))
+def test_reductions_of_square_tensors(name: str, bounds: tuple[float, float]) -> None:
+    graph = gt.trace(SQUARE[name], gt.TensorSpec((4, 4)))
+    rng = np.random.default_rng(11)
+    for _ in range(20):
+        _check(graph, [bounds], [_numbers(rng, *bounds, (4, 4))])
+
+
+# ---- intervals are as narrow as they are meant to be ------------------------------------------------
+
+
+def _of(function: Callable[..., Any], *bounds: tuple[float, float], dtype: Any = gt.float32) -> Interval:
+    graph = gt.trace(function, *(gt.TensorSpec(SHAPE, dtype) for _ in bounds))
+    return Intervals(dict(zip(graph.params, bounds, strict=True))).of(graph.outputs[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "bounds", "low", "high"),
+    [
+        (lambda x: x + 1, (0, 1), 1, 2),
+        (lambda x: 1 - x, (0, 1), 0, 1),
+        (lambda x: x * x, (-2, 1), 0, 4),
+        (lambda x: x * x.clone(), (-2, 1), 0, 4),
+        (lambda x: x * (x + 0), (-2, 1), -2, 4),
+        (lambda x: x**2, (-2, 1), 0, 4),
+        (lambda x: x.abs(), (-2, 1), 0, 2),
+        (lambda x: x / 4, (-2, 1), -0.5, 0.25),
+        (lambda x: 1 / x, (2, 4), 0.25, 0.5),
+        (lambda x: x.sum(1), (0, 1), 0, 5),
+        (lambda x: x.clamp(-1, 0.5), (-2, 1), -1, 0.5),
+        (lambda x: x.clamp(min=0), (-2, -1), 0, 0),
+        (lambda x: gt.where(x > 0, x, 3), (-2, 1), 0, 3),
+        (lambda x: gt.softmax(x, -1), (-500, 500), 0, 1),
+        (lambda x: (255 * x).to(gt.uint8), (0, 1), 0, 255),
+        (lambda x: (256 * x).to(gt.uint8), (0, 1), 0, 255),
+        (lambda x: x.t().reshape(5, 3)[1:], (-2, 1), -2, 1),
+        (lambda x: x - x.amax(1, keepdim=True), (-2, 1), -3, 0),
+        (lambda x: x.var(1), (-1, 1), 0, 5),
+        (lambda x: (x > 0).sum(), (-2, 1), 0, 15),
+        (lambda x: x @ x.t(), (0, 1), 0, 5),
+        (lambda x: gt.relu(x), (-2, 1), 0, 1),
+    ],
+)
+def test_bounds(function: Callable[[Any], Any], bounds: tuple[float, float], low: float, high: float) -> None:
+    found = _of(function, bounds)
+    assert low - abs(low) * 2e-6 <= found.low <= low and high <= found.high <= high + abs(high) * 2e-6
+
+
+def test_nothing_is_known_of_what_has_no_range() -> None:
+    graph = gt.trace(lambda x: gt.relu(x) - x, gt.TensorSpec(SHAPE))
+    found = Intervals({}).of(graph.outputs[0])
+    assert (found.low, found.high, found.nan) == (-math.inf, math.inf, True)
+
+
+def test_what_is_never_zero() -> None:
+    assert not _of(gt.exp, (-500, 0)).nonzero and _of(gt.exp, (-500, 0)).vanishing
+    assert _of(lambda x: gt.where(x == 0, 1.0, x), (-1, 1)).nonzero
+    assert _of(lambda x: gt.where(x > 0, x, 1.0), (-1, 1)).nonzero
+    assert not _of(lambda x: gt.where(x >= 0, x, 1.0), (-1, 1)).nonzero
+    assert _of(lambda x: F.softplus(x) ** 2, (-500, 0)).vanishing
+    assert not _of(lambda x: x * x, (-1, 1)).vanishing
+
+
+@pytest.mark.parametrize("dtype", [gt.float32, gt.float16, gt.bfloat16])
+@pytest.mark.parametrize("value", [0.1, -0.1, 1 / 3, 1e-45, -1e-45, 1e-39, 2049.0, 65519.0, 3e38, 1e39, 2**53 + 1])
+def test_bounds_are_rounded_outwards(value: float, dtype: gt.dtype) -> None:
+    found = fitted(Interval(value, value), dtype)
+    assert found.low <= value <= found.high
+    kept = gt.tensor([value], dtype=gt.float64).to(dtype).to(gt.float64).item()
+    assert found.low <= kept <= found.high or (abs(value) < 1e-38 and found.low <= 0 <= found.high)
+
+
+def test_integers_wrap() -> None:
+    assert fitted(Interval(-1, 3), gt.uint8) == full(gt.uint8)
+    assert fitted(Interval(0, 255), gt.uint8) == Interval(0, 255, whole=True)
+    assert fitted(Interval(0, 2**63), gt.int64) == full(gt.int64)

@@ -32,6 +32,15 @@ from graphtorch.ir.types import TensorType, defaults
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
+#: what tells a call of the user's from others: the point in the code, and the path of the module that runs
+Caller = tuple[Place | None, str]
+
+
+def caller() -> Caller:
+    """The call of the user's that is running now."""
+    return place(), state.scope.path if state.scope else ""
+
+
 @dataclass
 class ModuleCall:
     """A call of a module. ``inputs`` and ``outputs`` are the types of its tensors; a failed call has no outputs.
@@ -53,13 +62,13 @@ class ModuleCall:
 
 @dataclass(frozen=True)
 class PublicCall:
-    """A call of a public function or method, by the user or by a layer. ``place`` tells calls on one line apart."""
+    """A call of a public function or method, by the user or by a layer. ``caller`` tells calls on one line apart."""
 
     number: int
     name: str
     arguments: Arguments
     loc: Loc
-    place: Place | None
+    caller: Caller
 
 
 class AbstractTracer(Tracer):
@@ -74,7 +83,7 @@ class AbstractTracer(Tracer):
         #: the module that ran when a node was made, and the number of the call that was the last before
         self.owners: dict[Node, ScopeOwner] = {}
         #: the call of the user's that it was made by
-        self.callers: dict[Node, Place | None] = {}
+        self.callers: dict[Node, Caller] = {}
         self._last: dict[Node, int] = {}
         self._edits = {edit.at: edit for edit in edits}
         self._depth = 0
@@ -105,7 +114,7 @@ class AbstractTracer(Tracer):
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """A public function is about to run: what it is to be given."""
         number = len(self.public)
-        self.public.append(PublicCall(number, name, (args, kwargs), self.lines.here(), place()))
+        self.public.append(PublicCall(number, name, (args, kwargs), self.lines.here(), caller()))
         return self._edited(("function", number), (args, kwargs))
 
     def _edited(self, at: tuple[str, int], arguments: Arguments) -> Arguments:
@@ -117,7 +126,7 @@ class AbstractTracer(Tracer):
         node = self.read(results[0]).node if results else None
         if node is not None and node not in self._last:
             self._last[node] = len(self.public) - 1
-            self.callers[node] = place()
+            self.callers[node] = caller()
             if state.scope is not None:
                 self.owners[node] = state.scope.owner
         return results
@@ -125,9 +134,9 @@ class AbstractTracer(Tracer):
     def name_of(self, node: Node) -> str:
         """The public function that made a node; those that it calls in its turn are called from the same place."""
         last = self._last.get(node, -1)
-        if last < 0 or self.public[last].place != self.callers[node]:
+        if last < 0 or self.public[last].caller != self.callers[node]:
             return node.op.name
-        same = takewhile(lambda call: call.place == self.public[last].place, reversed(self.public[: last + 1]))
+        same = takewhile(lambda call: call.caller == self.public[last].caller, reversed(self.public[: last + 1]))
         return list(same)[-1].name
 
 

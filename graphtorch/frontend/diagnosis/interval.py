@@ -53,7 +53,7 @@ class Interval:
     def __str__(self) -> str:
         left = "(" if self.low == -math.inf or (self.low == 0 and self.nonzero) else "["
         right = ")" if self.high == math.inf or (self.high == 0 and self.nonzero) else "]"
-        return f"{left}{self.low:g}, {self.high:g}{right}"
+        return f"{left}{self.low + 0:g}, {self.high + 0:g}{right}"  # no -0
 
 
 def full(dtype: DType) -> Interval:
@@ -181,14 +181,9 @@ def div(a: Interval, b: Interval) -> Interval:
     if b.low > 0 or b.high < 0:
         corners = [_quotient(x, y) for x in (a.low, a.high) for y in (b.low, b.high)]
         return replace(over(corners, nan), vanishing=a.positive and b.positive)
-    if b.low == 0 and a.low >= 0 and not _signed_zero(b):
-        return Interval(_quotient(a.low, b.high) if b.high else 0.0, math.inf, nan, vanishing=a.positive)
-    return Interval(-math.inf, math.inf, nan)
-
-
-def _signed_zero(b: Interval) -> bool:
-    """Whether a 0 in there may be -0, by which a quotient is -inf: rounding makes none of what is never 0."""
-    return not (b.nonzero or b.vanishing)
+    if b.low == 0 and b.nonzero and a.low >= 0:
+        return Interval(_quotient(a.low, b.high), math.inf, nan, vanishing=a.positive)
+    return Interval(-math.inf, math.inf, nan)  # a 0 may be -0
 
 
 def _quotient(a: float, b: float) -> float:

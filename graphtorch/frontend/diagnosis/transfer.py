@@ -29,9 +29,18 @@ _ROUNDINGS = 8
 
 def root(value: Value, through: frozenset[str] = frozenset(("broadcast_to", "clone", "detach", "overwrite"))) -> Value:
     """What ``value`` is the same numbers as, element by element."""
-    while value.node is not None and value.node.op.name in through:
+    while value.node is not None and (value.node.op.name in through or _is_times_one(value.node)):
         value = value.node.operands[0]
     return value
+
+
+def _is_times_one(node: Node) -> bool:
+    """A multiplication by 1, as softplus has it by its ``beta``."""
+    if node.op.name != "mul":
+        return False
+    factor = node.operands[1].node
+    factor = factor.operands[0].node if factor is not None and factor.op.name == "broadcast_to" else factor
+    return factor is not None and factor.op.name == "constant" and factor.attrs["value"] == 1
 
 
 def moved(value: Value) -> Value:
@@ -47,10 +56,12 @@ def _first(_: Node, x: Interval, *__: Interval) -> Interval:
 
 
 def _monotone(function: Callable[[float], float], low: float, high: float, *, vanishing: bool = False) -> Rule:
-    """A function that grows, with results in [low, high]."""
+    """A function that grows, with results in [low, high]; ``vanishing`` ones are never 0."""
+    through_zero = _at(function, 0.0, low) == 0
 
     def rule(node: Node, x: Interval) -> Interval:
-        found = Interval(_at(function, x.low, low), _at(function, x.high, high), x.nan, vanishing=vanishing)
+        above = vanishing or (through_zero and x.positive)
+        found = Interval(_at(function, x.low, low), _at(function, x.high, high), x.nan, vanishing=above)
         found = widened(found, _ROUNDINGS * unit(node.result.type.dtype))
         return replace(found, low=min(max(found.low, low), high), high=max(min(found.high, high), low))
 
@@ -165,12 +176,20 @@ def _mul(node: Node, a: Interval, b: Interval) -> Interval:
 
 def _sub(node: Node, a: Interval, b: Interval) -> Interval:
     found = iv.sub(a, b)
-    return replace(found, high=min(found.high, 0)) if is_greatest_of(node.operands[1], node.operands[0]) else found
+    x, extreme = node.operands
+    if is_greatest_of(extreme, x):
+        return replace(found, high=min(found.high, 0))
+    return replace(found, low=max(found.low, 0)) if is_least_of(extreme, x) else found
 
 
 def is_greatest_of(top: Value, x: Value) -> bool:
     """Whether ``top`` is a maximum of ``x``, spread over it: x - top is nowhere above 0."""
     return _is_reduced(top, x, ("reduce_max", "reduce_max_at"))
+
+
+def is_least_of(bottom: Value, x: Value) -> bool:
+    """Whether ``bottom`` is a minimum of ``x``, spread over it."""
+    return _is_reduced(bottom, x, ("reduce_min", "reduce_min_at"))
 
 
 def is_sum_of(total: Value, x: Value) -> bool:
@@ -406,7 +425,7 @@ RULES: dict[str, Rule] = {
     "sigmoid": _monotone(lambda x: 1 / (1 + math.exp(-x)) if x > -700 else 0.0, 0.0, 1.0, vanishing=True),
     "tanh": _monotone(math.tanh, -1.0, 1.0),
     "erf": _monotone(math.erf, -1.0, 1.0),
-    "logsigmoid": lambda _, x: Interval(-math.inf, 0.0, x.nan),
+    "logsigmoid": lambda _, x: Interval(-math.inf, 0.0, x.nan, vanishing=True),
     "sinh": _monotone(math.sinh, -math.inf, math.inf), "asinh": _monotone(math.asinh, -math.inf, math.inf),
     "cosh": lambda _, x: Interval(1.0 - 1e-6, math.inf, x.nan),
     "atan": _between(-1.5707964, 1.5707964), "erfc": _between(0.0, 2.0),

@@ -57,8 +57,7 @@ def _cut_off(subject: Subject, node: Node) -> Problem | None:
         return None
     quotient = subject.intervals.unrounded(node)
     few = quotient.high - quotient.low <= 1 < a.high - a.low
-    used = subject.uses.get(node.result, [])
-    as_float = bool(used) and all(n.op.name == "cast" and n.result.type.dtype.kind == "f" for n in used)
+    as_float = _is_promoted(subject, node.result)
     if not few and not as_float:
         return None
     what = f"is {quotient.low:g} or {quotient.high:g}" if few else "is used as a float"
@@ -66,6 +65,13 @@ def _cut_off(subject: Subject, node: Node) -> Problem | None:
     facts = [f"/ gives [{a.low / b.low:g}, {a.high / b.low:g}], in the default dtype"] if few else []
     found = sides(node.locs[0] if node.locs else None, ast.FloorDiv)
     return note(subject, node, "GT348", message, facts, f"{found[0]} / {found[1]}" if found else "")
+
+
+def _is_promoted(subject: Subject, value: Value) -> bool:
+    """Whether all that reads an integer makes a float of it unasked: whoever writes ``.float()`` has thought of it."""
+    users = subject.uses.get(value, [])
+    casts = [n for n in users if n.op.name == "cast" and n.result.type.dtype.kind == "f" and not subject.is_own(n)]
+    return bool(users) and len(casts) == len(users)
 
 
 def _is_of_input(value: Value) -> bool:
