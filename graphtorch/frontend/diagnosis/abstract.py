@@ -32,13 +32,13 @@ from graphtorch.ir.types import TensorType, defaults
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-#: what tells a call of the user's from others: the point in the code, and the path of the module that runs
-Caller = tuple[Place | None, str]
+#: what tells a call of the user's from others: the point in the code, and the module that runs
+Caller = tuple[Place | None, ScopeOwner | None]
 
 
 def caller() -> Caller:
     """The call of the user's that is running now."""
-    return place(), state.scope.path if state.scope else ""
+    return place(), state.scope.owner if state.scope else None
 
 
 @dataclass

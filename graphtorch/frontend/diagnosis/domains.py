@@ -10,7 +10,7 @@ from graphtorch.frontend.diagnosis.interval import Interval
 from graphtorch.frontend.diagnosis.problem import Problem, finding
 from graphtorch.frontend.diagnosis.subject import Subject
 from graphtorch.frontend.diagnosis.transfer import is_greatest_of, is_sum_of, moved, root
-from graphtorch.frontend.diagnosis.written import call_of, of_changed, operand_of, sides, tied
+from graphtorch.frontend.diagnosis.written import call_of, of_changed, operand_of, sides
 from graphtorch.ir.graph import Node, Value
 from graphtorch.ir.loc import Loc
 from graphtorch.ir.types import greatest_finite
@@ -148,7 +148,7 @@ def _root(subject: Subject, node: Node) -> Problem | None:
 
 def _kept_above(node: Node, method: str) -> str:
     loc = loc_of(node)
-    return of_changed(loc, node.op.name, lambda t: f"{t}.{method}") or _power_of(node, lambda t: f"{tied(t)}.{method}")
+    return of_changed(loc, node.op.name, lambda t: f"{t}.{method}") or _power_of(node, lambda t: f"{t}.{method}")
 
 
 def _power_of(node: Node, change: Callable[[str], str]) -> str:
@@ -163,7 +163,7 @@ def _power(subject: Subject, node: Node) -> Problem | None:
     known = e == exponent.high and not math.isinf(base.low) and node.result.type.dtype.kind == "f"
     if not known or base.positive or (e >= 0 and e == math.floor(e)):
         return None
-    more, kept = (lambda t: f"({t} + 1e-6)"), (lambda t: f"{tied(t)}.clamp(min=1e-6)")
+    more, kept = (lambda t: f"({t} + 1e-6)"), (lambda t: f"{t}.clamp(min=1e-6)")
     if base.low < 0 and e != math.floor(e):
         message = f"a power of {e:g} takes no negative numbers, and this one can be negative"
         return note(subject, node, "GT341", message, ["there it is nan"], _power_of(node, kept))
@@ -204,8 +204,7 @@ def _safe_quotient(node: Node, b: Interval) -> str:
     found = sides(loc, _OPERATORS[node.op.name])
     if found is None or b.low < 0:
         return ""
-    divisor = tied(found[1])
-    divisor = f"{divisor}.clamp(min=1)" if b.whole else f"({found[1]} + 1e-6)"
+    divisor = f"{found[1]}.clamp(min=1)" if b.whole else f"({found[1]} + 1e-6)"
     return f"{found[0]} {_SIGNS[node.op.name]} {divisor}"
 
 

@@ -17,7 +17,7 @@ from graphtorch.frontend.diagnosis.problem import Problem
 from graphtorch.frontend.diagnosis.subject import Subject
 from graphtorch.frontend.diagnosis.whole_numbers import WHOLE_NUMBERS
 from graphtorch.ir.graph import Graph, Node, Value
-from graphtorch.ir.loc import Loc
+from graphtorch.ir.loc import ScopeOwner
 
 Look = Callable[[Subject, Node], Problem | None]
 
@@ -36,14 +36,14 @@ def numeric_problems(
     ranges: Mapping[Value, tuple[float, float]],
     *,
     callers: Mapping[Node, Hashable] | None = None,
-    created: Mapping[str, Loc | None] | None = None,
+    owners: Mapping[Node, ScopeOwner] | None = None,
     tracked: Collection[Value] = (),
     names: Mapping[Value, str] | None = None,
     name_of: Callable[[Node], str] | None = None,
 ) -> list[Problem]:
     """What is wrong with the numbers of a traced program, in the order of its nodes; one problem for a call of the
     user's. ``ranges`` are those of inputs; see `Subject` for what may be known beside them."""
-    subject = Subject(graph, ranges, callers or {}, created or {}, tracked, names or {})
+    subject = Subject(graph, ranges, callers or {}, owners or {}, tracked, names or {})
     if name_of is not None:
         subject.name_of = name_of
     found: dict[Hashable, Problem] = {}
@@ -65,7 +65,7 @@ def problems_of(seen: Observation) -> list[Problem]:
         tracer.graph,
         tracer.ranges,
         callers=tracer.callers,
-        created={c.path: c.module._created_at for c in seen.calls},
+        owners=tracer.owners,
         tracked=gradients.tracked | set(gradients.leaves),
         names=_names_of_captures(seen),
         name_of=tracer.name_of,

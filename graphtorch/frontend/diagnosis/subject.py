@@ -11,7 +11,7 @@ from graphtorch.frontend.diagnosis.intervals import Intervals
 from graphtorch.frontend.diagnosis.problem import Site
 from graphtorch.frontend.diagnosis.transfer import MOVES, root
 from graphtorch.ir.graph import Graph, Node, Param, Value
-from graphtorch.ir.loc import Loc
+from graphtorch.ir.loc import ScopeOwner
 
 #: what ops bring along: broadcasting, promotion, numbers
 _BESIDE = MOVES | {"constant", "cast"}
@@ -27,7 +27,7 @@ class Subject:
     """``graph`` before any pass, and what is known beside it.
 
     ``ranges``: (low, high) of parameters. ``callers``: for each node what tells the call of the user's that it was made
-    by from others; without, lines do. ``created``: where modules were constructed, by path. ``tracked``: the values
+    by from others; without, lines do. ``owners``: the module that a node was made in. ``tracked``: the values
     that gradients flow through. ``names``: what the user calls a captured tensor. ``name_of``: the public function that
     a node is of.
     """
@@ -35,7 +35,7 @@ class Subject:
     graph: Graph
     ranges: Mapping[Value, tuple[float, float]] = field(default_factory=dict)
     callers: Mapping[Node, Hashable] = field(default_factory=dict)
-    created: Mapping[str, Loc | None] = field(default_factory=dict)
+    owners: Mapping[Node, ScopeOwner] = field(default_factory=dict)
     tracked: Collection[Value] = ()
     names: Mapping[Value, str] = field(default_factory=dict)
     name_of: Callable[[Node], str] = _op_name
@@ -91,8 +91,8 @@ class Subject:
     # ---- words ----
 
     def site(self, node: Node, op: str = "") -> Site:
-        loc = node.locs[0] if node.locs else None
-        return Site(loc, self.created.get(loc.path) if loc else None, op or node.op.name)
+        owner = self.owners.get(node)
+        return Site(node.locs[0] if node.locs else None, owner._created_at if owner else None, op or node.op.name)
 
     def title(self, param: Param) -> str:
         """What a parameter is called in messages."""
@@ -105,7 +105,8 @@ class Subject:
         value = node.operands[position]
         steps = self._steps(value)
         origin = f"   (from {' -> '.join(steps)})" if steps else ""
-        return f"{node.op.operand_names[position]} {value.type} in {self.interval(value)}{origin}"
+        known = f" in {self.interval(value)}" if self.says_something(value) or value.type.dtype.itemsize == 1 else ""
+        return f"{node.op.operand_names[position]} {value.type}{known}{origin}"
 
     def _steps(self, value: Value) -> list[str]:
         """The calls that ``value`` went through since a range, a few at most, with the intervals in between."""

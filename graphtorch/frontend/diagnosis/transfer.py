@@ -369,7 +369,8 @@ def _conv(node: Node, a: Interval, b: Interval) -> Interval:
 
 def _constant(node: Node) -> Interval:
     value: Any = node.attrs["value"]
-    return number(int(value) if isinstance(value, bool) else value)
+    dtype = node.result.type.dtype
+    return number(float(dtype.np.type(value)) if dtype.kind == "f" else int(value))
 
 
 def _iota(node: Node) -> Interval:

@@ -45,8 +45,8 @@ def _as_float(node: Node) -> str:
         return ""
     left, right = found
     if _is_constant(node.operands[0]):
-        return f"{left} {sign} {tied(right)}.float()"
-    return f"{tied(left)}.float() {sign} {right}"
+        return f"{left} {sign} {right}.float()"
+    return f"{left}.float() {sign} {right}"
 
 
 def _cut_off(subject: Subject, node: Node) -> Problem | None:

@@ -48,7 +48,7 @@ def tied(text: str) -> str:
 
 
 def sides(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | None:
-    """The operands of the only operator of a kind that begins where ``at`` points to."""
+    """The operands of the only operator of a kind that begins where ``at`` points to, fit to stand by another one."""
     found = operator_at(at, kind)
     if found is None:
         return None
@@ -56,4 +56,5 @@ def sides(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | None:
         left = ast.parse(found[0], mode="eval").body
     except SyntaxError:
         return None
-    return None if isinstance(left, ast.BinOp) and isinstance(left.op, kind) else found
+    same = isinstance(left, ast.BinOp) and isinstance(left.op, kind)
+    return None if same else (tied(found[0]), tied(found[1]))

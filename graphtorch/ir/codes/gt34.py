@@ -39,8 +39,8 @@ CODES = (
         "GT341",
         "ContractError",
         "a root of what can be negative, or whose gradient is infinite because it can be 0",
-        """The gradient of a square root at 0 is infinite, and nan once it is multiplied by a gradient of 0: distances of
-        equal points are the usual case. Add a small number below the root.""",
+        """The gradient of a square root at 0 is infinite, and nan once it is multiplied by a gradient of 0: distances
+        of equal points are the usual case. Add a small number below the root.""",
         """
         import graphtorch as gt
 
@@ -133,8 +133,8 @@ CODES = (
         "GT345",
         "ContractError",
         "softmax, logsumexp or softplus written by hand",
-        """The exponential overflows for scores above 88.7 in float32. The functions of the library subtract the greatest
-        score first, and give the same numbers otherwise.""",
+        """The exponential overflows for scores above 88.7 in float32. The functions of the library subtract the
+        greatest score first, and give the same numbers otherwise.""",
         """
         import graphtorch as gt
 
@@ -162,8 +162,8 @@ CODES = (
         "GT346",
         "ContractError",
         "float64 comes into a float32 model",
-        """Most often from a numpy array, which is float64 unless told otherwise. It is a note where the model goes back to
-        float32 by itself, or float64 was asked for with `.double()`.""",
+        """Most often from a numpy array, which is float64 unless told otherwise. It is a note where the model goes back
+        to float32 by itself, or float64 was asked for with `.double()`.""",
         """
         import numpy as np
 
