@@ -279,8 +279,15 @@ def test_what_is_never_zero() -> None:
 def test_bounds_are_rounded_outwards(value: float, dtype: gt.dtype) -> None:
     found = fitted(Interval(value, value), dtype)
     assert found.low <= value <= found.high
-    kept = gt.tensor([value], dtype=gt.float64).to(dtype).to(gt.float64).item()
+    with np.errstate(all="ignore"):
+        kept = gt.tensor([value], dtype=gt.float64).to(dtype).to(gt.float64).item()
     assert found.low <= kept <= found.high or (abs(value) < 1e-38 and found.low <= 0 <= found.high)
+
+
+def test_a_constant_is_what_its_dtype_makes_of_it() -> None:
+    found = _of(lambda x: x * 0 + 0.1, (1, 1))
+    assert found.low == found.high == float(np.float32(0.1))
+    assert _of(lambda x: x * 0 + 1e39, (1, 1)).high == math.inf
 
 
 def test_integers_wrap() -> None:

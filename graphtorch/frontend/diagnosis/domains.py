@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from graphtorch.frontend.diagnosis.interval import Interval
 from graphtorch.frontend.diagnosis.problem import Problem, finding
+from graphtorch.frontend.diagnosis.provenance import is_greatest_of, is_sum_of, moved, root
 from graphtorch.frontend.diagnosis.subject import Subject
-from graphtorch.frontend.diagnosis.transfer import is_greatest_of, is_sum_of, moved, root
 from graphtorch.frontend.diagnosis.written import call_of, of_changed, operand_of, sides
 from graphtorch.ir.graph import Node, Value
 from graphtorch.ir.loc import Loc

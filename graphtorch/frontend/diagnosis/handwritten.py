@@ -8,8 +8,8 @@ from collections.abc import Callable
 from graphtorch.frontend.diagnosis.domains import exponent_of
 from graphtorch.frontend.diagnosis.interval import number
 from graphtorch.frontend.diagnosis.problem import Problem, finding
+from graphtorch.frontend.diagnosis.provenance import is_sum_of, moved, root
 from graphtorch.frontend.diagnosis.subject import Subject
-from graphtorch.frontend.diagnosis.transfer import is_sum_of, moved, root
 from graphtorch.frontend.diagnosis.written import call_of, operand_of
 from graphtorch.ir.graph import Node, Value
 from graphtorch.ir.types import greatest_finite

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from graphtorch.frontend.diagnosis.interval import Interval, fitted, full, hull
-from graphtorch.frontend.diagnosis.transfer import PRODUCTS, RULES, moved, root
+from graphtorch.frontend.diagnosis.provenance import moved, root
+from graphtorch.frontend.diagnosis.transfer import PRODUCTS, RULES
 from graphtorch.ir.graph import Node, Value
 
 

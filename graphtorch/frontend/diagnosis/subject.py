@@ -9,7 +9,7 @@ from functools import cached_property
 from graphtorch.frontend.diagnosis.interval import Interval, says_something
 from graphtorch.frontend.diagnosis.intervals import Intervals
 from graphtorch.frontend.diagnosis.problem import Site
-from graphtorch.frontend.diagnosis.transfer import MOVES, root
+from graphtorch.frontend.diagnosis.provenance import MOVES, root
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.loc import ScopeOwner
 

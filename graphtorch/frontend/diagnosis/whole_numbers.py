@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from graphtorch.frontend.diagnosis.domains import note
 from graphtorch.frontend.diagnosis.problem import Problem, finding
+from graphtorch.frontend.diagnosis.provenance import MOVES, moved
 from graphtorch.frontend.diagnosis.subject import Subject
-from graphtorch.frontend.diagnosis.transfer import MOVES, moved
 from graphtorch.frontend.diagnosis.written import call_of, sides, tied
 from graphtorch.ir.graph import Node, Param, Value
 from graphtorch.ir.types import greatest, least
