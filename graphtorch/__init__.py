@@ -7,10 +7,12 @@ what needs llvmlite or networkx is imported when it is first used.
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import Any
 
 from graphtorch.frontend import creating as _creating  # noqa: F401  # fills the registry
 from graphtorch.frontend import distributions as _distributions  # noqa: F401  # fills the registry
+from graphtorch.frontend import facts as _facts  # noqa: F401  # fills the registry
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from graphtorch.frontend.construction import from_dlpack, from_numpy, tensor
 from graphtorch.frontend.creating import broadcast_shapes
@@ -25,12 +27,15 @@ from graphtorch.frontend.eager import EAGER as _EAGER
 from graphtorch.frontend.random import (
     Generator,
     default_generator,
+    get_rng_state,
     initial_seed,
     manual_seed,
     rand,
     randint,
     randn,
     randperm,
+    seed,
+    set_rng_state,
 )
 from graphtorch.frontend.tensor import Size, Tensor, install_methods
 from graphtorch.ir import bind as _bind
@@ -56,6 +61,7 @@ __version__ = "0.1.0"
 dtype = DType
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 bool = bool_
+newaxis = None
 
 _bind.set_default(lambda: _EAGER)
 install_methods()
@@ -71,13 +77,14 @@ _LAZY = {
     "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",
     "TensorSpec": "graphtorch.frontend.trace",
+    "set_printoptions": "graphtorch.frontend.printing",
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",
 }
 _LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
     "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
 )}  # fmt: skip
-_PACKAGES = ("autograd", "linalg", "nn", "optim", "utils", "testing", "errors")
+_PACKAGES = ("autograd", "linalg", "nn", "optim", "random", "utils", "testing", "errors")
 
 
 def __getattr__(name: str) -> Any:
@@ -110,6 +117,7 @@ __all__ = [
     "device",
     "double",
     "dtype",
+    "e",
     "enable_grad",
     "float",
     "float16",
@@ -119,7 +127,9 @@ __all__ = [
     "from_numpy",
     "get_default_device",
     "get_default_dtype",
+    "get_rng_state",
     "half",
+    "inf",
     "initial_seed",
     "int",
     "int8",
@@ -129,15 +139,20 @@ __all__ = [
     "is_grad_enabled",
     "long",
     "manual_seed",
+    "nan",
+    "newaxis",
     "no_grad",
+    "pi",
     "rand",
     "randint",
     "randn",
     "randperm",
+    "seed",
     "set_default_device",
     "set_default_dtype",
     "set_default_tensor_type",
     "set_grad_enabled",
+    "set_rng_state",
     "short",
     "tensor",
     "uint8",
