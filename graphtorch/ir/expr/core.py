@@ -64,6 +64,9 @@ class Expr:
     def __truediv__(self, other: ExprLike) -> Expr:
         return binary("div", self, other)
 
+    def __rtruediv__(self, other: ExprLike) -> Expr:
+        return binary("div", other, self)
+
     def __floordiv__(self, other: ExprLike) -> Expr:
         return binary("floordiv", self, other)
 
