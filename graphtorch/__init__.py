@@ -13,6 +13,7 @@ from typing import Any
 from graphtorch.frontend import creating as _creating  # noqa: F401  # fills the registry
 from graphtorch.frontend import distributions as _distributions  # noqa: F401  # fills the registry
 from graphtorch.frontend import facts as _facts  # noqa: F401  # fills the registry
+from graphtorch.frontend import integers as _integers  # noqa: F401  # fills the registry
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from graphtorch.frontend.construction import from_dlpack, from_numpy, tensor
 from graphtorch.frontend.creating import broadcast_shapes

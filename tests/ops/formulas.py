@@ -740,6 +740,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
         for n, f in {"floor": math.floor, "ceil": math.ceil, "trunc": int, "round": round}.items()
     },
     "signbit": logical(lambda x: math.copysign(1, x) < 0),
+    "heaviside": per_element(lambda x, at_zero: at_zero if x == 0 else x > 0),
     "atan2": per_element(math.atan2),
     "hypot": per_element(math.hypot),
     "xlogy": per_element(lambda a, b: 0.0 if a == 0 and b == b else a * logarithm(b)),

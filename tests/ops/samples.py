@@ -645,6 +645,7 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     "logit": unary(low=0.1, high=0.9),
     **dict.fromkeys(("floor", "ceil", "trunc", "round"), unary(low=-2.93, high=3.04, kinds="fiu")),
     "signbit": unary(kinds="fiub"),
+    "heaviside": binary(low=-1.97, high=2.04, kinds="iub"),
     **dict.fromkeys(("atan2", "hypot", "xlogy"), binary(low=0.3, high=3, kinds="")),
     **dict.fromkeys(("logaddexp", "logaddexp2", "copysign"), binary(low=-1.97, high=2.04, kinds="")),
     **dict.fromkeys(("fmod", "remainder", "floor_divide", "trunc_divide"), quotients),
@@ -816,7 +817,7 @@ REFUSED: dict[str, list[Refused]] = {
     ),
     "expm1": [([t(2, dtype=int32)], {})],
     "polygamma": [([t(2, dtype=int32)], {"n": 1}), ([t(2)], {"n": 0})],
-    **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite"), [_SHAPES, _DTYPES]),
+    **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite", "heaviside"), [_SHAPES, _DTYPES]),
     **alike(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
     **alike(
         ("div", "atan2", "hypot", "logaddexp", "logaddexp2", "xlogy", "copysign"),

@@ -238,7 +238,7 @@ class Polygamma(Elementwise):
     def vjp(self, g: Any, _y: Any, x: Any, *, n: int) -> Any:
         return g * bind.bind(polygamma_op, x, n=n + 1)
 
-    def lower(self, x: Source, *, n: int) -> Compute:
+    def lower(self, x: Source, *, n: int) -> Compute:  # type: ignore[override]
         def body(*i: Expr) -> Expr:
             return expr.cast(_polygamma(_Expressions, expr.cast(x[i], float64), n), x.dtype)
 
