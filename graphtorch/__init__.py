@@ -25,6 +25,7 @@ from graphtorch.frontend.defaults import (
     set_default_tensor_type,
 )
 from graphtorch.frontend.eager import EAGER as _EAGER
+from graphtorch.frontend.formats import contiguous_format, memory_format, preserve_format
 from graphtorch.frontend.random import (
     Generator,
     default_generator,
@@ -114,6 +115,7 @@ __all__ = [
     "bool",
     "bool_",
     "broadcast_shapes",
+    "contiguous_format",
     "default_generator",
     "device",
     "double",
@@ -140,10 +142,12 @@ __all__ = [
     "is_grad_enabled",
     "long",
     "manual_seed",
+    "memory_format",
     "nan",
     "newaxis",
     "no_grad",
     "pi",
+    "preserve_format",
     "rand",
     "randint",
     "randn",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import graphtorch as gt
-from graphtorch.errors import ArgumentTypeError, ShapeError
+from graphtorch.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 DTYPES = "float64 float32 float16 bfloat16 int64 int32 int16 int8 uint8 bool".split()
 
@@ -66,6 +66,15 @@ def test_questions_in_a_program() -> None:
 def test_refusals(call: Callable[[], Any], text: str) -> None:
     with pytest.raises(ArgumentTypeError, match=text):
         call()
+
+
+def test_memory_formats() -> None:
+    x = gt.ones(2, 3).t()
+    assert x.contiguous(memory_format=gt.contiguous_format).is_contiguous(memory_format=gt.contiguous_format)
+    with pytest.raises(ArgumentTypeError, match=r"GT301: memory_format must be a memory format, got str 'x'"):
+        x.contiguous("x")
+    with pytest.raises(ArgumentError, match=r"GT304: memory_format=graphtorch.preserve_format is not allowed"):
+        x.contiguous(gt.preserve_format)
 
 
 def test_one_element_is_asked_for() -> None:

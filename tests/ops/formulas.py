@@ -732,6 +732,7 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     ),
     "erfc": per_element(guarded(math.erfc)),
     "erfinv": per_element(inverse_erf),
+    "reciprocal": per_element(lambda x: divide(1.0, x)),
     "lgamma": per_element(lgamma),
     "digamma": per_element(digamma),
     "polygamma": lambda x, n: per_element(lambda v: polygamma(n, v))(x),

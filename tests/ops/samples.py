@@ -640,6 +640,7 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     **dict.fromkeys(("log2", "log10"), unary(low=0.3, high=3)),
     **dict.fromkeys(("tan", "asin", "acos", "atan", "atanh", "erfinv"), unary(low=-0.93, high=0.97)),
     "acosh": unary(low=1.2, high=4),
+    "reciprocal": unary(low=0.3, high=3),
     **dict.fromkeys(("lgamma", "digamma"), unary(low=0.3, high=14)),
     "polygamma": polygammas,
     "logit": unary(low=0.1, high=0.9),
@@ -812,7 +813,7 @@ REFUSED: dict[str, list[Refused]] = {
     **alike(("neg", "abs", "relu", "floor", "ceil", "trunc", "round"), [([t(2, dtype=bool_)], {})]),
     **alike(
         ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "exp2",
-         "log2", "log10", "logit", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfc", "erfinv", "lgamma", "digamma"),
+         "log2", "log10", "logit", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfc", "erfinv", "lgamma", "digamma", "reciprocal"),
         [([t(2, dtype=int32)], {})],
     ),
     "expm1": [([t(2, dtype=int32)], {})],
