@@ -74,6 +74,7 @@ class Tracer(TracedState):
         out = self.wrap(param, Tensor if actual is None else type(actual))
         if actual is not None:
             self.questions.stands_for(out, position, actual)
+            out._hooks = autograd.Hooks(actual).given  # the program calls them, as those of what it captures
         out._requires_grad = requires_grad
         self.inputs.append(Binding(param, lambda tensors: tensors[position], out, position))
         known = (True, None) if actual is None else (actual.is_leaf, actual._grad)
