@@ -153,7 +153,8 @@ def rebase(target: Tensor, source: Tensor, since: int | None) -> None:
     check_writable(target)
     edge = edge_of(source)
     if since is None or not isinstance(edge, tuple) or edge[0].order <= since:
-        edge = CopyNode([edge], [source.aval]), 0
+        before = edge_of(target) if target._view is None else None  # CopySlices knows what a view's base was
+        edge = CopyNode([edge, before], [source.aval]), 0
     else:
         for node in made_since(edge[0], since):
             node.keep(target)
@@ -199,14 +200,16 @@ _STALE = _Stale()
 
 
 class CopyNode(GradNode):
-    """copy_: all of the gradient goes to what was copied."""
+    """copy_: all of the gradient goes to what was copied, and zeros to what was there before, as in torch."""
 
     @property
     def name(self) -> str:
         return "copy"
 
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
-        return grads
+        from graphtorch.frontend.tensor import zeros_of
+
+        return *grads, None if self.edges[1] is None else zeros_of(self.avals[0])
 
 
 class CopySlices(GradNode):

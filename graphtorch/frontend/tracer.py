@@ -168,8 +168,8 @@ class Tracer(TracedState):
     def check_write(self, target: Tensor, name: str) -> None:
         self.writes.check(target, name)
 
-    def write(self, target: Tensor, source: Tensor, _name: str = "copy_", _since: int | None = None) -> None:
-        self.writes.write(target, source)
+    def write(self, target: Tensor, source: Tensor, _name: str = "copy_", since: int | None = None) -> None:
+        self.writes.write(target, source, replaces=since is None)
 
     def become(self, t: Tensor, view: Tensor, name: str) -> None:
         self.writes.become(t, view, name)
