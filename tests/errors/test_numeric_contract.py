@@ -221,9 +221,9 @@ report = gt.check(Net(), S((4, 5)))
     "reciprocal": (
         """report = gt.check(lambda x: x.relu().reciprocal(), S((4, 3)))
 """,
-        """note GT342 in div: this divisor can be 0
+        """note GT342 in reciprocal: this divisor can be 0
   example.py:9   report = gt.check(lambda x: x.relu().reciprocal(), S((4, 3)))
-  other f32[4,3] in [0, inf)   (from relu)
+  x f32[4,3] in [0, inf)   (from relu)
   the quotient by 0 is inf""",
     ),
     "division in place": (

@@ -6,7 +6,7 @@ import ast
 import math
 from collections.abc import Callable
 
-from graphtorch.frontend.diagnosis.interval import Interval
+from graphtorch.frontend.diagnosis.interval import Interval, number
 from graphtorch.frontend.diagnosis.problem import Problem, finding
 from graphtorch.frontend.diagnosis.provenance import is_greatest_of, is_sum_of, moved, root
 from graphtorch.frontend.diagnosis.subject import Subject
@@ -182,16 +182,16 @@ def _power(subject: Subject, node: Node) -> Problem | None:
 
 
 def _quotient(subject: Subject, node: Node) -> Problem | None:
-    b = subject.interval(node.operands[1])
-    if not b.may_be_zero or b.vanishing or not subject.says_something(node.operands[1]):
+    b = subject.interval(node.operands[-1])
+    if not b.may_be_zero or b.vanishing or not subject.says_something(node.operands[-1]):
         return None
-    if _is_constant_zero(node.operands[1]):
+    if _is_constant_zero(node.operands[-1]):
         return None  # said by whoever wrote it: nan and inf are made so
-    a = subject.interval(node.operands[0])
+    a = subject.interval(node.operands[0]) if len(node.operands) > 1 else number(1)
     result = "nan" if a.low == a.high == 0 else "inf or nan" if a.may_be_zero else "inf"
     whole = node.result.type.dtype.kind != "f"
     facts = ["compiled, the quotient by 0 is 0; eager mode raises" if whole else f"the quotient by 0 is {result}"]
-    return note(subject, node, "GT342", "this divisor can be 0", facts, _safe_quotient(node, b), 1)
+    return note(subject, node, "GT342", "this divisor can be 0", facts, _safe_quotient(node, b), len(node.operands) - 1)
 
 
 def _is_constant_zero(value: Value) -> bool:
@@ -201,7 +201,7 @@ def _is_constant_zero(value: Value) -> bool:
 
 def _safe_quotient(node: Node, b: Interval) -> str:
     loc = loc_of(node)
-    found = sides(loc, _OPERATORS[node.op.name])
+    found = sides(loc, _OPERATORS[node.op.name]) if node.op.name in _OPERATORS else None
     if found is None or b.low < 0:
         return ""
     divisor = f"{found[1]}.clamp(min=1)" if b.whole else f"({found[1]} + 1e-6)"
@@ -255,7 +255,7 @@ def _overflow(inverse: Callable[[float], float]) -> Callable[[Subject, Node], Pr
 DOMAINS: dict[str, Callable[[Subject, Node], Problem | None]] = {
     "log": _log, "log2": _log, "log10": _log, "log1p": _log,
     "sqrt": _root, "rsqrt": _root, "pow": _power,
-    "div": _quotient, "floor_divide": _quotient, "remainder": _quotient,
+    "div": _quotient, "reciprocal": _quotient, "floor_divide": _quotient, "remainder": _quotient,
     "acos": _within(-1, 1, True), "asin": _within(-1, 1, True), "acosh": _within(1, math.inf, True),
     "atanh": _within(-1, 1, False), "erfinv": _within(-1, 1, False), "logit": _within(0, 1, False),
     "exp": _overflow(math.log), "expm1": _overflow(math.log), "exp2": _overflow(math.log2),

@@ -260,7 +260,7 @@ RULES: dict[str, Rule] = {
     "gelu": gate(-0.18), "silu": gate(-0.28), "mish": gate(-0.31), "elu": elu,
     "add": _add, "sub": _sub, "mul": _mul, "div": _div, "maximum": _maximum, "minimum": _minimum, "pow": _pow,
     "floor_divide": _floor_divide, "trunc_divide": _floor_divide, "remainder": _remainder, "fmod": _remainder,
-    "hypot": _hypot,
+    "hypot": _hypot, "reciprocal": lambda _, x: iv.div(number(1), x),
     "cat": _hull, "pad": _pad, "windows": _pad,
     "reduce_sum": _reduce_sum, "reduce_prod": _reduce_prod, "cumsum": _cumsum,
     "reduce_argmax": _argument, "reduce_argmin": _argument,
