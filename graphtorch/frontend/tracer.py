@@ -21,7 +21,7 @@ from graphtorch.frontend.tensors.base import no_data
 from graphtorch.frontend.tensors.memory import unknown_memory
 from graphtorch.frontend.traced_state import Binding, TracedState
 from graphtorch.frontend.writes import Writes, covers
-from graphtorch.ir.errors import ArgumentTypeError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Places, ScopeOwner, state
 from graphtorch.ir.op import OPS, Op
@@ -78,6 +78,7 @@ class Tracer(TracedState):
         out = self.wrap(param, Tensor if actual is None else type(actual))
         if actual is not None:
             self.questions.stands_for(out, position, actual)
+            out._hooks = autograd.Hooks(actual).given  # the program calls them, as those of what it captures
         out._requires_grad = requires_grad
         self.inputs.append(Binding(param, lambda tensors: tensors[position], out, position))
         known = (True, None) if actual is None else (actual.is_leaf, actual._grad)
@@ -173,8 +174,8 @@ class Tracer(TracedState):
     def check_write(self, target: Tensor, name: str) -> None:
         self.writes.check(target, name)
 
-    def write(self, target: Tensor, source: Tensor, _name: str = "copy_", _since: int | None = None) -> None:
-        self.writes.write(target, source)
+    def write(self, target: Tensor, source: Tensor, _name: str = "copy_", since: int | None = None) -> None:
+        self.writes.write(target, source, replaces=since is None)
 
     def become(self, t: Tensor, view: Tensor, name: str) -> None:
         self.writes.become(t, view, name)
@@ -256,6 +257,11 @@ class Tracer(TracedState):
         created = state.scope.owner._created_at if state.scope else None
         call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
         self.notes.losses.append(call)
+
+    def explain(self, error: GraphTorchError) -> None:
+        from graphtorch.frontend.diagnosis.float64 import explain  # only failures need it
+
+        explain(error, self.graph, lambda t: self.values.get(t._storage))
 
     def stepped(self, optimizer: Any) -> None:
         self._event("step", optimizer)

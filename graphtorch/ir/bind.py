@@ -74,6 +74,9 @@ class Interpreter:
         """A function found that what it is asked runs, and hardly is what was meant: ``error`` says why."""
         warn_user(error.as_warning(), ContractWarning)
 
+    def explain(self, error: Any) -> None:
+        """Add to a DTypeError what is known of where its tensors (``error.tensors``) come from."""
+
     def stepped(self, optimizer: Any) -> None:
         """An optimizer updated its parameters."""
 

@@ -28,6 +28,7 @@ RAISE = {
     "_look_up": "IRError",
     "finding": "ContractError",
     "problem": "ContractError",
+    "note": "ContractError",
 }
 
 

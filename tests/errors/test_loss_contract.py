@@ -201,9 +201,14 @@ OPEN: dict[Callable[..., Any], tuple[Any, ...]] = {
 }
 
 
+def problems(program: Callable[..., Any], *given: Any) -> list[Any]:
+    """Those of losses: numbers have contracts of their own."""
+    return [p for p in gt.check(program, *given).problems if not p.code.startswith("GT34")]
+
+
 def test_messages(golden: Callable[[str, str], None]) -> None:
-    found = [(p.__name__, gt.check(p, *given).problems) for p, given in OPEN.items()]
-    assert [len(problems) for _, problems in found] == [1] * len(OPEN)
+    found = [(p.__name__, problems(p, *given)) for p, given in OPEN.items()]
+    assert [len(said) for _, said in found] == [1] * len(OPEN)
     golden("errors/losses.txt", "".join(f"{n}:\n{with_texts_of_lines(p)}\n\n" for n, (p,) in found))
 
 
@@ -235,7 +240,7 @@ NOTED = (reduced_again, sum_averaged, averaged_again)
 @pytest.mark.parametrize("program", [p for p in OPEN if p not in BY_HAND + NOTED], ids=lambda p: p.__name__)
 def test_the_fix_leaves_nothing_to_say(program: Callable[..., Any]) -> None:
     given = OPEN[program]
-    (problem,) = gt.check(program, *given).problems
+    (problem,) = problems(program, *given)
     for fix in problem.fix.split(" or "):
         assert any(runs_clean(source, program.__name__, given) for source in edited(program, fix)), fix
 
@@ -244,7 +249,7 @@ def runs_clean(source: str, name: str, given: tuple[Any, ...]) -> bool:
     namespace = {**globals()}
     try:
         exec(source, namespace)
-        return not gt.check(namespace[name], *given).problems
+        return not problems(namespace[name], *given)
     except Exception:  # another call than that which the fix is of
         return False
 
