@@ -9,8 +9,9 @@ from graphtorch.frontend.optim.optimizer import Optimizer
 from graphtorch.frontend.optim.radam import RAdam
 from graphtorch.frontend.optim.rmsprop import RMSprop
 from graphtorch.frontend.optim.sgd import SGD
-from graphtorch.optim import lr_scheduler
+from graphtorch.optim import lr_scheduler, swa_utils
 
 __all__ = [
     "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
+    "swa_utils",
 ]  # fmt: skip

@@ -79,6 +79,28 @@ def test_compiled_equals_eager_while_numbers_change(name: str) -> None:
     assert compiled.net[1].num_batches_tracked.item() == 10
 
 
+S = optim.lr_scheduler
+SCHEDULES: dict[str, Callable[[optim.Optimizer], S.LRScheduler]] = {
+    "one cycle": lambda o: S.OneCycleLR(o, 0.1, 12, three_phase=True),
+    "cyclic": lambda o: S.CyclicLR(o, 0.01, 0.1, 3, base_momentum=0.5),
+    "sequence": lambda o: S.SequentialLR(o, [S.LinearLR(o), S.CosineAnnealingWarmRestarts(o, 2)], [3]),
+    "swa": lambda o: optim.swa_utils.SWALR(o, 0.001, 3),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_schedules_compile_nothing(name: str, schedule: str) -> None:
+    eager, compiled = (Run(MAKERS[name], c) for c in (False, True))
+    for run in (eager, compiled):
+        scheduler = SCHEDULES[schedule](run.optimizer)
+        for _ in range(8):
+            run.steps(1)
+            scheduler.step()
+    _assert_same(eager, compiled)
+    assert len(compiled.step.stats) == 1
+
+
 def test_switches_are_never_stale() -> None:
     eager, compiled = (Run(lambda p: optim.SGD(p, lr=0.05), c) for c in (False, True))
     for run in (eager, compiled):
