@@ -9,7 +9,7 @@ is what `Optimizer._structure` tells of.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import not_
 from typing import Any, ClassVar
 
@@ -119,6 +119,10 @@ class Optimizer:
     def _zeros(self, p: Tensor, name: str) -> Tensor:
         """The state ``name`` of a parameter, which begins as zeros of its shape."""
         return self._state_of(p, name, lambda: PUBLIC["gt"]["zeros_like"](p.detach()))
+
+    def _state_shape(self, p: Tensor) -> Sequence[int]:
+        """The shape of the tensors in the state of ``p``, but for those of no dimensions."""
+        return p.shape
 
     def _loaded(self) -> None:
         """Called when the state was replaced, for what a subclass keeps beside it."""
