@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from graphtorch.frontend.autograd import enable_grad, no_grad
+from graphtorch.frontend.construction import from_numpy
 from graphtorch.frontend.nn.arguments import at_least as whole_number
 from graphtorch.frontend.nn.arguments import positive
 from graphtorch.frontend.optim.optimizer import Group, Optimizer, at_least
@@ -134,16 +135,17 @@ class LBFGS(Optimizer):
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
         else:
             self._learn(gradient)
-        pairs = list(zip(state["old_dirs"], state["old_stps"], map(float, state["ro"]), strict=True))
-        r: Tensor = -gradient
+        ys, ss = ([t.numpy() for t in state[name]] for name in ("old_dirs", "old_stps"))
+        pairs = list(zip(ys, ss, map(float, state["ro"]), strict=True))
+        r = -gradient.numpy()  # in numpy: there may be hundreds of short operations
         weights: list[float] = []
         for y, s, rho in reversed(pairs):
-            weights.append(float(s.dot(r)) * rho)
-            r = r - y * weights[-1]
-        r = r * float(state["H_diag"])
+            weights.append(float(s @ r) * rho)
+            r -= weights[-1] * y
+        r *= float(state["H_diag"])
         for (y, s, rho), weight in zip(pairs, reversed(weights), strict=True):
-            r = r + s * (weight - float(y.dot(r)) * rho)
-        return r
+            r += (weight - float(y @ r) * rho) * s
+        return from_numpy(r)
 
     def _learn(self, gradient: Tensor) -> None:
         """Keep how the last step changed parameters and gradient, if it tells of a positive curvature."""
