@@ -23,12 +23,14 @@ _LEAST_CURVATURE = 1e-10
 class LBFGS(Optimizer):
     """The quasi-Newton method of limited memory (J. Nocedal, S. Wright, Numerical Optimization, algorithms 7.4, 7.5).
 
-    `step` takes ``max_iter`` iterations at most, or as many as ``max_eval`` (None: 5/4 of that) calls of its closure
-    allow. The step along a direction is ``lr`` (the first one no longer than ``lr``), or what a line search for the
-    strong Wolfe conditions gives that begins there (``line_search_fn="strong_wolfe"``). It ends when no gradient is
-    above ``tolerance_grad``, or when parameters or loss change by less than ``tolerance_change``. ``history_size``
-    pairs of vectors are kept. One group of parameters, and eager mode only: how often the closure is called depends on
-    the loss. ArgumentError GT304 for options out of range, ArgumentTypeError GT301 for what is no int.
+    `step` needs a closure, which clears the gradients, computes the loss and its gradients, and returns the loss; the
+    first one is what `step` returns. It takes ``max_iter`` iterations at most, or as many as ``max_eval`` (None: 5/4 of
+    that) calls of the closure allow. The step along a direction is ``lr`` (the first one no longer than ``lr``), or
+    what a line search for the strong Wolfe conditions gives that begins there (``line_search_fn="strong_wolfe"``). It
+    ends when no gradient is above ``tolerance_grad``, or when parameters or loss change by less than
+    ``tolerance_change``. ``history_size`` pairs of vectors are kept. One group of parameters, and eager mode only: how
+    often the closure is called depends on the loss (TraceError GT601). ArgumentError GT304 for options out of range,
+    ArgumentTypeError GT301 for what is no int, and for no closure.
     """
 
     def __init__(
@@ -78,11 +80,7 @@ class LBFGS(Optimizer):
             kind=ArgumentError,
         )
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Iterate. ``closure`` clears the gradients, computes the loss and its gradients, and returns the loss.
-
-        Returns the first loss. ArgumentTypeError GT301 without a closure, TraceError GT601 in a compiled function.
-        """
+    def _step(self, closure: Callable[[], Any] | None) -> Any:
         if not callable(closure):
             raise ArgumentTypeError("GT301", f"closure must be a function, got {type(closure).__name__}")
         if bind.current().tracing:
