@@ -16,6 +16,9 @@ from graphtorch.frontend.optim.schedules.scaled import (
     StepLR,
 )
 
+#: the name that subclasses of older programs have
+_LRScheduler = LRScheduler
+
 __all__ = [
     "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR",
     "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",

@@ -220,6 +220,15 @@ def test_what_the_closure_calls_may_be_compiled() -> None:
     assert len(loss.stats) == 1
 
 
+def test_hooks_are_called_once_a_step() -> None:
+    p, seen = nn.Parameter(gt.tensor([-1.2, 1.0])), []
+    optimizer = optim.LBFGS([p], line_search_fn="strong_wolfe", max_iter=3)
+    optimizer.register_step_pre_hook(lambda o, args, kwargs: seen.append(p.tolist()))
+    optimizer.register_step_post_hook(lambda o, args, kwargs: seen.append(p.tolist()))
+    optimizer.step(_closure(optimizer, _rosenbrock, [p]))
+    assert len(seen) == 2 and seen[0] != seen[1] == p.tolist()
+
+
 def test_not_in_a_program() -> None:
     p = nn.Parameter(gt.ones(2))
     optimizer = optim.LBFGS([p])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -69,10 +70,12 @@ def test_resuming() -> None:
     assert _rates(CosineAnnealingLR(third, 7, last_epoch=6), 4) == _rates(first, 4)
 
 
-class _Halving(LRScheduler):
-    """A user's own schedule."""
+class _Halving(optim.lr_scheduler._LRScheduler):
+    """A user's own schedule, written for torch."""
 
     def get_lr(self) -> list[float]:
+        if not self._get_lr_called_within_step:
+            warnings.warn("use get_last_lr()", stacklevel=2)
         return [base / 2**self.last_epoch for base in self.base_lrs]
 
 

@@ -68,9 +68,9 @@ class AveragedModel(Module):
     """A copy of ``model`` whose parameters are averages of those that `update_parameters` is given.
 
     ``avg_fn(average, current, n_averaged)`` gives a new average, or ``multi_avg_fn`` writes many of one dtype in place;
-    without either it is the mean. The first update copies. Buffers are averaged with ``use_buffers``, else copied.
-    Updates may be a part of a compiled step: there the averaging function is called in the first one, too, and what it
-    gives is not used. ArgumentError GT304 for both functions.
+    without either it is the mean. The first update copies, and does not use what the function gives: it is called all
+    the same, since updates may be a part of a compiled step. Buffers are averaged with ``use_buffers``, else copied.
+    ArgumentError GT304 for both functions.
     """
 
     n_averaged: Tensor

@@ -22,6 +22,8 @@ class LRScheduler:
 
     #: whether the step that runs is the constructor's
     _is_initial = False
+    #: schedules that were written for torch ask for this in `get_lr`, to warn of calls from elsewhere
+    _get_lr_called_within_step = True
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = checked(optimizer)
