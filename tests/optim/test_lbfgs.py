@@ -204,6 +204,19 @@ def test_the_search_keeps_to_its_budget() -> None:
     assert search(at, start, 1.0, 1e-9, 0).step == 1.0 and len(calls) == 1
 
 
+@pytest.mark.parametrize("dtype", [gt.float16, gt.bfloat16, gt.float32])
+def test_few_digits(dtype: Any) -> None:
+    p = nn.Parameter(gt.tensor([-1.2, 1.0, 0.5], dtype=dtype))
+    optimizer = optim.LBFGS([p], line_search_fn="strong_wolfe", max_iter=40)
+
+    def loss(params: list[Any]) -> Any:
+        return _rosenbrock([params[0] * 0.5 + 0.5]) * 0.1
+
+    optimizer.step(_closure(optimizer, loss, [p]))
+    assert p.dtype is dtype and optimizer.state[p]["n_iter"] > 4  # pairs of vectors were used
+    assert loss([p.detach().to(gt.float64)]).item() < 0.5  # of 10; the loss in bfloat16 stays the same soon
+
+
 def test_a_loss_that_is_nan_ends() -> None:
     p = nn.Parameter(gt.tensor([0.5, 2.0]))
     optimizer = optim.LBFGS([p], lr=10, line_search_fn="strong_wolfe")
