@@ -112,6 +112,7 @@ from graphtorch.frontend.nn.resizing import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from graphtorch.frontend.nn.rnn import LSTM
 from graphtorch.frontend.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from graphtorch.nn import functional, init, utils
 
@@ -120,6 +121,7 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "LSTM",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",

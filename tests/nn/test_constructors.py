@@ -123,6 +123,23 @@ def resized(d: Draw, _: int) -> Args:
     return [], {**given, "mode": modes, **d.some(align_corners=lambda: d.one(True, False))}, pooled(2)
 
 
+def recurrent(d: Draw, _: int) -> Args:
+    features = d.count()
+    given = d.some(
+        num_layers=lambda: d.one(0, -1, 1.5) if d.rarely() else d.one(1, 2),
+        bias=lambda: d.one(True, False, 0.5),
+        batch_first=lambda: d.one(True, False, None),
+        dropout=lambda: d.one(0, 0.3, 1.5, "a"),
+        bidirectional=lambda: d.one(True, False),
+    )
+    return [features, d.count()], given, [(4, 3, features)]
+
+
+def projecting(d: Draw, rank: int) -> Args:
+    args, given, shapes = recurrent(d, rank)
+    return args, given | d.some(proj_size=lambda: d.one(0, 1, 2, 5, -1, "a")), shapes
+
+
 def number(*values: Any) -> Callable[[Draw, int], Args]:
     return lambda d, _: ([d.one(*values)], {}, [(4, 6)])
 
@@ -137,6 +154,7 @@ RANKED: dict[str, tuple[Callable[[Draw, int], Args], tuple[int, ...]]] = {
 LAYERS: dict[str, tuple[Callable[[Draw, int], Args], int]] = {
     "Linear": (linear, 0), "Bilinear": (bilinear, 0), "GroupNorm": (groups, 0), "Unfold": (blocks, 0),
     "Upsample": (resized, 0), "Dropout": (dropout, 2), "AlphaDropout": (dropout, 2),
+    "LSTM": (projecting, 0),
     "CELU": (number(0.5, -1.0, 0.0, None), 0), "ELU": (number(0.5, -1.0, "a"), 0), "PReLU": (number(1, 0, -1, 1.5), 0),
     "Softshrink": (number(0.5, 0.0, -0.5, "a"), 0), "LeakyReLU": (number(0.1, 0, "a", None), 0),
 } | {f"{name}{rank}d": (make, rank) for name, (make, ranks) in RANKED.items() for rank in ranks}  # fmt: skip
