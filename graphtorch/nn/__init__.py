@@ -112,7 +112,8 @@ from graphtorch.frontend.nn.resizing import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
-from graphtorch.frontend.nn.rnn import LSTM
+from graphtorch.frontend.nn.rnn import GRU, LSTM, RNN, RNNBase
+from graphtorch.frontend.nn.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
 from graphtorch.frontend.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from graphtorch.nn import functional, init, utils
 
@@ -121,7 +122,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
     "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -166,6 +169,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -183,6 +187,7 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -213,6 +218,9 @@ __all__ = [
     "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",

@@ -140,6 +140,16 @@ def projecting(d: Draw, rank: int) -> Args:
     return args, given | d.some(proj_size=lambda: d.one(0, 1, 2, 5, -1, "a")), shapes
 
 
+def elman(d: Draw, rank: int) -> Args:
+    args, given, shapes = recurrent(d, rank)
+    return args, given | d.some(nonlinearity=lambda: d.one("tanh", "relu", "sine")), shapes
+
+
+def cell(d: Draw, _: int) -> Args:
+    features = d.count()
+    return [features, d.count()], d.some(bias=lambda: d.one(True, False)), [(4, features)]
+
+
 def number(*values: Any) -> Callable[[Draw, int], Args]:
     return lambda d, _: ([d.one(*values)], {}, [(4, 6)])
 
@@ -154,7 +164,8 @@ RANKED: dict[str, tuple[Callable[[Draw, int], Args], tuple[int, ...]]] = {
 LAYERS: dict[str, tuple[Callable[[Draw, int], Args], int]] = {
     "Linear": (linear, 0), "Bilinear": (bilinear, 0), "GroupNorm": (groups, 0), "Unfold": (blocks, 0),
     "Upsample": (resized, 0), "Dropout": (dropout, 2), "AlphaDropout": (dropout, 2),
-    "LSTM": (projecting, 0),
+    "LSTM": (projecting, 0), "GRU": (recurrent, 0), "RNN": (elman, 0),
+    "LSTMCell": (cell, 0), "GRUCell": (cell, 0), "RNNCell": (cell, 0),
     "CELU": (number(0.5, -1.0, 0.0, None), 0), "ELU": (number(0.5, -1.0, "a"), 0), "PReLU": (number(1, 0, -1, 1.5), 0),
     "Softshrink": (number(0.5, 0.0, -0.5, "a"), 0), "LeakyReLU": (number(0.1, 0, "a", None), 0),
 } | {f"{name}{rank}d": (make, rank) for name, (make, ranks) in RANKED.items() for rank in ranks}  # fmt: skip

@@ -139,6 +139,10 @@ LAYERS += [
     "MultiheadAttention(6, 3, bias=False, add_bias_kv=True, kdim=4, vdim=5)",
     "LSTM(5, 7)",
     "LSTM(5, 7, 3, False, True, 0.25, True, 2)",
+    "GRU(5, 7)",
+    "GRU(5, 7, 3, False, True, 0.25, True)",
+    "RNN(5, 7, nonlinearity='relu')",
+    "RNN(5, 7, 2, 'tanh', False, True, 0.25, True)",
 ]
 
 

@@ -22,9 +22,16 @@ LAYERS = {
     "LSTM(5, 7, bidirectional=True)": (11, 5),
     "LSTM(5, 7, 2, batch_first=True, proj_size=1)": (1, 5),
     "LSTM(1, 2)": (1, 1, 1),
+    "GRU(5, 7)": (11, 3, 5),
+    "GRU(5, 7, 2, bias=False, batch_first=True, bidirectional=True)": (3, 6, 5),
+    "GRU(5, 7, 3)": (4, 5),
+    "RNN(5, 7)": (11, 3, 5),
+    "RNN(5, 7, 2, 'relu', bidirectional=True)": (6, 3, 5),
+    "RNN(5, 7, 2, 'relu', False, True)": (3, 6, 5),
+    "RNN(5, 7, nonlinearity='tanh')": (6, 5),
 }
-KINDS = ("LSTM",)
-STATES = {"LSTM": 2}
+KINDS = ("LSTM", "GRU", "RNN")
+STATES = {"LSTM": 2, "GRU": 1, "RNN": 1}
 
 
 def made(text: str, lib: Any = gt, **given: Any) -> Any:
@@ -207,6 +214,8 @@ REFUSED = [
     (ShapeError, "GT103", "hx[1] does not fit the input", lambda: nn.LSTM(5, 7)(gt.zeros(4, 3, 5), (gt.zeros(1, 3, 7), gt.zeros(1, 2, 7)))),
     (ShapeError, "GT103", "hx[0] does not fit the input", lambda: nn.LSTM(5, 7, proj_size=2)(gt.zeros(4, 3, 5), (gt.zeros(1, 3, 7),) * 2)),
     (ShapeError, "GT103", "hx[0] does not fit the input", lambda: nn.LSTM(5, 7)(gt.zeros(4, 5), (gt.zeros(1, 1, 7),) * 2)),
+    (ArgumentError, "GT304", "nonlinearity='sine' is not allowed", lambda: nn.RNN(5, 7, 1, "sine")),
+    (ShapeError, "GT103", "hx does not fit the input", lambda: nn.GRU(5, 7)(gt.zeros(4, 3, 5), gt.zeros(1, 2, 7))),
     (DTypeError, "GT201", "hx[0] is graphtorch.float64", lambda: nn.LSTM(5, 7)(gt.zeros(4, 5), (gt.zeros(1, 7, dtype=gt.float64),) * 2)),
 ]  # fmt: skip
 

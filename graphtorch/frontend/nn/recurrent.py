@@ -52,13 +52,46 @@ def lstm_step(gates: Tensor, h: Tensor, c: Tensor, weight: Tensor) -> tuple[Tens
     return sigmoid(o) * tanh(c), c
 
 
+@composite(whole=True)
+def gru_step(gates: Tensor, h: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """h after K. Cho et al., arXiv:1406.1078 (2014); as in torch, r is multiplied with what has its bias already."""
+    chunk, sigmoid = PUBLIC["gt"]["chunk"], PUBLIC["gt"]["sigmoid"]
+    (r, z, n), (hr, hz, hn) = chunk(gates, 3, -1), chunk(F.linear(h, weight, bias), 3, -1)
+    z = sigmoid(z + hz)
+    n = PUBLIC["gt"]["tanh"](n + sigmoid(r + hr) * hn)
+    return n + z * (h - n)  # type: ignore[no-any-return]
+
+
+@composite(whole=True)
+def rnn_step(gates: Tensor, h: Tensor, weight: Tensor, nonlinearity: str) -> Tensor:
+    """h after J. Elman, "Finding structure in time", Cognitive Science 14 (1990); tanh or relu."""
+    return PUBLIC["gt"][nonlinearity](gates + F.linear(h, weight))  # type: ignore[no-any-return]
+
+
 def _lstm(gates: Tensor, state: State, weights: Weights) -> State:
     h, c = lstm_step(gates, state[0], state[1], weights.hh)
     return (h if weights.hr is None else F.linear(h, weights.hr)), c
 
 
+def _gru(gates: Tensor, state: State, weights: Weights) -> State:
+    return (gru_step(gates, state[0], weights.hh, weights.b_hh),)
+
+
+def _tanh(gates: Tensor, state: State, weights: Weights) -> State:
+    return (rnn_step(gates, state[0], weights.hh, "tanh"),)
+
+
+def _relu(gates: Tensor, state: State, weights: Weights) -> State:
+    return (rnn_step(gates, state[0], weights.hh, "relu"),)
+
+
 #: by the mode of torch's layers
-CELLS = {"LSTM": Cell(4, 2, _lstm)}
+CELLS = {
+    "LSTM": Cell(4, 2, _lstm),
+    "GRU": Cell(3, 1, _gru, one_bias=False),
+    "RNN_TANH": Cell(1, 1, _tanh),
+    "RNN_RELU": Cell(1, 1, _relu),
+}
 
 
 def projected(cell: Cell, input: Tensor, weights: Weights) -> Tensor:

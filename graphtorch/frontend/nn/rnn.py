@@ -8,7 +8,7 @@ from typing import Any
 
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn import init
-from graphtorch.frontend.nn.arguments import at_least, flag, number, positive
+from graphtorch.frontend.nn.arguments import at_least, flag, number, one_of, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.recurrent import CELLS, State, Weights, steps
@@ -225,3 +225,52 @@ class LSTM(RNNBase):
             device,
             dtype,
         )
+
+
+class GRU(RNNBase):
+    """Gated recurrent units: ``output, h = gru(input, h0)``; see `RNNBase`.
+
+    Gates stand in the order r, z, n: h' = (1 - z) * n + z * h with n = tanh(W_in x + b_in + r * (W_hn h + b_hn)).
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: DType | None = None,
+    ) -> None:
+        super().__init__(
+            "GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
+        )
+
+
+class RNN(RNNBase):
+    """Elman's network: ``output, h = rnn(input, h0)``, h' = tanh(W_ih x + b_ih + W_hh h + b_hh); see `RNNBase`.
+
+    ``nonlinearity`` may be "relu" instead; ArgumentError GT304 for others.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: DType | None = None,
+    ) -> None:
+        mode = f"RNN_{one_of(nonlinearity, 'nonlinearity', 'tanh', 'relu')}".upper()
+        super().__init__(
+            mode, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, 0, device, dtype
+        )
+        self.nonlinearity = nonlinearity
