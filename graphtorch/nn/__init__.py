@@ -114,6 +114,8 @@ from graphtorch.frontend.nn.resizing import (
 )
 from graphtorch.frontend.nn.rnn import GRU, LSTM, RNN, RNNBase
 from graphtorch.frontend.nn.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
+from graphtorch.frontend.nn.transformer import Transformer, TransformerDecoder, TransformerEncoder
+from graphtorch.frontend.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 from graphtorch.frontend.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from graphtorch.nn import functional, init, utils
 
@@ -244,6 +246,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unfold",

@@ -150,6 +150,24 @@ def cell(d: Draw, _: int) -> Args:
     return [features, d.count()], d.some(bias=lambda: d.one(True, False)), [(4, features)]
 
 
+def transforming(d: Draw, _: int) -> Args:
+    width = d.count()
+    given = d.some(
+        dim_feedforward=d.count,
+        dropout=lambda: d.one(0, 0.3, 1.5),
+        activation=lambda: d.one("relu", "gelu", "tanh"),
+        batch_first=lambda: d.one(True, False),
+        norm_first=lambda: d.one(True, False),
+        bias=lambda: d.one(True, False),
+    )
+    return [width, d.one(1, 2, 3, 0, -1)], given, [(4, 3, width)]
+
+
+def attending(d: Draw, rank: int) -> Args:
+    args, given, shapes = transforming(d, rank)
+    return args, given, shapes * 2
+
+
 def number(*values: Any) -> Callable[[Draw, int], Args]:
     return lambda d, _: ([d.one(*values)], {}, [(4, 6)])
 
@@ -164,6 +182,7 @@ RANKED: dict[str, tuple[Callable[[Draw, int], Args], tuple[int, ...]]] = {
 LAYERS: dict[str, tuple[Callable[[Draw, int], Args], int]] = {
     "Linear": (linear, 0), "Bilinear": (bilinear, 0), "GroupNorm": (groups, 0), "Unfold": (blocks, 0),
     "Upsample": (resized, 0), "Dropout": (dropout, 2), "AlphaDropout": (dropout, 2),
+    "TransformerEncoderLayer": (transforming, 0), "TransformerDecoderLayer": (attending, 0),
     "LSTM": (projecting, 0), "GRU": (recurrent, 0), "RNN": (elman, 0),
     "LSTMCell": (cell, 0), "GRUCell": (cell, 0), "RNNCell": (cell, 0),
     "CELU": (number(0.5, -1.0, 0.0, None), 0), "ELU": (number(0.5, -1.0, "a"), 0), "PReLU": (number(1, 0, -1, 1.5), 0),
