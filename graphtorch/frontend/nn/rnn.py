@@ -10,9 +10,11 @@ from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn import init
 from graphtorch.frontend.nn.arguments import at_least, flag, number, one_of, positive
 from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.nn.packing import PackedSequence
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.recurrent import CELLS, State, Weights, steps
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check, not_a_tensor
 from graphtorch.ir.op import PUBLIC
@@ -24,12 +26,12 @@ _NAMES = ("weight_ih_l{}{}", "weight_hh_l{}{}", "bias_ih_l{}{}", "bias_hh_l{}{}"
 class RNNBase(Module):
     """What recurrent layers share: ``num_layers``, each over what the one before gives, in one or two directions.
 
-    ``input`` is [t, n, input_size], with ``batch_first`` [n, t, input_size], or without n. The output has h of the last
-    layer at all steps, [t, n, d * r] with d directions; the state is [num_layers * d, n, r] for each tensor of it (r is
-    ``proj_size`` or ``hidden_size``), zeros unless given. ``dropout`` drops outputs of all layers but the last in
-    training mode. Parameters weight_ih_l0 [g * hidden_size, input_size], weight_hh_l0 [g * hidden_size, r], bias_ih_l0,
-    bias_hh_l0, weight_hr_l0 [proj_size, hidden_size], then the same with _reverse, and of l1, start uniform within
-    1 / sqrt(hidden_size).
+    ``input`` is [t, n, input_size], with ``batch_first`` [n, t, input_size], or without n, or a `PackedSequence`. The
+    output has h of the last layer at all steps, [t, n, d * r] with d directions; the state is [num_layers * d, n, r]
+    for each tensor of it (r is ``proj_size`` or ``hidden_size``), zeros unless given. ``dropout`` drops outputs of all
+    layers but the last in training mode. Parameters weight_ih_l0 [g * hidden_size, input_size], weight_hh_l0
+    [g * hidden_size, r], bias_ih_l0, bias_hh_l0, weight_hr_l0 [proj_size, hidden_size], then the same with _reverse,
+    and of l1, start uniform within 1 / sqrt(hidden_size).
 
     Under gt.compile a direction of a layer is one loop, compiled once for any number of steps
     (docs/adr/0020-loops.md). ArgumentError GT304 for sizes below 1 and a ``proj_size`` outside of [0, hidden_size).
@@ -100,7 +102,9 @@ class RNNBase(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
-    def forward(self, input: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+    def forward(self, input: Tensor | PackedSequence, hx: Any = None) -> tuple[Any, Any]:
+        if isinstance(input, PackedSequence):
+            return self._packed(input, hx)
         batched = self._check_input(input)
         swap = batched and self.batch_first
         x = input.transpose(0, 1) if swap else input if batched else input.unsqueeze(1)
@@ -108,6 +112,19 @@ class RNNBase(Module):
         if not batched:
             output, state = output.squeeze(1), tuple(s.squeeze(1) for s in state)
         return output.transpose(0, 1) if swap else output, state if self._cell.states > 1 else state[0]
+
+    def _packed(self, input: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        """As `forward`; the state is in the order that the sequences had before they were packed."""
+        self._check_input(input.data, packed=True)
+        x, there = input.padded()
+        state = self._initial(x, hx, batched=True)
+        if hx is not None and input.sorted_indices is not None:
+            state = tuple(s.index_select(1, input.sorted_indices) for s in state)
+        valid = bind.current().array(there[..., None])
+        output, state = self._run(x, state, valid)
+        if input.unsorted_indices is not None:
+            state = tuple(s.index_select(1, input.unsorted_indices) for s in state)
+        return input.packed_as(output), state if self._cell.states > 1 else state[0]
 
     def _run(self, x: Tensor, state: State, valid: Tensor | None = None) -> tuple[Tensor, State]:
         """All layers over ``x`` [t, n, i]."""
@@ -131,13 +148,15 @@ class RNNBase(Module):
 
     # ---- what it is given ----
 
-    def _check_input(self, input: Tensor) -> bool:
-        """Whether there is a batch."""
+    def _check_input(self, input: Tensor, packed: bool = False) -> bool:
+        """Whether there is a batch; ``packed`` rows [sum of lengths, input_size] have none."""
         if not isinstance(input, Tensor):
             raise not_a_tensor(input)
         shape, weight = input.shape, self._weights(0).ih
         layout = "[n, t, input_size]" if self.batch_first else "[t, n, input_size]"
-        check(len(shape) in (2, 3), "GT107", f"input has {len(shape)} dimensions", f"expected {layout}, or without n")
+        expected = "expected data [rows, input_size]" if packed else f"expected {layout}, or without n"
+        fits = len(shape) == 2 or (len(shape) == 3 and not packed)
+        check(fits, "GT107", f"input has {len(shape)} dimensions", expected)
         check(
             shape[-1] == self.input_size,
             "GT109",
@@ -152,7 +171,7 @@ class RNNBase(Module):
             kind=DTypeError,
         )
         length = shape[1 if self.batch_first and len(shape) == 3 else 0]
-        check(length > 0, "GT103", "the sequence in input has no steps", f"expected {layout}, or without n, with t > 0")
+        check(length > 0, "GT103", "the sequence in input has no steps", f"{expected}, with t > 0")
         return len(shape) == 3
 
     def _initial(self, x: Tensor, hx: Any, batched: bool) -> State:
