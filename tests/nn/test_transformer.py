@@ -192,6 +192,11 @@ def test_arguments_can_be_read_back() -> None:
     assert arguments_of(lstm)["bias"] is True and repr(nn.LSTM(**arguments_of(lstm))) == repr(lstm)
 
 
+def test_a_wrong_width_is_mended_where_the_layer_was_made() -> None:
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 11), 1)
+    assert "nn.TransformerEncoderLayer(10, 2, 11)" in str(gt.check(encoder, gt.TensorSpec((5, 3, 10))))
+
+
 x, model = gt.zeros(T, N, D), nn.Transformer(6, 2, 1, 1, 5)
 REFUSED = [
     (ArgumentError, "GT304", "nhead=0 is not allowed", lambda: nn.TransformerEncoderLayer(6, 0)),
@@ -207,6 +212,9 @@ REFUSED = [
     (ArgumentError, "GT304", "num_layers=0 is not", lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(6, 2), 0)),
     (ArgumentTypeError, "GT301", "decoder_layer must be a module", lambda: nn.TransformerDecoder(len, 2)),
     (ShapeError, "GT109", "tgt.size(-1) must be equal to d_model", lambda: model(x, gt.zeros(T, N, 5))),
+    (ShapeError, "GT109", "src.size(-1) must be", lambda: model.encoder(gt.zeros(T, N, 5))),
+    (ShapeError, "GT109", "memory.size(-1) must be", lambda: model.decoder(x, gt.zeros(T, N, 5))),
+    (ShapeError, "GT107", "tgt has 1 dimensions", lambda: model.decoder(gt.zeros(D), x)),
     (ShapeError, "GT103", "the batch sizes of src and tgt must be equal", lambda: model(x, gt.zeros(T, 2, D))),
     (ShapeError, "GT107", "src has 4 dimensions", lambda: model(gt.zeros(1, T, N, D), x)),
     (ShapeError, "GT103", "attn_mask [3, 5] does not fit", lambda: model(x, x, gt.zeros(3, T))),

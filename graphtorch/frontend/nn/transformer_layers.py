@@ -13,7 +13,7 @@ from graphtorch.frontend.nn.linear import Linear
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.norm import LayerNorm
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.errors import ArgumentTypeError, check
 from graphtorch.ir.types import DType
 
 Activation = str | Callable[[Tensor], Tensor]
@@ -63,6 +63,15 @@ class _TransformerLayer(Module):
             setattr(self, f"dropout{i}", Dropout(dropout))
         self.activation = activation_of(activation)
 
+    def _check_inputs(self, **inputs: Tensor) -> None:
+        """ShapeError GT107 or GT109 that names the input."""
+        for name, x in inputs.items():
+            shape, layout = x.shape, "[n, t, d_model]" if self.batch_first else "[t, n, d_model]"
+            expected = f"expected {layout}, or without n"
+            check(len(shape) in (2, 3), "GT107", f"{name} has {len(shape)} dimensions", expected)
+            sizes = f"expected {self.d_model}, got {shape[-1]}"
+            check(shape[-1] == self.d_model, "GT109", f"{name}.size(-1) must be equal to d_model", sizes)
+
     def _around(self, number: int, x: Tensor, block: Callable[[Tensor], Tensor]) -> Tensor:
         """``x`` after block ``number``, with its residual, norm and dropout."""
         norm, drop = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
@@ -95,6 +104,8 @@ class TransformerEncoderLayer(_TransformerLayer):
         src_key_padding_mask: Tensor | None = None,
         is_causal: bool = False,
     ) -> Tensor:
+        self._check_inputs(src=src)
+
         def attend(x: Tensor) -> Tensor:
             return attended(self.self_attn, x, x, src_mask, src_key_padding_mask, is_causal)
 
@@ -117,6 +128,8 @@ class TransformerDecoderLayer(_TransformerLayer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
+        self._check_inputs(tgt=tgt, memory=memory)
+
         def attend(x: Tensor) -> Tensor:
             return attended(self.self_attn, x, x, tgt_mask, tgt_key_padding_mask, tgt_is_causal)
 
