@@ -6,7 +6,6 @@ What the inputs add to the gates is one product for all steps, outside of the lo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from graphtorch.frontend.control_flow import scan
@@ -28,8 +27,7 @@ class Weights(NamedTuple):
     hr: Tensor | None = None
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """``gates`` weights for each feature, ``states`` tensors that go from step to step.
 
     ``step(gates, state, weights)`` is the next state, of what the input adds to the gates, [n, g * h]. Where
