@@ -20,7 +20,10 @@ from graphtorch.ir.errors import GraphTorchError
 
 #: arguments that are kept as something else, and what they are then
 _KEPT_AS: dict[str, Callable[[Module], Any]] = {
-    "bias": lambda m: any(m._parameters.get(name) is not None for name in ("bias", "in_proj_bias")),
+    "bias": lambda m: vars(m).get(
+        "bias", any(m._parameters.get(name) is not None for name in ("bias", "in_proj_bias"))
+    ),
+    "dropout": lambda m: m.dropout.p if isinstance(m.dropout, Module) else m.dropout,
     "device": lambda _: None,
     "dtype": lambda m: next((p.dtype for p in m.parameters() if p.dtype.is_floating_point), None),
 }

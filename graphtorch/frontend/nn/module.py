@@ -57,8 +57,10 @@ class Module(Members):
             loc.state.scope = before
 
     def _scope_name(self, child: object) -> str:
-        """The attribute that holds ``child``; "" when none does."""
-        return next((name for name, module in self._modules.items() if module is child), "")
+        """The path to ``child`` from here; "" when there is none. A child of a list of modules, which nobody calls, is
+        looked for below."""
+        name = next((name for name, module in self._modules.items() if module is child), "")
+        return name or next((path for path, module in self.named_modules() if module is child), "")
 
     @property
     def _created_at(self) -> loc.Loc | None:
