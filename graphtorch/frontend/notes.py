@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphtorch.frontend.nn.module import Module
 from graphtorch.ir.graph import Value
 from graphtorch.ir.loc import Loc
 
@@ -33,6 +34,17 @@ class Event:
     kind: str
     subject: Any
     loc: Loc
+    #: of a step, by id, the parameters that had a gradient
+    updated: frozenset[int] = frozenset()
+
+
+@dataclass
+class Called:
+    """A module that was called: its path at the first call, and whether it was in training mode, at any call."""
+
+    module: Module
+    path: str
+    modes: set[bool] = field(default_factory=set)
 
 
 @dataclass
@@ -41,3 +53,18 @@ class Notes:
 
     losses: list[LossCall] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    #: what was dropped in training mode, told like a loss
+    dropouts: list[LossCall] = field(default_factory=list)
+    #: by id
+    called: dict[int, Called] = field(default_factory=dict)
+
+    def entered(self, module: Module, path: str) -> None:
+        """``module`` is called."""
+        known = self.called.setdefault(id(module), Called(module, path))
+        known.modes.add(vars(module).get("training", True))
+
+    @property
+    def trains(self) -> bool:
+        """Whether there was a backward pass, and a step after it."""
+        kinds = [event.kind for event in self.events]
+        return "backward" in kinds and "step" in kinds[kinds.index("backward") :]

@@ -20,7 +20,7 @@ _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 @dataclass(frozen=True)
 class Problem:
     """One problem. ``severity``: an "error" cannot run or cannot train; a "warning" runs, and hardly does what was
-    meant; a "note" may happen. ``str(problem)`` is the message of the error, and says "warning" or "note" before its code.
+    meant; a "note" may happen. ``str(problem)`` is the error's message, and begins "warning" or "note" for these.
     """
 
     error: GraphTorchError

@@ -1,0 +1,57 @@
+"""All contracts at once, as `gt.check` lists what breaks them and `gt.compile` raises it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
+
+from graphtorch.frontend.diagnosis.problem import Problem, order
+from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.notes import Notes
+from graphtorch.ir.errors import ContractWarning
+from graphtorch.ir.loc import warn_user
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.trace import Traced
+    from graphtorch.frontend.tracer import Tracer
+
+
+def contract_problems(
+    tracer: Tracer,
+    models: Sequence[tuple[str, Module]],
+    optimizers: Sequence[Any] = (),
+    ignore: Collection[str] = (),
+    before: Sequence[Notes] | None = None,
+) -> list[Problem]:
+    """What a trace shows to be wrong, less the codes in ``ignore``: errors, then warnings, then notes.
+
+    ``models``, ``optimizers`` and ``before`` are as in `training_problems`.
+    """
+    found: list[Problem] = []
+    if tracer.notes.trains or before is None:
+        from graphtorch.frontend.diagnosis.training import training_problems
+
+        found += training_problems(tracer, models, optimizers, before)
+    return [p for p in order(found) if p.code not in ignore]
+
+
+def enforce(traced: Traced, target: Any, ignore: Collection[str], before: Sequence[Notes]) -> None:
+    """Raise the first error of a trace that is to be compiled; warn of what is worth it, at the user's line."""
+    notes = traced.tracer.notes
+    if not (notes.trains or notes.losses):
+        return
+    for problem in contract_problems(traced.tracer, models_of(traced, target), (), ignore, before):
+        if problem.severity == "error":
+            raise problem.error
+        if problem.severity == "warning":
+            warn_user(str(problem), ContractWarning)
+
+
+def models_of(traced: Traced, target: Any) -> list[tuple[str, Module]]:
+    """The modules that a traced function has looked at and that no other one holds, by the names of its variables."""
+    seen = dict(traced.recorder.modules)
+    seen |= {id(m): m for m in (target,) if isinstance(m, Module)}
+    seen |= {key: called.module for key, called in traced.tracer.notes.called.items()}
+    children = {id(getattr(child, "_module", child)) for m in seen.values() for child in m._modules.values()}
+    named = {id(g.keep): g.name for g in traced.recorder.other_guards.values() if isinstance(g.keep, Module)}
+    return [(named.get(key, type(m).__name__).rpartition(" ")[2], m) for key, m in seen.items() if key not in children]

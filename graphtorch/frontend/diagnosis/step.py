@@ -1,0 +1,123 @@
+"""What a trace shows of a training step: whose parameters got gradients, and which optimizers updated them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from graphtorch.frontend.diagnosis.paths import Paths, paths_from
+from graphtorch.frontend.diagnosis.unregistered import Unregistered, unregistered_in
+from graphtorch.frontend.nn.module import Module, join
+from graphtorch.frontend.notes import Event, Notes
+from graphtorch.frontend.optim.optimizer import alive
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir.op import OPS
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.tracer import Tracer
+
+
+@dataclass(frozen=True)
+class Held:
+    """A parameter of a model: its qualified name, the module that holds it, and the model."""
+
+    tensor: Tensor
+    name: str
+    module: Module
+    model: Module
+
+
+class Step:
+    """One traced step.
+
+    ``models`` are all models of the step with a name for each (only names of several are shown). ``optimizers`` are
+    those that made a step, and ``given`` ones. ``before`` are the notes of the function's earlier programs; None where
+    what was traced is all that there is to see.
+    """
+
+    def __init__(
+        self,
+        tracer: Tracer,
+        models: Sequence[tuple[str, Module]],
+        given: Sequence[Any] = (),
+        before: Sequence[Notes] | None = None,
+    ) -> None:
+        self.tracer, self.notes, self.before = tracer, tracer.notes, before
+        self.gradients = tracer.gradients
+        self.steps: list[Event] = [e for e in self.notes.events if e.kind == "step"]
+        self.optimizers: list[Any] = list({id(o): o for o in (*given, *(e.subject for e in self.steps))}.values())
+        self.unregistered: list[Unregistered] = unregistered_in(models)
+        self.lost = {id(t) for found in self.unregistered for _, t in found.tensors if self.is_lost(t)}
+        self.held = _held(models, self.lost)
+
+    @property
+    def has_backward(self) -> bool:
+        return any(e.kind == "backward" for e in self.notes.events)
+
+    def params_of(self, optimizer: Any) -> list[Tensor]:
+        """The parameters of an optimizer, in order."""
+        return [p for group in optimizer.param_groups for p in group["params"]]
+
+    @cached_property
+    def optimized(self) -> set[int]:
+        """The parameters of the optimizers of this step, by id."""
+        return {id(p) for o in self.optimizers for p in self.params_of(o)}
+
+    @cached_property
+    def optimized_anywhere(self) -> set[int]:
+        """The parameters of all optimizers that there are, by id."""
+        return self.optimized | {id(p) for o in list(alive) for p in self.params_of(o)}
+
+    @cached_property
+    def updated(self) -> set[int]:
+        """What an optimizer found a gradient of."""
+        return set().union(*(e.updated for e in self.steps))
+
+    @cached_property
+    def read(self) -> set[int]:
+        """The leaves that were read at all, by id."""
+        return {id(t) for t in self.gradients.leaves.values()}
+
+    @cached_property
+    def paths(self) -> Paths:
+        """Where the gradients of all losses go."""
+        return paths_from(self.tracer, [e.subject for e in self.notes.events if e.kind == "backward"])
+
+    def reached(self, t: Tensor) -> bool:
+        """Whether ``t`` got a gradient at any time."""
+        return id(t) in self.gradients.reached
+
+    def is_lost(self, t: Tensor) -> bool:
+        """Whether ``t`` should be trained, and nothing updates it: no optimizer anywhere, no assignment."""
+        used = self.reached(t) if self.has_backward else id(t) in self.followed
+        return used and id(t) not in self.optimized_anywhere and not self.is_written(t)
+
+    @cached_property
+    def followed(self) -> set[int]:
+        """The leaves from which autograd follows what is computed, by id: not those that are read under `no_grad`."""
+        leaves, detach = self.gradients.leaves, OPS["detach"]
+        return {id(leaves[v]) for n in self.tracer.graph.nodes if n.op is not detach for v in n.operands if v in leaves}
+
+    def is_written(self, t: Tensor) -> bool:
+        """Whether the step changes ``t``, be it by hand."""
+        return t._storage in self.tracer.written
+
+    @cached_property
+    def untrained(self) -> list[Held]:
+        """What is lost of what models count among their parameters."""
+        return [h for h in self.held.values() if self.reached(h.tensor) and self.is_lost(h.tensor)]
+
+
+def _held(models: Iterable[tuple[str, Module]], lost: set[int]) -> dict[int, Held]:
+    """The parameters of models, by id. What is a model only because the real one does not count it is left out."""
+    with_parameters = [(name, m) for name, m in models if any(id(p) not in lost for p in m.parameters())]
+    out: dict[int, Held] = {}
+    for name, model in with_parameters:
+        prefix = name if len(with_parameters) > 1 else ""
+        for path, module in model.named_modules():
+            for own, p in module._parameters.items():
+                if p is not None and id(p) not in lost:
+                    out.setdefault(id(p), Held(p, join(join(prefix, path), own), module, model))
+    return out

@@ -1,0 +1,85 @@
+"""Layers and parameters that a module keeps in a plain list or dict, where `parameters` and `state_dict` miss them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphtorch.frontend.nn.module import Module, join
+from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.tensor import Tensor
+
+#: how deep containers in containers are looked into, and how many entries of one
+_DEPTH, _MOST = 3, 256
+
+
+@dataclass(frozen=True)
+class Unregistered:
+    """What the attribute ``name`` of ``owner`` holds: the container, and the modules and parameters in it.
+
+    ``path`` leads to the attribute; ``tensors`` are all parameters that no model counts, with their names.
+    """
+
+    owner: Module
+    path: str
+    name: str
+    container: Any
+    modules: tuple[Module, ...]
+    tensors: tuple[tuple[str, Tensor], ...]
+
+
+def unregistered_in(models: Sequence[tuple[str, Module]]) -> list[Unregistered]:
+    """All such attributes. What a model also counts under another name is no finding."""
+    found = list(_candidates(models))
+    if not found:
+        return []
+    inside = {id(m) for _, _, _, _, items in found for _, m in items}
+    counted = {id(p) for _, model in models if id(model) not in inside for p in model.parameters()}
+    out = []
+    for owner, path, name, container, items in found:
+        tensors = [(n, p) for key, item in items for n, p in _parameters(join(path, key), item) if id(p) not in counted]
+        if tensors:
+            modules = tuple(m for _, m in items if isinstance(m, Module))
+            out.append(Unregistered(owner, path, name, container, modules, tuple(tensors)))
+    return out
+
+
+def _candidates(
+    models: Sequence[tuple[str, Module]],
+) -> Iterator[tuple[Module, str, str, Any, list[tuple[str, Any]]]]:
+    """Attributes that hold modules or parameters in plain containers."""
+    seen: set[int] = set()
+    for _, model in models:
+        for at, module in model.named_modules():
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            for name, value in vars(module).items():
+                if type(value) in (list, tuple, dict, set) and name not in _OWN:
+                    items = list(_items(value, "", 0))
+                    if items:
+                        yield module, join(at, name), name, value, items
+
+
+#: attributes of modules that are their own registers
+_OWN = frozenset(vars(Module()))
+
+
+def _items(container: Any, at: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """Modules and parameters in a container, by index or key."""
+    pairs = container.items() if isinstance(container, dict) else enumerate(container)
+    for number, (key, item) in enumerate(pairs):
+        if number >= _MOST:
+            return
+        if isinstance(item, Module | Parameter):
+            yield join(at, str(key)), item
+        elif type(item) in (list, tuple, dict) and depth < _DEPTH:
+            yield from _items(item, join(at, str(key)), depth + 1)
+
+
+def _parameters(name: str, item: Any) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(item, Parameter):
+        yield name, item
+    else:
+        yield from item.named_parameters(name)
