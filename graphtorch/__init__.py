@@ -62,6 +62,7 @@ install_methods()
 
 #: names that are looked up in a module only when they are used
 _LAZY = {
+    "check": "graphtorch.frontend.diagnosis.check",
     "compile": "graphtorch.frontend.compile",
     "cond": "graphtorch.frontend.branches",
     "scan": "graphtorch.frontend.control_flow",

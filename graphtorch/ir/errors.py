@@ -7,6 +7,7 @@ came to be, and in which module; what leaves an op adds the op and its operands 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from graphtorch.ir.loc import Loc, here, state
 
@@ -38,6 +39,8 @@ class GraphTorchError(Exception):
             self.path = self.loc.path
             self.created = state.scope.owner._created_at if state.scope else None
         self.operands: list[str] = []
+        #: the operands themselves, with their names, for who looks where they came from
+        self.tensors: list[tuple[str, Any]] = []
         self.trail: list[str] = []
 
     def __str__(self) -> str:

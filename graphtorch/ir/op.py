@@ -57,6 +57,8 @@ class Op:
         return args, kwargs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if intercept:
+            args, kwargs = intercept(self.name, args, kwargs)
         try:
             operands, attrs = self.prepare(*args, **kwargs)
         except GraphTorchError as error:
@@ -150,6 +152,11 @@ def register(op: OpT) -> OpT:
 around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
 
+#: sees the name and the arguments of every call of a public function, and gives those to go on with: while a model is
+#: diagnosed, and only then (frontend/diagnosis/abstract.py)
+intercept: Callable[[str, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+
+
 def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = False) -> Callable[[F], F]:
     """Publish a function that is written with other ops; where it is a ``whole``, it does nothing else, and
     eager mode may run it in one step. The interpreter is told of calls of one that is ``noted``.
@@ -166,6 +173,8 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs:
                 kwargs = _renamed(kwargs, operand_names)
+            if intercept:
+                args, kwargs = intercept(public, args, kwargs)
             try:
                 if around:
                     out = around(function, args, kwargs)
@@ -209,7 +218,7 @@ def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -
         _name_parameter(error, [*operands, *(named for pair in operands for named in _each(*pair))])
     tensors = [(name, o) for pair in operands for name, o in _each(*pair) if hasattr(o, "aval")]
     if tensors:
-        width = max(len(name) for name, _ in tensors)
+        error.tensors, width = tensors, max(len(name) for name, _ in tensors)
         error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
 
 

@@ -1,50 +1,93 @@
 """One run over shapes: no number is computed, no memory is taken, and a failure is a result like any other.
 
-It is a trace without what a compiled program needs to be called again (guards), so it costs what Python costs.
+It is a trace without what a compiled program needs to be called again (guards), so it costs what Python costs. It can
+be run as if the user had edited the model (edits.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
+from io import StringIO
+from itertools import takewhile
 from typing import Any
 
 from graphtorch.frontend import autograd
+from graphtorch.frontend.diagnosis.edits import Edit
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
 from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
+from graphtorch.ir import op as ops
 from graphtorch.ir.errors import GraphTorchError
-from graphtorch.ir.loc import state
+from graphtorch.ir.graph import Node
+from graphtorch.ir.loc import Loc, ScopeOwner, state
+from graphtorch.ir.op import Op
 from graphtorch.ir.types import TensorType, defaults
+
+Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass
 class ModuleCall:
-    """A call of a module. ``inputs`` and ``outputs`` are the types of its tensors; a failed call has no outputs."""
+    """A call of a module. ``inputs`` and ``outputs`` are the types of its tensors; a failed call has no outputs.
 
+    ``parent`` is the module that called it, ``loc`` the user's line.
+    """
+
+    number: int
     path: str
     module: Module
+    parent: ScopeOwner | None
     depth: int
+    loc: Loc
+    arguments: Arguments
     inputs: list[TensorType]
-    arguments: tuple[tuple[Any, ...], dict[str, Any]]
     outputs: list[TensorType] = field(default_factory=list)
-    failed: bool = False
+    failed: bool = True
+
+
+@dataclass(frozen=True)
+class PublicCall:
+    """A call of a public function or method, by the user or by a layer."""
+
+    number: int
+    name: str
+    arguments: Arguments
+    loc: Loc
 
 
 class AbstractTracer(Tracer):
-    """A tracer that remembers which modules were called, outer ones before what they call."""
+    """A tracer that remembers what was called, and by whom; outer calls come before those that they make."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, edits: Sequence[Edit] = ()) -> None:
         super().__init__(name)
         self.calls: list[ModuleCall] = []
+        self.public: list[PublicCall] = []
+        #: the module that ran when a node was made, and the number of the call that was the last before
+        self.owners: dict[Node, ScopeOwner] = {}
+        self._last: dict[Node, int] = {}
+        self._edits = {edit.at: edit for edit in edits}
         self._depth = 0
 
     def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        assert state.scope is not None  # that of the module
-        call = ModuleCall(state.scope.path, module, self._depth, types_in((args, kwargs)), (args, kwargs), failed=True)
+        scope = state.scope
+        assert scope is not None  # that of the module
+        args, kwargs = self._edited(("layer", len(self.calls)), (args, kwargs))
+        call = ModuleCall(
+            number=len(self.calls),
+            path=scope.path,
+            module=module,
+            parent=scope.parent.owner if scope.parent else None,
+            depth=self._depth,
+            loc=self.lines.here(),
+            arguments=(args, kwargs),
+            inputs=types_in((args, kwargs)),
+        )
         self.calls.append(call)
         self._depth += 1
         try:
@@ -53,6 +96,33 @@ class AbstractTracer(Tracer):
             self._depth -= 1
         call.outputs, call.failed = types_in(out), False
         return out
+
+    def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """A public function is about to run: what it is to be given."""
+        number = len(self.public)
+        self.public.append(PublicCall(number, name, (args, kwargs), self.lines.here()))
+        return self._edited(("function", number), (args, kwargs))
+
+    def _edited(self, at: tuple[str, int], arguments: Arguments) -> Arguments:
+        edit = self._edits.get(at)
+        return arguments if edit is None else edit.arguments(*arguments)
+
+    def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
+        results = super().bind(op, operands, attrs)
+        node = self.read(results[0]).node if results else None
+        if node is not None and node not in self._last:
+            self._last[node] = len(self.public) - 1
+            if state.scope is not None:
+                self.owners[node] = state.scope.owner
+        return results
+
+    def name_of(self, node: Node) -> str:
+        """The public function that made a node; those that it calls in its turn are called from the same place."""
+        last = self._last.get(node, -1)
+        if last < 0:
+            return node.op.name
+        same = takewhile(lambda call: call.loc == self.public[last].loc, reversed(self.public[: last + 1]))
+        return list(same)[-1].name
 
 
 @dataclass
@@ -67,23 +137,48 @@ class Observation:
     def calls(self) -> list[ModuleCall]:
         return self.tracer.calls
 
+    @property
+    def failed_call(self) -> ModuleCall | None:
+        """The innermost module in which it failed."""
+        return next((c for c in reversed(self.calls) if c.failed), None) if self.error else None
+
+    @property
+    def failed_function(self) -> PublicCall | None:
+        """The call of the public function that failed."""
+        error = self.error
+        return next((c for c in reversed(self.tracer.public) if error and c.name == error.op), None)
+
+    @property
+    def progress(self) -> float:
+        """How far it came, in calls of public functions."""
+        return float("inf") if self.error is None else len(self.tracer.public)
+
 
 def types_in(tree: Any) -> list[TensorType]:
     """The types of the tensors in a nesting, in order."""
     return [t.aval for t in leaves(tree) if isinstance(t, Tensor)]
 
 
-def observe(target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Observation:
+def observe(
+    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, edits: Sequence[Edit] = ()
+) -> Observation:
     """Run ``target`` over the shapes of ``args`` and ``kwargs``, tensors or TensorSpecs at any depth.
 
-    What the run assigned to modules is taken back. Only errors of graphtorch are results; others leave as they came.
+    With ``edits`` it is run as if they had been made, and what it prints is not shown once more. What the run assigned
+    to modules is taken back. Only errors of graphtorch are results; others leave as they came.
     """
-    tracer = AbstractTracer(name_of(target))
+    tracer = AbstractTracer(name_of(target), edits)
     mode, dtype, scope = autograd.is_grad_enabled(), defaults.dtype, state.scope
     args, kwargs = stand_ins(tracer, (args, kwargs or {}))
     bind.push(tracer)
     try:
-        return Observation(tracer, target(*args, **kwargs), None)
+        with _intercepted(), ExitStack() as stack:
+            for edit in edits:
+                stack.enter_context(edit.applied())
+            if edits:
+                stack.enter_context(redirect_stdout(StringIO()))
+            args, kwargs = tracer._edited(("inputs", 0), (args, kwargs))
+            return Observation(tracer, target(*args, **kwargs), None)
     except GraphTorchError as error:
         return Observation(tracer, None, error)
     finally:
@@ -106,3 +201,27 @@ def stand_ins(tracer: Tracer, tree: Any) -> Any:
         return made[id(leaf)]
 
     return map_leaves(stand_in, tree)
+
+
+_lock = threading.Lock()
+_runs = 0
+
+
+@contextmanager
+def _intercepted() -> Iterator[None]:
+    """In the block tracers of this kind are told of public functions; several may run, in several threads."""
+    global _runs
+    with _lock:
+        _runs += 1
+        ops.intercept = _intercept
+    try:
+        yield
+    finally:
+        with _lock:
+            _runs -= 1
+            ops.intercept = _intercept if _runs else None
+
+
+def _intercept(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+    tracer = bind.current()
+    return tracer.called(name, args, kwargs) if isinstance(tracer, AbstractTracer) else (args, kwargs)

@@ -6,13 +6,42 @@ Every function writes into ``tensor`` without recording for autograd, and return
 from __future__ import annotations
 
 import math
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 from graphtorch.frontend.autograd import no_grad
 from graphtorch.frontend.random import Generator, default_generator, randn
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
+
+M = TypeVar("M")
+
+
+class _Mode(threading.local):
+    skips = False
+
+
+_mode = _Mode()
+
+
+@contextmanager
+def skipped() -> Iterator[None]:
+    """In the block nothing draws or fills parameters; memory that is not touched is not taken."""
+    before, _mode.skips = _mode.skips, True
+    try:
+        yield
+    finally:
+        _mode.skips = before
+
+
+def skip_init(module_cls: Callable[..., M], *args: Any, **kwargs: Any) -> M:
+    """``module_cls(*args, **kwargs)`` whose parameters hold whatever is in memory: for weights to be loaded."""
+    with skipped():
+        return module_cls(*args, **kwargs)
+
 
 _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3, "selu": 0.75}
 _GAINS["relu"] = math.sqrt(2)
@@ -48,6 +77,8 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in [a, b)."""
+    if _mode.skips:
+        return tensor
     drawn = (generator or default_generator).uniform(tensor.aval.shape, tensor.dtype)
     return tensor.copy_(drawn * (b - a) + a)
 
@@ -55,13 +86,15 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with ``mean`` and standard deviation ``std``."""
+    if _mode.skips:
+        return tensor
     return tensor.copy_(randn(*tensor.aval.shape, generator=generator, dtype=tensor.dtype) * std + mean)
 
 
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """``val`` everywhere."""
-    return tensor.fill_(val)
+    return tensor if _mode.skips else tensor.fill_(val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:

@@ -1,0 +1,90 @@
+"""`gt.check`: everything that is wrong with a model, its loss and its training, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from graphtorch.frontend.diagnosis.abstract import Observation, observe
+from graphtorch.frontend.diagnosis.edits import Edit
+from graphtorch.frontend.diagnosis.explain import failures
+from graphtorch.frontend.diagnosis.problem import Problem, order
+from graphtorch.frontend.diagnosis.report import Report
+from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.trace import TensorSpec, name_of
+from graphtorch.ir.errors import ArgumentTypeError
+
+
+def check(
+    target: Callable[..., Any],
+    *inputs: Any,
+    loss: Callable[..., Any] | None = None,
+    targets: Any = None,
+    optimizer: Any = None,
+    ignore: Collection[str] = (),
+    **kwargs: Any,
+) -> Report:
+    """Find what is wrong with a model or a function, without running it, and how to mend it.
+
+    ``target`` is called as ``target(*inputs, **kwargs)`` over shapes: ``inputs`` are `TensorSpec`s or tensors, whose
+    numbers are not looked at. With ``loss`` (a module or a function), ``loss(output, targets)`` is checked too, and its
+    backward pass; a tuple of ``targets`` is several arguments. ``optimizer`` (or a list of them) is to train the model.
+    A function that holds a whole training step can be given as it is, as to `gt.compile`.
+
+    The Python code of the model runs at least once, and once for each edit that is tried where something fails; what it
+    assigns to modules is taken back. No weights are made, and nothing is computed.
+
+    Returns a `Report`, which is true where there is nothing to mend: ``print(report)``, ``report.problems``,
+    ``report.table()``. Problems whose code is in ``ignore`` are left out. ArgumentTypeError GT301 for a ``target`` that
+    cannot be called or a ``loss`` that cannot.
+
+        >>> import graphtorch as gt
+        >>> net = gt.nn.Sequential(gt.nn.Flatten(), gt.nn.Linear(3072, 10))
+        >>> bool(gt.check(net, gt.TensorSpec((64, 3, 32, 32))))
+        True
+    """
+    _check_arguments(target, loss, ignore)
+    program = _program(target, loss)
+    given = (inputs, kwargs, _as_tuple(targets))
+
+    def run(edits: Sequence[Edit]) -> Observation:
+        return observe(program, given, {}, edits)
+
+    errors, seen = failures(run)
+    problems = [Problem(e) for e in errors]
+    shown = [p for p in order(problems) if p.code not in ignore]
+    return Report(name_of(target), shown, seen.calls, target if isinstance(target, Module) else None)
+
+
+def _program(target: Callable[..., Any], loss: Callable[..., Any] | None) -> Callable[..., Any]:
+    """What is run: forward, and with a loss that and backward."""
+
+    def program(inputs: tuple[Any, ...], kwargs: dict[str, Any], targets: tuple[Any, ...]) -> Any:
+        out = target(*inputs, **kwargs)
+        if loss is None:
+            return out
+        value = loss(out, *targets)
+        if isinstance(value, Tensor) and value.requires_grad and not value.ndim:
+            value.backward()
+        return value
+
+    program.__name__ = name_of(target)
+    return program
+
+
+def _as_tuple(targets: Any) -> tuple[Any, ...]:
+    if targets is None:
+        return ()
+    return targets if isinstance(targets, tuple) else (targets,)
+
+
+def _check_arguments(target: Any, loss: Any, ignore: Any) -> None:
+    for name, value in (("target", target), ("loss", loss)):
+        if not callable(value) and not (name == "loss" and value is None):
+            kind = type(value).__name__
+            raise ArgumentTypeError("GT301", f"{name} must be a module or a function, got {kind} {value!r}")
+    if isinstance(target, TensorSpec | Tensor):
+        raise ArgumentTypeError("GT301", "target must be a module or a function, got a tensor")
+    if isinstance(ignore, str) or not all(isinstance(code, str) for code in ignore):
+        raise ArgumentTypeError("GT301", f'ignore must be a collection of codes such as {{"GT320"}}, got {ignore!r}')

@@ -1,0 +1,61 @@
+"""Makes of a failure all that can be said of it: the trail of its sizes, and the fix."""
+
+from __future__ import annotations
+
+import functools
+
+from graphtorch.frontend.diagnosis.abstract import Observation
+from graphtorch.frontend.diagnosis.edits import Edit
+from graphtorch.frontend.diagnosis.fixes import Fix, Run, find_fix
+from graphtorch.frontend.diagnosis.layers import is_layer
+from graphtorch.frontend.diagnosis.trail import trail
+from graphtorch.frontend.nn.module import Module
+from graphtorch.ir.errors import GraphTorchError
+from graphtorch.ir.graph import Node
+from graphtorch.ir.loc import Loc
+
+#: failures that one check goes past, each as if it had been mended
+MOST = 10
+
+
+def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
+    """The failures of a program, one after the other, each with its trail and its fix; and the last run.
+
+    After the first failure the program is run as if that had been mended, and so on, until it runs, or no edit is found
+    that mends it.
+    """
+    seen = run(())
+    edits: list[Edit] = []
+    found: list[GraphTorchError] = []
+    while seen.error is not None and len(found) < MOST:
+        error = seen.error
+        found.append(error)
+        error.trail = trail(error, seen.tracer.read, functools.partial(_named, seen))
+        fix = find_fix(seen, run, edits) if not error.fix else None
+        if fix is None:
+            break
+        error.fix = _text(fix, error)
+        edits.append(fix.candidate.edit)
+        seen = fix.seen
+    return found, seen
+
+
+def _named(seen: Observation, node: Node) -> str:
+    """`Conv2d "features.0" (net.py:12)`, or `reshape (net.py:40)` outside of any layer."""
+    owner, loc = seen.tracer.owners.get(node), node.locs[0] if node.locs else None
+    if loc is not None and isinstance(owner, Module) and is_layer(owner):
+        return f'{type(owner).__name__} "{loc.path}"{_at(owner._created_at)}'
+    return f"{seen.tracer.name_of(node)}{_at(loc)}"
+
+
+def _at(loc: Loc | None) -> str:
+    return f" ({loc.show().split(' ', 1)[0]})" if loc is not None and loc.line else ""
+
+
+def _text(fix: Fix, error: GraphTorchError) -> str:
+    """The edit, and where it is made unless that is one of the lines which the error shows."""
+    at = fix.candidate.loc
+    shown = at is None or any(
+        o is not None and (o.file, o.line) == (at.file, at.line) for o in (error.loc, error.created)
+    )
+    return fix.candidate.edit.text + ("" if shown else _at(at))
