@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from graphtorch.frontend.diagnosis.abstract import Observation, observe
+from graphtorch.frontend.diagnosis.contracts import contract_problems
 from graphtorch.frontend.diagnosis.edits import Edit
 from graphtorch.frontend.diagnosis.explain import failures
 from graphtorch.frontend.diagnosis.problem import Problem, order
@@ -45,6 +46,7 @@ def check(
         True
     """
     _check_arguments(target, loss, ignore)
+    optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] * (optimizer is not None)
     program = _program(target, loss)
     given = (inputs, kwargs, _as_tuple(targets))
 
@@ -53,6 +55,9 @@ def check(
 
     errors, seen = failures(run)
     problems = [Problem(e) for e in errors]
+    if seen.error is None:
+        models = [("", target)] if isinstance(target, Module) else None
+        problems += contract_problems(seen.tracer, models, optimizers)
     shown = [p for p in order(problems) if p.code not in ignore]
     return Report(name_of(target), shown, seen.calls, target if isinstance(target, Module) else None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from graphtorch.frontend.diagnosis.problem import Problem, order
@@ -18,16 +18,18 @@ if TYPE_CHECKING:
 
 def contract_problems(
     tracer: Tracer,
-    models: Sequence[tuple[str, Module]],
+    models: Sequence[tuple[str, Module]] | None = None,
     optimizers: Sequence[Any] = (),
     ignore: Collection[str] = (),
     before: Sequence[Notes] | None = None,
 ) -> list[Problem]:
     """What a trace shows to be wrong, less the codes in ``ignore``: errors, then warnings, then notes.
 
-    ``models``, ``optimizers`` and ``before`` are as in `training_problems`.
+    ``models`` (without them, those that were called), ``optimizers`` and ``before`` are as in `training_problems`.
     """
     found: list[Problem] = []
+    if models is None:
+        models = outermost([called.module for called in tracer.notes.called.values()])
     if tracer.notes.trains or before is None:
         from graphtorch.frontend.diagnosis.training import training_problems
 
@@ -49,9 +51,18 @@ def enforce(traced: Traced, target: Any, ignore: Collection[str], before: Sequen
 
 def models_of(traced: Traced, target: Any) -> list[tuple[str, Module]]:
     """The modules that a traced function has looked at and that no other one holds, by the names of its variables."""
-    seen = dict(traced.recorder.modules)
-    seen |= {id(m): m for m in (target,) if isinstance(m, Module)}
-    seen |= {key: called.module for key, called in traced.tracer.notes.called.items()}
-    children = {id(getattr(child, "_module", child)) for m in seen.values() for child in m._modules.values()}
-    named = {id(g.keep): g.name for g in traced.recorder.other_guards.values() if isinstance(g.keep, Module)}
-    return [(named.get(key, type(m).__name__).rpartition(" ")[2], m) for key, m in seen.items() if key not in children]
+    seen = [*traced.recorder.modules.values(), *(c.module for c in traced.tracer.notes.called.values())]
+    guards = [g for g in traced.recorder.other_guards.values() if isinstance(g.keep, Module)]
+    return outermost([*seen, *([target] if isinstance(target, Module) else [])], {id(g.keep): g.name for g in guards})
+
+
+def outermost(modules: Sequence[Module], names: Mapping[int, str] = {}) -> list[tuple[str, Module]]:
+    """Those that no other one holds, with the last word of a name by id, or else the name of the class."""
+    found = {id(m): m for m in (vars(m).get("_module", m) for m in modules)}
+    held = {
+        id(vars(child).get("_module", child))
+        for m in found.values()
+        for child in m._modules.values()
+        if child is not None
+    }
+    return [(names.get(key, type(m).__name__).rpartition(" ")[2], m) for key, m in found.items() if key not in held]

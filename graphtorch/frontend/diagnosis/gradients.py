@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from graphtorch.frontend.diagnosis.optimizers import opt_name
 from graphtorch.frontend.diagnosis.paths import End, brief, listed
 from graphtorch.frontend.diagnosis.problem import Problem, Severity, Site, finding
-from graphtorch.frontend.diagnosis.step import Held, Step
+from graphtorch.frontend.diagnosis.step import Held, Step, within
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.notes import Event, Notes
 from graphtorch.frontend.tensor import Tensor
@@ -56,22 +56,21 @@ def _ended(step: Step, end: End, behind: Sequence[Held]) -> Problem:
     message = (
         f"{_parameters(behind)} get{'s' * (len(behind) == 1)} no gradient: the path to the loss ends in {end.what}"
     )
-    lines = [f"the loss is {brief(e.loc)}" for e in step.notes.events if e.kind == "backward"][:1]
     names = listed([h.name for h in behind])
     kept = f"{names} will not change"
     if step.optimizers:
         kept += f", though {', '.join(dict.fromkeys(map(opt_name, step.optimizers)))} is to train them"
     advice = "freeze them, requires_grad_(False), if that is meant"
     severity: Severity = "note" if not step.optimizers and end.what in _ON_PURPOSE else "warning"
-    site = Site(end.loc, behind[0].module._created_at)
-    return finding("GT335", severity, message, [kept, *lines, advice], site=site)
+    site = Site(within(end.loc, behind), behind[0].module._created_at)
+    return finding("GT335", severity, message, [kept, advice], site=site)
 
 
 def _unused(held: Sequence[Held], how: str) -> Problem:
     one = len(held) == 1
     message = f"{_parameters(held)} get{'s' * one} no gradient: {'it is' if one else 'they are'} {how}"
     facts = [f"{listed([h.name for h in held])} will not change"]
-    return finding("GT339", "note", message, facts, site=Site(None, held[0].module._created_at))
+    return finding("GT339", "note", message, facts, site=Site(within(held[0].module._created_at, held)))
 
 
 def _parameters(held: Sequence[Held]) -> str:

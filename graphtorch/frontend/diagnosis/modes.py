@@ -43,8 +43,8 @@ def _in_eval(step: Step, model: Module) -> Problem | None:
     names = [f"{type(c.module).__name__} {path!r}" for c, path in ((c, _path(model, c.module)) for c in found)]
     facts = [f"{listed(names)}: {_effect(found)}", "call train() after an evaluation"]
     message = f"{type(model).__name__} is trained in evaluation mode"
-    loc = step.steps[0].loc
-    site = Site(loc, model._created_at, opt_name(step.steps[0].subject))
+    last = next(e for e in reversed(step.notes.events) if e.kind in ("step", "backward"))
+    site = Site(last.loc, model._created_at, opt_name(last.subject) if last.kind == "step" else "")
     return finding("GT337", "warning", message, facts, site=site)
 
 

@@ -8,8 +8,8 @@ from difflib import SequenceMatcher
 from typing import Any
 
 from graphtorch.frontend.diagnosis.paths import brief, listed
-from graphtorch.frontend.diagnosis.problem import Problem, Site, finding
-from graphtorch.frontend.diagnosis.step import Held, Step
+from graphtorch.frontend.diagnosis.problem import Problem, Severity, Site, finding
+from graphtorch.frontend.diagnosis.step import Held, Step, within
 from graphtorch.frontend.notes import Event
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.loc import Loc
@@ -48,7 +48,8 @@ def _outdated(step: Step, optimizer: Any) -> tuple[Problem | None, set[int]]:
     facts = [f"{h.name}: the optimizer has {_type(old)}, the model {_type(h.tensor)}" for old, h in pairs[:6]]
     facts += [f"and {len(pairs) - 6} more"] if len(pairs) > 6 else []
     facts.append(f"{opt_name(optimizer)} updates what the model no longer uses; {listed(_names(new))} will not change")
-    return _report("warning", message, facts, optimizer, new), {id(h.tensor) for h in new}
+    problem = _report("warning", message, facts, optimizer, _youngest(new), new)
+    return problem, {id(h.tensor) for h in new}
 
 
 def _of_another_model(step: Step, optimizer: Any, params: Sequence[Tensor]) -> tuple[Problem | None, set[int]]:
@@ -62,7 +63,8 @@ def _of_another_model(step: Step, optimizer: Any, params: Sequence[Tensor]) -> t
     facts.append(
         f"the optimizer has {listed([str(p.aval) for p in params])}; {opt_name(optimizer)}.step() does nothing"
     )
-    return _report("error", message, facts, optimizer, new), {id(h.tensor) for h in new}
+    problem = _report("error", message, facts, optimizer, new[0].model._created_at if new else None)
+    return problem, {id(h.tensor) for h in new}
 
 
 def _takes_part(step: Step, p: Tensor) -> bool:
@@ -83,11 +85,17 @@ def _replaced(step: Step, params: Sequence[Tensor], foreign: Sequence[Tensor]) -
     return out
 
 
-def _report(severity: Any, message: str, facts: Sequence[str], optimizer: Any, new: Sequence[Held]) -> Problem:
-    """``new``: what the optimizer should hold."""
+def _report(
+    severity: Severity,
+    message: str,
+    facts: Sequence[str],
+    optimizer: Any,
+    created: Loc | None,
+    new: Sequence[Held] = (),
+) -> Problem:
+    """``created``: where what the optimizer should hold was constructed; ``new``: of which layer it is."""
     made = made_at(optimizer)
-    created = _youngest(new)
-    site = Site(made, created, opt_name(optimizer))
+    site = Site(within(made, new), created, opt_name(optimizer))
     return finding("GT330", severity, message, facts, site=site, fix=_moved(made, created))
 
 
@@ -129,7 +137,7 @@ def _not_held(step: Step, reported: set[int]) -> Iterator[Problem]:
             f"{listed(_names(own))} will not change",
             "give the optimizer what is to be trained, and freeze the rest, requires_grad_(False)",
         ]
-        site = Site(_line_of(step.steps), _youngest(own), _optimizers(step))
+        site = Site(within(made_at(step.optimizers[0]), own), _youngest(own), _optimizers(step))
         yield finding("GT331", "warning" if trained else "note", message, facts, site=site)
 
 
@@ -189,10 +197,6 @@ def opt_name(optimizer: Any) -> str:
 
 def _optimizers(step: Step) -> str:
     return ", ".join(dict.fromkeys(map(opt_name, step.optimizers)))
-
-
-def _line_of(events: Sequence[Event]) -> Loc | None:
-    return events[0].loc if events else None
 
 
 def _names(held: Sequence[Held]) -> list[str]:

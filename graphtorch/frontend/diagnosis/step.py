@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from graphtorch.frontend.nn.module import Module, join
 from graphtorch.frontend.notes import Event, Notes
 from graphtorch.frontend.optim.optimizer import alive
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir.loc import Loc
 from graphtorch.ir.op import OPS
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ class Held:
     name: str
     module: Module
     model: Module
+
+
+def within(loc: Loc | None, held: Sequence[Held]) -> Loc | None:
+    """``loc`` with the path of the module that holds all of ``held``; as it is where several do."""
+    paths = {h.name.rpartition(".")[0] for h in held}
+    return loc if loc is None or len(paths) != 1 else replace(loc, path=paths.pop())
 
 
 class Step:
@@ -72,8 +79,10 @@ class Step:
 
     @cached_property
     def updated(self) -> set[int]:
-        """What an optimizer found a gradient of."""
-        return set().union(*(e.updated for e in self.steps))
+        """What an optimizer found a gradient of; those that were only given would find what got one."""
+        waiting = [o for o in self.optimizers if not any(e.subject is o for e in self.steps)]
+        found = {id(p) for o in waiting for p in self.params_of(o) if self.reached(p)}
+        return found.union(*(e.updated for e in self.steps))
 
     @cached_property
     def read(self) -> set[int]:
@@ -90,9 +99,11 @@ class Step:
         return id(t) in self.gradients.reached
 
     def is_lost(self, t: Tensor) -> bool:
-        """Whether ``t`` should be trained, and nothing updates it: no optimizer anywhere, no assignment."""
+        """Whether ``t`` should be trained, and nothing updates it: no optimizer anywhere, no assignment. What an
+        earlier program has updated was taken out of its optimizer since, which is meant."""
         used = self.reached(t) if self.has_backward else id(t) in self.followed
-        return used and id(t) not in self.optimized_anywhere and not self.is_written(t)
+        updated = id(t) in self.optimized_anywhere or self.is_written(t)
+        return used and not updated and not any(id(t) in e.updated for notes in self.before or () for e in notes.events)
 
     @cached_property
     def followed(self) -> set[int]:
@@ -107,7 +118,7 @@ class Step:
     @cached_property
     def untrained(self) -> list[Held]:
         """What is lost of what models count among their parameters."""
-        return [h for h in self.held.values() if self.reached(h.tensor) and self.is_lost(h.tensor)]
+        return [h for h in self.held.values() if self.is_lost(h.tensor)]
 
 
 def _held(models: Iterable[tuple[str, Module]], lost: set[int]) -> dict[int, Held]:

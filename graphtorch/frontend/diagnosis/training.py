@@ -32,8 +32,9 @@ def training_problems(
     """
     step = Step(tracer, models, optimizers, before)
     found = list(registering_problems(step))
+    if step.optimizers:
+        found += optimizer_problems(step)
     if step.has_backward:
-        found += optimizer_problems(step) if step.optimizers else ()
         found += gradient_problems(step)
         found += mode_problems(step)
     return found
