@@ -73,8 +73,9 @@ class Gradients:
         self._detached: dict[Value, Value] = {}
         #: what was cut because autograd did not follow, and whether that was for `.data`
         self.unfollowed: dict[Value, bool] = {}
-        #: leaves that got a gradient at any time, by id
+        #: leaves that got a gradient at any time, from backward or by assignment, by id
         self.reached: dict[int, Tensor] = {}
+        self.assigned: dict[int, Tensor] = {}
         #: gradients that were set or added to, by the id of their leaf
         self._grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         #: what arguments had before the call, where the function looked; those whose entry in _grads is the sum
@@ -266,7 +267,7 @@ class Gradients:
     def set(self, t: Tensor, grad: Tensor | None) -> None:
         """`t.grad = grad`."""
         if grad is not None:
-            self.reached[id(t)] = t
+            self.assigned[id(t)] = t
         self._grads[id(t)] = t, grad
         self._absolute.add(id(t))
 

@@ -27,7 +27,7 @@ def gradient_problems(step: Step) -> Iterator[Problem]:
 
 def _is_wanted(step: Step, key: int, held: Held) -> bool:
     """Whether a parameter is to be trained by gradients of this step: without optimizers, all of the model's."""
-    if not held.tensor._requires_grad or step.reached(held.tensor):
+    if not held.tensor._requires_grad or key in step.gradients.assigned:
         return False
     by_hand = step.is_written(held.tensor) and key not in step.updated
     return not by_hand and (key in step.optimized or not step.optimizers)

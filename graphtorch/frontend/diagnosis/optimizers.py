@@ -14,6 +14,9 @@ from graphtorch.frontend.notes import Event
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.loc import Loc
 
+#: how many parameters get a line
+_MOST = 6
+
 
 def optimizer_problems(step: Step) -> Iterator[Problem]:
     """What is wrong with what the optimizers of a step hold."""
@@ -40,13 +43,14 @@ def _outdated(step: Step, optimizer: Any) -> tuple[Problem | None, set[int]]:
         return None, set()
     if len(foreign) == len(params):
         return _of_another_model(step, optimizer, params)
-    pairs = _replaced(step, params, foreign)
-    if not pairs:  # of a model that takes no part in this step, or of a layer that was removed
+    old, new = _replaced(step, params, foreign)
+    if not new:  # of a model that takes no part in this step, or of a layer that was removed
         return None, set()
-    new = [h for _, h in pairs]
-    message = f"{len(pairs)} of the {len(params)} parameters of the optimizer belong to a layer that was replaced"
-    facts = [f"{h.name}: the optimizer has {_type(old)}, the model {_type(h.tensor)}" for old, h in pairs[:6]]
-    facts += [f"and {len(pairs) - 6} more"] if len(pairs) > 6 else []
+    belong = "belongs" if len(old) == 1 else "belong"
+    message = f"{len(old)} of the {len(params)} parameters of the optimizer {belong} to a layer that was replaced"
+    pairs = list(zip(old, new, strict=False))
+    facts = [f"{h.name}: the optimizer has {p.aval}, the model {h.tensor.aval}" for p, h in pairs[:_MOST]]
+    facts += [f"and {len(pairs) - _MOST} more"] if len(pairs) > _MOST else []
     facts.append(f"{opt_name(optimizer)} updates what the model no longer uses; {listed(_names(new))} will not change")
     problem = _report("warning", message, facts, optimizer, _youngest(new), new)
     return problem, {id(h.tensor) for h in new}
@@ -71,18 +75,18 @@ def _takes_part(step: Step, p: Tensor) -> bool:
     return id(p) in step.held or id(p) in step.lost or id(p) in step.read or step.reached(p) or id(p) in step.updated
 
 
-def _replaced(step: Step, params: Sequence[Tensor], foreign: Sequence[Tensor]) -> list[tuple[Tensor, Held]]:
-    """Foreign parameters with those that stand in their place in the model and are not trained."""
+def _replaced(step: Step, params: Sequence[Tensor], foreign: Sequence[Tensor]) -> tuple[list[Tensor], list[Held]]:
+    """Foreign parameters, and what stands in their place in the model and is not trained."""
     outside, untrained = {id(p) for p in foreign}, {id(h.tensor) for h in step.untrained}
     have, want = [id(p) for p in params], list(step.held)
-    out = []
+    old: list[Tensor] = []
+    new: list[Held] = []
     for tag, i, j, k, m in SequenceMatcher(None, have, want, autojunk=False).get_opcodes():
-        if tag != "replace":
-            continue
-        old = [p for p in params[i:j] if id(p) in outside]
-        new = [step.held[key] for key in want[k:m] if key in untrained]
-        out += list(zip(old, new, strict=False))
-    return out
+        there = [step.held[key] for key in want[k:m] if key in untrained]
+        if tag == "replace" and there:
+            old += [p for p in params[i:j] if id(p) in outside]
+            new += there
+    return old, new
 
 
 def _report(
@@ -201,7 +205,3 @@ def _optimizers(step: Step) -> str:
 
 def _names(held: Sequence[Held]) -> list[str]:
     return [h.name for h in held]
-
-
-def _type(t: Tensor) -> str:
-    return str(t.aval)

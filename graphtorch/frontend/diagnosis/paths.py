@@ -112,6 +112,8 @@ def _called(node: Node) -> str:
         return f"a conversion to {node.attrs['dtype'].name}"  # type: ignore[union-attr]
     if name in _COMPARED:
         return f"the comparison {_COMPARED[name]}"
+    if name in _FLAT:
+        return f"{name}(), whose derivative is 0"
     return f"{name.removeprefix('reduce_')}()"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphtorch.frontend.diagnosis.paths import listed
 from graphtorch.frontend.diagnosis.problem import Problem, Site, finding
@@ -37,10 +37,13 @@ def _problem(found: Unregistered, tensors: list[Tensor], lost: bool) -> Problem:
         if lost
         else "load_state_dict() will not restore them",
     ]
+    fix = _fix(found, written)
+    if not fix:
+        facts.append(_advice(found))
     at = written.loc if written else _made_at(found)
+    at = replace(at, path=found.path.rpartition(".")[0]) if at else None
     owner = f"{type(found.owner).__name__}.{found.name}"
     message = f"{owner} keeps {what} in a plain {kind}, where the module does not count them as its own"
-    fix = _fix(found, written)
     site = Site(at, found.owner._created_at)
     return finding("GT334", "error" if lost else "note", message, facts, site=site, fix=fix)
 
@@ -59,6 +62,12 @@ def _fix(found: Unregistered, written: Assignment | None) -> str:
     name = "ModuleDict" if isinstance(found.container, dict) else "ModuleList"
     given = "" if written.value in ("[]", "{}", "()", "list()", "dict()") else written.value
     return f"{written.target} = {written.prefix}{name}({given})"
+
+
+def _advice(found: Unregistered) -> str:
+    if not found.modules:
+        return "assign each to an attribute of its own, or call register_parameter(name, parameter)"
+    return "an nn.ModuleList or an nn.ModuleDict, whose keys are strings, counts what it holds; so does an attribute"
 
 
 # ---- where the user assigns an attribute ----
@@ -87,7 +96,7 @@ def _assignment(found: Unregistered) -> Assignment | None:
         return None
     node = nodes[0]
     target, value = node.targets[0], node.value
-    text = _on_a_line(source, value)
+    text = _listed(value) if isinstance(value, ast.Tuple) else _on_a_line(source, value)
     layer = next((n for n in ast.walk(value) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)), None)
     called = _on_a_line(source, layer.func.value) if layer is not None else "nn"  # type: ignore[attr-defined]
     prefix = f"{called}." if all(map(str.isidentifier, called.split("."))) else "nn."
@@ -111,4 +120,10 @@ def _assigns(node: ast.Assign, name: str) -> bool:
 
 
 def _on_a_line(source: str, node: ast.AST) -> str:
-    return " ".join((ast.get_source_segment(source, node) or "").split())
+    """As the user wrote it, where that is one line."""
+    text = ast.get_source_segment(source, node) or ""
+    return ast.unparse(node) if "\n" in text else text
+
+
+def _listed(value: ast.Tuple) -> str:
+    return f"[{', '.join(map(ast.unparse, value.elts))}]"

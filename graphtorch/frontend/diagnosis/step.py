@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from graphtorch.frontend.diagnosis.paths import Paths, paths_from
-from graphtorch.frontend.diagnosis.unregistered import Unregistered, unregistered_in
+from graphtorch.frontend.diagnosis.unregistered import Unregistered, Walk, unregistered_in
 from graphtorch.frontend.nn.module import Module, join
 from graphtorch.frontend.notes import Event, Notes
 from graphtorch.frontend.optim.optimizer import alive
@@ -55,9 +55,10 @@ class Step:
         self.gradients = tracer.gradients
         self.steps: list[Event] = [e for e in self.notes.events if e.kind == "step"]
         self.optimizers: list[Any] = list({id(o): o for o in (*given, *(e.subject for e in self.steps))}.values())
-        self.unregistered: list[Unregistered] = unregistered_in(models)
+        walk = [(name, model, list(model.named_modules())) for name, model in models]
+        self.unregistered: list[Unregistered] = unregistered_in(walk)
         self.lost = {id(t) for found in self.unregistered for _, t in found.tensors if self.is_lost(t)}
-        self.held = _held(models, self.lost)
+        self.held = _held(walk, self.lost)
 
     @property
     def has_backward(self) -> bool:
@@ -96,7 +97,7 @@ class Step:
 
     def reached(self, t: Tensor) -> bool:
         """Whether ``t`` got a gradient at any time."""
-        return id(t) in self.gradients.reached
+        return id(t) in self.gradients.reached or id(t) in self.gradients.assigned
 
     def is_lost(self, t: Tensor) -> bool:
         """Whether ``t`` should be trained, and nothing updates it: no optimizer anywhere, no assignment. What an
@@ -121,14 +122,19 @@ class Step:
         return [h for h in self.held.values() if self.is_lost(h.tensor)]
 
 
-def _held(models: Iterable[tuple[str, Module]], lost: set[int]) -> dict[int, Held]:
+def _held(models: Walk, lost: set[int]) -> dict[int, Held]:
     """The parameters of models, by id. What is a model only because the real one does not count it is left out."""
-    with_parameters = [(name, m) for name, m in models if any(id(p) not in lost for p in m.parameters())]
+    found = [(name, model, list(_own(modules, lost))) for name, model, modules in models]
+    several = sum(1 for _, _, own in found if own) > 1
     out: dict[int, Held] = {}
-    for name, model in with_parameters:
-        prefix = name if len(with_parameters) > 1 else ""
-        for path, module in model.named_modules():
-            for own, p in module._parameters.items():
-                if p is not None and id(p) not in lost:
-                    out.setdefault(id(p), Held(p, join(join(prefix, path), own), module, model))
+    for name, model, own in found:
+        for path, module, p in own:
+            out.setdefault(id(p), Held(p, join(name, path) if several else path, module, model))
     return out
+
+
+def _own(modules: Sequence[tuple[str, Module]], lost: set[int]) -> Iterator[tuple[str, Module, Tensor]]:
+    for path, module in modules:
+        for name, p in module._parameters.items():
+            if p is not None and id(p) not in lost:
+                yield join(path, name), module, p

@@ -29,13 +29,17 @@ class Unregistered:
     tensors: tuple[tuple[str, Tensor], ...]
 
 
-def unregistered_in(models: Sequence[tuple[str, Module]]) -> list[Unregistered]:
+#: a model's name, itself, and all of its modules by path
+Walk = Sequence[tuple[str, Module, Sequence[tuple[str, Module]]]]
+
+
+def unregistered_in(models: Walk) -> list[Unregistered]:
     """All such attributes. What a model also counts under another name is no finding."""
     found = list(_candidates(models))
     if not found:
         return []
     inside = {id(m) for _, _, _, _, items in found for _, m in items}
-    counted = {id(p) for _, model in models if id(model) not in inside for p in model.parameters()}
+    counted = {id(p) for _, model, _ in models if id(model) not in inside for p in model.parameters()}
     out = []
     for owner, path, name, container, items in found:
         tensors = [(n, p) for key, item in items for n, p in _parameters(join(path, key), item) if id(p) not in counted]
@@ -45,13 +49,11 @@ def unregistered_in(models: Sequence[tuple[str, Module]]) -> list[Unregistered]:
     return out
 
 
-def _candidates(
-    models: Sequence[tuple[str, Module]],
-) -> Iterator[tuple[Module, str, str, Any, list[tuple[str, Any]]]]:
+def _candidates(models: Walk) -> Iterator[tuple[Module, str, str, Any, list[tuple[str, Any]]]]:
     """Attributes that hold modules or parameters in plain containers."""
     seen: set[int] = set()
-    for _, model in models:
-        for at, module in model.named_modules():
+    for _, _, modules in models:
+        for at, module in modules:
             if id(module) in seen:
                 continue
             seen.add(id(module))
