@@ -276,7 +276,7 @@ def compile(
     ``tune`` measures several ways to compute each matrix product and convolution when a program is made, once per
     machine (the choice is in the cache), instead of trusting the model of cycles.
 
-    Before a program is made its losses and its training are looked at (docs/errors.md, GT320 to GT349): what cannot
+    Before a program is made its losses and its training are looked at (docs/errors.md): what cannot
     train is a ContractError, what hardly does what was meant a ContractWarning, at the first call.
     ``warnings.filterwarnings("error", category=gt.errors.ContractWarning)`` makes errors of these, and ``ignore``, a
     collection of codes, leaves out what you know better.

@@ -83,7 +83,7 @@ train(net, optimizer)
 ContractError GT330 in SGD: none of the 4 parameters of the optimizer is in the model
   example.py:30  optimizer = optim.SGD(net.parameters(), lr=0.1)
   example.py:31  net = Net()          <- constructed here
-  the model's parameters get gradients and do not change: body.weight, body.bias, head.weight, head.bias
+  the model has body.weight, body.bias, head.weight, head.bias, which no optimizer holds
   the optimizer has f32[5,3], f32[5], f32[4,5], f32[4]; SGD.step() does nothing
   fix: below line 31: optimizer = optim.SGD(net.parameters(), lr=0.1)""",
     ),
@@ -98,7 +98,7 @@ train(net, optimizer)
 ContractError GT330 in SGD: the parameter of the optimizer is not in the model
   example.py:30  optimizer = optim.SGD([other.body.weight], lr=0.1)
   example.py:29  other, net = Net(), Net()          <- constructed here
-  the model's parameters get gradients and do not change: body.weight, body.bias, head.weight, head.bias
+  the model has body.weight, body.bias, head.weight, head.bias, which no optimizer holds
   the optimizer has f32[5,3]; SGD.step() does nothing
   fix: build the optimizer from the model that is trained, after its last layer is in place""",
     ),

@@ -19,7 +19,7 @@ _ON_PURPOSE = ("gt.no_grad()", "detach()")
 
 def gradient_problems(step: Step) -> Iterator[Problem]:
     """Parameters without gradients, and gradients that are left."""
-    without = [h for key, h in step.held.items() if _is_wanted(step, key, h) and key not in step.paths.leaves]
+    without = [h for key, h in step.held.items() if _is_wanted(step, key, h) and not step.gets_gradient(h.tensor)]
     if without:
         yield from _cut_off(step, without)
     yield from _left(step)

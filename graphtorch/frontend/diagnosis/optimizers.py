@@ -63,7 +63,7 @@ def _of_another_model(step: Step, optimizer: Any, params: Sequence[Tensor]) -> t
         return None, set()
     count = "the parameter" if len(params) == 1 else f"none of the {len(params)} parameters"
     message = f"{count} of the optimizer is {'not ' if len(params) == 1 else ''}in the model"
-    facts = [f"the model's parameters get gradients and do not change: {listed(_names(new))}"] if new else []
+    facts = [f"the model has {listed(_names(new))}, which no optimizer holds"] if new else []
     facts.append(
         f"the optimizer has {listed([str(p.aval) for p in params])}; {opt_name(optimizer)}.step() does nothing"
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from graphtorch.frontend.tracer import Tracer
 
 #: ops whose derivative is 0 wherever there is one
-_FLAT = frozenset("sign floor ceil trunc round floor_divide trunc_divide".split())
+FLAT = frozenset("sign floor ceil trunc round floor_divide trunc_divide".split())
 _COMPARED = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 #: how many names are written out
 _MOST = 6
@@ -83,7 +83,7 @@ def paths_from(tracer: Tracer, roots: Iterable[Value]) -> Paths:
             continue
         elif not value.type.dtype.is_floating_point:
             stack += _through_integers(node, out)
-        elif node.op.nondifferentiable or node.op.name in _FLAT:
+        elif node.op.nondifferentiable or node.op.name in FLAT:
             out.ends[node] = _end(tracer, node, reader)
         else:
             stack += [(v, node) for v in paths(node)]
@@ -112,7 +112,7 @@ def _called(node: Node) -> str:
         return f"a conversion to {node.attrs['dtype'].name}"  # type: ignore[union-attr]
     if name in _COMPARED:
         return f"the comparison {_COMPARED[name]}"
-    if name in _FLAT:
+    if name in FLAT:
         return f"{name}(), whose derivative is 0"
     return f"{name.removeprefix('reduce_')}()"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from graphtorch.frontend.diagnosis.paths import Paths, paths_from
+from graphtorch.frontend.diagnosis.paths import FLAT, Paths, paths_from
 from graphtorch.frontend.diagnosis.unregistered import Unregistered, Walk, unregistered_in
 from graphtorch.frontend.nn.module import Module, join
 from graphtorch.frontend.notes import Event, Notes
@@ -94,6 +94,14 @@ class Step:
     def paths(self) -> Paths:
         """Where the gradients of all losses go."""
         return paths_from(self.tracer, [e.subject for e in self.notes.events if e.kind == "backward"])
+
+    def gets_gradient(self, t: Tensor) -> bool:
+        """Whether gradients of a loss reach ``t``. Backward does not ask whether they are 0 on the way."""
+        return (self.reached(t) and not self._has_flat) or id(t) in self.paths.leaves
+
+    @cached_property
+    def _has_flat(self) -> bool:
+        return any(node.op.name in FLAT for node in self.tracer.graph.nodes)
 
     def reached(self, t: Tensor) -> bool:
         """Whether ``t`` got a gradient at any time."""

@@ -24,7 +24,7 @@ def training_problems(
     optimizers: Sequence[Any] = (),
     before: Sequence[Notes] | None = None,
 ) -> list[Problem]:
-    """What is wrong with the training (GT330 to GT339) that a trace shows.
+    """What is wrong with the training (GT330 and on) that a trace shows.
 
     ``models`` are all models that take part, each with a name, which is shown where there are several. ``optimizers``
     are those that should train them, besides those that the trace has seen to make a step. ``before`` are the notes of
