@@ -1,4 +1,4 @@
-"""What a trace is told about losses, backward passes and optimizers: what contracts are checked against."""
+"""What a trace is told of losses, dropout, backward passes, optimizers and modules, for contracts to be checked."""
 
 from __future__ import annotations
 
