@@ -191,7 +191,7 @@ train(net, optim.SGD(net.parameters(), lr=0.1))
 ContractError GT334: Deep.layers keeps layers in a plain list, where the module does not count them as its own
   example.py:32  self.layers = [nn.Linear(3, 3) for _ in range(2)]
   example.py:41  net = Deep()          <- constructed here
-  layers.0.weight, layers.0.bias, layers.1.weight, layers.1.bias: parameters(), state_dict(), to() and train() do not find them
+  layers.0.weight, layers.0.bias, layers.1.weight, layers.1.bias: parameters(), state_dict() and to() do not find them
   the forward pass uses them, and no optimizer trains them
   fix: self.layers = nn.ModuleList([nn.Linear(3, 3) for _ in range(2)])""",
     ),
@@ -227,7 +227,7 @@ train(net, optim.SGD(net.parameters(), lr=0.1))
 ContractError GT334 "deep": Deep.layers keeps layers in a plain tuple, where the module does not count them as its own
   example.py:32  self.layers = (
   example.py:45  self.deep = Deep()          <- constructed here
-  deep.layers.0.weight, deep.layers.0.bias, deep.layers.1.weight, deep.layers.1.bias: parameters(), state_dict(), to() and train() do not find them
+  deep.layers.0.weight, deep.layers.0.bias, deep.layers.1.weight, deep.layers.1.bias: parameters(), state_dict() and to() do not find them
   the forward pass uses them, and no optimizer trains them
   fix: self.layers = nn.ModuleList([nn.Linear(3, 5), nn.Linear(5, 5)])""",
     ),
@@ -253,7 +253,7 @@ train(net, optim.SGD(net.parameters(), lr=0.1))
 ContractError GT334: Branches.branches keeps layers in a plain dict, where the module does not count them as its own
   example.py:32  self.branches = {}
   example.py:41  net = Branches()          <- constructed here
-  branches.left.weight, branches.left.bias, branches.right.weight, branches.right.bias: parameters(), state_dict(), to() and train() do not find them
+  branches.left.weight, branches.left.bias, branches.right.weight, branches.right.bias: parameters(), state_dict() and to() do not find them
   the forward pass uses them, and no optimizer trains them
   fix: self.branches = nn.ModuleDict()""",
     ),
@@ -277,7 +277,7 @@ train(net, optim.SGD(net.parameters(), lr=0.1))
 ContractError GT334: Branches.by_size keeps layers in a plain dict, where the module does not count them as its own
   example.py:32  self.by_size = {3: nn.Linear(3, 4)}
   example.py:39  net = Branches()          <- constructed here
-  by_size.3.weight, by_size.3.bias: parameters(), state_dict(), to() and train() do not find them
+  by_size.3.weight, by_size.3.bias: parameters(), state_dict() and to() do not find them
   the forward pass uses them, and no optimizer trains them
   an nn.ModuleList or an nn.ModuleDict, whose keys are strings, counts what it holds; so does an attribute""",
     ),
@@ -301,9 +301,45 @@ train(net, optim.SGD(net.parameters(), lr=0.1))
 ContractError GT334: Sums.scales keeps parameters in a plain list, where the module does not count them as its own
   example.py:32  self.scales = [nn.Parameter(gt.ones(3)) for _ in range(2)]
   example.py:39  net = Sums()          <- constructed here
-  scales.0, scales.1: parameters(), state_dict(), to() and train() do not find them
+  scales.0, scales.1: parameters(), state_dict() and to() do not find them
   the forward pass uses them, and no optimizer trains them
   assign each to an attribute of its own, or call register_parameter(name, parameter)""",
+    ),
+    "a tensor that is no parameter": (
+        _START
+        + """\
+class Scaled(Net):
+    def __init__(self):
+        super().__init__()
+        self.scale = gt.ones(3, requires_grad=True)
+
+    def forward(self, x):
+        return super().forward(x * self.scale)
+
+
+net = Scaled()
+train(net, optim.SGD(net.parameters(), lr=0.1))
+""",
+        """\
+warning GT334: Scaled.scale is a tensor that requires gradients and no nn.Parameter, which the module would count as its own
+  example.py:32  self.scale = gt.ones(3, requires_grad=True)
+  example.py:38  net = Scaled()          <- constructed here
+  scale: parameters(), state_dict() and to() do not find it
+  the forward pass uses it, and no optimizer trains it
+  fix: self.scale = nn.Parameter(gt.ones(3, requires_grad=True))""",
+    ),
+    "one of two models is forgotten": (
+        _START
+        + """\
+encoder, decoder = Net(), nn.Linear(4, 4)
+train(decoder, optim.SGD(encoder.parameters(), lr=0.1), lambda x: decoder(encoder(x)))
+""",
+        """\
+warning GT331 in SGD "decoder": 2 parameters get gradients and are in no optimizer
+  example.py:30  train(decoder, optim.SGD(encoder.parameters(), lr=0.1), lambda x: decoder(encoder(x)))
+  example.py:29  encoder, decoder = Net(), nn.Linear(4, 4)          <- constructed here
+  decoder.weight, decoder.bias will not change
+  give the optimizer what is to be trained, and freeze the rest, requires_grad_(False)""",
     ),
     "a path that ends in detach": (
         _START

@@ -329,6 +329,23 @@ def only_the_image_is_trained() -> Made:
     return step, (labels(),)
 
 
+def a_loss_by_another_net() -> Made:
+    """A perceptual loss: the net that compares is in evaluation mode, and not frozen."""
+    net, eye = nn.Linear(3, 3), nn.Sequential(nn.Linear(3, 4), nn.ReLU()).eval()
+    optimizer = optim.SGD(net.parameters(), lr=0.1)
+
+    def step(x: gt.Tensor) -> gt.Tensor:
+        optimizer.zero_grad()
+        with gt.no_grad():
+            wanted = eye(x)
+        loss = F.mse_loss(eye(net(x)), wanted)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, (images(),)
+
+
 # ---- where gradients stop on purpose -----------------------------------------------------------------
 
 

@@ -131,18 +131,20 @@ def _is_whole(source: str) -> bool:
 
 
 def _not_held(step: Step, reported: set[int]) -> Iterator[Problem]:
-    """GT331. A model none of whose parameters is trained may be there to be asked for gradients: that is a note."""
+    """GT331. A net of which gradients are asked while a tensor is trained is meant to stay as it is, and so is one in
+    evaluation mode, which a loss may be computed by: these are notes."""
+    trained = {id(h.model) for key, h in step.held.items() if key in step.optimized}
     left = [h for h in step.untrained if id(h.tensor) not in reported]
     for model in {id(h.model): h.model for h in left}.values():
         own = [h for h in left if h.model is model]
-        trained = any(h.model is model and key in step.optimized for key, h in step.held.items())
         message = f"{_some(own)} and {'is' if len(own) == 1 else 'are'} in no optimizer"
         facts = [
             f"{listed(_names(own))} will not change",
             "give the optimizer what is to be trained, and freeze the rest, requires_grad_(False)",
         ]
         site = Site(within(made_at(step.optimizers[0]), own), _youngest(own), _optimizers(step))
-        yield finding("GT331", "warning" if trained else "note", message, facts, site=site)
+        meant = not trained or (id(model) not in trained and not model.training)
+        yield finding("GT331", "note" if meant else "warning", message, facts, site=site)
 
 
 def _some(held: Sequence[Held]) -> str:

@@ -1,51 +1,61 @@
-"""The contract of containers: layers and parameters that are trained are in ones which a module looks into."""
+"""The contract of attributes: layers and parameters that are trained are kept where their module looks for them."""
 
 from __future__ import annotations
 
-import ast
-import linecache
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from graphtorch.frontend.diagnosis.assigned import Assignment, assignment
 from graphtorch.frontend.diagnosis.paths import listed
-from graphtorch.frontend.diagnosis.problem import Problem, Site, finding
+from graphtorch.frontend.diagnosis.problem import Problem, Severity, Site, finding
 from graphtorch.frontend.diagnosis.step import Step
 from graphtorch.frontend.diagnosis.unregistered import Unregistered
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.loc import Loc
 
+_EMPTY = ("[]", "{}", "()", "list()", "dict()")
+
 
 def registering_problems(step: Step) -> Iterator[Problem]:
-    """GT334: an error where nothing trains them, and a note where they were given to an optimizer by hand."""
+    """GT334: an error where nothing trains what is in a container, and a note where an optimizer was given it by hand.
+    A tensor by itself may be meant to be no parameter: that is a warning."""
     for found in step.unregistered:
         lost = [t for _, t in found.tensors if id(t) in step.lost]
         by_hand = [t for _, t in found.tensors if id(t) in step.optimized]
         if lost or by_hand:
-            yield _problem(found, lost or by_hand, bool(lost))
+            bad: Severity = "warning" if isinstance(found.value, Tensor) else "error"
+            yield _problem(found, lost or by_hand, bad if lost else "note")
 
 
-def _problem(found: Unregistered, tensors: list[Tensor], lost: bool) -> Problem:
-    kind = type(found.container).__name__
-    what = "layers" if found.modules else "parameters"
+def _problem(found: Unregistered, tensors: Sequence[Tensor], severity: Severity) -> Problem:
     names = {id(t): name for name, t in found.tensors}
-    written = _assignment(found)
-    missed = "parameters(), state_dict(), to() and train() do not find them"
+    them = "it" if isinstance(found.value, Tensor) else "them"
     facts = [
-        f"{listed([names[id(t)] for t in tensors])}: {missed}",
-        "the forward pass uses them, and no optimizer trains them"
-        if lost
-        else "load_state_dict() will not restore them",
+        f"{listed([names[id(t)] for t in tensors])}: parameters(), state_dict() and to() do not find {them}",
+        f"the forward pass uses {them}, and no optimizer trains {them}"
+        if severity != "note"
+        else f"load_state_dict() will not restore {them}",
     ]
+    near = _made_at(found)
+    written = assignment(type(found.owner), found.name, near or found.owner._created_at)
     fix = _fix(found, written)
     if not fix:
         facts.append(_advice(found))
-    at = written.loc if written else _made_at(found)
+    at = written.loc if written else near
     at = replace(at, path=found.path.rpartition(".")[0]) if at else None
-    owner = f"{type(found.owner).__name__}.{found.name}"
-    message = f"{owner} keeps {what} in a plain {kind}, where the module does not count them as its own"
     site = Site(at, found.owner._created_at)
-    return finding("GT334", "error" if lost else "note", message, facts, site=site, fix=fix)
+    return finding("GT334", severity, _message(found), facts, site=site, fix=fix)
+
+
+def _message(found: Unregistered) -> str:
+    owner = f"{type(found.owner).__name__}.{found.name}"
+    if isinstance(found.value, Tensor):
+        return (
+            f"{owner} is a tensor that requires gradients and no nn.Parameter, which the module would count as its own"
+        )
+    what, kind = "layers" if found.modules else "parameters", type(found.value).__name__
+    return f"{owner} keeps {what} in a plain {kind}, where the module does not count them as its own"
 
 
 def _made_at(found: Unregistered) -> Loc | None:
@@ -53,77 +63,24 @@ def _made_at(found: Unregistered) -> Loc | None:
 
 
 def _fix(found: Unregistered, written: Assignment | None) -> str:
-    """The user's assignment with a container of modules; "" where none holds what is there."""
-    flat = list(found.container.values()) if isinstance(found.container, dict) else list(found.container)
-    if written is None or not all(isinstance(m, Module) for m in flat):
+    """The user's assignment of what is counted; "" where nothing counts what is there."""
+    if written is None:
         return ""
-    if isinstance(found.container, dict) and not all(isinstance(k, str) for k in found.container):
+    value = found.value
+    if isinstance(value, Tensor):
+        return f"{written.target} = nn.Parameter({written.value})"
+    flat = list(value.values()) if isinstance(value, dict) else list(value)
+    named = not isinstance(value, dict) or all(isinstance(key, str) for key in value)
+    if not named or not all(isinstance(m, Module) for m in flat):
         return ""
-    name = "ModuleDict" if isinstance(found.container, dict) else "ModuleList"
-    given = "" if written.value in ("[]", "{}", "()", "list()", "dict()") else written.value
+    name = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+    given = "" if written.value in _EMPTY else written.value
     return f"{written.target} = {written.prefix}{name}({given})"
 
 
 def _advice(found: Unregistered) -> str:
+    if isinstance(found.value, Tensor):
+        return "wrap it, nn.Parameter(...), where it is assigned"
     if not found.modules:
         return "assign each to an attribute of its own, or call register_parameter(name, parameter)"
     return "an nn.ModuleList or an nn.ModuleDict, whose keys are strings, counts what it holds; so does an attribute"
-
-
-# ---- where the user assigns an attribute ----
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """``target = value`` in the user's source, each on one line; ``prefix`` is what stands before names of layers."""
-
-    target: str
-    value: str
-    prefix: str
-    loc: Loc
-
-
-def _assignment(found: Unregistered) -> Assignment | None:
-    """The one assignment of the attribute in the class; None where the source has none, or several."""
-    near = _made_at(found) or found.owner._created_at
-    source = "".join(linecache.getlines(near.file)) if near is not None else ""
-    try:
-        tree = ast.parse(source)
-    except SyntaxError:
-        return None
-    nodes = _in_class(tree, [cls.__name__ for cls in type(found.owner).__mro__], found.name)
-    if len(nodes) != 1 or near is None:
-        return None
-    node = nodes[0]
-    target, value = node.targets[0], node.value
-    text = _listed(value) if isinstance(value, ast.Tuple) else _on_a_line(source, value)
-    layer = next((n for n in ast.walk(value) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)), None)
-    called = _on_a_line(source, layer.func.value) if layer is not None else "nn"  # type: ignore[attr-defined]
-    prefix = f"{called}." if all(map(str.isidentifier, called.split("."))) else "nn."
-    return Assignment(_on_a_line(source, target), text, prefix, Loc(near.file, node.lineno, node.col_offset))
-
-
-def _in_class(tree: ast.AST, classes: Sequence[str], attribute: str) -> list[ast.Assign]:
-    """The assignments of the attribute in the first of the classes that has any."""
-    for name in classes:
-        bodies = [n for n in ast.walk(tree) if isinstance(n, ast.ClassDef) and n.name == name]
-        nodes = [n for body in bodies for n in ast.walk(body) if isinstance(n, ast.Assign) and _assigns(n, attribute)]
-        if nodes:
-            return nodes
-    return []
-
-
-def _assigns(node: ast.Assign, name: str) -> bool:
-    target = node.targets[0]
-    is_own = isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.attr == name
-    return is_own and len(node.targets) == 1
-
-
-def _on_a_line(source: str, node: ast.AST) -> str:
-    """As the user wrote it, where that is one line."""
-    text = ast.get_source_segment(source, node) or ""
-    return ast.unparse(node) if "\n" in text else text
-
-
-def _listed(value: ast.Tuple) -> str:
-    return f"[{', '.join(map(ast.unparse, value.elts))}]"

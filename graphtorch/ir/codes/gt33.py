@@ -33,8 +33,8 @@ CODES = (
         "GT331",
         "ContractError ContractWarning",
         "parameters of a model get gradients, and no optimizer holds them",
-        """They do not change. It is a note where none of the model's parameters is in an optimizer: the model may be
-        there to be asked for gradients. What stays as it is should be frozen: `requires_grad_(False)`.""",
+        """They do not change. It is a note where a net is only asked for gradients: no model is trained, or it is in
+        evaluation mode. What stays as it is should be frozen: `requires_grad_(False)`.""",
         """
         import graphtorch as gt
         from graphtorch import nn, optim
@@ -130,10 +130,10 @@ CODES = (
     ),
     entry(
         "GT334",
-        "ContractError",
-        "layers or parameters are kept in a plain list, tuple or dict",
-        """`parameters()`, `state_dict()`, `to()` and `train()` do not look there. It is an error where they are used
-        and nothing trains them, and a note where an optimizer was given them by hand.""",
+        "ContractError ContractWarning",
+        "layers or parameters are kept where their module does not count them",
+        """`parameters()`, `state_dict()` and `to()` do not look into a plain list, tuple or dict, nor take a tensor for
+        an `nn.Parameter`. Where an optimizer was given them by hand, it is a note.""",
         """
         import graphtorch as gt
         from graphtorch import nn
