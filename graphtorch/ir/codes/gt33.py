@@ -131,9 +131,9 @@ CODES = (
     entry(
         "GT334",
         "ContractError ContractWarning",
-        "layers or parameters are kept where their module does not count them",
-        """`parameters()`, `state_dict()` and `to()` do not look into a plain list, tuple or dict, nor take a tensor for
-        an `nn.Parameter`. Where an optimizer was given them by hand, it is a note.""",
+        "layers or parameters are kept where their module does not look",
+        """What is in a plain list, tuple or dict, or a tensor that is no `nn.Parameter`, is not among `parameters()` and
+        in `state_dict()`. Where an optimizer was given it by hand, it is a note.""",
         """
         import graphtorch as gt
         from graphtorch import nn
