@@ -132,8 +132,8 @@ CODES = (
         "GT334",
         "ContractError ContractWarning",
         "layers or parameters are kept where their module does not look",
-        """What is in a plain list, tuple or dict, or a tensor that is no `nn.Parameter`, is not among `parameters()` and
-        in `state_dict()`. Where an optimizer was given it by hand, it is a note.""",
+        """What is in a plain list, tuple or dict, or a tensor that is no `nn.Parameter`, is not in `parameters()` and
+        `state_dict()`. Where an optimizer was given it by hand, it is a note.""",
         """
         import graphtorch as gt
         from graphtorch import nn
