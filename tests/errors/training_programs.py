@@ -165,6 +165,22 @@ def an_optimizer_of_another_task() -> Made:
     return step, (images(), labels())
 
 
+def an_optimizer_of_another_task_and_a_net_that_compares() -> Made:
+    net, other, eye = nn.Linear(3, 3), Net(), nn.Linear(3, 4).eval()
+    optimizers = [optim.SGD(net.parameters(), lr=0.1), optim.SGD(other.parameters(), lr=0.1)]
+
+    def step(x: gt.Tensor, y: gt.Tensor) -> gt.Tensor:
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        loss = F.cross_entropy(eye(net(x)), y)
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        return loss
+
+    return step, (images(), labels())
+
+
 def param_groups() -> Made:
     net = Net()
     groups = [{"params": net.body.parameters(), "lr": 0.01}, {"params": net.head.parameters()}]

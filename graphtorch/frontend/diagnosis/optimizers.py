@@ -57,9 +57,10 @@ def _outdated(step: Step, optimizer: Any) -> tuple[Problem | None, set[int]]:
 
 
 def _of_another_model(step: Step, optimizer: Any, params: Sequence[Tensor]) -> tuple[Problem | None, set[int]]:
-    """None where it may be one of another task, which has nothing to do in this step."""
-    new = [h for h in step.untrained if not any(id(p) in step.held for p in params)]
-    if not new and step.updated:
+    """None where it may be one of another task, which has nothing to do in this step: others have, and what they leave
+    is no copy of what it holds."""
+    new = step.untrained
+    if step.updated and [p.aval for p in params] != [h.tensor.aval for h in new]:
         return None, set()
     count = "the parameter" if len(params) == 1 else f"none of the {len(params)} parameters"
     message = f"{count} of the optimizer is {'not ' if len(params) == 1 else ''}in the model"
