@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphtorch.frontend import autograd, backward
 from graphtorch.frontend.joint import join, split
@@ -24,8 +23,7 @@ from graphtorch.ir.types import TensorType, defaults
 _TENSOR = object()
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A call of a function whose tensors are left out."""
 
     function: Callable[..., Any]
@@ -38,8 +36,7 @@ class Call:
         return self.function(*args, **{k: next(given) if a is _TENSOR else a for k, a in self.kwargs.items()})
 
 
-@dataclass(frozen=True)
-class Composite:
+class Composite(NamedTuple):
     """What is known of a call with tensors of given types, of which some require gradients.
 
     ``forward`` takes the tensors, and gives the result and the residuals; ``backward`` takes the residuals, the tensors

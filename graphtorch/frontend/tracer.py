@@ -21,7 +21,7 @@ from graphtorch.frontend.tensors.base import no_data
 from graphtorch.frontend.tensors.memory import unknown_memory
 from graphtorch.frontend.traced_state import Binding, TracedState
 from graphtorch.frontend.writes import Writes, covers
-from graphtorch.ir.errors import ArgumentTypeError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Places, state
 from graphtorch.ir.op import OPS, Op
@@ -257,6 +257,11 @@ class Tracer(TracedState):
         created = state.scope.owner._created_at if state.scope else None
         call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
         (self.notes.dropouts if "dropout" in name else self.notes.losses).append(call)
+
+    def explain(self, error: GraphTorchError) -> None:
+        from graphtorch.frontend.diagnosis.float64 import explain  # only failures need it
+
+        explain(error, self.graph, lambda t: self.values.get(t._storage))
 
     def stepped(self, optimizer: Any) -> None:
         params = [p for group in optimizer.param_groups for p in group["params"]]

@@ -68,6 +68,9 @@ class Interpreter:
     def noted(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """A function that has a contract (a loss) gave ``result``."""
 
+    def explain(self, error: Any) -> None:
+        """Add to a DTypeError what is known of where its tensors (``error.tensors``) come from."""
+
     def stepped(self, optimizer: Any) -> None:
         """An optimizer updated its parameters."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 import linecache
 import os
 import sys
@@ -30,6 +29,8 @@ class Loc:
     path: str = ""
 
     def __str__(self) -> str:
+        import json  # which costs 3 ms, and few programs are printed
+
         tail = f" {json.dumps(self.path)}" if self.path else ""
         return f"@{json.dumps(self.file)}:{self.line}:{self.col}{tail}"
 

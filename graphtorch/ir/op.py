@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, not_a_tensor
+from graphtorch.ir.errors import ArgumentTypeError, DTypeError, GraphTorchError, not_a_tensor
 from graphtorch.ir.loc import state
 from graphtorch.ir.types import TensorType
 
@@ -220,6 +220,8 @@ def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -
     if tensors:
         error.tensors, width = tensors, max(len(name) for name, _ in tensors)
         error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
+    if isinstance(error, DTypeError):
+        bind.current().explain(error)
 
 
 def _name_parameter(error: ArgumentTypeError, operands: list[tuple[str, Any]]) -> None:

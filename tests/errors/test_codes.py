@@ -27,6 +27,7 @@ RAISE = {
     "error": "IRError",
     "_look_up": "IRError",
     "finding": "ContractError",
+    "note": "ContractError",
 }
 
 

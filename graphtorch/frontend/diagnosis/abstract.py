@@ -24,12 +24,21 @@ from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
 from graphtorch.ir import op as ops
 from graphtorch.ir.errors import GraphTorchError
-from graphtorch.ir.graph import Node
-from graphtorch.ir.loc import Loc, ScopeOwner, state
+from graphtorch.ir.graph import Node, Value
+from graphtorch.ir.loc import Loc, Place, ScopeOwner, place, state
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import TensorType, defaults
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+#: what tells a call of the user's from others: the point in the code, and the module that runs
+Caller = tuple[Place | None, ScopeOwner | None]
+
+
+def caller() -> Caller:
+    """The call of the user's that is running now."""
+    return place(), state.scope.owner if state.scope else None
 
 
 @dataclass
@@ -53,12 +62,13 @@ class ModuleCall:
 
 @dataclass(frozen=True)
 class PublicCall:
-    """A call of a public function or method, by the user or by a layer."""
+    """A call of a public function or method, by the user or by a layer. ``caller`` tells calls on one line apart."""
 
     number: int
     name: str
     arguments: Arguments
     loc: Loc
+    caller: Caller
 
 
 class AbstractTracer(Tracer):
@@ -67,9 +77,13 @@ class AbstractTracer(Tracer):
     def __init__(self, name: str, edits: Sequence[Edit] = ()) -> None:
         super().__init__(name)
         self.calls: list[ModuleCall] = []
+        #: between which numbers the specs say that inputs lie
+        self.ranges: dict[Value, tuple[float, float]] = {}
         self.public: list[PublicCall] = []
         #: the module that ran when a node was made, and the number of the call that was the last before
         self.owners: dict[Node, ScopeOwner] = {}
+        #: the call of the user's that it was made by
+        self.callers: dict[Node, Caller] = {}
         self._last: dict[Node, int] = {}
         self._edits = {edit.at: edit for edit in edits}
         self._depth = 0
@@ -101,7 +115,7 @@ class AbstractTracer(Tracer):
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """A public function is about to run: what it is to be given."""
         number = len(self.public)
-        self.public.append(PublicCall(number, name, (args, kwargs), self.lines.here()))
+        self.public.append(PublicCall(number, name, (args, kwargs), self.lines.here(), caller()))
         return self._edited(("function", number), (args, kwargs))
 
     def _edited(self, at: tuple[str, int], arguments: Arguments) -> Arguments:
@@ -113,6 +127,7 @@ class AbstractTracer(Tracer):
         node = self.read(results[0]).node if results else None
         if node is not None and node not in self._last:
             self._last[node] = len(self.public) - 1
+            self.callers[node] = caller()
             if state.scope is not None:
                 self.owners[node] = state.scope.owner
         return results
@@ -120,9 +135,9 @@ class AbstractTracer(Tracer):
     def name_of(self, node: Node) -> str:
         """The public function that made a node; those that it calls in its turn are called from the same place."""
         last = self._last.get(node, -1)
-        if last < 0:
+        if last < 0 or self.public[last].caller != self.callers[node]:
             return node.op.name
-        same = takewhile(lambda call: call.loc == self.public[last].loc, reversed(self.public[: last + 1]))
+        same = takewhile(lambda call: call.caller == self.public[last].caller, reversed(self.public[: last + 1]))
         return list(same)[-1].name
 
 
@@ -188,13 +203,16 @@ def observe(
         autograd._mode.enabled, defaults.dtype, state.scope = mode, dtype, scope
 
 
-def stand_ins(tracer: Tracer, tree: Any) -> Any:
+def stand_ins(tracer: AbstractTracer, tree: Any) -> Any:
     """The nesting with an input of the trace for each tensor and spec; one that comes twice is one input."""
     made: dict[int, Tensor] = {}
 
     def stand_in(leaf: Any) -> Any:
         if isinstance(leaf, TensorSpec):
-            return tracer.add_input(leaf.type, len(tracer.inputs), None, leaf.requires_grad)
+            found = tracer.add_input(leaf.type, len(tracer.inputs), None, leaf.requires_grad)
+            if leaf.range is not None:
+                tracer.ranges[tracer.values[found._storage]] = leaf.range
+            return found
         if not isinstance(leaf, Tensor):
             return leaf
         if id(leaf) not in made:

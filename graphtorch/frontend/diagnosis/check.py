@@ -9,6 +9,7 @@ from graphtorch.frontend.diagnosis.abstract import Observation, observe
 from graphtorch.frontend.diagnosis.contracts import contract_problems
 from graphtorch.frontend.diagnosis.edits import Edit
 from graphtorch.frontend.diagnosis.explain import failures
+from graphtorch.frontend.diagnosis.numeric import problems_of
 from graphtorch.frontend.diagnosis.problem import Problem, order
 from graphtorch.frontend.diagnosis.report import Report
 from graphtorch.frontend.nn.module import Module
@@ -54,7 +55,7 @@ def check(
         return observe(program, given, {}, edits)
 
     errors, seen = failures(run)
-    problems = [Problem(e) for e in errors]
+    problems = [*map(Problem, errors), *problems_of(seen)]
     if seen.error is None:
         models = [("", target)] if isinstance(target, Module) else None
         problems += contract_problems(seen.tracer, models, optimizers)
