@@ -39,7 +39,9 @@ op was reached.
 
 `CacheWarning` is a warning and no error: the cache on disk was ignored, and the program was compiled instead. So is
 `RecompileWarning`: a function is compiled again and again, for Python values that differ, or for more kinds of calls
-than programs are kept. It says what changed.
+than programs are kept. It says what changed. And so is `ContractWarning`: a loss or a training step runs, and hardly
+does what was meant. Its text begins "warning GT331"; `gt.compile(..., ignore={"GT331"})` leaves it out, and
+`warnings.filterwarnings("error", category=gt.errors.ContractWarning)` makes an error of it.
 """
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 import functools
-import inspect
 import sys
 import threading
 import types
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from graphtorch.frontend.attempts import Attempts
 from graphtorch.frontend.changes import too_many
+from graphtorch.frontend.diagnosis.contracts import enforce
 from graphtorch.frontend.dynamic import Kind, Named
 from graphtorch.frontend.inspection import Inspection
 from graphtorch.frontend.kept import Kept
@@ -22,6 +22,7 @@ from graphtorch.frontend.program import Program
 from graphtorch.frontend.quick import NOT_MINE, Quick, quick_call
 from graphtorch.frontend.reasons import Reasons
 from graphtorch.frontend.sizing import Sizing
+from graphtorch.frontend.targets import check_returns, ignored
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import Traced, name_of, run_trace
 from graphtorch.frontend.tree import leaves
@@ -43,8 +44,14 @@ Dynamic = Mapping[str, Mapping[int, str]]
 class Compiled(Inspection, Reasons):
     """A function with the signature of the one it was made from, run as compiled programs."""
 
-    def __init__(self, target: Callable[..., Any], dynamic: Dynamic | None = None, **options: Any) -> None:
-        self._target, self._dynamic = target, dynamic
+    def __init__(
+        self,
+        target: Callable[..., Any],
+        dynamic: Dynamic | None = None,
+        ignore: Collection[str] = (),
+        **options: Any,
+    ) -> None:
+        self._target, self._dynamic, self._ignore = target, dynamic, ignored(ignore)
         self._options: dict[str, Any] = options
         self._attempts = Attempts(Named(target, dynamic) if dynamic is not None else None)
         self._kept = Kept(MOST_PROGRAMS)
@@ -135,6 +142,7 @@ class Compiled(Inspection, Reasons):
         def build(types: Mapping[int, TensorType], sizing: Sizing) -> Program | None:
             traced = run_trace(self._target, args, kwargs, types)
             try:
+                enforce(traced, self._target, self._ignore, [p.traced.tracer.notes for p in self._order])
                 program = self._program(traced, reason, sizing, kind)
             except BaseException:
                 traced.undo()
@@ -168,7 +176,7 @@ class Compiled(Inspection, Reasons):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         """A copy of the function or module, yet to be compiled: programs hold this one's tensors."""
-        return compile(copy.deepcopy(self._target, memo), dynamic=self._dynamic, **self._options)
+        return compile(copy.deepcopy(self._target, memo), dynamic=self._dynamic, ignore=self._ignore, **self._options)
 
     def __reduce__(self) -> Any:
         """Pickled as what it was made from, yet to be compiled; a decorated function by its name."""
@@ -176,10 +184,10 @@ class Compiled(Inspection, Reasons):
         path = getattr(self._target, "__qualname__", "")
         if functools.reduce(lambda x, name: getattr(x, name, None), path.split("."), home) is self:
             return path
-        return functools.partial(compile, dynamic=self._dynamic, **self._options), (self._target,)
+        again = functools.partial(compile, dynamic=self._dynamic, ignore=self._ignore, **self._options)
+        return again, (self._target,)
 
 
-_NO_RESULT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 #: methods of a module that return it, so that calls can be chained
 _FLUENT = frozenset("train eval to float double cpu cuda apply requires_grad_".split())
 
@@ -190,9 +198,11 @@ class CompiledModule(Compiled, Module):
     It can stand in other modules in the place of the module: its parameters and names are the same.
     """
 
-    def __init__(self, module: Module, dynamic: Dynamic | None = None, **options: Any) -> None:
+    def __init__(
+        self, module: Module, dynamic: Dynamic | None = None, ignore: Collection[str] = (), **options: Any
+    ) -> None:
         object.__setattr__(self, "_module", module)
-        super().__init__(module, dynamic, **options)
+        super().__init__(module, dynamic, ignore, **options)
 
     def __getattribute__(self, name: str) -> Any:
         if name in _OWN or (name.startswith("__") and name.endswith("__")):
@@ -227,7 +237,8 @@ class CompiledModule(Compiled, Module):
 
 #: what a compiled module has itself
 _OWN = frozenset().union(*(vars(cls) for cls in (Inspection, Reasons, Compiled, CompiledModule)))
-_OWN |= {"_module", "_target", "_dynamic", "_options", "_attempts", "_kept", "_alike", "_quick", "_recent", "_lock"}
+_OWN |= {"_module", "_target", "_dynamic", "_ignore", "_options", "_attempts", "_kept", "_alike", "_quick", "_recent"}
+_OWN |= {"_lock"}
 
 
 def compile(
@@ -236,6 +247,7 @@ def compile(
     dynamic: Dynamic | None = None,
     freeze: bool = False,
     tune: bool = False,
+    ignore: Collection[str] = (),
 ) -> Any:
     """Compile a function or a module; usable as a decorator.
 
@@ -264,31 +276,24 @@ def compile(
     ``tune`` measures several ways to compute each matrix product and convolution when a program is made, once per
     machine (the choice is in the cache), instead of trusting the model of cycles.
 
+    Before a program is made its losses and its training are looked at (docs/errors.md): what cannot
+    train is a ContractError, what hardly does what was meant a ContractWarning, at the first call.
+    ``warnings.filterwarnings("error", category=gt.errors.ContractWarning)`` makes errors of these, and ``ignore``, a
+    collection of codes, leaves out what you know better.
+
     Raises ArgumentError GT308 where ``dynamic`` names an argument that there is not, or gives a name that is no
     identifier; IndexRangeError GT302, at a call, for a dimension that a tensor has not; ShapeError GT119 where sizes
     of one name differ; TraceError GT614 for ``freeze`` where gradients are wanted, and other TraceErrors where Python
     needs the numbers of a tensor, or changes its own state.
     """
     if target is None:
-        return functools.partial(compile, dynamic=dynamic, freeze=freeze, tune=tune)
+        return functools.partial(compile, dynamic=dynamic, freeze=freeze, tune=tune, ignore=ignored(ignore))
     if isinstance(target, Compiled):
         return target
     if isinstance(target, Module):
-        _check_returns(target)
-        return CompiledModule(target, dynamic, freeze=freeze, tune=tune)
+        check_returns(target)
+        return CompiledModule(target, dynamic, ignore, freeze=freeze, tune=tune)
     if not callable(target):
         raise ArgumentTypeError("GT301", f"compile() takes a function or a module, got {type(target).__name__}")
-    _check_returns(target)
-    return Compiled(target, dynamic, freeze=freeze, tune=tune)
-
-
-def _check_returns(target: Any) -> None:
-    """ArgumentTypeError GT301 for generator and async functions, which give no result when they are called."""
-    function = target.forward if isinstance(target, Module) else target
-    for f in (function, inspect.getattr_static(type(function), "__call__", None)):  # the other one is an object's
-        if any(is_one(f) for is_one in _NO_RESULT):
-            raise ArgumentTypeError(
-                "GT301",
-                f"compile() does not take {name_of(target)}, a generator or async function",
-                ["compile a function that returns its results, and call that one from it"],
-            )
+    check_returns(target)
+    return Compiled(target, dynamic, ignore, freeze=freeze, tune=tune)

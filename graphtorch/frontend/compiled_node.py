@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.frontend import autograd
-from graphtorch.frontend.gradients import history
+from graphtorch.frontend.reached import history
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import AutogradError

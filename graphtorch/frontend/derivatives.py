@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.backward import call_hooks
-from graphtorch.frontend.gradients import history
+from graphtorch.frontend.reached import history
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir.errors import TraceError

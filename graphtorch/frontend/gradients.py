@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graphtorch.frontend import autograd
+from graphtorch.frontend.reached import history
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.watch import unheard
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.graph import Builder, Node, Value
 from graphtorch.ir.loc import Loc, Places, here
 from graphtorch.ir.op import OPS
-from graphtorch.ir.ops.custom_gradient import paths
 from graphtorch.ir.ops.gradient import gradient
 
 Hook = Callable[[Tensor], Any]
@@ -71,6 +71,11 @@ class Gradients:
         self._twins: dict[tuple[Value, int], Value] = {}
         self.tracked: set[Value] = set()
         self._detached: dict[Value, Value] = {}
+        #: what was cut because autograd did not follow, and whether that was for `.data`
+        self.unfollowed: dict[Value, bool] = {}
+        #: leaves that got a gradient at any time, from backward or by assignment, by id
+        self.reached: dict[int, Tensor] = {}
+        self.assigned: dict[int, Tensor] = {}
         #: gradients that were set or added to, by the id of their leaf
         self._grads: dict[int, tuple[Tensor, Tensor | None]] = {}
         #: what arguments had before the call, where the function looked; those whose entry in _grads is the sum
@@ -103,7 +108,11 @@ class Gradients:
         if recording and operand._requires_grad:
             return value
         followed = value in self.leaves or value in self.tracked or operand._is_data
-        return self.cut(value) if operand._requires_grad or followed else value
+        if not (operand._requires_grad or followed):
+            return value
+        made = self.cut(value)
+        self.unfollowed.setdefault(made, operand._is_data)
+        return made
 
     def cut(self, value: Value) -> Value:
         """The value with no path for gradients: what runs under no_grad does not depend on parameters."""
@@ -181,6 +190,7 @@ class Gradients:
             self._freed |= saving
 
     def accumulate(self, leaf: Tensor, new: Tensor) -> None:
+        self.reached[id(leaf)] = leaf
         if id(leaf) not in self.arguments:
             have = self.get(leaf)
         elif id(leaf) in self._grads:
@@ -212,6 +222,17 @@ class Gradients:
         return any(made) or (outside and any(map(self.hooks_on, targets)))
 
     # ---- .grad ----
+
+    def has(self, t: Tensor) -> bool:
+        """Whether `t.grad` is set at this point of the program, asked by none who makes something of it."""
+        if id(t) in self._grads:
+            return self._grads[id(t)][1] is not None
+        argument = self.arguments.get(id(t))
+        return (argument.grad if argument else t._grad) is not None
+
+    def was_set(self, t: Tensor) -> bool:
+        """Whether the function has assigned `t.grad`."""
+        return id(t) in self._absolute
 
     def get(self, t: Tensor) -> Tensor | None:
         """`t.grad` at this point of the program."""
@@ -245,6 +266,8 @@ class Gradients:
 
     def set(self, t: Tensor, grad: Tensor | None) -> None:
         """`t.grad = grad`."""
+        if grad is not None:
+            self.assigned[id(t)] = t
         self._grads[id(t)] = t, grad
         self._absolute.add(id(t))
 
@@ -271,18 +294,3 @@ def _reaches_outside(leaf: Tensor, argument: Argument | None) -> AutogradError:
             "compute it inside of the function, call backward() outside, or pass x.detach()",
         ],
     )
-
-
-def history(root: Value, leaves: dict[Value, Tensor]) -> tuple[list[Value], set[Node]]:
-    """What backward from ``root`` reaches: the leaves, in the order they were first read, and the nodes between."""
-    found: set[Value] = set()
-    nodes: set[Node] = set()
-    stack = [root]
-    while stack:
-        value = stack.pop()
-        if value in leaves:
-            found.add(value)
-        elif value.node is not None and value.node not in nodes and not value.node.op.nondifferentiable:
-            nodes.add(value.node)
-            stack += paths(value.node)
-    return [v for v in leaves if v in found], nodes

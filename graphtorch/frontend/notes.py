@@ -1,10 +1,11 @@
-"""What a trace is told about losses, backward passes and optimizers: what contracts are checked against."""
+"""What a trace is told of losses, dropout, backward passes, optimizers and modules, for contracts to be checked."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphtorch.frontend.nn.module import Module
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Value
 from graphtorch.ir.loc import Loc
@@ -34,6 +35,17 @@ class Event:
     kind: str
     subject: Any
     loc: Loc
+    #: of a step, by id, the parameters that had a gradient
+    updated: frozenset[int] = frozenset()
+
+
+@dataclass
+class Called:
+    """A module that was called: its path at the first call, and whether it was in training mode, at any call."""
+
+    module: Module
+    path: str
+    modes: set[bool] = field(default_factory=set)
 
 
 @dataclass
@@ -44,3 +56,18 @@ class Notes:
     #: what functions found themselves that runs, and hardly is what was meant
     doubts: list[GraphTorchError] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    #: what was dropped in training mode, told like a loss
+    dropouts: list[LossCall] = field(default_factory=list)
+    #: by id
+    called: dict[int, Called] = field(default_factory=dict)
+
+    def entered(self, module: Module, path: str) -> None:
+        """``module`` is called."""
+        known = self.called.setdefault(id(module), Called(module, path))
+        known.modes.add(vars(module).get("training", True))
+
+    @property
+    def trains(self) -> bool:
+        """Whether there was a backward pass, and a step after it."""
+        kinds = [event.kind for event in self.events]
+        return "backward" in kinds and "step" in kinds[kinds.index("backward") :]

@@ -252,11 +252,15 @@ class Tracer(TracedState):
 
     # ---- what contracts are checked against ----
 
+    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.notes.entered(module, state.scope.path if state.scope else "")
+        return module.forward(*args, **kwargs)
+
     def noted(self, name: str, arguments: dict[str, Any], result: Tensor) -> None:
         values = {p: self.read(t) for p, t in arguments.items() if isinstance(t, Tensor)}
         created = state.scope.owner._created_at if state.scope else None
         call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
-        self.notes.losses.append(call)
+        (self.notes.dropouts if "dropout" in name else self.notes.losses).append(call)
 
     def explain(self, error: GraphTorchError) -> None:
         from graphtorch.frontend.diagnosis.float64 import explain  # only failures need it
@@ -264,13 +268,19 @@ class Tracer(TracedState):
         explain(error, self.graph, lambda t: self.values.get(t._storage))
 
     def stepped(self, optimizer: Any) -> None:
-        self._event("step", optimizer)
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        self._event("step", optimizer, frozenset(id(p) for p in params if self.gradients.has(p)))
 
     def cleared(self, owner: Any) -> None:
         self._event("zero_grad", owner)
 
-    def _event(self, kind: str, subject: Any) -> None:
-        self.notes.events.append(Event(kind, subject, self.lines.here()))
+    def _event(self, kind: str, subject: Any, updated: frozenset[int] = frozenset()) -> None:
+        self.notes.events.append(Event(kind, subject, self.lines.here(), updated))
+
+    def path_ends(self, t: Tensor) -> list[str]:
+        from graphtorch.frontend.diagnosis.paths import told
+
+        return told(self, t)
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return self.gradients.get(t)

@@ -83,6 +83,10 @@ class Interpreter:
     def cleared(self, owner: Any) -> None:
         """The gradients that an optimizer or a module holds were forgotten."""
 
+    def path_ends(self, t: Any) -> list[str]:
+        """Facts for the error that ``t`` has no gradient: where the path from parameters to it ends."""
+        return []
+
     # What modules and optimizers tell whatever runs them. Only a trace listens: its program repeats the
     # assignments, and a failed trace takes everything back.
 

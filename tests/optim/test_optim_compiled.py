@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,11 @@ Make = Callable[[Any], optim.Optimizer]
 class Run:
     """A small net with every kind of state, trained by a step that may be compiled."""
 
-    def __init__(self, make: Make, compiled: bool) -> None:
+    def __init__(self, make: Make, compiled: bool, ignore: Collection[str] = ()) -> None:
         gt.manual_seed(2)
         self.net = nn.Sequential(nn.Linear(3, 7), nn.BatchNorm1d(7, momentum=None), nn.Dropout(0.2), nn.Linear(7, 2))
         self.optimizer = make(self.net.parameters())
-        self.step = gt.compile(self._step) if compiled else self._step
+        self.step = gt.compile(self._step, ignore=ignore) if compiled else self._step
         self.batches = np.random.default_rng(6).standard_normal((40, 5, 3)).astype(np.float32)
         self.at = 0
 
@@ -137,7 +137,7 @@ def test_loading_between_compiled_steps(name: str) -> None:
 
 
 def test_a_new_group_joins_the_program() -> None:
-    runs = [Run(lambda p: optim.SGD(list(p)[:4], lr=0.05), c) for c in (False, True)]
+    runs = [Run(lambda p: optim.SGD(list(p)[:4], lr=0.05), c, {"GT331"}) for c in (False, True)]
     for run in runs:
         before = run.state()["3.weight"]
         run.steps(2)

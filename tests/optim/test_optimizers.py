@@ -239,11 +239,11 @@ REFUSED: list[tuple[Callable[[list[Any]], Any], str]] = [
     ),
     (
         lambda p: optim.Adam([p[0], p[1], p[0]]),
-        "ArgumentError GT306: params[2] f32[3] is given twice\n  expected every parameter once, in one group",
+        "ArgumentError GT306: params[2] f32[3] is given twice\n  group 0 has it already; expected every parameter once, in one group",
     ),
     (
         lambda p: optim.Adam([{"params": p}, {"params": p[1]}]),
-        "ArgumentError GT306: params[0] f32[1,2] is given twice\n  expected every parameter once, in one group",
+        "ArgumentError GT306: params[0] f32[1,2] is given twice\n  groups 0 and 1 both have it; expected every parameter once, in one group",
     ),
     (
         lambda p: optim.SGD([p[0] * 2]),

@@ -101,6 +101,7 @@ class AbstractTracer(Tracer):
             inputs=types_in((args, kwargs)),
         )
         self.calls.append(call)
+        self.notes.entered(module, scope.path)
         self._depth += 1
         try:
             out = module.forward(*args, **kwargs)

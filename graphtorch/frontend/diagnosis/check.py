@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from graphtorch.frontend.diagnosis.abstract import Observation, observe
+from graphtorch.frontend.diagnosis.contracts import training_problems_of
 from graphtorch.frontend.diagnosis.edits import Edit
 from graphtorch.frontend.diagnosis.explain import failures
 from graphtorch.frontend.diagnosis.losses import loss_problems
@@ -47,6 +48,7 @@ def check(
         True
     """
     _check_arguments(target, loss, ignore)
+    optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] * (optimizer is not None)
     program = _program(target, loss)
     given = (inputs, kwargs, _as_tuple(targets))
 
@@ -54,8 +56,11 @@ def check(
         return observe(program, given, {}, edits)
 
     errors, seen = failures(run)
-    losses = loss_problems(seen.tracer, numbers=True, ranges=seen.tracer.ranges)
-    problems = [*map(Problem, errors), *losses, *problems_of(seen)]
+    problems = [*map(Problem, errors), *loss_problems(seen.tracer, numbers=True, ranges=seen.tracer.ranges)]
+    problems += problems_of(seen)
+    if seen.error is None:
+        models = [("", target)] if isinstance(target, Module) else None
+        problems += training_problems_of(seen.tracer, models, optimizers)
     shown = [p for p in order(problems) if p.code not in ignore]
     return Report(name_of(target), shown, seen.calls, target if isinstance(target, Module) else None)
 

@@ -16,7 +16,7 @@ from graphtorch.ir.types import float32
 _SATURATION = -1.7580993408473766
 
 
-@composite("F")
+@composite("F", noted=True)
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each channel of [n, c, l] or [c, l] with probability ``p``, scale others by 1 / (1 - p), if ``training``.
 
@@ -25,13 +25,13 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _channels(input, p, training, inplace, (2, 3), 1)
 
 
-@composite("F")
+@composite("F", noted=True)
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """`dropout1d` of [n, c, h, w]; three dimensions are [n, c, l], as in torch."""
     return _channels(input, p, training, inplace, (3, 4), 0)
 
 
-@composite("F")
+@composite("F", noted=True)
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """`dropout1d` of [n, c, d, h, w] or [c, d, h, w]."""
     return _channels(input, p, training, inplace, (4, 5), 3)
@@ -57,7 +57,7 @@ def _kept(input: Tensor, p: float, shape: tuple[int, ...]) -> Tensor:
     return kept
 
 
-@composite("F")
+@composite("F", noted=True)
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Set each element to selu's saturation with probability ``p``; scaled and moved so that mean 0, variance 1 stay.
 
@@ -66,7 +66,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     return _alpha(input, p, training, inplace, aval_of(input).shape)
 
 
-@composite("F")
+@composite("F", noted=True)
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """`alpha_dropout` of whole channels of [n, c, ...]."""
     shape = aval_of(input).shape

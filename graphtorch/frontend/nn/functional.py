@@ -15,7 +15,7 @@ from graphtorch.ir.ops.common import aval_of, require_float
 from graphtorch.ir.types import float32
 
 
-@composite()
+@composite(noted=True)
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability ``p`` and scale the others by 1 / (1 - p), when ``training``.
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import not_
 from typing import Any, ClassVar
+from weakref import WeakSet
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.autograd import enable_grad, no_grad
@@ -22,11 +23,14 @@ from graphtorch.frontend.optim.step_hooks import Hook, StepHooks
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.gradients import RemovableHandle
 from graphtorch.ir import bind
+from graphtorch.ir import loc as places
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import defaults, float32, float64
 
 Group = dict[str, Any]
+#: all optimizers that there are: what none of them holds is not trained
+alive: WeakSet[Optimizer] = WeakSet()
 
 
 class Optimizer:
@@ -40,6 +44,8 @@ class Optimizer:
 
     #: options whose truth decides which ops a step consists of
     _switches: ClassVar[tuple[str, ...]] = ()
+    #: the user's line that constructed it
+    _made_at: places.Loc | None = None
 
     def __init__(self, params: Iterable[Any], defaults: Group) -> None:
         self.defaults = defaults
@@ -47,8 +53,10 @@ class Optimizer:
         self.param_groups: list[Group] = []
         self._generation = 0
         self._hooks = StepHooks()
+        self._made_at = places.made_here(self)
         for group in _as_groups(params):
             self.add_param_group(group)
+        alive.add(self)
 
     def _check(self, group: Group) -> None:
         """Raise ArgumentError GT304 for an option out of range."""
@@ -63,10 +71,10 @@ class Optimizer:
             raise ArgumentTypeError("GT301", 'param_group must be a dict with "params"', [f"got {param_group!r}"])
         given = param_group["params"]
         params, names = take_names([given] if isinstance(given, Tensor) else list(given), self.param_groups)
-        known = {p for group in self.param_groups for p in group["params"]}
+        known = {p: number for number, group in enumerate(self.param_groups) for p in group["params"]}
         for position, p in enumerate(params):
-            _check_parameter(p, position, known)
-            known.add(p)
+            _check_parameter(p, position, known, len(self.param_groups))
+            known[p] = len(self.param_groups)
         group = {"params": params, **names, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
         self._check(group)
         self.param_groups.append(group)
@@ -250,14 +258,17 @@ def _as_groups(params: Iterable[Any]) -> list[Group]:
     return given if isinstance(given[0], dict) else [{"params": given}]
 
 
-def _check_parameter(p: Any, position: int, known: set[Tensor]) -> None:
+def _check_parameter(p: Any, position: int, known: Mapping[Tensor, int], group: int) -> None:
+    """``known``: the groups that hold parameters already, by number; ``group`` is that of ``p``."""
     if not isinstance(p, Tensor):
         raise ArgumentTypeError("GT301", f"params[{position}] must be a tensor, got {type(p).__name__}")
+    first = known.get(p, group)
+    where = f"group {group} has it already" if first == group else f"groups {first} and {group} both have it"
     check(
         p not in known,
         "GT306",
         f"params[{position}] {p.aval} is given twice",
-        "expected every parameter once, in one group",
+        f"{where}; expected every parameter once, in one group",
         kind=ArgumentError,
     )
     check(

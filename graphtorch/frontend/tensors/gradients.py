@@ -41,7 +41,10 @@ def seed(root: Tensor, gradient: Tensor | None) -> Tensor:
         raise AutogradError(
             "GT506",
             "backward() of a tensor that does not depend on anything that requires gradients",
-            ["call requires_grad_() on what you want gradients of, or leave gt.no_grad()"],
+            [
+                *interpreter().path_ends(root),
+                "call requires_grad_() on what you want gradients of, or leave gt.no_grad()",
+            ],
         )
     if gradient is None:
         check(

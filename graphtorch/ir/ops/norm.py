@@ -77,7 +77,8 @@ def batch_norm(
         count != 1,
         "GT305",
         "a channel has one value: it has no variance to train on",
-        f"expected more than 1 value per channel, got input {list(shape)}",
+        f"expected more than 1 value per channel, got {_one_value(shape)}",
+        "train on larger batches (drop_last=True of a DataLoader leaves out a last one of 1 sample), or call eval()",
         kind=ArgumentError,
     )
     center, variance = batch_statistics(input)
@@ -86,6 +87,11 @@ def batch_norm(
         spread = averaged(variance * count, count - 1) if is_dynamic(count) else variance * (count / (count - 1))
         track(running_var, spread, momentum)
     return normalize_channels(input, center, variance, weight, bias, eps)
+
+
+def _one_value(shape: tuple[int, ...]) -> str:
+    spatial = f" and a spatial size of {'x'.join(map(str, shape[2:]))}" if len(shape) > 2 else ""
+    return f"n={shape[0]}{spatial} (input {list(shape)})"
 
 
 def track(running: Any, value: Any, momentum: float) -> None:
