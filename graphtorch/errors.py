@@ -14,6 +14,7 @@ from graphtorch.ir.errors import (
     GraphTorchError,
     IndexRangeError,
     IRError,
+    MissingAttributeError,
     RecompileWarning,
     ShapeError,
     StateError,
@@ -21,7 +22,7 @@ from graphtorch.ir.errors import (
 )
 
 __all__ = [
-    "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "ContractError",
-    "ContractWarning", "DTypeError", "DeviceError",
-    "GraphTorchError", "IRError", "IndexRangeError", "RecompileWarning", "ShapeError", "StateError", "TraceError",
+    "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "ContractError", "ContractWarning",
+    "DTypeError", "DeviceError", "GraphTorchError", "IRError", "IndexRangeError", "MissingAttributeError",
+    "RecompileWarning", "ShapeError", "StateError", "TraceError",
 ]  # fmt: skip

@@ -52,10 +52,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GraphTorchError, OSError, UnicodeDecodeError) as error:
         print(error, file=sys.stderr)
         return 1
-    return _write(output if output.endswith("\n") else output + "\n")
+    return write(output if output.endswith("\n") else output + "\n")
 
 
-def _write(text: str) -> int:
+def write(text: str) -> int:
+    """Print ``text``. The exit code: 0, or 1 after a line on stderr, where the reader is gone or the disk is full."""
     try:
         sys.stdout.write(text)
         sys.stdout.flush()

@@ -54,6 +54,16 @@ class Eager(Interpreter):
         out._origin = "broadcast_to", state.scope
         return out
 
+    def fresh(self, value: Any, type_: TensorType) -> Tensor:
+        number = CONSTANT.ref(value=value, dtype=type_.dtype)
+        if number.tobytes().strip(b"\0"):
+            array = np.full(type_.shape, number, type_.dtype.np)
+        else:  # no byte is set; zeros take no memory before they are read
+            array = np.zeros(type_.shape, type_.dtype.np)
+        out = Tensor._made(array, type_)
+        out._origin = "full", state.scope
+        return out
+
     # ---- what tensors ask of whatever interprets them ----
 
     def write(self, target: Tensor, source: Tensor, name: str = "copy_", since: int | None = None) -> None:

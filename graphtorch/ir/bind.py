@@ -48,6 +48,13 @@ class Interpreter:
         (number,) = self.bind(OPS["constant"], (), {"value": value, "dtype": type_.dtype})
         return self.bind(OPS["broadcast_to"], (number,), {"shape": type_.shape})[0] if type_.shape else number
 
+    def fresh(self, value: Any, type_: TensorType) -> Any:
+        """`filled`, of memory that nothing else looks at."""
+        from graphtorch.ir.op import OPS  # which imports this module
+
+        (number,) = self.bind(OPS["constant"], (), {"value": value, "dtype": type_.dtype})
+        return self.bind(OPS["clone"], self.bind(OPS["broadcast_to"], (number,), {"shape": type_.shape}), {})[0]
+
     def array(self, array: Any) -> Any:
         """A handle for a numpy array that nobody else changes."""
         raise TypeError(f"{type(self).__name__} takes no arrays")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import json
 import linecache
@@ -14,8 +15,9 @@ from types import CodeType, FrameType
 from typing import Protocol
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-#: what the name of a file that this package has written or made begins with (frontend/signature.py makes some)
-OWN_FILES = (_PACKAGE, "<graphtorch ")
+#: what the name of a file that this package has written or made begins with (frontend/signature.py makes some); and
+#: that of copy.py, which calls __deepcopy__ for the user
+OWN_FILES = (_PACKAGE, "<graphtorch ", copy.__file__)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,16 @@
 """Optimizers under torch's names: ``from graphtorch import optim``."""
 
+from graphtorch.frontend.optim.adadelta import Adadelta
+from graphtorch.frontend.optim.adagrad import Adagrad
 from graphtorch.frontend.optim.adam import Adam, AdamW
+from graphtorch.frontend.optim.adamax import Adamax
+from graphtorch.frontend.optim.nadam import NAdam
 from graphtorch.frontend.optim.optimizer import Optimizer
+from graphtorch.frontend.optim.radam import RAdam
+from graphtorch.frontend.optim.rmsprop import RMSprop
 from graphtorch.frontend.optim.sgd import SGD
 from graphtorch.optim import lr_scheduler
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer", "lr_scheduler"]
+__all__ = [
+    "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "lr_scheduler",
+]  # fmt: skip

@@ -55,6 +55,12 @@ MAKERS: dict[str, Make] = {
     "damped": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, dampening=0.4),
     "adam": lambda p: optim.Adam(p, lr=0.01, amsgrad=True),
     "adamw": lambda p: optim.AdamW(p, lr=0.01, maximize=True),
+    "rmsprop": lambda p: optim.RMSprop(p, lr=0.01, momentum=0.9, centered=True, weight_decay=0.01),
+    "adagrad": lambda p: optim.Adagrad(p, lr=0.05, lr_decay=0.1),
+    "adadelta": lambda p: optim.Adadelta(p, lr=0.9, weight_decay=0.01),
+    "adamax": lambda p: optim.Adamax(p, lr=0.01),
+    "nadam": lambda p: optim.NAdam(p, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
+    "radam": lambda p: optim.RAdam(p, lr=0.01, betas=(0.9, 0.95)),
 }
 
 

@@ -110,6 +110,12 @@ MAKERS: dict[str, Callable[[Any], optim.Optimizer]] = {
     "damped": lambda p: optim.SGD(p, lr=0.05, momentum=0.9, dampening=0.4),
     "adam": lambda p: optim.Adam(p, lr=0.05, amsgrad=True),
     "adamw": lambda p: optim.AdamW(p, lr=0.05),
+    "rmsprop": lambda p: optim.RMSprop(p, lr=0.05, momentum=0.9, centered=True),
+    "adagrad": lambda p: optim.Adagrad(p, lr=0.05, initial_accumulator_value=0.1),
+    "adadelta": lambda p: optim.Adadelta(p, lr=0.9),
+    "adamax": lambda p: optim.Adamax(p, lr=0.05),
+    "nadam": lambda p: optim.NAdam(p, lr=0.05),
+    "radam": lambda p: optim.RAdam(p, lr=0.05),
 }
 
 

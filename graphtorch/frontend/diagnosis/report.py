@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import html
 import json
-from itertools import zip_longest
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from graphtorch.frontend.diagnosis.abstract import ModuleCall
 from graphtorch.frontend.diagnosis.problem import Problem

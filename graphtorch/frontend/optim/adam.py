@@ -12,6 +12,7 @@ from graphtorch.frontend.optim.optimizer import (
     at_least,
     choices,
     in_range,
+    no_steps,
     number_unless_zero,
     numbers,
 )
@@ -19,7 +20,7 @@ from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.op import PUBLIC, composite
 from graphtorch.ir.ops.common import to_dtype
-from graphtorch.ir.types import defaults, float32, float64
+from graphtorch.ir.types import float64
 
 
 class Adam(Optimizer):
@@ -64,11 +65,7 @@ class Adam(Optimizer):
     def _check(self, group: Group) -> None:
         for name in ("lr", "eps", "weight_decay"):
             at_least(group, name, 0)
-        betas = group["betas"]
-        if not isinstance(betas, tuple | list) or len(betas) != 2:
-            raise ArgumentTypeError("GT301", f"betas must be a pair of numbers, got {betas!r}")
-        for index, beta in enumerate(betas):
-            in_range(beta, f"betas[{index}]", 0, _BELOW_ONE, f"0 <= betas[{index}] < 1")
+        check_betas(group)
         for name in ("amsgrad", "maximize", "decoupled_weight_decay"):
             flag(group[name], name)
 
@@ -85,7 +82,7 @@ class Adam(Optimizer):
 
     def _direction(self, group: Group, p: Tensor, g: Tensor, lr: Any, beta1: Any, beta2: Any, eps: Any) -> Tensor:
         """What to subtract from ``p``, after its state has moved on."""
-        step = self._state_of(p, "step", _no_steps)
+        step = self._state_of(p, "step", no_steps)
         mean = self._state_of(p, "exp_avg", lambda: PUBLIC["gt"]["zeros_like"](p))
         square = self._state_of(p, "exp_avg_sq", lambda: PUBLIC["gt"]["zeros_like"](p))
         step.add_(1)
@@ -135,10 +132,14 @@ class AdamW(Adam):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, **options)
 
 
-def _no_steps() -> Tensor:
-    """As in torch: float64 if that is the default dtype, else float32, which counts to 2**24."""
-    return PUBLIC["gt"]["zeros"]((), dtype=float64 if defaults.dtype is float64 else float32)  # type: ignore[no-any-return]
-
-
 #: the greatest float below 1
 _BELOW_ONE = 1 - 2**-53
+
+
+def check_betas(group: Group) -> None:
+    """ArgumentTypeError GT301 or ArgumentError GT304 unless "betas" are two numbers in [0, 1)."""
+    betas = group["betas"]
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise ArgumentTypeError("GT301", f"betas must be a pair of numbers, got {betas!r}")
+    for index, beta in enumerate(betas):
+        in_range(beta, f"betas[{index}]", 0, _BELOW_ONE, f"0 <= betas[{index}] < 1")

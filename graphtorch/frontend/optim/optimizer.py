@@ -20,6 +20,8 @@ from graphtorch.frontend.optim import state_dict as _state
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.types import defaults, float32, float64
 
 Group = dict[str, Any]
 
@@ -114,6 +116,10 @@ class Optimizer:
                 state[name] = make()
         return state[name]  # type: ignore[no-any-return]
 
+    def _zeros(self, p: Tensor, name: str) -> Tensor:
+        """The state ``name`` of a parameter, which begins as zeros of its shape."""
+        return self._state_of(p, name, lambda: PUBLIC["gt"]["zeros_like"](p.detach()))
+
     def _loaded(self) -> None:
         """Called when the state was replaced, for what a subclass keeps beside it."""
 
@@ -151,12 +157,19 @@ def number_unless_zero(group: Group, key: str) -> Any:
     return None if group[key] == 0 else numbers(group, key)[0]
 
 
-def choices(*, foreach: bool | None, fused: bool | None, differentiable: bool, **others: bool) -> Group:
+def no_steps() -> Tensor:
+    """A count of steps. As in torch: float64 if that is the default dtype, else float32, which counts to 2**24."""
+    dtype = float64 if defaults.dtype is float64 else float32
+    return PUBLIC["gt"]["zeros"]((), dtype=dtype)  # type: ignore[no-any-return]
+
+
+def choices(*, foreach: bool | None, differentiable: bool, **others: bool | None) -> Group:
     """torch's options of how a step is computed, which change nothing here: a compiled step is fused anyway.
 
     ArgumentError GT304 for ``foreach`` with ``fused``, and for ``differentiable``; ArgumentTypeError GT301 for no bool.
     """
-    for name, value in {"foreach": foreach, "fused": fused}.items():
+    fused = others.get("fused")
+    for name, value in {"foreach": foreach, **others}.items():
         flag(value is not None and value, name)
     check(
         not (foreach and fused),
@@ -172,9 +185,15 @@ def choices(*, foreach: bool | None, fused: bool | None, differentiable: bool, *
         "expected differentiable=False",
         kind=ArgumentError,
     )
-    for name, value in others.items():
-        flag(value, name)
-    return {"foreach": foreach, **others, "differentiable": differentiable, "fused": fused}
+    last = {"fused": others.pop("fused")} if "fused" in others else {}
+    return {"foreach": foreach, **others, "differentiable": differentiable, **last}
+
+
+def downhill(group: Group, p: Tensor, g: Tensor) -> Tensor:
+    """The gradient to follow: turned around by ``maximize``, with ``weight_decay`` times ``p`` added."""
+    decay = number_unless_zero(group, "weight_decay")
+    g = -g if group["maximize"] else g
+    return g if decay is None else g + p * decay
 
 
 def at_least(group: Group, name: str, low: float) -> None:

@@ -10,9 +10,9 @@ from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.casts import clone, holdable
-from graphtorch.ir.ops.common import dtype_of, lift, shape_of, sizes, to_dtype
+from graphtorch.ir.ops.common import dtype_of, is_handle, plain_number, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.movement import broadcast_to, iota
-from graphtorch.ir.types import DType, defaults, float64, int64, scalar_dtype
+from graphtorch.ir.types import DType, TensorType, defaults, float64, int64, scalar_dtype
 
 
 def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool) -> Any:
@@ -25,7 +25,10 @@ def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, dev
         "expected sizes >= 0",
         kind=ArgumentError,
     )
-    out = clone(bind.bind(broadcast_to, lift(value, dtype), shape=shape))
+    if is_handle(value):
+        out = clone(broadcast_to(value, shape))
+    else:
+        out = bind.current().fresh(plain_number(value), TensorType(shape, dtype))
     return out.requires_grad_() if requires_grad else out
 
 
