@@ -14,6 +14,7 @@ from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
 from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.loc import here
 
 
 def check(
@@ -46,10 +47,10 @@ def check(
     """
     _check_arguments(target, loss, ignore)
     program = _program(target, loss)
-    given = (inputs, kwargs, _as_tuple(targets))
+    given, caller = (inputs, kwargs, _as_tuple(targets)), here()
 
     def run(edits: Sequence[Edit]) -> Observation:
-        return observe(program, given, {}, edits)
+        return observe(program, given, {}, edits, caller)
 
     errors, seen = failures(run)
     problems = [Problem(e) for e in errors]

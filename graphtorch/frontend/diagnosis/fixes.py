@@ -11,16 +11,17 @@ from graphtorch.frontend.diagnosis.candidates import candidates
 from graphtorch.frontend.diagnosis.edits import Candidate, Edit
 from graphtorch.ir.errors import GraphTorchError
 
-#: runs that one failure may cost
-_TRIES = 160
+#: runs that one failure may cost, and those after one that mends it and leaves another failure
+_TRIES, _MORE = 80, 12
 
 Run = Callable[[Sequence[Edit]], Observation]
 
 
 @dataclass(frozen=True)
 class Fix:
-    """An edit that mends a failure, and the run with it. ``clean``: nothing else fails."""
+    """An edit that mends a failure, where it is made, and the run with it. ``clean``: nothing else fails."""
 
+    edit: Edit
     candidate: Candidate
     seen: Observation
 
@@ -35,18 +36,27 @@ def find_fix(seen: Observation, run: Run, edits: Sequence[Edit]) -> Fix | None:
     One with which all runs is better than one after which something else fails. None where no edit helps.
     """
     best: Fix | None = None
-    for number, candidate in enumerate(candidates(seen)):
-        if number >= _TRIES or (best is not None and best.clean and best.candidate.rank <= candidate.rank):
+    left = _TRIES
+    for candidate in candidates(seen):
+        if left <= 0:
             break
-        found = _tried(candidate, run, edits)
-        if found is not None and _passes(seen, found.seen) and (best is None or _order(found) < _order(best)):
-            best = found
+        edit = candidate.make()
+        if edit is None:
+            continue
+        left -= 1
+        found = _tried(edit, candidate, run, edits)
+        if found is None or not _passes(seen, found.seen) or (candidate.far and not found.clean):
+            continue
+        if found.clean:
+            return found
+        left = min(left, _MORE)
+        best = best or found
     return best
 
 
-def _tried(candidate: Candidate, run: Run, edits: Sequence[Edit]) -> Fix | None:
+def _tried(edit: Edit, candidate: Candidate, run: Run, edits: Sequence[Edit]) -> Fix | None:
     try:
-        return Fix(candidate, run((*edits, candidate.edit)))
+        return Fix(edit, candidate, run((*edits, edit)))
     except Exception:  # the user's own code may not like what it is given
         return None
 
@@ -59,7 +69,3 @@ def _passes(before: Observation, after: Observation) -> bool:
 
 def _place(error: GraphTorchError) -> tuple[Any, ...]:
     return error.code, error.path, error.loc
-
-
-def _order(fix: Fix) -> tuple[bool, float, int]:
-    return not fix.clean, -fix.seen.progress, fix.candidate.rank

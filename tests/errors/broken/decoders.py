@@ -8,10 +8,10 @@ UNET = [
     broken("cat_along_batch", "unet", "e2], dim=1", "e2], dim=0", "GT102 dec2.net.0"),
     broken("cat_along_height", "unet", "e1], dim=1", "e1], dim=2", "GT102 dec1.net.0"),
     broken("skip_not_counted", "unet", "DoubleConv(64, 32)", "DoubleConv(32, 32)", "GT102 dec2.net.0"),
-    broken("odd_images", "unet", "zeros(2, 3, 36, 44)", "zeros(2, 3, 36, 46)", "GT106"),
+    Broken("odd_images", "unet", (("zeros(2, 3, 36, 44)", "zeros(2, 3, 36, 46)"), ("zeros(2, 36, 44", "zeros(2, 36, 46")), ("GT106",)),
     broken("up_channels", "unet", "ConvTranspose2d(64, 32", "ConvTranspose2d(32, 32", "GT102 up2"),
     broken("up_stride", "unet", "16, 2, stride=2", "16, 2, stride=1", "GT106"),
-    broken("norm_of_input", "unet", "nn.BatchNorm2d(out_channels),\n            nn.ReLU(),\n        )", "nn.BatchNorm2d(in_channels),\n            nn.ReLU(),\n        )", *(f"GT102 {n}.net.4" for n in "enc1 enc2 middle dec2 dec1".split())),
+    broken("norm_of_input", "unet", "nn.BatchNorm2d(out_channels),\n            nn.ReLU(),\n        )", "nn.BatchNorm2d(in_channels),\n            nn.ReLU(),\n        )", "GT102 enc1.net.4"),
     broken("convolutions_shrink", "unet", "nn.Conv2d(out_channels, out_channels, 3, padding=1)", "nn.Conv2d(out_channels, out_channels, 3)", "GT106"),
     broken("skip_of_other_level", "unet", "self.up2(m), e2]", "self.up2(m), e1]", "GT106"),
 ]  # fmt: skip

@@ -23,6 +23,11 @@ class Broken:
     edits: tuple[tuple[str, str], ...]
     problems: tuple[str, ...]
 
+    @property
+    def heading(self) -> str:
+        """The mistakes, in a line each."""
+        return "".join(f"# {works.strip()!r} became {broken.strip()!r}\n" for works, broken in self.edits)
+
     @cached_property
     def program(self) -> Program:
         source = net(self.net).source
@@ -46,11 +51,25 @@ class Program:
 
     def run(self, library: str = "graphtorch") -> dict[str, Any]:
         """The names that the file defines. Messages show its lines, from a file that is nowhere."""
-        source = self.source.replace("graphtorch", library)
-        linecache.cache[self.file] = len(source), None, source.splitlines(keepends=True), self.file
         names: dict[str, Any] = {"__name__": self.name}
-        exec(compile(source, self.file, "exec"), names)
+        _execute(self.source.replace("graphtorch", library), self.file, names)
         return names
+
+
+#: how a program is checked: the last line of what the user runs
+MAIN = "report = gt.check(net, *inputs(), loss=loss, targets=targets())"
+
+
+def check(names: dict[str, Any], **changed: Any) -> Any:
+    """What `gt.check` reports of a program that ran, with some of its names ``changed``."""
+    names = {**names, **changed}
+    _execute(MAIN, "main.py", names)
+    return names["report"]
+
+
+def _execute(source: str, file: str, names: dict[str, Any]) -> None:
+    linecache.cache[file] = len(source), None, source.splitlines(keepends=True), file
+    exec(compile(source, file, "exec"), names)
 
 
 def net(name: str) -> Program:
