@@ -7,10 +7,13 @@ what needs llvmlite or networkx is imported when it is first used.
 from __future__ import annotations
 
 import importlib
+from math import e, inf, nan, pi
 from typing import Any
 
 from graphtorch.frontend import creating as _creating  # noqa: F401  # fills the registry
 from graphtorch.frontend import distributions as _distributions  # noqa: F401  # fills the registry
+from graphtorch.frontend import facts as _facts  # noqa: F401  # fills the registry
+from graphtorch.frontend import integers as _integers  # noqa: F401  # fills the registry
 from graphtorch.frontend.autograd import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from graphtorch.frontend.construction import from_dlpack, from_numpy, tensor
 from graphtorch.frontend.creating import broadcast_shapes
@@ -22,15 +25,19 @@ from graphtorch.frontend.defaults import (
     set_default_tensor_type,
 )
 from graphtorch.frontend.eager import EAGER as _EAGER
+from graphtorch.frontend.formats import contiguous_format, memory_format, preserve_format
 from graphtorch.frontend.random import (
     Generator,
     default_generator,
+    get_rng_state,
     initial_seed,
     manual_seed,
     rand,
     randint,
     randn,
     randperm,
+    seed,
+    set_rng_state,
 )
 from graphtorch.frontend.tensor import Size, Tensor, install_methods
 from graphtorch.ir import bind as _bind
@@ -56,6 +63,7 @@ __version__ = "0.1.0"
 dtype = DType
 float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 bool = bool_
+newaxis = None
 
 _bind.set_default(lambda: _EAGER)
 install_methods()
@@ -72,13 +80,14 @@ _LAZY = {
     "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",
     "TensorSpec": "graphtorch.frontend.trace",
+    "set_printoptions": "graphtorch.frontend.printing",
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",
 }
 _LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
     "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
 )}  # fmt: skip
-_PACKAGES = ("autograd", "linalg", "nn", "optim", "utils", "testing", "errors")
+_PACKAGES = ("autograd", "linalg", "nn", "optim", "random", "utils", "testing", "errors")
 
 
 def __getattr__(name: str) -> Any:
@@ -107,10 +116,12 @@ __all__ = [
     "bool",
     "bool_",
     "broadcast_shapes",
+    "contiguous_format",
     "default_generator",
     "device",
     "double",
     "dtype",
+    "e",
     "enable_grad",
     "float",
     "float16",
@@ -120,7 +131,9 @@ __all__ = [
     "from_numpy",
     "get_default_device",
     "get_default_dtype",
+    "get_rng_state",
     "half",
+    "inf",
     "initial_seed",
     "int",
     "int8",
@@ -130,15 +143,22 @@ __all__ = [
     "is_grad_enabled",
     "long",
     "manual_seed",
+    "memory_format",
+    "nan",
+    "newaxis",
     "no_grad",
+    "pi",
+    "preserve_format",
     "rand",
     "randint",
     "randn",
     "randperm",
+    "seed",
     "set_default_device",
     "set_default_dtype",
     "set_default_tensor_type",
     "set_grad_enabled",
+    "set_rng_state",
     "short",
     "tensor",
     "uint8",

@@ -85,16 +85,16 @@ class CudaExprs:
 
     def cast(self, e: Cast) -> str:
         if e.x.dtype in LOW_PRECISION:
-            return f"gt_from_{e.x.dtype}({bare(self(e.x))})"
+            return f"gt_from_{e.x.dtype.short}({bare(self(e.x))})"
         if e.dtype in LOW_PRECISION:
-            return f"gt_to_{e.dtype}({bare(self(e.x))})"
+            return f"gt_to_{e.dtype.short}({bare(self(e.x))})"
         return f"({self(e.x)} != 0)" if e.dtype == bool_ else f"(({type_of(e)}){self(e.x)})"
 
     def apply(self, e: Unary | Binary) -> str:
         operands = children(e)
         template = _template(e, operands)
         if template is None:
-            raise IRError("GT826", f"{e.fn} of {operands[0].dtype} has no CUDA form")
+            raise IRError("GT826", f"{e.fn} of {operands[0].dtype.short} has no CUDA form")
         text = list(map(self, operands))
         if _widens(e, operands):
             text[0] = f"(i64){text[0]}"

@@ -261,6 +261,6 @@ class Parser(Reader):
     def typed(self, e: Binary) -> Binary:
         if e.a.dtype != e.b.dtype or e.a.lanes != e.b.lanes:
             self.at -= 1
-            sides = " and ".join(f"{x.dtype}x{x.lanes}" for x in (e.a, e.b))
+            sides = " and ".join(f"{x.dtype.short}x{x.lanes}" for x in (e.a, e.b))
             self.fail(f"operands of one type for {e.fn!r} (they are {sides})")
         return e

@@ -112,7 +112,7 @@ class _Printer:
             case Select():
                 return f"select({self.expr(e.cond)}, {self.expr(e.a)}, {self.expr(e.b)})"
             case Cast():
-                return f"{e.dtype}({self.expr(e.x)})"
+                return f"{e.dtype.short}({self.expr(e.x)})"
             case Ramp():
                 step = "" if e.step == 1 else f", {e.step}"
                 return f"ramp({self.expr(e.base)}, {e.lanes}{step})"
@@ -138,7 +138,7 @@ def const_text(e: Const) -> str:
     if isinstance(e.value, bool):
         return str(e.value).lower()
     text = repr(e.value)
-    return text if e.dtype == _literal_dtype(e.value) else f"{text}:{e.dtype}"
+    return text if e.dtype == _literal_dtype(e.value) else f"{text}:{e.dtype.short}"
 
 
 def _literal_dtype(value: int | float) -> DType:

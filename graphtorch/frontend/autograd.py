@@ -80,6 +80,24 @@ class enable_grad(set_grad_enabled):
         super().__init__(True)
 
 
+class Hooks:
+    """What `register_hook` was given of a tensor; equal where these are the same objects."""
+
+    def __init__(self, t: Tensor) -> None:
+        node = t._grad_fn
+        found = t._hooks if node is None else node.hooks and node.hooks.get(t._output_index)
+        self.given = dict(found or {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Hooks) and hash(self) == hash(other)  # which holds them, so that no id comes again
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self.given.values())))
+
+    def __bool__(self) -> bool:
+        return bool(self.given)
+
+
 #: what a gradient flows into: result number ``index`` of a node, a leaf, or nothing
 Edge: TypeAlias = "tuple[GradNode, int] | Tensor | None"
 

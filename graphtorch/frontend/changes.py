@@ -63,12 +63,12 @@ def _words(key: Any, other: Any) -> str:
     if not _is_tensor(key):
         text = repr(key[-1] if isinstance(key, tuple) and key and isinstance(key[0], type) else key)
         return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-    kind, aval, requires, leaf = key
+    kind, aval, requires, leaf, *hooks = key
     words = str(aval)
     if _is_tensor(other) and other[1] == aval:
-        words += f" (a {kind.__name__}, requires_grad={requires}, is_leaf={leaf})"
+        words += f" (a {kind.__name__}, requires_grad={requires}, is_leaf={leaf}{', with hooks' if hooks else ''})"
     return words
 
 
 def _is_tensor(key: Any) -> bool:
-    return isinstance(key, tuple) and len(key) == 4 and isinstance(key[1], TensorType)
+    return isinstance(key, tuple) and len(key) in (4, 5) and isinstance(key[1], TensorType)

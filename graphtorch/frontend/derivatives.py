@@ -105,7 +105,7 @@ def check_hooks(tracer: Tracer, outputs: Sequence[Tensor]) -> None:
             error.loc = loc or error.loc
             raise error
     for output in outputs if not known.had_backward else ():
-        if output._requires_grad and known.is_hooked(tracer.read(output)):
+        if output._requires_grad and known.is_hooked(tracer.read(output), outside=False):
             raise TraceError(
                 "GT602",
                 "register_hook() of a tensor whose gradient is computed after the call cannot be traced",

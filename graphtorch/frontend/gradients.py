@@ -205,11 +205,11 @@ class Gradients:
         before = self.leaves[value]._hooks if value in self.leaves else None
         return [*(before or {}).values(), *self._hooks.get(value, {}).values()]
 
-    def is_hooked(self, root: Value) -> bool:
-        """Whether a hook looks at what backward from ``root`` computes."""
+    def is_hooked(self, root: Value, outside: bool = True) -> bool:
+        """Whether a hook looks at what backward from ``root`` computes; also one that a leaf had before, or not."""
         targets, nodes = history(root, self.leaves)
         made = (v for v, hooks in self._hooks.items() if hooks and (v in targets or v.node in nodes))
-        return any(made) or any(map(self.hooks_on, targets))
+        return any(made) or (outside and any(map(self.hooks_on, targets)))
 
     # ---- .grad ----
 

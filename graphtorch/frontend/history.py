@@ -138,26 +138,38 @@ def check_leaf(target: Tensor) -> None:
     )
 
 
+def check_writable(target: Tensor) -> None:
+    """AutogradError GT503 or GT504 unless ``target`` can have another history."""
+    check_leaf(target)
+    if target._view is not None:
+        target._view.check("it is changed in place")
+
+
 def rebase(target: Tensor, source: Tensor, since: int | None) -> None:
     """``source`` is about to be written into ``target``: its history becomes that of the target.
 
     ``since`` is the mark before the in-place op computed ``source``, which nobody else has if its node is younger.
     """
-    check_leaf(target)
-    if target._view is not None:
-        target._view.check("it is changed in place")
+    check_writable(target)
     edge = edge_of(source)
     if since is None or not isinstance(edge, tuple) or edge[0].order <= since:
-        edge = CopyNode([edge], [source.aval]), 0
+        before = edge_of(target) if target._view is None else None  # CopySlices knows what a view's base was
+        edge = CopyNode([edge, before], [source.aval]), 0
     else:
         for node in made_since(edge[0], since):
             node.keep(target)
+    enter(target, edge)
+
+
+def enter(target: Tensor, edge: Edge) -> None:
+    """``target`` was written: its history is that of ``edge``, in its base for a view."""
     view = target._view
     base = target if view is None else view.base
     if base.is_leaf or not base._requires_grad:
         epoch.bump()  # programs that know it as a leaf look again
     base._rebases += 1
     if view is None:
+        assert isinstance(edge, tuple)  # what was written has a history
         moved(target, *edge)
     else:
         moved(base, CopySlices(base, view.steps, edge), 0)
@@ -188,14 +200,16 @@ _STALE = _Stale()
 
 
 class CopyNode(GradNode):
-    """copy_: all of the gradient goes to what was copied."""
+    """copy_: all of the gradient goes to what was copied, and zeros to what was there before, as in torch."""
 
     @property
     def name(self) -> str:
         return "copy"
 
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
-        return grads
+        from graphtorch.frontend.tensor import zeros_of
+
+        return *grads, None if self.edges[1] is None else zeros_of(self.avals[0])
 
 
 class CopySlices(GradNode):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -30,16 +32,29 @@ class Generator:
         self.state.copy_(as_tensor_of(start))  # an op, so that a program that seeds does so at every call
         return self
 
+    def seed(self) -> int:
+        """Start a stream that nobody chose, and give its seed; a trace refuses it (TraceError GT609)."""
+        chosen = int.from_bytes(os.urandom(8), "little")
+        self.manual_seed(chosen)
+        return chosen
+
     def initial_seed(self) -> int:
         """The seed, as a number of 64 bits without a sign."""
-        return int(self.state._array[0]) % 2**64
+        return int(self.state[0].item()) % 2**64
 
     def get_state(self) -> Tensor:
         """A copy of the state."""
         return self.state.clone()
 
     def set_state(self, state: Tensor) -> None:
-        """Go on from a state that `get_state` gave."""
+        """Go on from a state that `get_state` gave; ArgumentError GT304 for what cannot be one."""
+        check(
+            state.shape == (2,) and state.dtype == int64,
+            "GT304",
+            "this is not the state of a generator",
+            f"expected what get_state() gives, int64[2], got {state.aval}",
+            kind=ArgumentError,
+        )
         self.state.copy_(state)
 
     def uniform(self, shape: tuple[int, ...], dtype: DType) -> Tensor:
@@ -60,6 +75,35 @@ def manual_seed(seed: int) -> Generator:
 def initial_seed() -> int:
     """The seed of the default generator."""
     return default_generator.initial_seed()
+
+
+def seed() -> int:
+    """Seed the default generator with a number that nobody chose; that number."""
+    return default_generator.seed()
+
+
+def get_rng_state() -> Tensor:
+    """A copy of the default generator's state, int64[2]; torch's, of another generator, is uint8[5056]."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Go on from a state that `get_rng_state` gave; ArgumentError GT304 for what cannot be one."""
+    default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True, device_type: Any = None) -> Iterator[None]:
+    """The default generator has after the block the state that it had before, unless ``enabled`` is False.
+
+    ``devices`` and ``device_type`` name GPUs in torch; there are none here.
+    """
+    state = get_rng_state() if enabled else None
+    try:
+        yield
+    finally:
+        if state is not None:
+            set_rng_state(state)
 
 
 def _generator(generator: Generator | None) -> Generator:

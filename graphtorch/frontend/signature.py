@@ -53,7 +53,9 @@ def _named_key(named: Mapping[int, TensorType], numbers: Iterator[int], x: Any) 
 def leaf_key(x: Any, named: TensorType | None = None) -> Any:
     """What a key holds of an argument that is no tuple, list or dict."""
     if isinstance(x, Tensor):
-        return type(x), named or x.aval, x._requires_grad, x.is_leaf
+        key = type(x), named or x.aval, x._requires_grad, x.is_leaf
+        hooks = autograd.Hooks(x)
+        return (*key, hooks) if hooks else key
     try:
         hash(x)
     except TypeError:
@@ -115,12 +117,15 @@ class Source:
     def _tensor(self, name: str, t: Tensor) -> None:
         if type(t._requires_grad) is not bool:
             raise _Unfit
+        if autograd.Hooks(t):
+            raise _Unfit
         aval, named = self.constant(t.aval), self._places.get(len(self.tensors), {})
         self.unless(
             f"type({name}) is not {self.constant(type(t))}",
             f"{name}._aval is not {aval} and {name}.aval != {aval}" if not named else "False",
             f"{name}._requires_grad is not {t._requires_grad}",
             f"{name}._grad_fn is {'not ' if t._grad_fn is None else ''}None",
+            f"{name}.{'_hooks' if t._grad_fn is None else '_grad_fn.hooks'}",
         )
         if named:
             self._sizes(name, t, named)

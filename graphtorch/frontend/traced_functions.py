@@ -15,7 +15,7 @@ from graphtorch.ir.errors import AutogradError, TraceError, check
 from graphtorch.ir.ops.custom_gradient import append_custom
 
 if TYPE_CHECKING:
-    from graphtorch.frontend.differentiate import Context, Function
+    from graphtorch.frontend.custom_functions import Context, Function
     from graphtorch.frontend.tracer import Tracer
 
 

@@ -76,6 +76,7 @@ class Tracer(TracedState):
         out = self.wrap(param, Tensor if actual is None else type(actual))
         if actual is not None:
             self.questions.stands_for(out, position, actual)
+            out._hooks = autograd.Hooks(actual).given  # the program calls them, as those of what it captures
         out._requires_grad = requires_grad
         self.inputs.append(Binding(param, lambda tensors: tensors[position], out, position))
         known = (True, None) if actual is None else (actual.is_leaf, actual._grad)
@@ -169,8 +170,8 @@ class Tracer(TracedState):
     def check_write(self, target: Tensor, name: str) -> None:
         self.writes.check(target, name)
 
-    def write(self, target: Tensor, source: Tensor, _name: str = "copy_", _since: int | None = None) -> None:
-        self.writes.write(target, source)
+    def write(self, target: Tensor, source: Tensor, _name: str = "copy_", since: int | None = None) -> None:
+        self.writes.write(target, source, replaces=since is None)
 
     def become(self, t: Tensor, view: Tensor, name: str) -> None:
         self.writes.become(t, view, name)

@@ -11,6 +11,8 @@ from graphtorch.ir.errors import AutogradError, TraceError, check
 from graphtorch.ir.graph import Builder, Param, Value
 from graphtorch.ir.loc import here
 from graphtorch.ir.op import OPS, Op
+from graphtorch.ir.ops.common import lift
+from graphtorch.ir.types import bool_
 
 if TYPE_CHECKING:
     from graphtorch.frontend.asked import Questions
@@ -117,8 +119,8 @@ class Writes:
             f"got {target.aval}; clone() it first",
         )
 
-    def write(self, target: Tensor, source: Tensor) -> None:
-        """target[...] = source, of equal shape and dtype."""
+    def write(self, target: Tensor, source: Tensor, replaces: bool) -> None:
+        """target[...] = source, of equal shape and dtype; whether ``source`` ``replaces`` it, and is not made of it."""
         tracer = self._tracer
         alias = self.aliases.of(target._storage)
         owner = target if alias is None else alias.base
@@ -142,6 +144,7 @@ class Writes:
             new = self._kept(self._put(alias, base, kept, recorded), base, recorded)
             tracer.values[target._storage] = kept
         storage = owner._storage
+        new = self._with_path(new, before if alias is None else base) if recorded and replaces else new
         tracer.values[storage] = new
         tracer.versions[storage] = tracer.versions.get(storage, 0) + 1
         if alias is not None:
@@ -154,6 +157,17 @@ class Writes:
     def _kept(self, value: Value, before: Value, recorded: bool) -> Value:
         """The value that is left where ``before`` was: outside of autograd it has the gradients' path of that."""
         return value if recorded else self._tracer.gradients.kept(value, before)
+
+    def _with_path(self, new: Value, old: Value) -> Value:
+        """``new``, with zeros for what ``old`` comes from where it does not depend on it: as eager mode has them."""
+        gradients = self._tracer.gradients
+        followed = old in gradients.leaves or old in gradients.tracked
+        if not followed or new is old or (new.node is not None and old in new.node.operands):
+            return new
+        with self._tracer.builder:
+            found: Value = OPS["where"](lift(False, bool_), old, new)
+        gradients.tracked.add(found)
+        return found
 
     def _put(self, alias: Alias, base: Value, value: Value, recorded: bool) -> Value:
         """The base after ``value`` was written through the view."""

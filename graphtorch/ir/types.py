@@ -13,6 +13,8 @@ import numpy as np
 class DType:
     """An element type. ``name`` is torch's, ``short`` is the text IR's, ``kind`` is one of ``f i u b``.
 
+    ``str`` and ``repr`` are as torch's, "graphtorch.float32"; texts of graphs and kernels have ``short``.
+
     There is one object for each (copies and unpickling give the same), so they are compared by identity.
     """
 
@@ -35,11 +37,17 @@ class DType:
     def is_floating_point(self) -> bool:
         return self.kind == "f"
 
+    @property
+    def is_complex(self) -> bool:
+        """False: there are no complex dtypes."""
+        return False
+
+    @property
+    def is_signed(self) -> bool:
+        return self.kind in "if"
+
     def __repr__(self) -> str:
         return f"graphtorch.{self.name}"
-
-    def __str__(self) -> str:
-        return self.short
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return dtype_from_name, (self.name,)
@@ -104,6 +112,11 @@ def greatest_finite(dtype: DType) -> float:
         dtype.name
     ]
     return float((2 - 2.0**-digits) * 2.0**exponent)
+
+
+def category(dtype: DType) -> int:
+    """0 for bools, 1 for integers, 2 for floats: what promotion asks first."""
+    return _CATEGORY[dtype.kind]
 
 
 def promote(a: DType, b: DType) -> DType:

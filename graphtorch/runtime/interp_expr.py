@@ -122,7 +122,7 @@ class Exprs:
         if e.dtype.kind != "f":
             return f"({e.value})" if e.value < 0 else str(e.value)
         value = e.dtype.np.type(e.value)
-        name = f"_c{e.dtype}_{value.tobytes().hex()}"
+        name = f"_c{e.dtype.short}_{value.tobytes().hex()}"
         self.constants[name] = value
         return name
 
@@ -131,7 +131,7 @@ class Exprs:
         operands = children(e)
         template = table[operands[0].dtype.kind].get(e.fn)
         if template is None:
-            raise TypeError(f"{e.fn} of {operands[0].dtype} is not defined")
+            raise TypeError(f"{e.fn} of {operands[0].dtype.short} is not defined")
         text = template.format(*map(self, operands))
         return wrapped(text, e) if e.lanes == 1 and e.dtype.kind in "iu" and e.fn in WRAPS else text
 
@@ -173,16 +173,17 @@ class Exprs:
             case Select():
                 return f"_np.where({self(e.cond)}, {self(e.a)}, {self(e.b)})"
             case Cast():
-                return f"{self(e.x)}.astype(_d_{e.dtype})"
+                return f"{self(e.x)}.astype(_d_{e.dtype.short})"
             case Ramp():
                 return f"({self.counting(e)} + {self(e.base)})"
             case Splat():
-                return f"_np.full({e.lanes}, {self(e.x)}, _d_{e.dtype})"
+                return f"_np.full({e.lanes}, {self(e.x)}, _d_{e.dtype.short})"
         raise TypeError(f"not a vector: {e!r}")
 
     def counting(self, e: Ramp) -> str:
         """0, step, ... as a constant."""
-        name = f"_ramp{e.lanes}_{e.dtype}" if e.step == 1 else f"_ramp{e.lanes}by{e.step}_{e.dtype}".replace("-", "m")
+        steps = "" if e.step == 1 else f"by{e.step}".replace("-", "m")
+        name = f"_ramp{e.lanes}{steps}_{e.dtype.short}"
         self.constants[name] = np.arange(e.lanes, dtype=e.dtype.np) * e.dtype.np.type(e.step)
         return name
 
@@ -201,11 +202,11 @@ def _cast(text: str, e: Cast) -> str:
         case _, "b":
             return f"({text} != 0)"
         case (("f" | "b"), "f"):
-            return f"_{target}({text})"
+            return f"_{target.short}({text})"
         case _, "f":  # through the integer's own type: a Python int would be rounded twice
-            return f"_{target}(_{source}({text}))"
+            return f"_{target.short}(_{source.short}({text}))"
         case "f", _:
-            return f"_to_int({text}, _d_{target})"
+            return f"_to_int({text}, _d_{target.short})"
         case "b", _:
             return f"int({text})"
     return wrapped(text, e)

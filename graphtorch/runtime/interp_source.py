@@ -160,7 +160,7 @@ class _Translator:
             raise IRError("GT822", message, [fact, "expected its dtype and number of indices, and no `in` parameter"])
 
     def fresh(self, s: Alloc) -> str:
-        return f"{self.names.bind(s.buffer)} = _fresh({s.buffer.shape}, _d_{s.buffer.dtype})"
+        return f"{self.names.bind(s.buffer)} = _fresh({s.buffer.shape}, _d_{s.buffer.dtype.short})"
 
     def barrier(self) -> list[str]:
         """A meeting of threads; outside of threads all is sequential, and there is nothing to wait for."""

@@ -153,8 +153,8 @@ kernel @f(%x: {0}[13], %y: f32[13], %z: {0}[13] out) {{
 
 @pytest.mark.parametrize("dtype", LOW, ids=str)
 def test_kernels_are_interpreted(dtype):
-    kernel = parse_kernel(KERNEL.format(dtype))
-    assert print_kernel(kernel) == KERNEL.format(dtype)
+    kernel = parse_kernel(KERNEL.format(dtype.short))
+    assert print_kernel(kernel) == KERNEL.format(dtype.short)
     x, y = np.linspace(-3, 2, 13).astype(dtype.np), np.linspace(0.1, 7, 13).astype(np.float32)
     z = np.zeros(13, dtype.np)
     run_kernel(kernel, [x, y, z])

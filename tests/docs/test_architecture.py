@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import re
 from pathlib import Path
 
@@ -61,16 +62,23 @@ def test_the_files_are_those_of_the_tree() -> None:
             assert covered or f"`{relative.name}`" in section, f"{layer}/{relative} is not on the page"
 
 
-def test_the_readme_s_example_prints_what_it_says(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"```python\n(import graphtorch as gt\n.*?)```\n\n```\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_readme_has_examples() -> None:
+    assert len(SHOWN) == README.count("```python") > 1
+
+
+@pytest.mark.parametrize(("source", "printed"), SHOWN, ids=range(len(SHOWN)))
+def test_the_readme_s_examples_print_what_it_says(
+    source: str, printed: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    found = re.search(r"```python\n(import graphtorch as gt\n.*?)```\n\n```\n(.*?)```", readme, re.DOTALL)
-    assert found is not None
     monkeypatch.chdir(tmp_path)  # the function's line is looked up in a file
-    (tmp_path / "readme.py").write_text(found.group(1), encoding="utf-8")
-    exec(compile(found.group(1), str(tmp_path / "readme.py"), "exec"), {"__name__": "readme"})
-    assert _timeless(capsys.readouterr().out) == _timeless(found.group(2))
+    linecache.clearcache()
+    (tmp_path / "net.py").write_text(source, encoding="utf-8")
+    exec(compile(source, str(tmp_path / "net.py"), "exec"), {"__name__": "net"})
+    assert _timeless(capsys.readouterr().out) == _timeless(printed)
 
 
 def _timeless(text: str) -> str:

@@ -32,12 +32,14 @@ ARGUMENTS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     **dict.fromkeys(
         "add sub mul div pow floor_divide fmod remainder atan2 arctan2 copysign hypot eq ne lt le gt ge greater "
         "greater_equal less less_equal not_equal logical_and logical_or logical_xor multiply divide subtract "
-        "true_divide float_power xlogy".split(),
+        "true_divide float_power xlogy heaviside".split(),
         one,
     ),
     **dict.fromkeys("clamp clip".split(), lambda lib: (0.4, 0.8)),
     **dict.fromkeys("clamp_max clamp_min".split(), lambda lib: (0.5,)),
-    **dict.fromkeys("bitwise_and bitwise_or bitwise_xor".split(), lambda lib: (lib.tensor([6, 3, 5]),)),
+    "ldexp": lambda lib: (lib.tensor([2, 0, 1]),),
+    **dict.fromkeys("mvlgamma polygamma".split(), lambda lib: (1,)),
+    **dict.fromkeys("bitwise_and bitwise_or bitwise_xor gcd lcm".split(), lambda lib: (lib.tensor([6, 3, 5]),)),
     **dict.fromkeys("bitwise_left_shift bitwise_right_shift".split(), lambda lib: (lib.tensor([1, 0, 2]),)),
     **dict.fromkeys("addcmul addcdiv".split(), lambda lib: (square(lib), square(lib, 0.4))),
     **dict.fromkeys("addbmm baddbmm".split(), lambda lib: (square(lib)[None], square(lib, 0.1)[None])),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 import graphtorch as gt
+from graphtorch.errors import ArgumentError, ArgumentTypeError
 
 nan, inf = np.nan, np.inf
 F, I = np.float32, np.int64
@@ -74,3 +76,55 @@ def test_as_torch(dtype: str, scale: float) -> None:
 def less_names(text: str) -> str:
     """Less the library's name, whose length decides where a line ends."""
     return re.sub(r",\s+dtype=\w+\.", ", dtype=", text)
+
+
+# ---- set_printoptions ---------------------------------------------------------------------------------
+
+OPTIONS: list[dict[str, Any]] = [
+    {"precision": 2}, {"precision": 0}, {"threshold": 5, "edgeitems": 1}, {"linewidth": 40}, {"profile": "short"},
+    {"profile": "full", "linewidth": 50}, {"sci_mode": True}, {"sci_mode": False},
+]  # fmt: skip
+
+
+@pytest.fixture
+def default_options() -> Iterator[None]:
+    yield
+    gt.set_printoptions(profile="default")
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_options_as_torch(options: dict[str, Any], default_options: None) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    try:
+        for library in (gt, torch):
+            library.set_printoptions(**options)
+        for shape in [(), (3,), (40,), (3, 5), (2, 3, 4), (7, 30), (1100,)]:
+            for scale in (10, 1e-5, 1e9):
+                data = np.asarray(rng.standard_normal(shape) * scale).astype(F)
+                assert repr(gt.tensor(data)) == repr(torch.tensor(data))
+            whole = np.asarray(data, I)
+            assert repr(gt.tensor(whole)) == repr(torch.tensor(whole))
+    finally:
+        torch.set_printoptions(profile="default")
+
+
+def test_options_stay_until_they_are_set_again(default_options: None) -> None:
+    gt.set_printoptions(precision=1)
+    gt.set_printoptions(sci_mode=True)
+    assert repr(gt.tensor(0.25)) == "tensor(2.5e-01)"
+    gt.set_printoptions()  # which sets sci_mode back, as torch's does
+    assert repr(gt.tensor(0.25)) == "tensor(0.2)"
+    gt.set_printoptions(profile="default")
+    assert repr(gt.tensor(0.25)) == "tensor(0.2500)"
+
+
+def test_options_that_are_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"profile='long' is not allowed[\s\S]*'default', 'short', 'full'"):
+        gt.set_printoptions(profile="long")
+    with pytest.raises(ArgumentTypeError, match="precision must be a number, got str '2'"):
+        gt.set_printoptions(precision="2")  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match=r"edgeitems=-1 is not allowed"):
+        gt.set_printoptions(threshold=3, edgeitems=-1)
+    assert len(repr(gt.arange(900)).split()) > 100  # nothing of a call that was refused counts

@@ -54,6 +54,45 @@ def divide(a: float, b: float) -> float:
     return a / b
 
 
+def pole_of_gamma(x: float) -> bool:
+    return x <= 0 and not math.isinf(x) and x == math.floor(x)
+
+
+def lgamma(x: float) -> float:
+    """Python's own; infinite at its poles, and where it overflows."""
+    try:
+        return math.inf if pole_of_gamma(x) else math.lgamma(x)
+    except OverflowError:
+        return math.inf
+
+
+def digamma(x: float) -> float:
+    """A long sum of 1 / (x + i), and the logarithm of where it ends; below 0 by reflection."""
+    if math.isinf(x):
+        return x if x > 0 else math.nan
+    if pole_of_gamma(x):
+        return math.copysign(math.inf, -x) if x == 0 else math.nan
+    if x < 0:
+        return digamma(1 - x) - math.pi / math.tan(math.pi * (x - round(x)))
+    count = 500 if x < 1e6 else 0
+    end = 1 / (x + count)
+    steps = math.fsum(1 / (x + i) for i in range(count))
+    return -math.log(end) - end / 2 - end**2 / 12 + end**4 / 120 - steps
+
+
+def polygamma(n: int, x: float) -> float:
+    """A long sum of (x + i)^-(n + 1), also over negative ones, and the integral of the rest."""
+    sign = 1 if n % 2 else -1
+    if pole_of_gamma(x):
+        return sign * math.inf
+    if math.isinf(x) or math.isnan(x):
+        return 0.0 if x > 0 else math.nan
+    count = 2000 - math.floor(min(x, 1000))
+    end = 1 / (x + count - 0.5)
+    rest = end**n / n - (n + 1) * end ** (n + 2) / 24
+    return sign * math.factorial(n) * (math.fsum((1 / (x + i)) ** (n + 1) for i in range(count)) + rest)
+
+
 def power(a: float, b: float) -> float:
     if isinstance(a, int):
         return a**b
@@ -693,11 +732,16 @@ FORMULAS: dict[str, Callable[..., Any]] = {
     ),
     "erfc": per_element(guarded(math.erfc)),
     "erfinv": per_element(inverse_erf),
+    "reciprocal": per_element(lambda x: divide(1.0, x)),
+    "lgamma": per_element(lgamma),
+    "digamma": per_element(digamma),
+    "polygamma": lambda x, n: per_element(lambda v: polygamma(n, v))(x),
     **{
         n: per_element(whole(f))
         for n, f in {"floor": math.floor, "ceil": math.ceil, "trunc": int, "round": round}.items()
     },
     "signbit": logical(lambda x: math.copysign(1, x) < 0),
+    "heaviside": per_element(lambda x, at_zero: at_zero if x == 0 else x > 0),
     "atan2": per_element(math.atan2),
     "hypot": per_element(math.hypot),
     "xlogy": per_element(lambda a, b: 0.0 if a == 0 and b == b else a * logarithm(b)),

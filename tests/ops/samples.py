@@ -95,6 +95,12 @@ def unary(low: float = -2.0, high: float = 2.0, kinds: str = "f") -> Callable[[]
     return make
 
 
+def polygammas() -> Iterator[Sample]:
+    for n in (1, 2, 5):
+        yield from (replace(s, attrs={"n": n}) for s in unary(low=0.7, high=14)())
+    yield Sample((array(7, low=-5.8, high=-0.3, dtype=float64),), {"n": 3}, smooth=True)
+
+
 def gelus() -> Iterator[Sample]:
     for approximate in ("none", "tanh"):
         yield from (replace(s, attrs={"approximate": approximate}) for s in unary()())
@@ -634,9 +640,13 @@ SAMPLES: dict[str, Callable[[], Iterator[Sample]]] = {
     **dict.fromkeys(("log2", "log10"), unary(low=0.3, high=3)),
     **dict.fromkeys(("tan", "asin", "acos", "atan", "atanh", "erfinv"), unary(low=-0.93, high=0.97)),
     "acosh": unary(low=1.2, high=4),
+    "reciprocal": unary(low=0.3, high=3),
+    **dict.fromkeys(("lgamma", "digamma"), unary(low=0.3, high=14)),
+    "polygamma": polygammas,
     "logit": unary(low=0.1, high=0.9),
     **dict.fromkeys(("floor", "ceil", "trunc", "round"), unary(low=-2.93, high=3.04, kinds="fiu")),
     "signbit": unary(kinds="fiub"),
+    "heaviside": binary(low=-1.97, high=2.04, kinds="iub"),
     **dict.fromkeys(("atan2", "hypot", "xlogy"), binary(low=0.3, high=3, kinds="")),
     **dict.fromkeys(("logaddexp", "logaddexp2", "copysign"), binary(low=-1.97, high=2.04, kinds="")),
     **dict.fromkeys(("fmod", "remainder", "floor_divide", "trunc_divide"), quotients),
@@ -803,11 +813,12 @@ REFUSED: dict[str, list[Refused]] = {
     **alike(("neg", "abs", "relu", "floor", "ceil", "trunc", "round"), [([t(2, dtype=bool_)], {})]),
     **alike(
         ("exp", "log", "log1p", "sqrt", "rsqrt", "sin", "cos", "tanh", "sigmoid", "erf", "exp2",
-         "log2", "log10", "logit", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfc", "erfinv"),
+         "log2", "log10", "logit", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "erfc", "erfinv", "lgamma", "digamma", "reciprocal"),
         [([t(2, dtype=int32)], {})],
     ),
     "expm1": [([t(2, dtype=int32)], {})],
-    **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite"), [_SHAPES, _DTYPES]),
+    "polygamma": [([t(2, dtype=int32)], {"n": 1}), ([t(2)], {"n": 0})],
+    **alike(("add", "mul", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "overwrite", "heaviside"), [_SHAPES, _DTYPES]),
     **alike(("sub", "pow"), [_SHAPES, _DTYPES, ([t(2, dtype=bool_)] * 2, {})]),
     **alike(
         ("div", "atan2", "hypot", "logaddexp", "logaddexp2", "xlogy", "copysign"),

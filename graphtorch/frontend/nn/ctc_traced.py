@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from graphtorch.frontend.control_flow import scan
-from graphtorch.frontend.differentiate import Function
+from graphtorch.frontend.custom_functions import Function
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import bool_, float64, int64

@@ -116,14 +116,30 @@ class TensorBase(Operators):
     def mT(self) -> Tensor:
         return self.transpose(-1, -2)  # type: ignore[no-any-return]
 
+    @property
+    def is_cpu(self) -> bool:
+        return self.device.type == "cpu"
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+    def get_device(self) -> int:
+        """The number of the GPU; -1 on the CPU, as in torch."""
+        return -1 if self.device.index is None else self.device.index
+
     def dim(self) -> int:
         return self.ndim
+
+    ndimension = dim
 
     def size(self, dim: int | None = None) -> Any:
         return self.shape if dim is None else self.shape[dim]
 
     def numel(self) -> int:
         return self.aval.numel
+
+    nelement = numel
 
 
 def interpreter() -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from graphtorch.frontend.formats import check_format, contiguous_format
 from graphtorch.frontend.tensors.base import TensorBase, interpreter
 from graphtorch.frontend.tensors.storage import address
+from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import contiguous_strides
 
@@ -49,15 +51,28 @@ class Layout(TensorBase):
         data = self._data
         return data is not None and data.ndim > 1 and data.itemsize == data.strides[-2] < data.strides[-1]
 
-    def is_contiguous(self) -> bool:
+    def is_contiguous(self, memory_format: Any = contiguous_format) -> bool:
+        """Whether elements lie in row-major order without gaps."""
+        check_format(memory_format)
         if self._data is not None:
             return bool(self._data.flags.c_contiguous)
         sizes = [(n, s) for n, s in zip(self.shape, self.stride(), strict=True) if n != 1]
         expected = contiguous_strides(tuple(n for n, _ in sizes))
         return self.numel() == 0 or tuple(s for _, s in sizes) == expected
 
-    def contiguous(self) -> Tensor:
-        """This tensor if its elements lie in row-major order, else a copy in which they do."""
+    def contiguous(self, memory_format: Any = contiguous_format) -> Tensor:
+        """This tensor if its elements lie in row-major order, else a copy in which they do.
+
+        ArgumentTypeError GT301 for a ``memory_format`` that is none, ArgumentError GT304 for `preserve_format`.
+        """
+        check_format(memory_format)
+        check(
+            memory_format is contiguous_format,
+            "GT304",
+            f"memory_format={memory_format!r} is not allowed",
+            f"expected {contiguous_format!r}",
+            kind=ArgumentError,
+        )
         return interpreter().contiguous(self)  # type: ignore[no-any-return]
 
     def clone(self) -> Tensor:

@@ -64,6 +64,9 @@ class Expr:
     def __truediv__(self, other: ExprLike) -> Expr:
         return binary("div", self, other)
 
+    def __rtruediv__(self, other: ExprLike) -> Expr:
+        return binary("div", other, self)
+
     def __floordiv__(self, other: ExprLike) -> Expr:
         return binary("floordiv", self, other)
 
@@ -255,7 +258,7 @@ def binary(fn: str, a: ExprLike, b: ExprLike) -> Expr:
     like = a.dtype if isinstance(a, Expr) else b.dtype  # type: ignore[union-attr]
     a, b = as_expr(a, like), as_expr(b, like)
     if a.dtype != b.dtype:
-        raise TypeError(f"{fn} of {a.dtype} and {b.dtype}: kernels do not promote")
+        raise TypeError(f"{fn} of {a.dtype.short} and {b.dtype.short}: kernels do not promote")
     if a.lanes != b.lanes:
         a, b = (Splat(a, b.lanes), b) if a.lanes == 1 else (a, Splat(b, a.lanes))
     if fn in ZIPS:

@@ -193,13 +193,6 @@ class Div(Binary):
 div = register(Div())
 
 
-@composite("gt", "Tensor")
-def reciprocal(input: Any) -> Any:
-    """1 / input; integers are computed in the default dtype."""
-    aval_of(input)
-    return div(1.0, input)
-
-
 class Maximum(Binary):
     """The greater of two, nan if either is; equal operands share the gradient in halves, as in torch."""
 

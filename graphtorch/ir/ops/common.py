@@ -18,7 +18,7 @@ from graphtorch.ir.errors import (
     not_a_tensor,
 )
 from graphtorch.ir.op import OPS
-from graphtorch.ir.types import DType, TensorType, greatest, least, promote, promote_scalar, scalar_dtype
+from graphtorch.ir.types import DType, TensorType, category, greatest, least, promote, promote_scalar, scalar_dtype
 
 Shape = tuple[int, ...]
 
@@ -117,8 +117,7 @@ def result_dtype(*args: Any) -> DType:
 
 def _weaker(strong: DType, weak: DType) -> DType:
     """A 0-d tensor counts only when its category is higher."""
-    rank = {"b": 0, "u": 1, "i": 1, "f": 2}
-    return weak if rank[weak.kind] > rank[strong.kind] else strong
+    return weak if category(weak) > category(strong) else strong
 
 
 def to_dtype(x: Any, dtype: DType) -> Any:

@@ -54,7 +54,8 @@ class Erfinv(FloatUnary):
     def ref(self, x: Array) -> Array:
         return np.asarray(erfinv_float64(x.astype(np.float64))).astype(x.dtype)
 
-    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+    def vjp(self, g: Any, _y: Any, x: Any) -> Any:
+        y = erfinv(x)  # of what torch saves: the result may be changed in place. A program computes it once
         return g * exp(y * y) * (1 / _SLOPE)
 
 

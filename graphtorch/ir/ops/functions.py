@@ -156,6 +156,22 @@ class Rsqrt(FloatUnary):
 rsqrt = register(Rsqrt())
 
 
+class Reciprocal(FloatUnary):
+    """1 / input; integers are computed in the default dtype."""
+
+    name = "reciprocal"
+    function = np.reciprocal
+
+    def vjp(self, g: Any, y: Any, _x: Any) -> Any:
+        return -(g * y * y)
+
+    def scalar(self, x: Expr) -> Expr:
+        return 1 / x
+
+
+reciprocal = register(Reciprocal())
+
+
 class Sigmoid(FloatUnary):
     """1 / (1 + exp(-x)), with no overflow on either side."""
 

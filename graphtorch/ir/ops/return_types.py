@@ -20,5 +20,8 @@ def return_type(name: str, *fields: str) -> Any:
 values_and_indices = ("values", "indices")
 max_type, min_type = return_type("max", *values_and_indices), return_type("min", *values_and_indices)
 median_type = return_type("median", *values_and_indices)
+nanmedian_type = return_type("nanmedian", *values_and_indices)
+mode_type = return_type("mode", *values_and_indices)
+frexp_type = return_type("frexp", "mantissa", "exponent")
 cummax_type, cummin_type = return_type("cummax", *values_and_indices), return_type("cummin", *values_and_indices)
 aminmax_type = return_type("aminmax", "min", "max")

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphtorch.ir.op import composite, register
 from graphtorch.ir.ops.common import dtype_of, to_dtype
-from graphtorch.ir.ops.elementwise import Array, Binary
+from graphtorch.ir.ops.elementwise import EVERYWHERE, Array, Binary
 from graphtorch.ir.ops.functions import FloatUnary, rsqrt
 from graphtorch.ir.ops.logic import eq, where
 from graphtorch.ir.types import defaults
@@ -172,3 +172,12 @@ def deg2rad(input: Any) -> Any:
 
 def _floats(x: Any) -> Any:
     return x if dtype_of(x).is_floating_point else to_dtype(x, defaults.dtype)
+
+
+@composite(*EVERYWHERE)
+def sinc(input: Any) -> Any:
+    """sin(pi x) / (pi x), and 1 at 0, where the gradient is 0. Integers are computed in the default dtype."""
+    x = input if dtype_of(input).is_floating_point else to_dtype(input, defaults.dtype)
+    zero = eq(x, 0)
+    angle = where(zero, 1, x * math.pi)
+    return where(zero, 1, sin(angle) / angle)

@@ -124,6 +124,16 @@ row(
     BOTH,
 )
 row(
+    "gt.is_nonzero",
+    lambda x: np.asarray(bool(x.item())),
+    replace(call(array(1, 1)), compiled=EAGER),
+    replace(call(np.zeros((), np.int64)), compiled=EAGER),
+    replace(call(np.array([np.nan], np.float32)), compiled=EAGER),
+    refuse("of 2 elements", array(2)),
+    refuse("of 0 elements", array(0)),
+    refuse("input must be a tensor", 1.0),
+)
+row(
     "gt.equal",
     lambda a, b: np.asarray(np.array_equal(a, b)),
     replace(call(array(3, 5), array(3, 5)), compiled=EAGER),
