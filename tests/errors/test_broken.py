@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from graphtorch.errors import GraphTorchError
+from graphtorch.frontend.diagnosis.explain import MOST
 from graphtorch.frontend.diagnosis.problem import Problem
 from graphtorch.frontend.diagnosis.report import Report
 from graphtorch.frontend.nn import init
@@ -21,7 +22,9 @@ MESSAGES = Path(__file__).parent / "broken" / "messages"
 BY_NAME = {b.name: b for b in CORPUS}
 
 
-def checked(program: Program, model: Callable[[Any], None] = lambda _: None, inputs: Callable[[Any], Any] = lambda x: x) -> Report:
+def checked(
+    program: Program, model: Callable[[Any], None] = lambda _: None, inputs: Callable[[Any], Any] = lambda x: x
+) -> Report:
     """What `gt.check` finds in a program, changed as a fix says."""
     names = program.run()
     with init.skipped():
@@ -67,7 +70,7 @@ def mends(name: str) -> bool:
     changes: list[Callable[[Any], None]] = []
     inputs: Callable[[Any], Any] = lambda given: given
     for p in problems:
-        if not p.fix:
+        if not p.fix or len(problems) == MOST:
             return False
         program, change, given = fixed(program, p)
         changes.append(change)
@@ -77,7 +80,8 @@ def mends(name: str) -> bool:
 
 @pytest.mark.parametrize("broken", CORPUS, ids=lambda b: b.name)
 def test_a_fix_that_is_offered_works(broken: Broken) -> None:
-    if all(p.fix for p in found(broken.name)):
+    problems = found(broken.name)
+    if all(p.fix for p in problems) and len(problems) < MOST:
         assert mends(broken.name), "\n".join(p.fix for p in found(broken.name))
 
 

@@ -26,7 +26,7 @@ from graphtorch.ir import bind
 from graphtorch.ir import op as ops
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node
-from graphtorch.ir.loc import Loc, ScopeOwner, here, state
+from graphtorch.ir.loc import Loc, ScopeOwner, state
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import TensorType, defaults
 
@@ -71,8 +71,9 @@ class AbstractTracer(Tracer):
 
     diagnoses = True
 
-    def __init__(self, name: str, edits: Sequence[Edit] = (), caller: Loc | None = None) -> None:
+    def __init__(self, name: str, edits: Sequence[Edit] = (), caller: Loc | None = None, quick: bool = False) -> None:
         super().__init__(name)
+        self._quick = quick
         self.calls: list[ModuleCall] = []
         self.public: list[PublicCall] = []
         #: the module that ran when a node was made, and the number of the call that was the last before
@@ -119,6 +120,8 @@ class AbstractTracer(Tracer):
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """A public function is about to run: what it is to be given."""
         loc, owner = self.lines.here(), state.scope.owner if state.scope else None
+        if self._quick and name == "batch_norm" and len(args) > 5:
+            args = (*args[:5], False, *args[6:])
         direct = _is_users(owner)
         self.public.append(PublicCall(len(self.public), name, (args, kwargs), loc, direct))
         return _edited(self._edits_at(at_function(name, loc)) if direct else [], (args, kwargs))
@@ -203,13 +206,16 @@ def observe(
     kwargs: dict[str, Any] | None = None,
     edits: Sequence[Edit] = (),
     caller: Loc | None = None,
+    quick: bool = False,
 ) -> Observation:
     """Run ``target`` over the shapes of ``args`` and ``kwargs``, tensors or TensorSpecs at any depth.
 
-    ``caller`` is the line that asks for it, if that is one of the user's and calls nothing itself. With ``edits`` it is run as if they had been made, and what it prints is not shown once more. What the run assigned
-    to modules is taken back. Only errors of graphtorch are results; others leave as they came.
+    With ``edits`` it is run as if they had been made, and what it prints is not shown once more. What the run assigned
+    to modules is taken back. ``caller`` is the line that asks for it, if that is the user's. A ``quick`` run is for shapes
+    alone: batch norm keeps no statistics, most of what it costs. Only errors of graphtorch are results; others leave as
+    they came.
     """
-    tracer = AbstractTracer(name_of(target), edits, caller)
+    tracer = AbstractTracer(name_of(target), edits, caller, quick)
     mode, dtype, scope = autograd.is_grad_enabled(), defaults.dtype, state.scope
     args, kwargs = stand_ins(tracer, (args, kwargs or {}))
     bind.push(tracer)

@@ -62,13 +62,15 @@ def _far(seen: Observation, model: Model) -> Iterator[Candidate]:
 def _of_holders(seen: Observation, model: Model) -> Iterator[Candidate]:
     """Other arguments of the user's modules that hold what failed; what is too small for a window is not theirs."""
     if seen.failed_call is not None and seen.error is not None and seen.error.code != "GT111":
-        yield from of_users(model, [seen.failed_call.module], _sizes(seen), 2.5 if is_layer(seen.failed_call.module) else 7)
+        yield from of_users(
+            model, [seen.failed_call.module], _sizes(seen), 2.5 if is_layer(seen.failed_call.module) else 7
+        )
 
 
 def _of_flattens(seen: Observation, model: Model) -> Iterator[Candidate]:
     """A Flatten before it that keeps other dimensions than the batch's."""
     for module in _givers(seen):
-        for value in values_for(module, "start_dim", [])if isinstance(module, Flatten) else ():
+        for value in values_for(module, "start_dim", []) if isinstance(module, Flatten) else ():
             yield from edited(model, module, "start_dim", value, 0)
 
 

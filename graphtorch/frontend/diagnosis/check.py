@@ -49,8 +49,8 @@ def check(
     program = _program(target, loss)
     given, caller = (inputs, kwargs, _as_tuple(targets)), here()
 
-    def run(edits: Sequence[Edit]) -> Observation:
-        return observe(program, given, {}, edits, caller)
+    def run(edits: Sequence[Edit], quick: bool = False) -> Observation:
+        return observe(program, given, {}, edits, caller, quick)
 
     errors, seen = failures(run)
     problems = [Problem(e) for e in errors]

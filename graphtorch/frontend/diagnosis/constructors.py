@@ -44,9 +44,7 @@ def of_layer(model: Model, module: Module, shapes: list[Shape]) -> Iterator[Cand
                 yield from edited(model, module, name, value, rank, far=name in WINDOW)
 
 
-def edited(
-    model: Model, module: Module, name: str, value: Any, rank: float, far: bool = False
-) -> Iterator[Candidate]:
+def edited(model: Model, module: Module, name: str, value: Any, rank: float, far: bool = False) -> Iterator[Candidate]:
     """The constructor of ``module`` with another value for ``name``.
 
     Where one line constructs several layers, an edit of the line is one of all of them; that failing, it is said which

@@ -29,6 +29,8 @@ def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
     found: list[GraphTorchError] = []
     while seen.error is not None and len(found) < MOST:
         error = seen.error
+        if any((e.code, e.path, e.loc) == (error.code, error.path, error.loc) for e in found[:-1]):
+            break  # one edit undoes another
         found.append(error)
         error.trail = trail(error, seen.tracer.read, functools.partial(_named, seen))
         fix = find_fix(seen, run, edits) if not error.fix else None

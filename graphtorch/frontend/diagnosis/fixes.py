@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from graphtorch.frontend.diagnosis.abstract import Observation
 from graphtorch.frontend.diagnosis.candidates import candidates
@@ -14,7 +14,11 @@ from graphtorch.ir.errors import GraphTorchError
 #: runs that one failure may cost, and those after one that mends it and leaves another failure
 _TRIES, _MORE = 80, 12
 
-Run = Callable[[Sequence[Edit]], Observation]
+
+class Run(Protocol):
+    """A run of the program with some edits; a quick one is for shapes alone."""
+
+    def __call__(self, edits: Sequence[Edit], quick: bool = False) -> Observation: ...
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,16 @@ def find_fix(seen: Observation, run: Run, edits: Sequence[Edit]) -> Fix | None:
         found = _tried(edit, candidate, run, edits)
         if found is None or not _passes(seen, found.seen) or (candidate.far and not found.clean):
             continue
-        if found.clean:
-            return found
+        best = found if found.clean else best or found
+        if best.clean:
+            break
         left = min(left, _MORE)
-        best = best or found
-    return best
+    return None if best is None else Fix(best.edit, best.candidate, run((*edits, best.edit)))
 
 
 def _tried(edit: Edit, candidate: Candidate, run: Run, edits: Sequence[Edit]) -> Fix | None:
     try:
-        return Fix(edit, candidate, run((*edits, edit)))
+        return Fix(edit, candidate, run((*edits, edit), quick=True))
     except Exception:  # the user's own code may not like what it is given
         return None
 

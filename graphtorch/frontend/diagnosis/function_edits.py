@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from graphtorch.frontend.diagnosis.abstract import Observation, PublicCall
-from graphtorch.frontend.diagnosis.edits import Candidate, Change, Given, at_function, ready
+from graphtorch.frontend.diagnosis.changes import (
+    Changes,
+    as_first,
+    given_others,
+    last_two_swapped,
+    with_dim,
+    with_member,
+)
+from graphtorch.frontend.diagnosis.edits import Arguments, Candidate, Change, Given, at_function, ready
 from graphtorch.frontend.diagnosis.source import Call, call_at, operator_at
 from graphtorch.frontend.diagnosis.steps import behind
 from graphtorch.frontend.tensor import Tensor
-
-#: rank, other arguments, and how the call reads with them
-Changes = Iterator[tuple[int, Change, str]]
 
 
 def of_function(call: PublicCall) -> Iterator[Candidate]:
@@ -64,7 +70,7 @@ def _viewed(call: PublicCall) -> Changes:
     for changed in _fitting(shape, sizes):
         written = _written(source, sizes, changed)
         if written:
-            yield 1, (lambda args, kwargs, c=changed: ((args[0], *c), kwargs)), written
+            yield 1, given_others(*changed), written
 
 
 def _fitting(shape: tuple[int, ...], sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
@@ -103,7 +109,7 @@ def _flattened(call: PublicCall) -> Changes:
     if source is None or source.starred or kwargs or not isinstance(args[0], Tensor) or args[0].ndim < 2:
         return
     if call.name == "flatten" and len(args) == 1:
-        yield 0, lambda args, kwargs: ((args[0], 1), {}), source.with_arguments([*source.arguments, "1"], {})
+        yield 0, given_others(1), source.with_arguments([*source.arguments, "1"], {})
     if call.name != "flatten":
         on, sizes = _arguments_of_method(call, source)
         yield from _swapped_sizes(call, source)
@@ -111,7 +117,7 @@ def _flattened(call: PublicCall) -> Changes:
         flat = (kept, math.prod(args[0].aval.shape[1:]))
         if len(sizes) == 2:
             text = f"{behind(on, '.flatten(1)')} in place of {source.text}"
-            yield 1, lambda args, kwargs: ((args[0], *flat), {}), text
+            yield 1, given_others(*flat), text
 
 
 def _swapped_sizes(call: PublicCall, source: Call) -> Changes:
@@ -120,7 +126,7 @@ def _swapped_sizes(call: PublicCall, source: Call) -> Changes:
     if len(source.arguments) > 2 and len(source.arguments) == len(args) - 1 and args[-1] != args[-2]:
         *ahead, last_but_one, last = source.arguments
         text = source.with_arguments([*ahead, last, last_but_one], source.keywords)
-        yield 1, lambda args, kwargs: ((*args[:-2], args[-1], args[-2]), kwargs), text
+        yield 1, last_two_swapped, text
 
 
 def _squeezed(call: PublicCall) -> Changes:
@@ -131,7 +137,7 @@ def _squeezed(call: PublicCall) -> Changes:
         return
     for dim in (d for d in range(1, args[0].ndim) if args[0].aval.shape[d] == 1):
         text = source.with_arguments([*source.arguments, str(dim)], {})
-        yield 1, (lambda args, kwargs, d=dim: ((args[0], d), {})), text
+        yield 1, given_others(dim), text
 
 
 def _unsqueezed(call: PublicCall) -> Changes:
@@ -142,18 +148,18 @@ def _unsqueezed(call: PublicCall) -> Changes:
         return
     for dim in (d for d in range(args[0].ndim + 1) if d != args[1]):
         text = source.with_arguments([*source.arguments[:-1], str(dim)], {})
-        yield 1, (lambda args, kwargs, d=dim: ((args[0], d), {})), text
+        yield 1, given_others(dim), text
 
 
 def _counted(call: PublicCall) -> Changes:
     """`arange` of another length: one that a tensor beside it has, which the run says."""
-    args, kwargs = call.arguments
+    args, _kwargs = call.arguments
     source = call_at(call.loc, call.name)
     if source is None or source.starred or len(source.arguments) != 1 or not isinstance(args[0], int):
         return
     for length in range(args[0] - 1, max(args[0] // 2, 0), -1):
         text = source.with_arguments([str(length)], source.keywords)
-        yield 2, (lambda args, kwargs, n=length: ((n, *args[1:]), kwargs)), text
+        yield 2, as_first(length), text
 
 
 # ---- products ---------------------------------------------------------------------------------------
@@ -164,11 +170,14 @@ def _product(call: PublicCall) -> Changes:
     for rank, position in ((1, 1), (2, 0)):
         text = _operand_text(position, call)
         if len(call.arguments[0]) > 1 and text:
-            yield rank, (lambda args, kwargs, p=position: (_transposed(args, p), kwargs)), text
+            yield rank, _transposed(position), text
 
 
-def _transposed(args: tuple[Any, ...], position: int) -> tuple[Any, ...]:
-    return tuple(t.mT if i == position and t.ndim > 1 else t for i, t in enumerate(args))
+def _transposed(position: int) -> Change:
+    def change(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        return tuple(t.mT if i == position and t.ndim > 1 else t for i, t in enumerate(args)), kwargs
+
+    return change
 
 
 def _operand_text(position: int, call: PublicCall) -> str:
@@ -198,21 +207,33 @@ def _dimension(call: PublicCall) -> Changes:
     given = next((a for a in args if isinstance(a, Tensor)), None)
     if source is None or source.starred or given is None:
         return
-    on, rest = _arguments_of_method(call, source)
+    _on, rest = _arguments_of_method(call, source)
     for new in (1, -1) if given.ndim == 2 else (-1, 1):
         if isinstance(kwargs.get("dim"), int) and "dim" in source.keywords:
             text = source.with_arguments(source.arguments, {**source.keywords, "dim": str(new)})
-            yield 1, (lambda args, kwargs, d=new: (args, {**kwargs, "dim": d})), text
+            yield 1, with_dim(new), text
         elif len(args) == 2 and isinstance(args[1], int) and len(rest) == 1:
             text = source.with_arguments([*source.arguments[:-1], str(new)], source.keywords)
-            yield 1, (lambda args, kwargs, d=new: ((args[0], d), kwargs)), text
+            yield 1, given_others(new), text
 
 
 def _joined(call: PublicCall) -> Changes:
     """`cat` along another dimension; of a tensor that lies the other way, or that has to be expanded."""
+    yield from _along(call)
     args, kwargs = call.arguments
-    tensors = args[0] if args else kwargs.get("tensors", ())
-    now = args[1] if len(args) > 1 else kwargs.get("dim", 0)
+    source = call_at(call.loc, call.name)
+    if source is not None and not source.starred:
+        yield from _members(source, *_joining(args, kwargs))
+
+
+def _joining(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], int]:
+    """The tensors that `cat` is given, and along what."""
+    return args[0] if args else kwargs.get("tensors", ()), args[1] if len(args) > 1 else kwargs.get("dim", 0)
+
+
+def _along(call: PublicCall) -> Changes:
+    """`cat` along another dimension."""
+    tensors, now = _joining(*call.arguments)
     source = call_at(call.loc, call.name)
     if source is None or source.starred:
         return
@@ -220,8 +241,7 @@ def _joined(call: PublicCall) -> Changes:
     for dim in range(1, max((t.ndim for t in tensors), default=0)):
         text = source.with_arguments(source.arguments[:1], {**keywords, "dim": str(dim)})
         if dim != now:
-            yield min(dim, 2), (lambda args, kwargs, d=dim: ((args[0], d), {})), text
-    yield from _members(source, tensors, now)
+            yield min(dim, 2), given_others(dim), text
 
 
 def _members(source: Call, tensors: Sequence[Any], dim: int) -> Changes:
@@ -236,10 +256,14 @@ def _members(source: Call, tensors: Sequence[Any], dim: int) -> Changes:
         batch = [f"{base}.shape[{d}]" if n != s else "-1" for d, (n, s) in enumerate(zip(t.shape, sizes, strict=False))]
         changes: list[tuple[str, Callable[[Any], Any]]] = [(".transpose(1, 2)", lambda t: t.transpose(1, 2))]
         if all(n in (1, s) for n, s in zip(t.shape, sizes, strict=False)):
-            changes.append((f".expand({', '.join(batch)})", lambda t, s=sizes: t.expand(*s)))
+            changes.append((f".expand({', '.join(batch)})", functools.partial(_expanded, sizes)))
         for written, change in changes:
             text = source.replacing(element, behind(source.text_of(element), written))
-            yield 1, (lambda args, kwargs, i=i, c=change: (([*args[0][:i], c(args[0][i]), *args[0][i + 1 :]], *args[1:]), kwargs)), text
+            yield 1, with_member(i, change), text
+
+
+def _expanded(sizes: Sequence[int], t: Any) -> Any:
+    return t.expand(*sizes)
 
 
 _FUNCTIONS: dict[str, Callable[[PublicCall], Changes]] = {
@@ -264,6 +288,6 @@ _EARLIER: dict[str, Callable[[PublicCall], Changes]] = {
     "reshape": _reshaped,
     "squeeze": _squeezed,
     "unsqueeze": _unsqueezed,
-    "cat": _joined,
+    "cat": _along,
     "arange": _counted,
 }

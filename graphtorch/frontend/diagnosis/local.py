@@ -36,11 +36,11 @@ def explain(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], error
     scope = state.scope
     if error.fix or scope is None or error.path != scope.path or not is_layer(module):
         return
-    given = map_leaves(_spec, (args, kwargs))
+    args, kwargs = map_leaves(_spec, (args, kwargs))
 
     def run(edits: tuple[Edit, ...]) -> Observation:
         with bind.suspended():
-            return observe(module, *given, edits)
+            return observe(module, args, kwargs, edits)
 
     state.scope = scope.parent
     try:

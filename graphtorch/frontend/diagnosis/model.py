@@ -11,7 +11,6 @@ from graphtorch.frontend.diagnosis.layers import arguments_of, constructor_call,
 from graphtorch.frontend.diagnosis.source import Call, function_around
 from graphtorch.frontend.nn.module import Module
 
-
 #: layers whose constructors are looked at for what variables held
 _NEAR = 12
 

@@ -63,7 +63,7 @@ class Call:
         return next((k.value for k in self.node.keywords if k.arg == name), None)
 
     def with_argument(self, name: str, text: str, parameters: Sequence[str], *more: str) -> str:
-        """The call with ``text`` for the parameter ``name``, one of ``parameters`` in order; ``more`` are such pairs."""
+        """The call with ``text`` for the parameter ``name``, one of ``parameters``; ``more`` are such pairs."""
         arguments, keywords = self.arguments, self.keywords
         for key, value in zip((name, *more[::2]), (text, *more[1::2]), strict=True):
             position = parameters.index(key)
@@ -94,7 +94,7 @@ class Call:
         """The call with another text for a part of it."""
         whole, part = (ast.get_source_segment(self.source, n) or "" for n in (self.node, node))
         before = _offset(self.source, node) - _offset(self.source, self.node)
-        return " ".join(f"{whole[:before]}{text}{whole[before + len(part):]}".split())
+        return " ".join(f"{whole[:before]}{text}{whole[before + len(part) :]}".split())
 
     def _of(self, node: ast.AST) -> str:
         return " ".join((ast.get_source_segment(self.source, node) or "").split())

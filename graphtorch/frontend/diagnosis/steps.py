@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +53,7 @@ def _flattening(module: Module, t: Tensor) -> Iterator[Step]:
     for start in range(1, len(shape) - 1):
         if math.prod(shape[start:]) in wanted:
             layer = "nn.Flatten()" if start == 1 else f"nn.Flatten({start})"
-            yield (lambda t, s=start: t.flatten(s)), f".flatten({start})", layer, 0
+            yield functools.partial(_flat, start), f".flatten({start})", layer, 0
     channels = getattr(module, "in_channels", None)
     ndim = _dims(module)
     if len(shape) == 2 and channels and ndim > 3:
@@ -61,6 +62,10 @@ def _flattening(module: Module, t: Tensor) -> Iterator[Step]:
         if math.prod(sizes) == shape[1]:
             written = ", ".join(map(str, sizes))
             yield (lambda t: t.view(-1, *sizes)), f".view(-1, {written})", "", 0
+
+
+def _flat(start: int, t: Any) -> Any:
+    return t.flatten(start)
 
 
 def _dims(module: Module) -> int:
@@ -208,5 +213,3 @@ def _inner_first(change: Callable[[Any], Any]) -> Callable[..., Any]:
         return (*args[:at], change(args[at]), *args[at + 1 :]), kwargs
 
     return changed
-
-

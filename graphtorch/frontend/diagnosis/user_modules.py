@@ -17,11 +17,11 @@ from graphtorch.frontend.diagnosis.layers import is_layer, likened
 from graphtorch.frontend.diagnosis.model import Model
 from graphtorch.frontend.diagnosis.source import Call, assigned, call_at
 from graphtorch.frontend.nn import init
+from graphtorch.frontend.nn.container import ModuleDict, ModuleList, Sequential
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.nn.container import ModuleDict, ModuleList, Sequential
 from graphtorch.ir import bind
 from graphtorch.ir.op import PUBLIC
 
@@ -120,7 +120,9 @@ def _resized(module: Module, name: str, call: Call, dim: int, wanted: list[int],
 
 def _size(call: Call, dim: int, ndim: int) -> ast.expr | None:
     """The expression for the size of ``dim`` in the call that creates a tensor."""
-    creators = (n for n in ast.walk(call.node) if isinstance(n, ast.Call) and call.text_of(n.func).split(".")[-1] in _CREATORS)
+    creators = (
+        n for n in ast.walk(call.node) if isinstance(n, ast.Call) and call.text_of(n.func).split(".")[-1] in _CREATORS
+    )
     for made in creators:
         sizes = made.args[0].elts if made.args and isinstance(made.args[0], ast.Tuple | ast.List) else made.args
         if len(sizes) == ndim and not any(isinstance(s, ast.Starred) for s in sizes):
@@ -144,7 +146,7 @@ class WithParameter(Edit):
     other: Parameter
 
     @contextmanager
-    def applied(self) -> Iterator[None]:  # type: ignore[override]
+    def applied(self) -> Iterator[None]:
         held = self.module._parameters
         before = held[self.name]
         held[self.name] = self.other

@@ -67,8 +67,14 @@ def _counterpart(source: str, text: str, lines: list[int]) -> str:
         for node in ast.walk(ast.parse(source)):
             if not isinstance(node, ast.expr) or node.lineno != line:
                 continue
-            same_call = isinstance(node, ast.Call) and isinstance(new, ast.Call) and ast.unparse(node.func) == ast.unparse(new.func)
-            same_product = isinstance(node, ast.BinOp) and isinstance(new, ast.BinOp) and isinstance(node.op, ast.MatMult)
+            same_call = (
+                isinstance(node, ast.Call)
+                and isinstance(new, ast.Call)
+                and ast.unparse(node.func) == ast.unparse(new.func)
+            )
+            same_product = (
+                isinstance(node, ast.BinOp) and isinstance(new, ast.BinOp) and isinstance(node.op, ast.MatMult)
+            )
             if same_call or same_product or (whole and ast.unparse(node) == whole):
                 return ast.get_source_segment(source, node) or ""
     raise AssertionError(f"nothing on the lines {lines} is like {text!r}")
