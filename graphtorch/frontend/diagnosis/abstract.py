@@ -211,9 +211,9 @@ def observe(
     """Run ``target`` over the shapes of ``args`` and ``kwargs``, tensors or TensorSpecs at any depth.
 
     With ``edits`` it is run as if they had been made, and what it prints is not shown once more. What the run assigned
-    to modules is taken back. ``caller`` is the line that asks for it, if that is the user's. A ``quick`` run is for shapes
-    alone: batch norm keeps no statistics, most of what it costs. Only errors of graphtorch are results; others leave as
-    they came.
+    to modules is taken back. ``caller`` is the line that asks for it, if that is the user's. A ``quick`` run is for
+    shapes alone: batch norm keeps no statistics, most of what it costs. Only errors of graphtorch are results; others
+    leave as they came.
     """
     tracer = AbstractTracer(name_of(target), edits, caller, quick)
     mode, dtype, scope = autograd.is_grad_enabled(), defaults.dtype, state.scope

@@ -57,7 +57,7 @@ def edited(model: Model, module: Module, name: str, value: Any, rank: float, far
     rank += _oddness(module, name, value)
     text = edited_constructor(module, name, value)
     if not several:
-        yield Candidate(_maker(text, group, name, [value]), rank, at, far)
+        yield Candidate(_maker(text, group, name, [value]), rank, at, far, further=far and name in GIVES)
         return
     call, parameters = constructor_call(module), parameters_of(type(module))
     given = call.argument(name, parameters) if call is not None else None

@@ -122,13 +122,14 @@ class Candidate:
     """An edit that may mend, and where it is made. ``make`` gives it, or None where it cannot be made after all.
 
     ``rank`` says how far from the failure it is: the least is the likeliest. One that is ``far`` is offered only where
-    all runs with it.
+    all runs with it, or, if it is said to go ``further``, where the run goes further with it than with any near one.
     """
 
     make: Callable[[], Edit | None]
     rank: float
     loc: Loc | None = None
     far: bool = False
+    further: bool = False
 
 
 def ready(edit: Edit, rank: float, loc: Loc | None = None, far: bool = False) -> Candidate:

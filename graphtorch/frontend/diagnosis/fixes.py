@@ -12,7 +12,7 @@ from graphtorch.frontend.diagnosis.edits import Candidate, Edit
 from graphtorch.ir.errors import GraphTorchError
 
 #: runs that one failure may cost, and those after one that mends it and leaves another failure
-_TRIES, _MORE = 80, 12
+_TRIES, _MORE = 80, 24
 
 
 class Run(Protocol):
@@ -49,12 +49,11 @@ def find_fix(seen: Observation, run: Run, edits: Sequence[Edit]) -> Fix | None:
             continue
         left -= 1
         found = _tried(edit, candidate, run, edits)
-        if found is None or not _passes(seen, found.seen) or (candidate.far and not found.clean):
+        if found is None or not _passes(seen, found.seen) or not _better(found, best):
             continue
-        best = found if found.clean else best or found
+        best, left = found, min(left, _MORE)
         if best.clean:
             break
-        left = min(left, _MORE)
     return None if best is None else Fix(best.edit, best.candidate, run((*edits, best.edit)))
 
 
@@ -63,6 +62,13 @@ def _tried(edit: Edit, candidate: Candidate, run: Run, edits: Sequence[Edit]) ->
         return Fix(edit, candidate, run((*edits, edit), quick=True))
     except Exception:  # the user's own code may not like what it is given
         return None
+
+
+def _better(found: Fix, best: Fix | None) -> bool:
+    """Than the best so far, which is none that is clean."""
+    if found.clean or not found.candidate.far:
+        return found.clean or best is None
+    return found.candidate.further and best is not None and found.seen.progress > best.seen.progress
 
 
 def _passes(before: Observation, after: Observation) -> bool:
