@@ -43,6 +43,12 @@ def erf_64(x: Array) -> Array:
     return out
 
 
+def sigmoid_of(x: Array) -> Array:
+    """In the float format of ``x``: exponentials of negative numbers alone, none of which is infinite."""
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1, small) / (1 + small))
+
+
 def erfc_64(x: Array) -> Array:
     """erfc in float64: the C library's, where it is neither 0 nor 2."""
     out = np.where(x > 0, 0.0, 2.0) + np.where(np.isnan(x), x, 0)
@@ -78,7 +84,7 @@ def by_mpmath(name: str) -> Function:
 #: name -> numpy's function
 UNARY: dict[str, Function] = {
     "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log1p": np.log1p,
-    "log10": np.log10, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh,
+    "log10": np.log10, "tanh": np.tanh, "sigmoid": sigmoid_of, "sinh": np.sinh, "cosh": np.cosh,
     "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": erf_64, "erfc": erfc_64, "erfinv": erfinv_64,
     "sin": np.sin, "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan,
 }  # fmt: skip

@@ -69,6 +69,11 @@ GT_FN gt_pow(T a, T b) {
   for (; b; b >>= 1, a = (T)((u64)a * (u64)a)) if (b & 1) y = (T)((u64)y * (u64)a);
   return y;
 }
+// s / (s + 1) for s = exp(-|x|), once more as s - s y: that leaves little of the rounding of s + 1.
+GT_FN gt_sigmoid(T x) {
+  T s = exp(-fabs(x)), low = s - s * (s / (s + 1));
+  return x >= 0 ? 1 - low : low;
+}
 """
 RESERVED = frozenset(
     "alignas alignof and asm auto bool break case catch char class const constexpr continue decltype default "
@@ -106,6 +111,7 @@ TABLES: dict[str, dict[str, str]] = {
         "round": "rint{f}({0})", "abs": "fabs{f}({0})", "neg": "(-{0})", "not": "({0} == 0)",
         **{fn: fn + "{f}({0}, {1})" for fn in _MATH2}, "floordiv": "gt_ffloordiv<{T}>({0}, {1})",
         "mod": "gt_fmod<{T}>({0}, {1})", "min": "gt_min<{T}>({0}, {1})", "max": "gt_max<{T}>({0}, {1})",
+        "sigmoid": "gt_sigmoid<{T}>({0})",
     },
     "i": _INT,
     "u": {

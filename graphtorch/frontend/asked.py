@@ -37,6 +37,10 @@ class Questions:
     def stands_for(self, stand_in: Tensor, position: int, actual: Tensor) -> None:
         self._actual[id(stand_in)] = position, actual
 
+    def actual(self, stand_in: Tensor | None) -> Tensor | None:
+        """The argument behind a stand-in; None for one that stands for a TensorSpec."""
+        return self._actual[id(stand_in)][1] if id(stand_in) in self._actual else None
+
     def all(self) -> list[Asked]:
         return list(self._asked.values())
 

@@ -7,7 +7,6 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
@@ -102,11 +101,13 @@ class Hooks:
 Edge: TypeAlias = "tuple[GradNode, int] | Tensor | None"
 
 
-@dataclass(frozen=True)
 class Shaped:
     """Stands for an operand whose data `vjp` does not read, so that the tape need not keep it."""
 
-    aval: TensorType
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: TensorType) -> None:
+        self.aval = aval
 
 
 class Saved(NamedTuple):

@@ -6,17 +6,15 @@ keeps what backward needs of forward). `composite(whole=True)` says that a funct
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphtorch.frontend import autograd, backward
 from graphtorch.frontend.joint import join, split
 from graphtorch.frontend.plans import Made, Plan, exactly, simplified
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.graph import Builder, Graph, Param, Value
-from graphtorch.ir.loc import place, state
+from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
+from graphtorch.ir.loc import hearing, place, state
 from graphtorch.ir.low_precision import is_low
 from graphtorch.ir.op import OPS
 from graphtorch.ir.types import TensorType, defaults
@@ -24,8 +22,7 @@ from graphtorch.ir.types import TensorType, defaults
 _TENSOR = object()
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A call of a function whose tensors are left out."""
 
     function: Callable[..., Any]
@@ -38,13 +35,12 @@ class Call:
         return self.function(*args, **{k: next(given) if a is _TENSOR else a for k, a in self.kwargs.items()})
 
 
-@dataclass(frozen=True)
-class Composite:
+class Composite(NamedTuple):
     """What is known of a call with tensors of given types, of which some require gradients.
 
-    ``forward`` takes the tensors, and gives the result and the residuals; ``backward`` takes the residuals, the tensors
-    numbered ``shared``, and the gradient of the result, and gives those of the tensors numbered ``targets``. A write
-    into the tensors numbered ``watched`` would change what backward reads.
+    ``forward`` takes the tensors, and gives the results and the residuals; ``backward`` takes the residuals, the
+    tensors numbered ``shared``, and the gradient of each result, and gives those of the tensors numbered ``targets``.
+    A write into the tensors numbered ``watched``, or the results numbered ``lent``, would change what backward reads.
     """
 
     call: Call
@@ -54,6 +50,7 @@ class Composite:
     targets: tuple[int, ...]
     shared: tuple[int, ...]
     watched: tuple[int, ...]
+    lent: tuple[int, ...] = ()
 
 
 #: False for a call that is to be run op by op
@@ -80,11 +77,11 @@ def _result(composite: Composite, name: str, tensors: list[Tensor]) -> Any:
     results = [Tensor._made(a, t) for a, t in zip(arrays, made, strict=False)]
     for out in results:
         out._origin = name, state.scope
-    if len(results) > 1:
-        return tuple(results)
     if composite.backward is not None:
-        out._requires_grad, out._grad_fn = True, CompositeNode(composite, name, tensors, arrays[1:])
-    return out
+        node = CompositeNode(composite, name, tensors, results, arrays[len(made) :])
+        for index, out in enumerate(results):
+            out._requires_grad, out._grad_fn, out._output_index = True, node, index
+    return results[0] if len(results) == 1 else tuple(results)
 
 
 # ---- making ----------------------------------------------------------------------------------------
@@ -96,8 +93,7 @@ def _composite(
     call = Call(function, *(_without_tensors(x) for x in (args, kwargs)))
     tensors = [a for a in (*args, *kwargs.values()) if isinstance(a, Tensor)]
     graph = Graph(name, [Param(f"x{i}", t.aval) for i, t in enumerate(tensors)])
-    with Builder(graph), warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
+    with Builder(graph), hearing() as heard:
         out = call(graph.params)
     low = any(is_low(t.dtype) for t in tensors)
     results = out if type(out) is tuple else (out,)
@@ -106,7 +102,7 @@ def _composite(
     graph.outputs = list(results)
     targets = tuple(i for i, t in enumerate(tensors) if t._requires_grad and autograd.is_grad_enabled())
     if targets:
-        return len(results) == 1 and _with_gradients(call, graph, targets)
+        return _with_gradients(call, graph, targets)
     forward = simplified(graph)
     made = tuple(v.type for v in results)
     return _are_fresh(forward.outputs) and Composite(call, made, Plan(forward), None, (), (), ())
@@ -119,14 +115,20 @@ def _without_tensors(given: Any) -> Any:
 
 
 def _with_gradients(call: Call, graph: Graph, targets: tuple[int, ...]) -> Composite | bool:
-    pair = split(simplified(join(graph, [0], [graph.params[i] for i in targets])), 1, 1)
+    count, wanted = len(graph.outputs), [graph.params[i] for i in targets]
+    if any(ancestors(o).isdisjoint(wanted) for o in graph.outputs):
+        return False
+    pair = split(simplified(join(graph, range(count), wanted)), count, count)
     forward, params = pair.forward, pair.forward.params
-    _, *residuals = map(_root, forward.outputs)
-    if not _are_fresh(forward.outputs[:1]):
+    roots = list(map(_root, forward.outputs))
+    results, residuals = roots[:count], roots[count:]
+    if not _are_fresh(forward.outputs[:count]):
         return False
     watched = {*pair.shared, *(params.index(r) for r in residuals if isinstance(r, Param))}
-    made = (forward.outputs[0].type,)
-    return Composite(call, made, Plan(forward), Plan(simplified(pair.backward)), targets, pair.shared, tuple(watched))
+    lent = tuple(i for i, r in enumerate(results) if r in residuals)
+    made = tuple(v.type for v in forward.outputs[:count])
+    plans = Plan(forward), Plan(simplified(pair.backward))
+    return Composite(call, made, *plans, targets, pair.shared, tuple(watched), lent)
 
 
 def _are_fresh(values: Sequence[Value]) -> bool:
@@ -148,13 +150,21 @@ def _root(value: Value) -> Value | None:
 class CompositeNode(autograd.GradNode):
     """The place of a call on the tape."""
 
-    def __init__(self, composite: Composite, name: str, tensors: Sequence[Tensor], residuals: list[Any]) -> None:
+    def __init__(
+        self,
+        composite: Composite,
+        name: str,
+        tensors: Sequence[Tensor],
+        results: Sequence[Tensor],
+        residuals: list[Any],
+    ) -> None:
         edges: list[autograd.Edge] = [None] * len(tensors)
         for i in composite.targets:
             edges[i] = autograd.edge_of(tensors[i])
         super().__init__(edges, composite.made)
         self._composite, self._name, self.place = composite, name, place()
         self._saved: list[autograd.Saved] | None = [autograd.saved(t) for t in tensors]
+        self._lent = [autograd.saved(results[i]) for i in composite.lent]
         self._residuals = residuals
 
     @property
@@ -162,32 +172,35 @@ class CompositeNode(autograd.GradNode):
         return self._name
 
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
-        (g,) = grads
         composite, kept = self._composite, self._saved
         if kept is None:
             raise autograd.freed(self._name)
-        assert g is not None and composite.backward is not None  # it is the gradient of the only result
+        assert composite.backward is not None  # or there would be no node
         again = autograd.is_grad_enabled()
-        for i in range(len(kept)) if again else composite.watched:
-            if kept[i].is_stale():
-                raise autograd.changed(self, kept[i])
+        read = [*kept, *self._lent] if again else [*[kept[i] for i in composite.watched], *self._lent]
+        for each in read:
+            if each.is_stale():
+                raise autograd.changed(self, each)
         if again:
-            return self._by_ops(g, kept)
+            return self._by_ops(grads, kept)
         out: list[Tensor | None] = [None] * len(self.edges)
-        arrays = [*self._residuals, *[kept[i].data for i in composite.shared], g._array]
+        given = [autograd.array_of(g, type_) for g, type_ in zip(grads, self.avals, strict=True)]
+        arrays = [*self._residuals, *[kept[i].data for i in composite.shared], *given]
         for i, array in zip(composite.targets, composite.backward(arrays), strict=True):
             out[i] = autograd.as_gradient(array, kept[i].aval, grads)
         return out
 
-    def _by_ops(self, g: Tensor, kept: Sequence[autograd.Saved]) -> Sequence[Tensor | None]:
+    def _by_ops(self, grads: Sequence[Tensor | None], kept: Sequence[autograd.Saved]) -> Sequence[Tensor | None]:
         """Gradients that have gradients themselves: the function runs again, op by op, on copies of its tensors, since
         one may be computed from another, whose gradient is another's affair."""
         xs = [autograd.restored(k, k.aval, edge) for k, edge in zip(kept, self.edges, strict=True)]
         xs = [x if edge is None else OPS["clone"](x) for x, edge in zip(xs, self.edges, strict=True)]
         targets = [xs[i] for i in self._composite.targets]
-        found = backward.run([self._composite.call(xs)], [g], True, True, targets)
+        out = self._composite.call(xs)
+        roots = [(r, g) for r, g in zip(out if type(out) is tuple else (out,), grads, strict=True) if g is not None]
+        found = backward.run([r for r, _ in roots], [g for _, g in roots], True, True, targets)
         return [found[id(x)][1] if id(x) in found else None for x in xs]
 
     def release(self) -> None:
         if self._residuals or self._composite.shared:
-            self._saved, self._residuals = None, []
+            self._saved, self._lent, self._residuals = None, [], []

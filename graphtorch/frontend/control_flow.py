@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphtorch.frontend import autograd, bodies
-from graphtorch.frontend.tensor import Tensor, as_tensor_of
+from graphtorch.frontend.history import moved
+from graphtorch.frontend.tensor import Tensor, as_tensor_of, zeros_of
 from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import leaves, map_leaves, structure
 from graphtorch.ir import bind
@@ -41,14 +41,11 @@ def scan(combine_fn: Function, init: Any, xs: Any, dim: int = 0, reverse: bool =
     if not length:
         return init, _empty(combine_fn, init, slices)
     carry, ys = init, []
+    each = [unbound(x) for x in tensors_of(slices)]
     for t in order:
-        carry, y = _step(combine_fn, carry, map_leaves(functools.partial(_slice, t), slices))
+        carry, y = _step(combine_fn, carry, with_tensors(slices, [parts[t] for parts in each]))
         ys.append(y)
     return carry, _stacked(ys[::-1] if reverse else ys)
-
-
-def _slice(t: int, x: Tensor | None) -> Tensor | None:
-    return None if x is None else x[t]
 
 
 def _slices(xs: Any, dim: int) -> tuple[Any, int]:
@@ -173,6 +170,28 @@ def _empty(combine_fn: Function, init: Any, slices: Any) -> Any:
         bind.pop()
     ys = traced.outputs[len(tensors_of(init)) :]
     return with_tensors(traced.result[1], [as_tensor_of(np.empty((0, *y.shape), y.dtype.np)) for y in ys])
+
+
+def unbound(x: Tensor) -> list[Tensor]:
+    """The slices of ``x`` along its first dimension. Their gradients go to it as one stack: each by itself would be a
+    tensor of its size, zeros but for a slice."""
+    parts = [x[t] for t in range(x.shape[0])]
+    if x.requires_grad and autograd.is_grad_enabled():
+        node = _Unbound([autograd.edge_of(x)], [part.aval for part in parts])
+        for t, part in enumerate(parts):
+            moved(part, node, t)
+    return parts
+
+
+class _Unbound(autograd.GradNode):
+    """unbind: a gradient is that of each slice, stacked."""
+
+    @property
+    def name(self) -> str:
+        return "unbind"
+
+    def backward(self, grads: list[Tensor | None]) -> list[Tensor]:
+        return [stack([zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)])]
 
 
 # ---- in a trace -------------------------------------------------------------------------------------

@@ -15,8 +15,9 @@ from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import dense, repeats, strided
 from graphtorch.frontend.typed_calls import TypedCall, typed
+from graphtorch.ir import op as ops
 from graphtorch.ir.bind import Interpreter
-from graphtorch.ir.errors import ShapeError
+from graphtorch.ir.errors import GraphTorchError, ShapeError
 from graphtorch.ir.loc import state
 from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
@@ -238,5 +239,12 @@ def _alone() -> tuple[int, int, int]:
     return counts
 
 
+def _fix_of(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -> str:
+    from graphtorch.frontend.diagnosis.mending import fix_of  # where something failed, and only there
+
+    return fix_of(error, op, operands)
+
+
 _ALONE = _alone()
 EAGER = Eager()
+ops.fix_of = _fix_of

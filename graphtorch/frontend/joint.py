@@ -8,7 +8,8 @@ all elements, or a mask of dropout (from the generator's state, ADR 17), backwar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from graphtorch.ir.dim import example
 from graphtorch.ir.fusible import CHEAP, DRAWS, is_free
@@ -19,8 +20,7 @@ from graphtorch.ir.ops.gradient import gradient
 SMALL = 16
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """``forward`` returns the user's outputs and then the residuals.
 
     ``backward`` takes the residuals, then the parameters of the forward graph numbered ``shared``, then

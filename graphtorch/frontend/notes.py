@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Value
 from graphtorch.ir.loc import Loc
 
@@ -40,4 +41,6 @@ class Notes:
     """In the order in which they came."""
 
     losses: list[LossCall] = field(default_factory=list)
+    #: what functions found themselves that runs, and hardly is what was meant
+    doubts: list[GraphTorchError] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

@@ -21,9 +21,9 @@ from graphtorch.frontend.tensors.base import no_data
 from graphtorch.frontend.tensors.memory import unknown_memory
 from graphtorch.frontend.traced_state import Binding, TracedState
 from graphtorch.frontend.writes import Writes, covers
-from graphtorch.ir.errors import ArgumentTypeError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
-from graphtorch.ir.loc import Places, state
+from graphtorch.ir.loc import Places, ScopeOwner, state
 from graphtorch.ir.op import OPS, Op
 from graphtorch.ir.types import TensorType, contiguous_strides
 
@@ -50,6 +50,8 @@ class Tracer(TracedState):
         self.questions = Questions()
         self.writes = Writes(self, _NODE)
         self.notes = Notes()
+        #: the module that ran when a node was made
+        self.owners: dict[Node, ScopeOwner] = {}
         #: what was made in bodies that have ended
         self.ended: dict[Storage, Body] = {}
 
@@ -144,6 +146,8 @@ class Tracer(TracedState):
         given = [self.read(o) for o in operands]
         values = given if op is OPS["detach"] else self.passed(given, operands, recording)
         node = self.builder.append(Node(op, values, attrs, types, self.builder.locs))
+        if state.scope is not None:
+            self.owners[node] = state.scope.owner
         results = tuple(map(self.wrap, node.results))
         if op.is_view and operands:
             self.writes.viewing(results[0], operands[0], op, attrs, values[0] is not given[0])
@@ -253,6 +257,11 @@ class Tracer(TracedState):
         created = state.scope.owner._created_at if state.scope else None
         call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
         self.notes.losses.append(call)
+
+    def explain(self, error: GraphTorchError) -> None:
+        from graphtorch.frontend.diagnosis.float64 import explain  # only failures need it
+
+        explain(error, self.graph, lambda t: self.values.get(t._storage))
 
     def stepped(self, optimizer: Any) -> None:
         self._event("step", optimizer)

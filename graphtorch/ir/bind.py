@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from graphtorch.ir.errors import ContractWarning, GraphTorchError
+from graphtorch.ir.loc import warn_user
 from graphtorch.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -69,6 +71,13 @@ class Interpreter:
 
     def noted(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """A function that has a contract (a loss) gave ``result``."""
+
+    def doubted(self, error: GraphTorchError) -> None:
+        """A function found that what it is asked runs, and hardly is what was meant: ``error`` says why."""
+        warn_user(error.as_warning(), ContractWarning)
+
+    def explain(self, error: Any) -> None:
+        """Add to a DTypeError what is known of where its tensors (``error.tensors``) come from."""
 
     def stepped(self, optimizer: Any) -> None:
         """An optimizer updated its parameters."""

@@ -7,9 +7,25 @@ came to be, and in which module; what leaves an op adds the op and its operands 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.ir.loc import Loc, here, state
+
+
+@dataclass(frozen=True)
+class Mend:
+    """How the call that failed reads when it is right.
+
+    Each of ``calls`` is one way: pairs of a parameter and its argument, in which ``{input}`` stands for what the user
+    wrote for ``input``. ``otherwise`` is said where the user's line cannot be read. ``by_layer``: the layer that gives
+    ``input`` has to do with it; ``outputs`` is how many it should have, where that is the mistake.
+    """
+
+    calls: tuple[tuple[tuple[str, str], ...], ...] = ()
+    otherwise: str = ""
+    by_layer: bool = False
+    outputs: int = 0
 
 
 class GraphTorchError(Exception):
@@ -42,6 +58,8 @@ class GraphTorchError(Exception):
         #: the operands themselves, with their names, for who looks where they came from
         self.tensors: list[tuple[str, Any]] = []
         self.trail: list[str] = []
+        #: what becomes ``fix`` when the error leaves the function that the user called
+        self.mend: Mend | None = None
 
     def __str__(self) -> str:
         where = f" in {self.op}" if self.op else ""
@@ -51,10 +69,15 @@ class GraphTorchError(Exception):
             lines.append(f"  {self.loc.show()}")
         if self.created is not None:
             lines.append(f"  {self.created.show()}          <- constructed here")
-        lines += [f"  {line}" for line in (*self.operands, *self.trail, *self.facts)]
-        if self.fix:
-            lines.append(f"  fix: {self.fix}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._details()])
+
+    def _details(self) -> list[str]:
+        lines = [f"  {line}" for line in (*self.operands, *self.trail, *self.facts)]
+        return [*lines, f"  fix: {self.fix}"] if self.fix else lines
+
+    def as_warning(self) -> str:
+        """The text of a Python warning, which shows the user's line itself."""
+        return "\n".join([f"{self.message} ({self.code}" + (f" in {self.op})" if self.op else ")"), *self._details()])
 
 
 class ShapeError(GraphTorchError, ValueError, RuntimeError):
@@ -104,10 +127,8 @@ class MissingAttributeError(StateError, AttributeError):
     __str__ = GraphTorchError.__str__
 
 
-class ContractError(GraphTorchError, ValueError):
+class ContractError(GraphTorchError, ValueError, RuntimeError):
     """A loss, an optimizer or a training step that cannot do what was meant (GT32x, GT33x, GT34x)."""
-
-    _of_user_code = False
 
 
 class IRError(GraphTorchError):

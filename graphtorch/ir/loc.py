@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
-import json
 import linecache
 import os
 import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FrameType
 from typing import Protocol
@@ -30,6 +31,8 @@ class Loc:
     path: str = ""
 
     def __str__(self) -> str:
+        import json  # which costs 3 ms, and few programs are printed
+
         tail = f" {json.dumps(self.path)}" if self.path else ""
         return f"@{json.dumps(self.file)}:{self.line}:{self.col}{tail}"
 
@@ -70,6 +73,8 @@ class Scope:
 
 class _State(threading.local):
     scope: Scope | None = None
+    #: where `warn_user` puts texts instead of warning
+    heard: list[str] | None = None
 
 
 state = _State()
@@ -85,10 +90,24 @@ def user_frame() -> FrameType | None:
 
 def warn_user(text: str, category: type[Warning] = UserWarning) -> None:
     """A warning at the innermost line outside of the package, whatever has wrapped the function that warns."""
+    if state.heard is not None:
+        state.heard.append(text)
+        return
     frame, level = sys._getframe(0), 1
     while frame.f_back is not None and _is_own(frame.f_code.co_filename):
         frame, level = frame.f_back, level + 1
     warnings.warn(text, category, stacklevel=level)
+
+
+@contextmanager
+def hearing() -> Iterator[list[str]]:
+    """In the block `warn_user` warns nobody, and its texts are in this list. `warnings.catch_warnings` would do so too,
+    and forget which lines have warned already."""
+    before, state.heard = state.heard, []
+    try:
+        yield state.heard
+    finally:
+        state.heard = before
 
 
 @functools.lru_cache(4096)

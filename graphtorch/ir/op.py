@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, not_a_tensor
+from graphtorch.ir.errors import ArgumentTypeError, DTypeError, GraphTorchError, not_a_tensor
 from graphtorch.ir.loc import state
 from graphtorch.ir.types import TensorType
 
@@ -151,6 +151,10 @@ def register(op: OpT) -> OpT:
 #: calls the functions of composites, with their arguments, in the place of Python: a trace sets it (frontend/watch.py)
 around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
+#: words the fix of an error that has a `Mend`: from the error, the public function and its arguments. The frontend sets
+#: it, since it reads the user's source (frontend/diagnosis/mending.py)
+fix_of: Callable[[GraphTorchError, str, list[tuple[str, Any]]], str] | None = None
+
 
 #: sees the name and the arguments of every call of a public function, and gives those to go on with: while a model is
 #: diagnosed, and only then (frontend/diagnosis/abstract.py)
@@ -220,6 +224,10 @@ def describe(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) -
     if tensors:
         error.tensors, width = tensors, max(len(name) for name, _ in tensors)
         error.operands = [f"{name:<{width}} {o.aval}{_origin(o)}" for name, o in tensors]
+    if error.mend is not None and fix_of is not None:
+        error.fix = fix_of(error, op, operands)
+    if isinstance(error, DTypeError):
+        bind.current().explain(error)
 
 
 def _name_parameter(error: ArgumentTypeError, operands: list[tuple[str, Any]]) -> None:

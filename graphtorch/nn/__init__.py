@@ -112,6 +112,10 @@ from graphtorch.frontend.nn.resizing import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from graphtorch.frontend.nn.rnn import GRU, LSTM, RNN, RNNBase
+from graphtorch.frontend.nn.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCellBase
+from graphtorch.frontend.nn.transformer import Transformer, TransformerDecoder, TransformerEncoder
+from graphtorch.frontend.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 from graphtorch.frontend.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
 from graphtorch.nn import functional, init, utils
 
@@ -120,6 +124,9 @@ __all__ = [
     "ELU",
     "GELU",
     "GLU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
@@ -164,6 +171,7 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
     "Hardshrink",
@@ -181,6 +189,7 @@ __all__ = [
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",
+    "LSTMCell",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
@@ -211,6 +220,9 @@ __all__ = [
     "PixelUnshuffle",
     "PoissonNLLLoss",
     "RMSNorm",
+    "RNNBase",
+    "RNNCell",
+    "RNNCellBase",
     "RReLU",
     "ReLU",
     "ReLU6",
@@ -234,6 +246,11 @@ __all__ = [
     "Tanh",
     "Tanhshrink",
     "Threshold",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
     "Unfold",

@@ -50,7 +50,7 @@ SCALAR: dict[str, dict[str, str]] = {
         "floordiv": "_np.floor_divide({0}, {1})", "mod": "_np.remainder({0}, {1})", "pow": "_np.power({0}, {1})",
         "atan2": "_np.arctan2({0}, {1})", "min": "_min({0}, {1})", "max": "_max({0}, {1})",
         "neg": "(-{0})", "abs": "abs({0})", "not": "({0} == 0)",
-        "erf": "_erf({0})", "erfc": "_erfc({0})", "erfinv": "_erfinv({0})",
+        "erf": "_erf({0})", "erfc": "_erfc({0})", "erfinv": "_erfinv({0})", "sigmoid": "_sigmoid({0})",
     },
     "i": {
         **_COMPARE, **_BITS, **_SAME, **{fn: _INFIX[fn] for fn in ("add", "sub", "mul", "shl", "shr")},
@@ -71,6 +71,7 @@ _NP_VECTOR = {
     "pow": "_np.power({0}, {1})", "atan2": "_np.arctan2({0}, {1})", "min": "_np.minimum({0}, {1})",
     "max": "_np.maximum({0}, {1})", "neg": "(-{0})", "abs": "_np.abs({0})",
     "erf": "_vector_erf({0})", "erfc": "_vector_erfc({0})", "erfinv": "_vector_erfinv({0})",
+    "sigmoid": "_sigmoid({0})",
     "zip_low": "_zip({0}, {1}, 0)", "zip_high": "_zip({0}, {1}, 1)",
 }  # fmt: skip
 VECTOR: dict[str, dict[str, str]] = {

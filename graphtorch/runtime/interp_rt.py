@@ -116,6 +116,12 @@ def erfinv(x: Any) -> Any:
     return type(x)(erfinv_float64(np.float64(x)))
 
 
+def sigmoid(x: Any) -> Any:
+    """Of a number or of lanes: without an exponential that is infinite."""
+    small = np.exp(-np.abs(x))
+    return np.where(x >= 0, x.dtype.type(1), small)[()] / (x.dtype.type(1) + small)
+
+
 def zip_halves(a: Array, b: Array, half: int) -> Array:
     """The lanes of the low (0) or high (1) halves of both, in turn."""
     chosen = slice(half * len(a) // 2, (half + 1) * len(a) // 2)
@@ -188,7 +194,7 @@ HELPERS: dict[str, Any] = {
     "_np": np, "_checked": checked, "_claimed": claimed, "_max": maximum, "_min": minimum, "_both": both,
     "_int_floordiv": int_floordiv, "_int_mod": int_mod, "_int_pow": int_pow, "_erf": erf,
     "_int_div": int_div, "_int_fmod": int_fmod, "_vector_int_div": vector_int_div, "_erfc": erfc,
-    "_vector_erfc": vector_erfc, "_erfinv": erfinv, "_vector_erfinv": vector_erfinv,
+    "_vector_erfc": vector_erfc, "_erfinv": erfinv, "_vector_erfinv": vector_erfinv, "_sigmoid": sigmoid,
     "_vector_erf": vector_erf, "_to_int": to_int, "_fresh": fresh, "_vector_load": vector_load,
     "_vector_store": vector_store, "_zip": zip_halves, "_span": span, "_run_block": run_block,
     **{f"_{short}": d.np.type for short, d in BY_SHORT.items()},

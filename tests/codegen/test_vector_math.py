@@ -11,7 +11,7 @@ import pytest
 
 import graphtorch as gt
 from benchmarks.ulp import BINARY, F32, F64, UNARY, WIDE, compiled, errors, measured, module_text, sweep
-from graphtorch.codegen.target import Target, target_for
+from graphtorch.codegen.target import Target, host_target, target_for
 from graphtorch.codegen.vector_math import FORMULAS
 from graphtorch.runtime.cpu import assembly
 
@@ -86,6 +86,7 @@ def test_all_of_float32(name: str) -> None:
         ("log2", [0.0, 8, 0.25, math.inf, -1, 1], [-math.inf, 3, -2, math.inf, math.nan, 0.0]),
         ("log1p", [-1, -2, 0.0, -0.0, math.inf, 1e-40], [-math.inf, math.nan, 0.0, -0.0, math.inf, 1e-40]),
         ("tanh", [math.inf, -math.inf, 0.0, -0.0, 1e3, 1e-40], [1, -1, 0.0, -0.0, 1, 1e-40]),
+        ("sigmoid", [math.inf, -math.inf, 0.0, -0.0, 1e3, -1e3], [1, 0.0, 0.5, 0.5, 1, 0.0]),
         ("erf", [math.inf, -math.inf, 0.0, -0.0, 10, -10], [1, -1, 0.0, -0.0, 1, -1]),
         ("sin", [math.inf, -math.inf, 0.0, -0.0, 1e-40, -1e-40], [math.nan, math.nan, 0.0, -0.0, 1e-40, -1e-40]),
         ("cos", [math.inf, -math.inf, 0.0, -0.0], [math.nan, math.nan, 1, 1]),
@@ -153,6 +154,18 @@ def test_sigmoid() -> None:
     x = np.linspace(-110, 110, 200_001).astype(F32)
     got = gt.compile(gt.sigmoid)(gt.from_numpy(x)).numpy()
     assert errors(got, 1 / (1 + np.exp(-x.astype(F64)))).max() <= MOST
+
+
+@pytest.mark.parametrize(("extra", "vectors"), [(0, 2), (1, 1)])
+def test_two_vectors_at_a_time(extra: int, vectors: int) -> None:
+    """Long loops with several functions, where nothing is left over; results are the same."""
+    x = np.random.default_rng(0).standard_normal((1 << 16) + extra).astype(F32)
+    run = gt.compile(lambda t: gt.tanh(t) * gt.sigmoid(t + 1))
+    got, kernels = run(gt.from_numpy(x)).numpy(), run.stages[0]["kernels"]
+    lanes = host_target().lanes(4) * vectors
+    assert f" in {lanes} {{" in kernels and f" in {2 * lanes} {{" not in kernels
+    np.testing.assert_array_equal(got[:99], run(gt.from_numpy(x[:99])).numpy())
+    np.testing.assert_array_equal(got[-99:], run(gt.from_numpy(x[-99:])).numpy())
 
 
 @pytest.mark.parametrize("exponent", [1, 2, 3, 4, -1, 0, 2.5])

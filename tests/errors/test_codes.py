@@ -27,6 +27,8 @@ RAISE = {
     "error": "IRError",
     "_look_up": "IRError",
     "finding": "ContractError",
+    "problem": "ContractError",
+    "note": "ContractError",
 }
 
 

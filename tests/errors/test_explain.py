@@ -39,7 +39,8 @@ def test_it_prints_what_the_page_says(code: str, capsys: pytest.CaptureFixture[s
     blocks = re.findall(r"```(?:python)?\n(.*?)\n```", section, re.DOTALL)
     assert [textwrap.indent(block, "    ") in text for block in blocks] == [True] * (0 if code == "GT827" else 3)
     (kinds, prose), known = re.findall(r"\(([\w,\s]+)\)\. (.*?)\n\n", section, re.DOTALL)[0], CODES[code]
-    assert words(text).startswith(words(f"{code} ({kinds}): {known.title} {prose}"))
+    severity = "" if known.severity == "error" else f"({known.severity})"
+    assert words(text).startswith(words(f"{code} ({kinds}): {known.title} {severity} {prose}"))
 
 
 @pytest.mark.parametrize("code", CODES)

@@ -14,7 +14,7 @@ from graphtorch.frontend.plans import Made, Plan, exactly
 from graphtorch.ir import bind
 from graphtorch.ir.errors import AutogradError, IndexRangeError
 from graphtorch.ir.graph import Graph
-from graphtorch.ir.op import OPS
+from graphtorch.ir.op import OPS, composite
 from graphtorch.ir.text import parse_graph
 from tests.ops.samples import array, cases, special, strided
 
@@ -149,6 +149,70 @@ def test_a_function_gives_what_its_ops_give(name: str) -> None:
                 out = function(*xs, **kwargs)
         same(out, want)
         assert not out.requires_grad
+
+
+@composite(whole=True)
+def polar(x: Any, y: Any) -> Any:
+    r = gt.sqrt(x * x + y * y)
+    return r, y / r
+
+
+@composite(whole=True)
+def apart(x: Any, y: Any) -> Any:
+    return gt.exp(x), gt.exp(y)
+
+
+@composite(whole=True)
+def growing(x: Any, y: Any) -> Any:
+    return gt.exp(x), x * y
+
+
+@composite(whole=True)
+def beside(x: Any, y: Any) -> Any:
+    return gt.exp(x), gt.ones(3) + 1
+
+
+@pytest.mark.parametrize("wanted", [(0,), (1,), (0, 1)])
+@pytest.mark.parametrize("again", [False, True])
+def test_a_function_of_several_results_has_the_gradients_of_its_ops(wanted: Any, again: bool) -> None:
+    """Of all results, and of some: the others have no gradient."""
+    for function in (polar, apart):
+        xs = leaves([array(5, 7), array(5, 7) + 3])
+        seeds = [gt.from_numpy(array(5, 7)), gt.from_numpy(array(5, 7)[::-1].copy())]
+        found = []
+        for call in (function.__wrapped__, function, function, function):
+            outs = call(*xs)
+            chosen, given = [outs[i] for i in wanted], [seeds[i] for i in wanted]
+            found.append(gt.autograd.grad(chosen, xs, given, create_graph=again, allow_unused=True))
+        assert isinstance(outs[0].grad_fn, CompositeNode) and outs[1].grad_fn is outs[0].grad_fn
+        for grads in found[1:]:
+            for a, b in zip(grads, found[0], strict=True):
+                b = gt.zeros(5, 7) if b is None else b
+                a = gt.zeros(5, 7) if a is None else a
+                np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-6, atol=1e-6)
+
+
+def test_a_result_that_depends_on_nothing_requires_no_gradient() -> None:
+    for _ in range(3):
+        a, b = beside(*leaves([array(3), array(3)]))
+        assert a.requires_grad and not b.requires_grad
+
+
+def test_a_write_into_a_result_that_backward_reads_is_found_out() -> None:
+    for _ in range(3):
+        xs = leaves([array(5, 7), array(5, 7) + 3])
+        grown, product = growing(*xs)
+        product.mul_(2)  # nothing reads it
+        (grown.sum() + product.sum()).backward()
+        grown, product = growing(*xs)
+        grown.mul_(2)
+        with pytest.raises(AutogradError, match="GT502"):
+            (grown.sum() + product.sum()).backward()
+    for _ in range(3):  # the first is run op by op, and nothing reads its result
+        out = F.softmax(xs[0], 1)
+    out.mul_(2)
+    with pytest.raises(AutogradError, match="GT502: a tensor saved for the backward of softmax was changed"):
+        out.max().backward()
 
 
 def test_second_derivatives_go_through_both_ways_in() -> None:

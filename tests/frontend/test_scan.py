@@ -10,6 +10,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch.errors import ArgumentError, ArgumentTypeError, ShapeError, TraceError
+from graphtorch.frontend.control_flow import unbound
 from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir.evaluate import evaluate
 from graphtorch.ir.graph import Builder, Graph, rewrite
@@ -100,6 +101,33 @@ def dicts(carry: Any, x: Any) -> Any:
     """A tree of everything: counts, None, and a carry that moves on to another."""
     new = {"a": carry["b"], "b": (gt.sin(carry["a"]) + x["p"], None)[0], "n": carry["n"] + 1, "none": None}
     return new, [carry["a"] * x["q"], None, (carry["n"],)]
+
+
+def test_the_gradient_of_the_slices_is_one_stack() -> None:
+    x = normal(6, 3).requires_grad_()
+    y = x * 2
+    seen: list[Any] = []
+    _, ys = gt.scan(lambda c, s: (seen.append(s) or c, s * s if len(seen) % 2 else s), normal(3), y)
+    assert len({s.grad_fn for s in seen}) == 1 and seen[0].grad_fn.name == "unbind"
+    ys.sum().backward()
+    want = np.where(np.arange(6)[:, None] % 2, 2, 8 * x.detach().numpy())
+    np.testing.assert_allclose(x.grad.numpy(), want, rtol=1e-12)
+    (g,) = gt.autograd.grad(gt.scan(lambda c, s: (c + s**3, None), normal(3), x)[0].sum(), x, create_graph=True)
+    np.testing.assert_allclose(gt.autograd.grad(g.sum(), x)[0].numpy(), 6 * x.detach().numpy(), rtol=1e-12)
+
+
+def test_a_slice_follows_a_write_into_its_tensor() -> None:
+    y = normal(4, 3).requires_grad_() * 1
+
+    def combine(c: gt.Tensor, s: gt.Tensor) -> Any:
+        return c + s, None
+
+    parts = unbound(y)
+    y.mul_(3)
+    (g,) = gt.autograd.grad(sum(p.sum() for p in parts), y)
+    np.testing.assert_array_equal(g.numpy(), np.ones((4, 3)))
+    (g,) = gt.autograd.grad(gt.scan(combine, normal(3), y)[0].sum(), y)
+    np.testing.assert_array_equal(g.numpy(), np.ones((4, 3)))
 
 
 #: name -> (combine_fn, init, xs)

@@ -123,6 +123,51 @@ def resized(d: Draw, _: int) -> Args:
     return [], {**given, "mode": modes, **d.some(align_corners=lambda: d.one(True, False))}, pooled(2)
 
 
+def recurrent(d: Draw, _: int) -> Args:
+    features = d.count()
+    given = d.some(
+        num_layers=lambda: d.one(0, -1, 1.5) if d.rarely() else d.one(1, 2),
+        bias=lambda: d.one(True, False, 0.5),
+        batch_first=lambda: d.one(True, False, None),
+        dropout=lambda: d.one(0, 0.3, 1.5, "a"),
+        bidirectional=lambda: d.one(True, False),
+    )
+    return [features, d.count()], given, [(4, 3, features)]
+
+
+def projecting(d: Draw, rank: int) -> Args:
+    args, given, shapes = recurrent(d, rank)
+    return args, given | d.some(proj_size=lambda: d.one(0, 1, 2, 5, -1, "a")), shapes
+
+
+def elman(d: Draw, rank: int) -> Args:
+    args, given, shapes = recurrent(d, rank)
+    return args, given | d.some(nonlinearity=lambda: d.one("tanh", "relu", "sine")), shapes
+
+
+def cell(d: Draw, _: int) -> Args:
+    features = d.count()
+    return [features, d.count()], d.some(bias=lambda: d.one(True, False)), [(4, features)]
+
+
+def transforming(d: Draw, _: int) -> Args:
+    width = d.count()
+    given = d.some(
+        dim_feedforward=d.count,
+        dropout=lambda: d.one(0, 0.3, 1.5),
+        activation=lambda: d.one("relu", "gelu", "tanh"),
+        batch_first=lambda: d.one(True, False),
+        norm_first=lambda: d.one(True, False),
+        bias=lambda: d.one(True, False),
+    )
+    return [width, d.one(1, 2, 3, 0, -1)], given, [(4, 3, width)]
+
+
+def attending(d: Draw, rank: int) -> Args:
+    args, given, shapes = transforming(d, rank)
+    return args, given, shapes * 2
+
+
 def number(*values: Any) -> Callable[[Draw, int], Args]:
     return lambda d, _: ([d.one(*values)], {}, [(4, 6)])
 
@@ -137,6 +182,9 @@ RANKED: dict[str, tuple[Callable[[Draw, int], Args], tuple[int, ...]]] = {
 LAYERS: dict[str, tuple[Callable[[Draw, int], Args], int]] = {
     "Linear": (linear, 0), "Bilinear": (bilinear, 0), "GroupNorm": (groups, 0), "Unfold": (blocks, 0),
     "Upsample": (resized, 0), "Dropout": (dropout, 2), "AlphaDropout": (dropout, 2),
+    "TransformerEncoderLayer": (transforming, 0), "TransformerDecoderLayer": (attending, 0),
+    "LSTM": (projecting, 0), "GRU": (recurrent, 0), "RNN": (elman, 0),
+    "LSTMCell": (cell, 0), "GRUCell": (cell, 0), "RNNCell": (cell, 0),
     "CELU": (number(0.5, -1.0, 0.0, None), 0), "ELU": (number(0.5, -1.0, "a"), 0), "PReLU": (number(1, 0, -1, 1.5), 0),
     "Softshrink": (number(0.5, 0.0, -0.5, "a"), 0), "LeakyReLU": (number(0.1, 0, "a", None), 0),
 } | {f"{name}{rank}d": (make, rank) for name, (make, ranks) in RANKED.items() for rank in ranks}  # fmt: skip
@@ -166,7 +214,15 @@ def works(library: Any, layer: Any, shapes: list[tuple[int, ...]]) -> bool:
 def built(home: Any, name: str, args: list[Any], given: dict[str, Any]) -> Any:
     try:
         return getattr(home, name)(*args, **given)
-    except (ValueError, TypeError, IndexError, RuntimeError, AttributeError, ZeroDivisionError) as error:
+    except (
+        ValueError,
+        TypeError,
+        IndexError,
+        RuntimeError,
+        AttributeError,
+        ZeroDivisionError,
+        AssertionError,
+    ) as error:
         assert home is torch.nn or isinstance(error, GraphTorchError), (name, args, given, error)
         return None
 

@@ -103,3 +103,19 @@ def test_scope_is_restored_after_an_error() -> None:
     with pytest.raises(ShapeError):
         Net(32)(gt.zeros(2, 3, 9, 11))
     assert state.scope is None
+
+
+def test_a_layer_in_a_list_has_its_path() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = nn.ModuleList([nn.Linear(3, 4), nn.Sequential(nn.Linear(5, 6))])
+
+        def forward(self, x: gt.Tensor) -> gt.Tensor:
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    for run in (Net(), gt.compile(Net())):
+        with pytest.raises(ShapeError, match=r'GT109 in linear "layers.1.0"'):
+            run(gt.zeros(2, 3))

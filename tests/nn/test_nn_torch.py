@@ -137,6 +137,12 @@ LAYERS += [
     "EmbeddingBag(5, 3, padding_idx=-1, mode='sum')",
     "MultiheadAttention(6, 2)",
     "MultiheadAttention(6, 3, bias=False, add_bias_kv=True, kdim=4, vdim=5)",
+    "LSTM(5, 7)",
+    "LSTM(5, 7, 3, False, True, 0.25, True, 2)",
+    "GRU(5, 7)",
+    "GRU(5, 7, 3, False, True, 0.25, True)",
+    "RNN(5, 7, nonlinearity='relu')",
+    "RNN(5, 7, 2, 'tanh', False, True, 0.25, True)",
 ]
 
 

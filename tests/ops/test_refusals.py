@@ -232,7 +232,8 @@ def test_they_name_the_call_that_the_user_made(name):
 def test_every_code_of_the_ops_is_tested():
     used = {c for f in Path(next(iter(ops.__path__))).glob("*.py") for c in re.findall(r'"(GT\d{3})"', f.read_text())}
     tested = {c for f in GOLDEN.glob("*.txt") for c in re.findall(r"GT\d{3}", f.read_text())}
-    assert used - tested <= {"GT808"}, "add a call to CALLS, or a row to REFUSED of samples.py"
+    warned = {"GT324"}  # tests/errors/test_loss_contract.py
+    assert used - tested - warned <= {"GT808"}, "add a call to CALLS, or a row to REFUSED of samples.py"
 
 
 def test_nothing_is_changed_by_a_failed_call():

@@ -61,6 +61,8 @@ MAKERS: dict[str, Make] = {
     "adamax": lambda p: optim.Adamax(p, lr=0.01),
     "nadam": lambda p: optim.NAdam(p, lr=0.01, weight_decay=0.1, decoupled_weight_decay=True),
     "radam": lambda p: optim.RAdam(p, lr=0.01, betas=(0.9, 0.95)),
+    "asgd": lambda p: optim.ASGD(p, lr=0.05, lambd=0.1, t0=2),
+    "rprop": lambda p: optim.Rprop(p, lr=0.01),
 }
 
 
@@ -72,11 +74,34 @@ def test_compiled_equals_eager_while_numbers_change(name: str) -> None:
         for _ in range(4):
             run.steps(2)
             schedule.step()  # down to 0 and up again
-        run.optimizer.param_groups[0]["weight_decay"] *= 0.5
+        group = run.optimizer.param_groups[0]
+        group.update({"etas": (0.4, 1.3)} if name == "rprop" else {"weight_decay": group["weight_decay"] * 0.5})
         run.steps(2)
     _assert_same(eager, compiled)
     assert len(compiled.step.stats) == 1
     assert compiled.net[1].num_batches_tracked.item() == 10
+
+
+S = optim.lr_scheduler
+SCHEDULES: dict[str, Callable[[optim.Optimizer], S.LRScheduler]] = {
+    "one cycle": lambda o: S.OneCycleLR(o, 0.1, 12, three_phase=True),
+    "cyclic": lambda o: S.CyclicLR(o, 0.01, 0.1, 3, base_momentum=0.5),
+    "sequence": lambda o: S.SequentialLR(o, [S.LinearLR(o), S.CosineAnnealingWarmRestarts(o, 2)], [3]),
+    "swa": lambda o: optim.swa_utils.SWALR(o, 0.001, 3),
+}
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("name", ["sgd", "adam"])
+def test_schedules_compile_nothing(name: str, schedule: str) -> None:
+    eager, compiled = (Run(MAKERS[name], c) for c in (False, True))
+    for run in (eager, compiled):
+        scheduler = SCHEDULES[schedule](run.optimizer)
+        for _ in range(8):
+            run.steps(1)
+            scheduler.step()
+    _assert_same(eager, compiled)
+    assert len(compiled.step.stats) == 1
 
 
 def test_switches_are_never_stale() -> None:
@@ -121,3 +146,39 @@ def test_a_new_group_joins_the_program() -> None:
         run.steps(2)
         assert not np.array_equal(run.state()["3.weight"], before)
     _assert_same(*runs)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["SGD", "AdamW"])
+def test_accumulated_and_clipped_gradients_are_torchs(name: str) -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+    x = np.random.default_rng(9).standard_normal((6, 4, 5, 3)).astype(np.float32)
+
+    def train(lib: Any, opt: Any, make: Any, mse: Any, wrap: Any) -> tuple[list[float], list[Any], Any]:
+        net = lib.Sequential(lib.Linear(3, 7), lib.Tanh(), lib.Linear(7, 2))
+        rng = np.random.default_rng(7)
+        for p in net.parameters():
+            p.data.copy_(make(rng.standard_normal(tuple(p.shape)).astype(np.float32)))
+        optimizer = getattr(opt, name)(net.parameters(), lr=0.05)
+
+        def step(parts: Any) -> Any:
+            optimizer.zero_grad()
+            for part in parts:
+                (mse(net(part), part[:, :2] * 4) / len(parts)).backward()
+            norm = lib.utils.clip_grad_norm_(net.parameters(), 0.5)
+            optimizer.step()
+            return norm
+
+        step = wrap(step)
+        norms = [step([make(part) for part in parts]).item() for parts in x]
+        return norms, [p.tolist() for p in net.parameters()], step
+
+    theirs = train(torch.nn, torch.optim, torch.tensor, torch.nn.functional.mse_loss, lambda f: f)
+    eager = train(nn, optim, gt.tensor, F.mse_loss, lambda f: f)
+    compiled = train(nn, optim, gt.tensor, F.mse_loss, gt.compile)
+    assert min(theirs[0]) > 0.5  # so that clipping does something
+    for norms, params, _ in (eager, compiled):
+        np.testing.assert_allclose(norms, theirs[0], rtol=1e-5)
+        for p, q in zip(params, theirs[1], strict=True):
+            np.testing.assert_allclose(p, q, rtol=1e-4, atol=1e-5)
+    assert len(compiled[2].stats) == 1

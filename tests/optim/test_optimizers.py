@@ -116,6 +116,8 @@ MAKERS: dict[str, Callable[[Any], optim.Optimizer]] = {
     "adamax": lambda p: optim.Adamax(p, lr=0.05),
     "nadam": lambda p: optim.NAdam(p, lr=0.05),
     "radam": lambda p: optim.RAdam(p, lr=0.05),
+    "asgd": lambda p: optim.ASGD(p, lr=0.05, lambd=0.1, t0=2),
+    "rprop": lambda p: optim.Rprop(p, lr=0.01),
 }
 
 
@@ -260,6 +262,15 @@ REFUSED: list[tuple[Callable[[list[Any]], Any], str]] = [
         "ArgumentError GT304: betas[1]=1.0 is not allowed\n  expected 0 <= betas[1] < 1",
     ),
     (lambda p: optim.Adam(p, betas=0.9), "ArgumentTypeError GT301: betas must be a pair of numbers, got 0.9"),
+    (
+        lambda p: optim.Rprop(p, etas=(1.1, 1.2)),
+        "ArgumentError GT304: etas=(1.1, 1.2) is not allowed\n  expected 0 < etas[0] < 1 < etas[1]",
+    ),
+    (
+        lambda p: optim.Rprop(p, step_sizes=0.1),
+        "ArgumentTypeError GT301: step_sizes must be a pair of numbers, got 0.1",
+    ),
+    (lambda p: optim.ASGD(p, t0=-1), "ArgumentError GT304: t0=-1 is not allowed\n  expected t0 >= 0"),
     (lambda p: optim.AdamW(p, eps=-1), "ArgumentError GT304: eps=-1 is not allowed\n  expected eps >= 0"),
 ]
 

@@ -30,7 +30,7 @@ from graphtorch.codegen.schedule.base import bind_results, join_loops
 from graphtorch.codegen.schedule.blocks import UNROLLED_DOMAIN
 from graphtorch.codegen.schedule.boxes import Index
 from graphtorch.codegen.schedule.contract import chain_body, contraction_body
-from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, dense_loads, lanes_of, nested
+from graphtorch.codegen.schedule.cpu_base import PARALLEL_WORK, cost_of, dense_loads, lanes_of, nested, pairs_of_vectors
 from graphtorch.codegen.schedule.cpu_reduce import across_lanes, sequential, strips
 from graphtorch.codegen.schedule.draws import stage_draws
 from graphtorch.codegen.schedule.periodic import Elements, period, periodic_loop
@@ -155,6 +155,8 @@ def _loop_body(nest: LoopNest, flat: Flatten, target: Target, least: int = PARAL
     outs = [flat.buffer(b) for b, _ in nest.outputs]
     lanes = lanes_of(values, outs, target)
     parallel = example(math.prod(nest.shape)) * cost_of(values) >= least
+    if vars and pairs_of_vectors(vars[-1].size, lanes, values):
+        lanes *= 2
 
     def elements(*at: Index) -> list[Stmt]:
         """Those at each of these indices: first what they are, and then the stores, output by output."""

@@ -7,14 +7,19 @@ from collections.abc import Callable, Sequence
 
 from graphtorch.codegen.kernel_ir import Body, For, Stmt, replace_vars
 from graphtorch.codegen.target import Target
+from graphtorch.codegen.vector_math import FORMULAS
 from graphtorch.ir.dim import surely
-from graphtorch.ir.expr import Buffer, Draw, Expr, Load, Var, const, linear, walk
+from graphtorch.ir.expr import Binary, Buffer, Draw, Expr, Load, Unary, Var, const, linear, walk
 from graphtorch.ir.types import int64
 
 #: below this many elementary operations a kernel runs on one thread: waking others costs more
 PARALLEL_WORK = 32_768
 #: operations of a random word, where four of a block are wanted
 DRAW_COST = 40
+#: so many functions of real numbers have more constants than there are registers: two vectors at a time share each load
+CROWDED = 2
+#: elements from which on that is worth a longer compilation
+LONG = 1 << 16
 
 
 def nested(vars: Sequence[Var], body: Callable[[], Sequence[Stmt]], parallel: bool) -> Body:
@@ -59,6 +64,17 @@ def cost_of(values: Sequence[Expr]) -> int:
     for e in values:
         walk(e, lambda x: draws.append(x) if isinstance(x, Draw) else None, seen)
     return max(1, len(seen) // 4 + DRAW_COST * len(draws))
+
+
+def pairs_of_vectors(extent: int, lanes: int, values: Sequence[Expr]) -> bool:
+    """Whether a loop of ``extent`` elements is to take two vectors at a time, which doubles LLVM's work on it."""
+    if surely("<", extent, LONG) or not surely("==", extent % (2 * lanes), 0):
+        return False
+    found: set[Expr] = set()
+    seen: set[int] = set()
+    for e in values:
+        walk(e, lambda x: found.add(x) if isinstance(x, Unary | Binary) and x.fn in FORMULAS else None, seen)
+    return len(found) >= CROWDED
 
 
 def dense_loads(body: Sequence[Expr], var: Var) -> int:

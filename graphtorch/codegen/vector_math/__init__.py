@@ -10,7 +10,7 @@ from typing import Any
 
 from graphtorch.codegen.vector_math.base import F32, F64, Lanes, Place
 from graphtorch.codegen.vector_math.error_function import erf, erfc, erfinv
-from graphtorch.codegen.vector_math.exponential import exp, exp2, expm1
+from graphtorch.codegen.vector_math.exponential import exp, exp2, expm1, sigmoid
 from graphtorch.codegen.vector_math.hyperbolic import cosh, sinh, tanh
 from graphtorch.codegen.vector_math.hypotenuse import hypot
 from graphtorch.codegen.vector_math.inverse import acos, asin, atan, atan2
@@ -25,7 +25,7 @@ __all__ = ["FORMULAS", "Place", "emit", "quotient"]
 
 FORMULAS: dict[str, Callable[..., Lanes]] = {
     "exp": exp, "exp2": exp2, "expm1": expm1, "log": log, "log2": log2, "log10": log10, "log1p": log1p,
-    "tanh": tanh, "sinh": sinh, "cosh": cosh, "asinh": asinh, "acosh": acosh, "atanh": atanh,
+    "tanh": tanh, "sigmoid": sigmoid, "sinh": sinh, "cosh": cosh, "asinh": asinh, "acosh": acosh, "atanh": atanh,
     "erf": erf, "erfc": erfc, "erfinv": erfinv, "hypot": hypot, "fmod": fmod,
     "sin": sin, "cos": cos, "tan": tan, "asin": asin, "acos": acos, "atan": atan, "atan2": atan2, "pow": pow_,
 }  # fmt: skip

@@ -17,6 +17,7 @@ from graphtorch.codegen.vector_math.base import (
     at_most,
     fma,
     polynomial,
+    polynomial_in_pairs,
     select,
 )
 
@@ -45,19 +46,52 @@ def times_power(p: Lanes, doubled: Lanes) -> Lanes:
 
     By two factors of half the exponent each: neither overflows, and a subnormal result is rounded once, at the end.
     """
-    shift = p.format.mantissa
+    low, high = halves(doubled)
+    return p * low * high
+
+
+def halves(doubled: Lanes) -> tuple[Lanes, Lanes]:
+    """Powers of 2 whose product is 2**n, where the last bits of ``doubled`` are n + 2 bias."""
+    shift = doubled.format.mantissa
     half = doubled >> 1
-    return p * (half << shift).floats * ((doubled - half) << shift).floats
+    return (half << shift).floats, ((doubled - half) << shift).floats
 
 
 def exp(x: Lanes) -> Lanes:
+    """2**n (1 + q), q = exp(r) - 1, with the first factor of 2**n put in before 1 + q is rounded."""
     f = x.format
     least, most = _EXP_RANGE[f.bits]
     x = at_least(at_most(x, most), least)
     n, exponent = integer(x, C.LOG2E[64][0], 2 * f.bias)
     high, low = C.LN2[f.bits]
     r = fma(n, -low, fma(n, -high, x))
-    return times_power(polynomial(r, (1.0, 1.0, *C.EXP[f.bits])), exponent)
+    square = r * r
+    q = fma(polynomial_in_pairs(r, square, C.EXP[f.bits]), square, r)
+    first, second = halves(exponent)
+    return fma(first, q, first) * second
+
+
+def sigmoid(x: Lanes) -> Lanes:
+    """1 / (1 + exp(-x)) = c / (2**n c + (c - 2**n c q)), q = 1 - exp(-r) for x = r - n ln 2.
+
+    The power c of 2 keeps 2**n c below infinity: a subnormal result is rounded once, by the division. The two sums are
+    rounded by less than one of 1 and a rounded exp(-x) would be.
+    """
+    f = x.format
+    digits = f.mantissa + 1
+    x = at_least(at_most(x, float(digits)), _EXP_RANGE[f.bits][0])  # it is 1 from ln 2 * digits on
+    n, scale = scaled(x, -C.LOG2E[64][0], f.bias - digits)
+    high, low = C.LN2[f.bits]
+    q = below_one(fma(n, low, fma(n, high, x)), C.EXP)
+    c = 2.0**-digits
+    return c / (scale + fma(-scale, q, c))
+
+
+def below_one(r: Lanes, numbers: C.Numbers) -> Lanes:
+    """1 - exp(-r), from the polynomial for (exp(x) - 1 - x) / x**2."""
+    square = r * r
+    signs = [c * (-1) ** (i + 1) for i, c in enumerate(numbers[r.format.bits])]
+    return fma(polynomial_in_pairs(r, square, signs), square, r)
 
 
 def exp2(x: Lanes) -> Lanes:

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 from graphtorch.codegen.vector_math import coefficients as C
-from graphtorch.codegen.vector_math.base import F32, Lanes, absolute, at_most, fma, polynomial, select, signed
-from graphtorch.codegen.vector_math.exponential import scaled
+from graphtorch.codegen.vector_math.base import (
+    F32,
+    F64,
+    Lanes,
+    absolute,
+    at_most,
+    fma,
+    polynomial,
+    select,
+    signed,
+)
+from graphtorch.codegen.vector_math.exponential import below_one, scaled
 
 #: tanh is 1 from here on; sinh and cosh are infinite
 _ONE = {32: 10.0, 64: 20.0}
 _INFINITE = {32: 90.0, 64: 711.0}
-#: where the rounding of t + 1 shows in tanh
-_SMALL = 0.35
 
 
 def tanh(x: Lanes) -> Lanes:
-    """y = t / (t + 1) with t = (exp(2 a) - 1) / 2, a = |x|: errors of t shrink in the quotient.
+    """t / d with t = 1 - e and d = 1 + e, e = exp(-2 |x|) = 2**n (1 - q): both are rounded once, and t <= d <= 2.
 
-    a = n ln 2 / 2 + r. In float32 the nearest number to ln 2 / 2 is near enough for one product. Small values are
-    t - t y, which is the same but for the rounding of t + 1; in float64 with what was lost in t.
+    2 |x| = r - n ln 2. In float32 the nearest number to ln 2 is near enough for one product; in float64 the quotient
+    gets what was lost in t, d and itself, times 1 / d = (1 + t / d) / 2.
     """
     f = x.format
-    a = at_most(absolute(x), _ONE[f.bits])
-    n, s = scaled(a, 2 * C.LOG2E[64][0], f.bias)
+    a = at_most(absolute(x + x), 2 * _ONE[f.bits])
+    n, scale = scaled(a, -C.LOG2E[64][0], f.bias)
     high, low = C.LN2[f.bits]
-    r = fma(n, -(high + low) / 2, a) if f is F32 else fma(n, -low / 2, fma(n, -high / 2, a))
-    p = fma(polynomial(r, [c * 2.0 ** (i + 1) for i, c in enumerate(C.EXPM1[f.bits])]), r * r, r)
-    first = fma(s, 0.5, -0.5)
-    t = fma(s, p, first)
-    y = t / (t + 1.0)
-    near = fma(-t, y, t) if f is F32 else t + fma(-t, y, fma(s, p, first - t))
-    return signed(select(a < _SMALL, near, y), x)
+    r = fma(n, high + low, a) if f is F32 else fma(n, low, fma(n, high, a))
+    q = below_one(r, C.EXPM1)
+    less, more = 1.0 - scale, 1.0 + scale
+    t, d = fma(scale, q, less), fma(-scale, q, more)
+    y = t / d
+    if f is F64:
+        lost = fma(-y, d, t) + fma(scale, q, less - t) - y * fma(-scale, q, more - d)
+        y = fma(lost, fma(y, 0.5, 0.5), y)
+    return signed(y, x)
 
 
 def sinh(x: Lanes) -> Lanes:

@@ -25,12 +25,21 @@ from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
 from graphtorch.ir import op as ops
 from graphtorch.ir.errors import GraphTorchError
-from graphtorch.ir.graph import Node
-from graphtorch.ir.loc import Loc, ScopeOwner, state
+from graphtorch.ir.graph import Node, Value
+from graphtorch.ir.loc import Loc, Place, ScopeOwner, place, state
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import TensorType, defaults
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+#: what tells a call of the user's from others: the point in the code, and the module that runs
+Caller = tuple[Place | None, ScopeOwner | None]
+
+
+def caller() -> Caller:
+    """The call of the user's that is running now."""
+    return place(), state.scope.owner if state.scope else None
 
 
 @dataclass
@@ -57,13 +66,17 @@ class ModuleCall:
 
 @dataclass(frozen=True)
 class PublicCall:
-    """A call of a public function or method, by the user (``direct``) or by a layer of the package."""
+    """A call of a public function or method, by the user (``direct``) or by a layer of the package.
+
+    ``caller`` tells calls on one line apart.
+    """
 
     number: int
     name: str
     arguments: Arguments
     loc: Loc
     direct: bool
+    caller: Caller
 
 
 class AbstractTracer(Tracer):
@@ -75,9 +88,11 @@ class AbstractTracer(Tracer):
         super().__init__(name)
         self._quick = quick
         self.calls: list[ModuleCall] = []
+        #: between which numbers the specs say that inputs lie
+        self.ranges: dict[Value, tuple[float, float]] = {}
         self.public: list[PublicCall] = []
-        #: the module that ran when a node was made, and the number of the call that was the last before
-        self.owners: dict[Node, ScopeOwner] = {}
+        #: the call of the user's that a node was made by, and the number of the call that was the last before
+        self.callers: dict[Node, Caller] = {}
         self._last: dict[Node, int] = {}
         self._edits: dict[Point, list[Edit]] = {}
         for edit in edits:
@@ -119,12 +134,13 @@ class AbstractTracer(Tracer):
 
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """A public function is about to run: what it is to be given."""
-        loc, owner = self.lines.here(), state.scope.owner if state.scope else None
+        loc, owner, number = self.lines.here(), state.scope.owner if state.scope else None, len(self.public)
         if self._quick and name == "batch_norm" and len(args) > 5:
             args = (*args[:5], False, *args[6:])
         direct = _is_users(owner)
-        self.public.append(PublicCall(len(self.public), name, (args, kwargs), loc, direct))
-        return _edited(self._edits_at(at_function(name, loc)) if direct else [], (args, kwargs))
+        self.public.append(PublicCall(number, name, (args, kwargs), loc, direct, caller()))
+        points = [("function", number), *([at_function(name, loc)] if direct else [])]
+        return _edited(self._edits_at(*points), (args, kwargs))
 
     def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """What the program is given."""
@@ -133,21 +149,24 @@ class AbstractTracer(Tracer):
     def _edits_at(self, *points: Point) -> list[Edit]:
         return [edit for point in points for edit in self._edits.get(point, ())] if self._edits else []
 
+    def doubted(self, error: GraphTorchError) -> None:
+        """`gt.check` lists it: nobody is warned."""
+        self.notes.doubts.append(error)
+
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
         results = super().bind(op, operands, attrs)
         node = self.read(results[0]).node if results else None
         if node is not None and node not in self._last:
             self._last[node] = len(self.public) - 1
-            if state.scope is not None:
-                self.owners[node] = state.scope.owner
+            self.callers[node] = caller()
         return results
 
     def name_of(self, node: Node) -> str:
         """The public function that made a node; those that it calls in its turn are called from the same place."""
         last = self._last.get(node, -1)
-        if last < 0:
+        if last < 0 or self.public[last].caller != self.callers[node]:
             return node.op.name
-        same = takewhile(lambda call: call.loc == self.public[last].loc, reversed(self.public[: last + 1]))
+        same = takewhile(lambda call: call.caller == self.public[last].caller, reversed(self.public[: last + 1]))
         return list(same)[-1].name
 
 
@@ -235,13 +254,16 @@ def observe(
         autograd._mode.enabled, defaults.dtype, state.scope = mode, dtype, scope
 
 
-def stand_ins(tracer: Tracer, tree: Any) -> Any:
+def stand_ins(tracer: AbstractTracer, tree: Any) -> Any:
     """The nesting with an input of the trace for each tensor and spec; one that comes twice is one input."""
     made: dict[int, Tensor] = {}
 
     def stand_in(leaf: Any) -> Any:
         if isinstance(leaf, TensorSpec):
-            return tracer.add_input(leaf.type, len(tracer.inputs), None, leaf.requires_grad)
+            found = tracer.add_input(leaf.type, len(tracer.inputs), None, leaf.requires_grad)
+            if leaf.range is not None:
+                tracer.ranges[tracer.values[found._storage]] = leaf.range
+            return found
         if not isinstance(leaf, Tensor):
             return leaf
         if id(leaf) not in made:

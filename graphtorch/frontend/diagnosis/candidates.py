@@ -12,9 +12,10 @@ from typing import Any
 
 from graphtorch.frontend.diagnosis.abstract import Observation
 from graphtorch.frontend.diagnosis.constructors import GIVES, WINDOW, edited, of_layer, values_for
-from graphtorch.frontend.diagnosis.edits import Candidate
+from graphtorch.frontend.diagnosis.edits import Candidate, ready
 from graphtorch.frontend.diagnosis.function_edits import of_earlier_functions, of_function
 from graphtorch.frontend.diagnosis.layers import is_layer, parameters_of
+from graphtorch.frontend.diagnosis.mending import edits_of
 from graphtorch.frontend.diagnosis.model import Model
 from graphtorch.frontend.diagnosis.steps import after_modules, before_layer, instead_of_layer, of_inputs
 from graphtorch.frontend.diagnosis.trail import blamed, nodes_on_the_way
@@ -36,6 +37,8 @@ def _near(seen: Observation, model: Model) -> Iterator[Candidate]:
     """Edits of what failed, of what was done on the way to it, and of what it was given."""
     failed, function = seen.failed_call, seen.failed_function
     layer = failed if failed is not None and is_layer(failed.module) else None
+    if function is not None and seen.error is not None:
+        yield from (ready(edit, 0) for edit in edits_of(seen.error, function.number))
     yield from after_modules(seen)
     yield from _of_flattens(seen, model)
     if failed is not None and (layer or isinstance(failed.module, ModuleList)):

@@ -33,7 +33,7 @@ def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
             break  # one edit undoes another
         found.append(error)
         error.trail = trail(error, seen.tracer.read, functools.partial(_named, seen))
-        fix = find_fix(seen, run, edits) if not error.fix else None
+        fix = find_fix(seen, run, edits) if error.mend is not None or not error.fix else None
         if fix is None:
             break
         error.fix = fix_text(fix.edit, fix.candidate, error)

@@ -12,7 +12,7 @@ from graphtorch.frontend.diagnosis.edits import Candidate, Edit
 from graphtorch.ir.errors import GraphTorchError
 
 #: runs that one failure may cost, and those after one that mends it and leaves another failure
-_TRIES, _MORE = 80, 24
+_TRIES, _MORE = 120, 24
 
 
 class Run(Protocol):

@@ -20,7 +20,10 @@ from graphtorch.ir.errors import GraphTorchError
 
 #: arguments that are kept as something else, and what they are then
 _KEPT_AS: dict[str, Callable[[Module], Any]] = {
-    "bias": lambda m: any(m._parameters.get(name) is not None for name in ("bias", "in_proj_bias")),
+    "bias": lambda m: vars(m).get(
+        "bias", any(m._parameters.get(name) is not None for name in ("bias", "in_proj_bias"))
+    ),
+    "dropout": lambda m: m.dropout.p if isinstance(m.dropout, Module) else m.dropout,
     "device": lambda _: None,
     "kdim": lambda m: None if getattr(m, "kdim", 0) == getattr(m, "embed_dim", 0) else m.kdim,
     "vdim": lambda m: None if getattr(m, "vdim", 0) == getattr(m, "embed_dim", 0) else m.vdim,

@@ -96,6 +96,10 @@ class Call:
         before = _offset(self.source, node) - _offset(self.source, self.node)
         return " ".join(f"{whole[:before]}{text}{whole[before + len(part) :]}".split())
 
+    def renamed(self, name: str) -> str:
+        """The call of another function beside the one that is called: ``F.softmax(x)`` as ``F.log_softmax(x)``."""
+        return self.function.removesuffix(self.name) + name + self.text.removeprefix(self.function)
+
     def _of(self, node: ast.AST) -> str:
         return " ".join((ast.get_source_segment(self.source, node) or "").split())
 

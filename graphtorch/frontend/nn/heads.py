@@ -152,6 +152,7 @@ def _mask(
 def _added(mask: Any, like: Tensor) -> Any:
     """-inf where a mask of bools is True; floats are what is added."""
     if aval_of(mask).dtype != bool_:
+        require_float(aval_of(mask), "a mask that is not of bools")
         return mask.to(like.dtype)
     zero = PUBLIC["gt"]["zeros"](1, dtype=like.dtype)
     return PUBLIC["gt"]["where"](mask, -math.inf, zero)

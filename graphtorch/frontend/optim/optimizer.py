@@ -9,7 +9,7 @@ is what `Optimizer._structure` tells of.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import not_
 from typing import Any, ClassVar
 
@@ -17,7 +17,10 @@ from graphtorch.frontend import epoch
 from graphtorch.frontend.autograd import enable_grad, no_grad
 from graphtorch.frontend.nn.arguments import flag
 from graphtorch.frontend.optim import state_dict as _state
+from graphtorch.frontend.optim.names import take_names
+from graphtorch.frontend.optim.step_hooks import Hook, StepHooks
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.tensors.gradients import RemovableHandle
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.op import PUBLIC
@@ -29,9 +32,10 @@ Group = dict[str, Any]
 class Optimizer:
     """The base of all optimizers.
 
-    ``params`` are tensors, or dicts with "params" and options of their own; ``defaults`` are the options of
-    groups that do not give them. A subclass defines `_check` and `_update`. ArgumentTypeError GT301 for what
-    is not a tensor, ArgumentError GT306 for no parameters, one given twice, or one that is computed.
+    ``params`` are tensors (or pairs of a name and a tensor), or dicts with "params" and options of their own;
+    ``defaults`` are the options of groups that do not give them. A subclass defines `_check` and `_update`.
+    ArgumentTypeError GT301 for what is not a tensor, ArgumentError GT306 for no parameters, one given twice, or one
+    that is computed.
     """
 
     #: options whose truth decides which ops a step consists of
@@ -42,6 +46,7 @@ class Optimizer:
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
         self._generation = 0
+        self._hooks = StepHooks()
         for group in _as_groups(params):
             self.add_param_group(group)
 
@@ -53,22 +58,36 @@ class Optimizer:
         raise NotImplementedError(type(self).__name__)
 
     def add_param_group(self, param_group: Group) -> None:
-        """Add parameters with options of their own: ``{"params": [...], "lr": 0.01}``."""
+        """Add parameters with options of their own: ``{"params": [...], "lr": 0.01}``; of names see `take_names`."""
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise ArgumentTypeError("GT301", 'param_group must be a dict with "params"', [f"got {param_group!r}"])
         given = param_group["params"]
-        params = [given] if isinstance(given, Tensor) else list(given)
+        params, names = take_names([given] if isinstance(given, Tensor) else list(given), self.param_groups)
         known = {p for group in self.param_groups for p in group["params"]}
         for position, p in enumerate(params):
             _check_parameter(p, position, known)
             known.add(p)
-        group = {"params": params, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
+        group = {"params": params, **names, **self.defaults, **{k: v for k, v in param_group.items() if k != "params"}}
         self._check(group)
         self.param_groups.append(group)
         epoch.bump()
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient. ``closure`` recomputes the loss, which is returned."""
+        return self._hooks.around(self, self._step, closure)
+
+    def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args, kwargs)`` for it.
+
+        In a compiled step hooks are a part of the program: they are called while it is traced.
+        """
+        return self._hooks.add(hook, before=True)
+
+    def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` after each step; see `register_step_pre_hook`."""
+        return self._hooks.add(hook, before=False)
+
+    def _step(self, closure: Callable[[], Any] | None) -> Any:
         loss = None
         if closure is not None:
             with enable_grad():
@@ -120,6 +139,10 @@ class Optimizer:
         """The state ``name`` of a parameter, which begins as zeros of its shape."""
         return self._state_of(p, name, lambda: PUBLIC["gt"]["zeros_like"](p.detach()))
 
+    def _state_shape(self, p: Tensor) -> Sequence[int]:
+        """The shape of the tensors in the state of ``p``, but for those of no dimensions."""
+        return p.shape
+
     def _loaded(self) -> None:
         """Called when the state was replaced, for what a subclass keeps beside it."""
 
@@ -128,7 +151,7 @@ class Optimizer:
 
         It is asked at every call of a program: a flat tuple, whose parts are compared by identity.
         """
-        out: list[object] = [self._generation, *self.state]
+        out: list[object] = [self._generation, *self._hooks.all(), *self.state]
         for group in self.param_groups:
             out.append(group)
             out += group["params"]
@@ -204,7 +227,8 @@ def at_least(group: Group, name: str, low: float) -> None:
 def in_range(value: Any, name: str, low: float, high: float, expected: str) -> None:
     """ArgumentTypeError GT301 or ArgumentError GT304 unless low <= value <= high."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentTypeError("GT301", f"{name} must be a number, got {type(value).__name__} {value!r}")
+        instead = ["pass its item(): programs take it as an input"] if isinstance(value, Tensor) else []
+        raise ArgumentTypeError("GT301", f"{name} must be a number, got {type(value).__name__} {value!r}", instead)
     check(low <= value <= high, "GT304", f"{name}={value} is not allowed", f"expected {expected}", kind=ArgumentError)
 
 

@@ -59,7 +59,11 @@ def _checked(optimizer: Optimizer, saved: Mapping[str, Any]) -> list[tuple[Tenso
         raise _does_not_fit(optimizer, [f"expected groups of {expected} parameters, got {got}"])
     order = [i for group in saved["param_groups"] for i in group["params"]]
     pairs = [(p, saved["state"].get(i, {})) for p, i in zip(_parameters(optimizer), order, strict=True)]
-    facts = [fact for at, (p, state) in enumerate(pairs) for fact in _state_mismatches(at, p, state)]
+    facts = [
+        fact
+        for at, (p, state) in enumerate(pairs)
+        for fact in _state_mismatches(at, tuple(optimizer._state_shape(p)), state)
+    ]
     if facts:
         raise _does_not_fit(optimizer, facts)
     return pairs
@@ -69,12 +73,13 @@ def _does_not_fit(optimizer: Optimizer, facts: list[str]) -> StateError:
     return StateError("GT705", f"the state_dict does not fit {type(optimizer).__name__}", facts)
 
 
-def _state_mismatches(at: int, p: Tensor, state: Mapping[str, Any]) -> list[str]:
-    """State has its parameter's shape, or is 0-d (a count of steps)."""
+def _state_mismatches(at: int, shape: tuple[int, ...], state: Mapping[str, Any]) -> list[str]:
+    """State has the shape that it is to have, or is 0-d (a count of steps)."""
+    tensors = [(name, t) for name, value in state.items() for t in (value if isinstance(value, list) else [value])]
     return [
-        f'size mismatch for "{name}" of parameter {at}: expected {list(p.shape)}, got {list(value.shape)}'
-        for name, value in state.items()
-        if isinstance(value, Tensor) and value.ndim and value.shape != p.shape
+        f'size mismatch for "{name}" of parameter {at}: expected {list(shape)}, got {list(t.shape)}'
+        for name, t in tensors
+        if isinstance(t, Tensor) and t.ndim and t.shape != shape
     ]
 
 
@@ -92,6 +97,8 @@ def _load_state(optimizer: Optimizer, p: Tensor, saved: Mapping[str, Any]) -> No
 
 
 def _take_over(optimizer: Optimizer, p: Tensor, have: Any, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_take_over(optimizer, p, None, v) for v in value]
     if not isinstance(value, Tensor):
         return value
     if isinstance(have, Tensor) and have.shape == value.shape:

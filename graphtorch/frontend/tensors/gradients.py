@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 class RemovableHandle:
-    """What `register_hook` gives: ``remove()`` takes the hook out again."""
+    """What `register_hook` and the like give: ``remove()`` takes the hook out again."""
 
-    def __init__(self, hooks: dict[int, Callable[[Tensor], Any]], hook: Callable[[Tensor], Any]) -> None:
+    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
         self._hooks, self._key = hooks, next(_keys)
         hooks[self._key] = hook
         epoch.bump()

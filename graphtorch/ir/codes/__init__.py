@@ -6,10 +6,10 @@ are a kind of their own within their hundred get a heading of their own in `HEAD
 
 from __future__ import annotations
 
-from graphtorch.ir.codes import gt10, gt11, gt20, gt30, gt40, gt50, gt51, gt60, gt61, gt70, gt80, gt81, gt82
+from graphtorch.ir.codes import gt10, gt11, gt20, gt30, gt32, gt34, gt40, gt50, gt51, gt60, gt61, gt70, gt80, gt81, gt82
 from graphtorch.ir.codes.record import Code, Severity
 
-_FILES = (gt10, gt11, gt20, gt30, gt40, gt50, gt51, gt60, gt61, gt70, gt80, gt81, gt82)
+_FILES = (gt10, gt11, gt20, gt30, gt32, gt34, gt40, gt50, gt51, gt60, gt61, gt70, gt80, gt81, gt82)
 
 #: "GT102" -> what is known of it, in the order of the codes
 CODES: dict[str, Code] = {code.code: code for file in _FILES for code in file.CODES}
@@ -21,6 +21,11 @@ HEADINGS: dict[str, tuple[str, str]] = {
     "GT3": (
         "ArgumentError (a ValueError), ArgumentTypeError (also a TypeError), IndexRangeError (an IndexError)",
         "arguments that are not allowed",
+    ),
+    "GT32": ("ContractError (a ValueError and a RuntimeError)", "losses that are hardly what was meant"),
+    "GT34": (
+        "ContractError (a ValueError and a RuntimeError)",
+        "numbers that become infinite, wrap or lose what counts",
     ),
     "GT4": ("DeviceError (a RuntimeError)", "devices"),
     "GT5": ("AutogradError (a RuntimeError)", "gradients that cannot be had"),

@@ -15,8 +15,8 @@ from graphtorch.ir.expr.buffer import Buffer
 from graphtorch.ir.types import LOW_PRECISION, DType, bool_, float32, int64, scalar_dtype
 
 UNARY = frozenset(
-    "neg not abs exp exp2 expm1 log log1p log2 log10 sqrt sin cos tan tanh erf erfc erfinv floor ceil trunc round "
-    "asin acos atan sinh cosh asinh acosh atanh".split()
+    "neg not abs exp exp2 expm1 log log1p log2 log10 sqrt sin cos tan tanh sigmoid erf erfc erfinv floor ceil trunc "
+    "round asin acos atan sinh cosh asinh acosh atanh".split()
 )
 COMPARE = frozenset("lt le gt ge eq ne".split())
 #: of two vectors: the lanes of their low halves in turn (a0, b0, a1, b1, ...), and those of their high halves

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,8 +27,7 @@ INSTEAD = (
 )
 
 
-@dataclass(frozen=True)
-class Mask:
+class Mask(NamedTuple):
     """``mask`` over dimensions from ``dim`` on."""
 
     dim: int
@@ -39,8 +38,7 @@ class Mask:
         return len(shape_of(self.mask))
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(NamedTuple):
     """What an index names of ``input``: of the ``part`` that its integers, slices and Nones name, the ``places`` that
     index tensors and ``masks`` name along some of its dimensions. ``selected`` are those of numbers, 0-d tensors, which
     are taken first: they do not count where torch asks whether index tensors are adjacent."""

@@ -12,9 +12,8 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.op import composite
@@ -115,8 +114,7 @@ def _output(written: Written | None, inputs: Sequence[Labels]) -> Labels:
 # ---- contraction ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Term:
+class _Term(NamedTuple):
     """A tensor, and a distinct label for each of its dimensions."""
 
     x: Any

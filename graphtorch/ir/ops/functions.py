@@ -186,11 +186,7 @@ class Sigmoid(FloatUnary):
         return g * y * (1 - y)
 
     def scalar(self, x: Expr) -> Expr:
-        """y = s / (s + 1) with s = exp(-|x|), and once more as s - s y: that leaves little of the rounding of s + 1."""
-        s = expr.unary("exp", -expr.unary("abs", x))
-        one = expr.const(1, x.dtype)
-        low = s - s * (s / (s + one))
-        return expr.select(x >= 0, one - low, low)
+        return expr.unary("sigmoid", x)
 
 
 sigmoid = register(Sigmoid())

@@ -9,7 +9,6 @@ import functools
 import math
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -23,11 +22,13 @@ F = TypeVar("F", bound=Callable[..., Any])
 # ---- gradients -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class _TypeOnly:
     """An operand that `vjp` looks at for its type alone."""
 
-    aval: TensorType
+    __slots__ = ("aval",)
+
+    def __init__(self, aval: TensorType) -> None:
+        self.aval = aval
 
 
 def gradients(

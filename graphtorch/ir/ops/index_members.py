@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,8 +17,7 @@ from graphtorch.ir.types import bool_, int32, int64, uint8
 _SHORT = 32
 
 
-@dataclass(frozen=True)
-class Items:
+class Items(NamedTuple):
     """The members of an index; ``given`` are what the user wrote."""
 
     given: tuple[Any, ...]

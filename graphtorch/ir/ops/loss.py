@@ -9,7 +9,7 @@ import numpy as np
 
 from graphtorch.ir import bind, expr
 from graphtorch.ir.dim import same
-from graphtorch.ir.errors import DTypeError, IndexRangeError, check
+from graphtorch.ir.errors import DTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.arguments import number
@@ -18,6 +18,7 @@ from graphtorch.ir.ops.elementwise import Array
 from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import ne, where
 from graphtorch.ir.ops.loss_common import reduced, reduction_of
+from graphtorch.ir.ops.loss_contract import check_labels, check_order, label_out_of_range
 from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.ops.reduce import log_softmax
 from graphtorch.ir.ops.reduce import sum as sum_
@@ -43,11 +44,8 @@ class CheckIndex(Op):
     def ref(self, index: Array, *, size: int, ignore: int, dtype: DType) -> Array:
         wrong = index[((index < 0) | (index >= size)) & (index != ignore)]
         if wrong.size:
-            raise IndexRangeError(
-                "GT302",
-                f"index {wrong[0]} is out of range",
-                [f"expected 0 <= index < {size}" + ("" if 0 <= ignore < size else f", or {ignore} to ignore it")],
-            )
+            kept = index[index != ignore]
+            raise label_out_of_range(int(kept.min()), int(kept.max()), int(wrong[0]), size, ignore)
         return np.ones(index.shape, dtype.np)
 
     def lower(self, index: Source, *, size: int, ignore: int, dtype: DType) -> Compute:
@@ -118,11 +116,12 @@ def nll_loss(
     ``ignore_index`` is an IndexRangeError GT302 in eager mode; a compiled program cannot stop, and there the loss
     and the gradient of its scores are nan.
     """
+    check_order("nll_loss", input, target)
     return _nll(input, target, weight, ignore_index, reduction_of(size_average, reduce, reduction))
 
 
 def _nll(input: Any, target: Any, weight: Any, ignore_index: int, reduction: str) -> Any:
-    classes = _check_targets(input, target)
+    classes = check_labels(input, target)
     require_float(aval_of(input), "the log-probabilities of nll_loss")
     shape = shape_of(input)
     counts = bind.bind(check_index, target, size=shape[classes], ignore=ignore_index, dtype=dtype_of(input))
@@ -156,33 +155,6 @@ def _per_class(weight: Any, shape: tuple[int, ...], classes: int) -> Any:
     return reshape(weight, tuple(n if i == classes else 1 for i, n in enumerate(shape)))
 
 
-def _check_targets(input: Any, target: Any) -> int:
-    """The class dimension of ``input``, after the contract of class-index targets was checked."""
-    shape = shape_of(input)
-    check(
-        len(shape) >= 1,
-        "GT107",
-        "input must be [n, c, ...] or [c]",
-        f"expected at least 1 dimension, got {len(shape)}",
-    )
-    classes = 1 if len(shape) > 1 else 0
-    expected = (*shape[:classes], *shape[classes + 1 :])
-    check(
-        dtype_of(target) == int64,
-        "GT205",
-        "class targets must be int64",
-        f"expected graphtorch.int64, got {dtype_of(target)!r}",
-        kind=DTypeError,
-    )
-    check(
-        shape_of(target) == expected,
-        "GT112",
-        "targets do not match the input",
-        f"expected class indices {list(expected)} for scores {list(shape)}, got {list(shape_of(target))}",
-    )
-    return classes
-
-
 @composite("F", whole=True, noted=True)
 @in_float32("input")
 def cross_entropy(
@@ -197,12 +169,13 @@ def cross_entropy(
 ) -> Any:
     """Cross entropy of scores [n, c, ...] or [c] with class indices, or with probabilities of that shape.
 
-    DTypeError GT202 when the scores are not floating point (swapped arguments, most often), GT205
+    ContractError GT320 when labels come first; DTypeError GT202 when the scores are not floating point, GT205
     when class indices are not int64; ShapeError GT112 when the shapes do not match. A class index out of range is an
     error in eager mode, and makes a compiled loss and its gradient nan: see `nll_loss`.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     number(label_smoothing, "label_smoothing", 0, 1)
+    check_order("cross_entropy", input, target)
     require_float(aval_of(input), "the scores of cross_entropy")
     shape = shape_of(input)
     classes = 1 if len(shape) > 1 else 0

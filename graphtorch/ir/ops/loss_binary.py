@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphtorch.ir import bind, expr
-from graphtorch.ir.errors import ArgumentError, DTypeError, check
+from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import Op, composite, register
 from graphtorch.ir.ops.activation import logsigmoid
@@ -26,7 +26,8 @@ from graphtorch.ir.ops.elementwise import Array, Binary
 from graphtorch.ir.ops.functions import log, log1p
 from graphtorch.ir.ops.in_float32 import in_float32
 from graphtorch.ir.ops.logic import ge, le, logical_and, where
-from graphtorch.ir.ops.loss_common import reduced, reduction_of, same_shape
+from graphtorch.ir.ops.loss_common import reduced, reduction_of
+from graphtorch.ir.ops.loss_contract import check_binary_order, check_same_dtype, check_same_shape
 from graphtorch.ir.ops.reduce import mean
 from graphtorch.ir.types import TensorType
 
@@ -113,21 +114,16 @@ def binary_cross_entropy(
 ) -> Any:
     """-(target * log(input) + (1 - target) * log(1 - input)) of probabilities, times ``weight``, which broadcasts.
 
-    Logarithms are at least -100. ShapeError GT103 where the target's shape is not the input's, GT104 where the weight
-    does not broadcast to it; DTypeError GT201 where the target's dtype is not the input's, GT202 for integers. A
-    probability outside of [0, 1] is an ArgumentError GT304 in eager mode, and makes the loss and the gradient nan in a
-    compiled program.
+    Logarithms are at least -100. ContractError GT320 for integer labels first; ShapeError GT103 where the target's
+    shape is not the input's, GT104 where the weight does not broadcast to it; DTypeError GT201 where the target's dtype
+    is not the input's, GT202 for integers. A probability outside of [0, 1] is an ArgumentError GT304 in eager mode, and
+    makes the loss and the gradient nan in a compiled program.
     """
     reduction = reduction_of(size_average, reduce, reduction)
-    same_shape("target", target, input)
+    check_binary_order("binary_cross_entropy", input, target)
+    check_same_shape(input, target)
     require_float(aval_of(input), "input")
-    check(
-        dtype_of(target) == dtype_of(input),
-        "GT201",
-        "target must have the dtype of the input",
-        f"expected {dtype_of(input)!r}, got {dtype_of(target)!r}",
-        kind=DTypeError,
-    )
+    check_same_dtype(input, target)
     loss = bind.bind(binary_cross_entropy_op, in_range(input, 0.0, 1.0, "input"), target)
     return reduced(_scaled(loss, weight), reduction)
 
@@ -149,7 +145,8 @@ def binary_cross_entropy_with_logits(
     target's shape is not the input's, GT104 where a weight does not; DTypeError GT202 for integers.
     """
     reduction = reduction_of(size_average, reduce, reduction)
-    same_shape("target", target, input)
+    check_binary_order("binary_cross_entropy_with_logits", input, target)
+    check_same_shape(input, target)
     require_float(aval_of(input), "input")
     return reduced(_scaled(of_logits(input, target, pos_weight), weight), reduction)
 

@@ -9,6 +9,7 @@ from graphtorch.ir.errors import check
 from graphtorch.ir.loc import warn_user
 from graphtorch.ir.ops.arguments import one_of
 from graphtorch.ir.ops.common import aval_of, require_float, shape_of
+from graphtorch.ir.ops.loss_contract import doubt_shapes
 from graphtorch.ir.ops.reduce import mean
 from graphtorch.ir.ops.reduce import sum as sum_
 
@@ -34,16 +35,12 @@ def reduced(values: Any, reduction: str) -> Any:
     return mean(values) if reduction == "mean" else sum_(values)
 
 
-def difference(input: Any, target: Any) -> Any:
-    """input - target, of a floating-point dtype; a UserWarning where their shapes differ and broadcast."""
+def difference(loss: str, input: Any, target: Any) -> Any:
+    """input - target, of a floating-point dtype; a ContractWarning GT324 where their shapes differ and broadcast."""
     out = input - target
     require_float(aval_of(out), "input or target")
     if not same(shape_of(input), shape_of(target)):
-        warn_user(
-            f"Using a target size ({list(shape_of(target))}) that is different to the input size "
-            f"({list(shape_of(input))}). This will likely lead to incorrect results due to broadcasting. "
-            "Please ensure they have the same size.",
-        )
+        doubt_shapes(loss, input, target)
     return out
 
 

@@ -35,11 +35,11 @@ def mse_loss(
 ) -> Any:
     """The squared difference of ``input`` and ``target``, times ``weight``, reduced by "mean", "sum" or "none".
 
-    With a weight "mean" divides by its sum. Shapes that differ are broadcast, with a UserWarning; ``weight`` must have
-    the shape of ``input``: ShapeError GT103. DTypeError GT202 for integers.
+    With a weight "mean" divides by its sum. Shapes that differ are broadcast, with a ContractWarning GT324;
+    ``weight`` must have the shape of ``input``: ShapeError GT103. DTypeError GT202 for integers.
     """
     reduction = reduction_of(size_average, reduce, reduction)
-    apart = difference(input, target)
+    apart = difference("mse_loss", input, target)
     return _weighted(apart * apart, input, weight, reduction)
 
 
@@ -55,7 +55,7 @@ def l1_loss(
 ) -> Any:
     """The absolute difference of ``input`` and ``target``; arguments and errors are those of `mse_loss`."""
     reduction = reduction_of(size_average, reduce, reduction)
-    return _weighted(abs_(difference(input, target)), input, weight, reduction)
+    return _weighted(abs_(difference("l1_loss", input, target)), input, weight, reduction)
 
 
 def _weighted(errors: Any, input: Any, weight: Any, reduction: str) -> Any:
@@ -80,11 +80,11 @@ def smooth_l1_loss(
     """d^2 / (2 beta) where the difference d is less than ``beta``, |d| - beta / 2 elsewhere.
 
     R. Girshick, "Fast R-CNN", ICCV 2015. ``beta=0`` is `l1_loss`; ArgumentError GT304 for beta < 0. Shapes that differ
-    are broadcast, with a UserWarning.
+    are broadcast, with a ContractWarning GT324.
     """
     reduction = reduction_of(size_average, reduce, reduction)
     number(beta, "beta", 0)
-    apart = difference(input, target)
+    apart = difference("smooth_l1_loss", input, target)
     if beta == 0:
         return reduced(abs_(apart), reduction)
     return reduced(_huber(apart, beta) / beta, reduction)
@@ -100,7 +100,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     reduction = reduction_of(None, None, reduction)
     above(delta, "delta", 0)
-    errors = _huber(difference(input, target), delta)
+    errors = _huber(difference("huber_loss", input, target), delta)
     if weight is None:
         return reduced(errors, reduction)
     same_shape("weight", weight, input)
@@ -198,7 +198,7 @@ def gaussian_nll_loss(
         var = bind.bind(overwrite, maximum(detach(var), eps), var)
     else:
         var = max(number(var, "var", 0), eps)
-    apart = difference(input, target)
+    apart = difference("gaussian_nll_loss", input, target)
     logarithm = log(var) if is_handle(var) else math.log(var) if var else -math.inf
     loss = (apart * apart / var + logarithm) * 0.5
     return reduced(loss + 0.5 * math.log(2 * math.pi) if flag(full, "full") else loss, reduction)

@@ -13,8 +13,7 @@ outputs are the ys alone. That is the form that code is made of.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,8 +26,7 @@ from graphtorch.ir.types import TensorType
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Division:
+class Division(NamedTuple):
     """How many operands are consts and carries (the rest are xs), and the steps. It is all attributes of the node."""
 
     consts: int
@@ -43,7 +41,7 @@ class Division:
 
     @property
     def attrs(self) -> dict[str, Attr]:
-        return asdict(self)
+        return self._asdict()
 
     def steps(self) -> range:
         """The index of each step's slices, in order."""

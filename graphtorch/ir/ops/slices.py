@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from graphtorch.ir import bind
 from graphtorch.ir.dim import is_dynamic, same
@@ -28,8 +27,7 @@ from graphtorch.ir.ops.shapes import narrow
 from graphtorch.ir.types import bool_, int64
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """``start <= index < stop`` by ``step`` along each dimension, seen as ``shape``; ``none`` is a dimension of that
     which has a 0 for a 1, where False was an index."""
 

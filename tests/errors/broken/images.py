@@ -21,7 +21,7 @@ LENET5 = [
     Broken("one_image_without_channel", "lenet5", (("zeros(4, 1, 28, 28)", "zeros(28, 28)"), ("zeros(4, d", "zeros(1, d")), ("GT107 conv1",)),
     broken("flat_images", "lenet5", "zeros(4, 1, 28, 28)", "zeros(4, 784)", "GT107 conv1"),
     broken("bytes", "lenet5", "28, 28),)", "28, 28, dtype=gt.uint8),)", "GT201 conv1"),
-    broken("softmax_dim", "lenet5", "return self.fc3(x)", "return F.softmax(self.fc3(x), dim=2)", "GT302"),
+    broken("softmax_dim", "lenet5", "F.relu(self.fc2(x))", "F.softmax(self.fc2(x), dim=2)", "GT302"),
     broken("extra_argument", "lenet5", "self.fc3(x)", "self.fc3(x, 1)", "GT301 fc3"),
     broken("kernel_too_large", "lenet5", "Conv2d(6, 16, 5)", "Conv2d(6, 16, 15)", "GT111 conv2"),
 ]  # fmt: skip
