@@ -24,12 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """``golden(name, text)``: text equals the file tests/golden/<name>; --update-golden writes it."""
+def golden(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """``golden(name, text)``: text equals the file tests/golden/<name>, or that of another folder, which is a third
+    argument; --update-golden writes it."""
     update = request.config.getoption("--update-golden")
 
-    def compare(name: str, text: str) -> None:
-        path = GOLDEN / name
+    def compare(name: str, text: str, folder: Path = GOLDEN) -> None:
+        path = folder / name
         if update:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
@@ -39,7 +40,7 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
         expected = path.read_text(encoding="utf-8")
         if text != expected:
             lines = difflib.unified_diff(
-                expected.splitlines(), text.splitlines(), f"golden/{name}", "this run", lineterm=""
+                expected.splitlines(), text.splitlines(), f"{folder.name}/{name}", "this run", lineterm=""
             )
             pytest.fail("\n".join([*lines, "", "if this is right: pytest --update-golden"]), pytrace=False)
 

@@ -30,7 +30,7 @@ from graphtorch.frontend.traced_state import Binding
 from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, TraceError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, GraphTorchError, TraceError, check
 from graphtorch.ir.graph import Graph, Value
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import check_sizes, sizes
@@ -159,7 +159,9 @@ def run_trace(
         traced = _finish(tracer, recorder, result, assignments)
         check_repeatable(tracer, recorder)
         _label(traced, target)
-    except BaseException:
+    except BaseException as failed:
+        if isinstance(failed, GraphTorchError):
+            _explain(failed, tracer, [target, *recorder.modules.values()])
         tracer.assignments.undo()
         recorder.restore()
         raise
@@ -167,6 +169,13 @@ def run_trace(
         bind.pop()
         autograd._mode.enabled, defaults.dtype = mode, dtype
     return traced
+
+
+def _explain(error: GraphTorchError, tracer: Tracer, roots: list[Any]) -> None:
+    """Say where the sizes came from that do not fit."""
+    from graphtorch.frontend.diagnosis.local import add_trail  # which makes traces itself
+
+    add_trail(tracer, [root for root in roots if isinstance(root, Module)], error)
 
 
 def _code_of(target: Any) -> CodeType | None:

@@ -27,6 +27,8 @@ class Interpreter:
 
     #: whether tensors have no numbers now
     tracing = False
+    #: whether whoever runs it explains failures
+    diagnoses = False
 
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} does not interpret ops")

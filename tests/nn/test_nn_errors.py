@@ -54,6 +54,7 @@ def test_nested_module() -> None:
         "  weight f32[8,32,5,5]",
         "  bias   f32[8]",
         "  expected 32 input channels (groups=1), got 16",
+        "  fix: nn.Conv2d(16, 8, 5)",
     ]
 
 

@@ -6,6 +6,7 @@ be run as if the user had edited the model (edits.py).
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
@@ -15,7 +16,7 @@ from itertools import takewhile
 from typing import Any
 
 from graphtorch.frontend import autograd
-from graphtorch.frontend.diagnosis.edits import Edit
+from graphtorch.frontend.diagnosis.edits import INPUTS, Edit, Point, at_call, at_function, at_module
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
@@ -45,7 +46,8 @@ def caller() -> Caller:
 class ModuleCall:
     """A call of a module. ``inputs`` and ``outputs`` are the types of its tensors; a failed call has no outputs.
 
-    ``parent`` is the module that called it, ``loc`` the user's line.
+    ``parent`` is the module that called it, ``loc`` the user's line, and ``direct`` is whether that line calls it, and
+    not a layer of the package that it calls.
     """
 
     number: int
@@ -56,26 +58,35 @@ class ModuleCall:
     loc: Loc
     arguments: Arguments
     inputs: list[TensorType]
+    direct: bool = True
     outputs: list[TensorType] = field(default_factory=list)
+    result: Any = None
     failed: bool = True
 
 
 @dataclass(frozen=True)
 class PublicCall:
-    """A call of a public function or method, by the user or by a layer. ``caller`` tells calls on one line apart."""
+    """A call of a public function or method, by the user (``direct``) or by a layer of the package.
+
+    ``caller`` tells calls on one line apart.
+    """
 
     number: int
     name: str
     arguments: Arguments
     loc: Loc
+    direct: bool
     caller: Caller
 
 
 class AbstractTracer(Tracer):
     """A tracer that remembers what was called, and by whom; outer calls come before those that they make."""
 
-    def __init__(self, name: str, edits: Sequence[Edit] = ()) -> None:
+    diagnoses = True
+
+    def __init__(self, name: str, edits: Sequence[Edit] = (), caller: Loc | None = None, quick: bool = False) -> None:
         super().__init__(name)
+        self._quick = quick
         self.calls: list[ModuleCall] = []
         #: between which numbers the specs say that inputs lie
         self.ranges: dict[Value, tuple[float, float]] = {}
@@ -83,46 +94,65 @@ class AbstractTracer(Tracer):
         #: the call of the user's that a node was made by, and the number of the call that was the last before
         self.callers: dict[Node, Caller] = {}
         self._last: dict[Node, int] = {}
-        self._edits = {edit.at: edit for edit in edits}
+        self._edits: dict[Point, list[Edit]] = {}
+        for edit in edits:
+            for point in edit.points:
+                self._edits.setdefault(point, []).append(edit)
+        #: the line that asked for the run, which calls no module itself
+        self._caller = caller
         self._depth = 0
 
     def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         scope = state.scope
         assert scope is not None  # that of the module
-        args, kwargs = self._edited(("layer", len(self.calls)), (args, kwargs))
+        loc, parent = self.lines.here(), scope.parent.owner if scope.parent else None
+        direct = _is_users(parent) and (self._caller is None or at_call(loc) != at_call(self._caller))
+        edits = self._edits_at(at_module(module), *([at_call(loc)] if direct else []))
+        args, kwargs = _edited(edits, (args, kwargs))
         call = ModuleCall(
             number=len(self.calls),
             path=scope.path,
             module=module,
-            parent=scope.parent.owner if scope.parent else None,
+            parent=parent,
             depth=self._depth,
-            loc=self.lines.here(),
+            loc=loc,
             arguments=(args, kwargs),
             inputs=types_in((args, kwargs)),
+            direct=direct,
         )
         self.calls.append(call)
         self.notes.entered(module, scope.path)
+        forward = module.forward
+        for edit in edits:
+            forward = functools.partial(_instead, edit, forward)
         self._depth += 1
         try:
-            out = module.forward(*args, **kwargs)
+            out = forward(*args, **kwargs)
         finally:
             self._depth -= 1
-        call.outputs, call.failed = types_in(out), False
+        call.outputs, call.result, call.failed = types_in(out), out, False
         return out
 
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """A public function is about to run: what it is to be given."""
-        number = len(self.public)
-        self.public.append(PublicCall(number, name, (args, kwargs), self.lines.here(), caller()))
-        return self._edited(("function", number), (args, kwargs))
+        loc, owner, number = self.lines.here(), state.scope.owner if state.scope else None, len(self.public)
+        if self._quick and name == "batch_norm" and len(args) > 5:
+            args = (*args[:5], False, *args[6:])
+        direct = _is_users(owner)
+        self.public.append(PublicCall(number, name, (args, kwargs), loc, direct, caller()))
+        points = [("function", number), *([at_function(name, loc)] if direct else [])]
+        return _edited(self._edits_at(*points), (args, kwargs))
+
+    def given(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        """What the program is given."""
+        return _edited(self._edits_at(INPUTS), (args, kwargs))
+
+    def _edits_at(self, *points: Point) -> list[Edit]:
+        return [edit for point in points for edit in self._edits.get(point, ())] if self._edits else []
 
     def doubted(self, error: GraphTorchError) -> None:
         """`gt.check` lists it: nobody is warned."""
         self.notes.doubts.append(error)
-
-    def _edited(self, at: tuple[str, int], arguments: Arguments) -> Arguments:
-        edit = self._edits.get(at)
-        return arguments if edit is None else edit.arguments(*arguments)
 
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Tensor, ...]:
         results = super().bind(op, operands, attrs)
@@ -139,6 +169,21 @@ class AbstractTracer(Tracer):
             return node.op.name
         same = takewhile(lambda call: call.caller == self.public[last].caller, reversed(self.public[: last + 1]))
         return list(same)[-1].name
+
+
+def _edited(edits: Sequence[Edit], arguments: Arguments) -> Arguments:
+    for edit in edits:
+        arguments = edit.arguments(*arguments)
+    return arguments
+
+
+def _instead(edit: Edit, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return edit.calling(forward, args, kwargs)
+
+
+def _is_users(owner: ScopeOwner | None) -> bool:
+    """Whether what runs in ``owner`` is the user's code; None is outside of any module."""
+    return owner is None or not str(getattr(type(owner).forward, "__module__", "")).startswith("graphtorch.")  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -166,8 +211,8 @@ class Observation:
 
     @property
     def progress(self) -> float:
-        """How far it came, in calls of public functions."""
-        return float("inf") if self.error is None else len(self.tracer.public)
+        """How far it came, in calls that the user's code makes."""
+        return float("inf") if self.error is None else len(self.calls) + sum(c.direct for c in self.tracer.public)
 
 
 def types_in(tree: Any) -> list[TensorType]:
@@ -176,14 +221,21 @@ def types_in(tree: Any) -> list[TensorType]:
 
 
 def observe(
-    target: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any] | None = None, edits: Sequence[Edit] = ()
+    target: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None = None,
+    edits: Sequence[Edit] = (),
+    caller: Loc | None = None,
+    quick: bool = False,
 ) -> Observation:
     """Run ``target`` over the shapes of ``args`` and ``kwargs``, tensors or TensorSpecs at any depth.
 
     With ``edits`` it is run as if they had been made, and what it prints is not shown once more. What the run assigned
-    to modules is taken back. Only errors of graphtorch are results; others leave as they came.
+    to modules is taken back. ``caller`` is the line that asks for it, if that is the user's. A ``quick`` run is for
+    shapes alone: batch norm keeps no statistics, most of what it costs. Only errors of graphtorch are results; others
+    leave as they came.
     """
-    tracer = AbstractTracer(name_of(target), edits)
+    tracer = AbstractTracer(name_of(target), edits, caller, quick)
     mode, dtype, scope = autograd.is_grad_enabled(), defaults.dtype, state.scope
     args, kwargs = stand_ins(tracer, (args, kwargs or {}))
     bind.push(tracer)
@@ -193,7 +245,7 @@ def observe(
                 stack.enter_context(edit.applied())
             if edits:
                 stack.enter_context(redirect_stdout(StringIO()))
-            args, kwargs = tracer._edited(("inputs", 0), (args, kwargs))
+            args, kwargs = tracer.given(args, kwargs)
             return Observation(tracer, target(*args, **kwargs), None)
     except GraphTorchError as error:
         return Observation(tracer, None, error)

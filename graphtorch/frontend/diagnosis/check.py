@@ -17,6 +17,7 @@ from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
 from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.loc import here
 
 
 def check(
@@ -50,10 +51,10 @@ def check(
     _check_arguments(target, loss, ignore)
     optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] * (optimizer is not None)
     program = _program(target, loss)
-    given = (inputs, kwargs, _as_tuple(targets))
+    given, caller = (inputs, kwargs, _as_tuple(targets)), here()
 
-    def run(edits: Sequence[Edit]) -> Observation:
-        return observe(program, given, {}, edits)
+    def run(edits: Sequence[Edit], quick: bool = False) -> Observation:
+        return observe(program, given, {}, edits, caller, quick)
 
     errors, seen = failures(run)
     problems = [*map(Problem, errors), *loss_problems(seen.tracer, numbers=True, ranges=seen.tracer.ranges)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 
 from graphtorch.frontend.diagnosis.abstract import Observation
-from graphtorch.frontend.diagnosis.edits import Edit
-from graphtorch.frontend.diagnosis.fixes import Fix, Run, find_fix
+from graphtorch.frontend.diagnosis.edits import Candidate, Edit
+from graphtorch.frontend.diagnosis.fixes import Run, find_fix
 from graphtorch.frontend.diagnosis.layers import is_layer
 from graphtorch.frontend.diagnosis.trail import trail
 from graphtorch.frontend.nn.module import Module
@@ -29,33 +29,39 @@ def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
     found: list[GraphTorchError] = []
     while seen.error is not None and len(found) < MOST:
         error = seen.error
+        if any((e.code, e.path, e.loc) == (error.code, error.path, error.loc) for e in found[:-1]):
+            break  # one edit undoes another
         found.append(error)
         error.trail = trail(error, seen.tracer.read, functools.partial(_named, seen))
         fix = find_fix(seen, run, edits) if error.mend is not None or not error.fix else None
         if fix is None:
             break
-        error.fix = _text(fix, error)
-        edits.append(fix.candidate.edit)
+        error.fix = fix_text(fix.edit, fix.candidate, error)
+        edits.append(fix.edit)
         seen = fix.seen
     return found, seen
 
 
 def _named(seen: Observation, node: Node) -> str:
+    return named(node, seen.tracer.owners.get(node), seen.tracer.name_of(node))
+
+
+def named(node: Node, owner: object, function: str) -> str:
     """`Conv2d "features.0" (net.py:12)`, or `reshape (net.py:40)` outside of any layer."""
-    owner, loc = seen.tracer.owners.get(node), node.locs[0] if node.locs else None
+    loc = node.locs[0] if node.locs else None
     if loc is not None and isinstance(owner, Module) and is_layer(owner):
         return f'{type(owner).__name__} "{loc.path}"{_at(owner._created_at)}'
-    return f"{seen.tracer.name_of(node)}{_at(loc)}"
+    return f"{function}{_at(loc)}"
 
 
 def _at(loc: Loc | None) -> str:
     return f" ({loc.show().split(' ', 1)[0]})" if loc is not None and loc.line else ""
 
 
-def _text(fix: Fix, error: GraphTorchError) -> str:
+def fix_text(edit: Edit, candidate: Candidate, error: GraphTorchError) -> str:
     """The edit, and where it is made unless that is one of the lines which the error shows."""
-    at = fix.candidate.loc
+    at = candidate.loc
     shown = at is None or any(
         o is not None and (o.file, o.line) == (at.file, at.line) for o in (error.loc, error.created)
     )
-    return fix.candidate.edit.text + ("" if shown else _at(at))
+    return edit.text + ("" if shown else _at(at))

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from graphtorch.frontend.diagnosis.abstract import Observation
 from graphtorch.frontend.diagnosis.candidates import candidates
 from graphtorch.frontend.diagnosis.edits import Candidate, Edit
 from graphtorch.ir.errors import GraphTorchError
 
-#: runs that one failure may cost
-_TRIES = 160
+#: runs that one failure may cost, and those after one that mends it and leaves another failure
+_TRIES, _MORE = 120, 24
 
-Run = Callable[[Sequence[Edit]], Observation]
+
+class Run(Protocol):
+    """A run of the program with some edits; a quick one is for shapes alone."""
+
+    def __call__(self, edits: Sequence[Edit], quick: bool = False) -> Observation: ...
 
 
 @dataclass(frozen=True)
 class Fix:
-    """An edit that mends a failure, and the run with it. ``clean``: nothing else fails."""
+    """An edit that mends a failure, where it is made, and the run with it. ``clean``: nothing else fails."""
 
+    edit: Edit
     candidate: Candidate
     seen: Observation
 
@@ -35,20 +40,35 @@ def find_fix(seen: Observation, run: Run, edits: Sequence[Edit]) -> Fix | None:
     One with which all runs is better than one after which something else fails. None where no edit helps.
     """
     best: Fix | None = None
-    for number, candidate in enumerate(candidates(seen)):
-        if number >= _TRIES or (best is not None and best.clean and best.candidate.rank <= candidate.rank):
+    left = _TRIES
+    for candidate in candidates(seen):
+        if left <= 0:
             break
-        found = _tried(candidate, run, edits)
-        if found is not None and _passes(seen, found.seen) and (best is None or _order(found) < _order(best)):
-            best = found
-    return best
+        edit = candidate.make()
+        if edit is None:
+            continue
+        left -= 1
+        found = _tried(edit, candidate, run, edits)
+        if found is None or not _passes(seen, found.seen) or not _better(found, best):
+            continue
+        best, left = found, min(left, _MORE)
+        if best.clean:
+            break
+    return None if best is None else Fix(best.edit, best.candidate, run((*edits, best.edit)))
 
 
-def _tried(candidate: Candidate, run: Run, edits: Sequence[Edit]) -> Fix | None:
+def _tried(edit: Edit, candidate: Candidate, run: Run, edits: Sequence[Edit]) -> Fix | None:
     try:
-        return Fix(candidate, run((*edits, candidate.edit)))
+        return Fix(edit, candidate, run((*edits, edit), quick=True))
     except Exception:  # the user's own code may not like what it is given
         return None
+
+
+def _better(found: Fix, best: Fix | None) -> bool:
+    """Than the best so far, which is none that is clean."""
+    if found.clean or not found.candidate.far:
+        return found.clean or best is None
+    return found.candidate.further and best is not None and found.seen.progress > best.seen.progress
 
 
 def _passes(before: Observation, after: Observation) -> bool:
@@ -59,7 +79,3 @@ def _passes(before: Observation, after: Observation) -> bool:
 
 def _place(error: GraphTorchError) -> tuple[Any, ...]:
     return error.code, error.path, error.loc
-
-
-def _order(fix: Fix) -> tuple[bool, float, int]:
-    return not fix.clean, -fix.seen.progress, fix.candidate.rank

@@ -5,98 +5,265 @@ from __future__ import annotations
 import ast
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from graphtorch.frontend.diagnosis.abstract import Observation, PublicCall
-from graphtorch.frontend.diagnosis.edits import Candidate, Given, first
-from graphtorch.frontend.diagnosis.source import call_at, operator_at
+from graphtorch.frontend.diagnosis.changes import (
+    Changes,
+    as_first,
+    given_others,
+    last_two_swapped,
+    with_dim,
+    with_member,
+)
+from graphtorch.frontend.diagnosis.edits import Arguments, Candidate, Change, Given, at_function, ready
+from graphtorch.frontend.diagnosis.source import Call, call_at, operator_at
+from graphtorch.frontend.diagnosis.steps import behind
 from graphtorch.frontend.tensor import Tensor
 
 
 def of_function(call: PublicCall) -> Iterator[Candidate]:
     """Other arguments of the function that failed."""
-    for rank, change, edit in _FUNCTIONS.get(call.name, _nothing)(call):
-        text = edit(call)
-        yield Candidate(Given(text, ("function", call.number), change), rank, call.loc)
+    if not call.direct:
+        return
+    for rank, change, text in (*_FUNCTIONS.get(call.name, _nothing)(call), *_dimension(call)):
+        yield ready(Given(text, (at_function(call.name, call.loc),), change), rank, call.loc, far=rank > 1)
 
 
-#: rank, other arguments, and how that reads
-Changes = Iterator[tuple[int, Callable[..., Any], Callable[[PublicCall], str]]]
+def of_earlier_functions(seen: Observation) -> Iterator[Candidate]:
+    """Other arguments of functions that were called on the way."""
+    done: set[Any] = set()
+    for call in [c for c in reversed(seen.tracer.public[:-1]) if c.name in _EARLIER and c.direct][:_MOST]:
+        point = at_function(call.name, call.loc)
+        if point in done or call_at(call.loc, call.name) is None:
+            continue
+        done.add(point)
+        for rank, change, text in _EARLIER[call.name](call):
+            yield ready(Given(text, (point,), change), rank + 1, call.loc)
+
+
+#: calls on the way that are looked at, from the failure backwards
+_MOST = 12
 
 
 def _nothing(call: PublicCall) -> Changes:
     return iter(())
 
 
+def _arguments_of_method(call: PublicCall, source: Call) -> tuple[str, list[str]]:
+    """What a method or a function is called on, and its other positional arguments, as written."""
+    as_function = len(source.arguments) == len(call.arguments[0])
+    return (source.arguments[0], source.arguments[1:]) if as_function else (source.receiver, source.arguments)
+
+
+# ---- shapes -----------------------------------------------------------------------------------------
+
+
 def _viewed(call: PublicCall) -> Changes:
     """`view` and `reshape`: sizes that hold what there is, the batch kept."""
     args, kwargs = call.arguments
-    shape, sizes = args[0].aval.shape, args[1:] if len(args) > 1 and not isinstance(args[1], tuple | list) else None
-    if kwargs or sizes is None or not shape:
+    shape, sizes = args[0].aval.shape, args[1:]
+    source = call_at(call.loc, call.name)
+    if kwargs or not shape or not sizes or isinstance(sizes[0], tuple | list):
         return
-    total = math.prod(shape)
+    for changed in _fitting(shape, sizes):
+        written = _written(source, sizes, changed)
+        if written:
+            yield 1, given_others(*changed), written
+
+
+def _fitting(shape: tuple[int, ...], sizes: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """``sizes`` with one changed, or the last ones that are equal, so that they hold all elements of ``shape``."""
+    total, batch = math.prod(shape), shape[0] if -1 in sizes else 1
     for position, size in reversed(list(enumerate(sizes))):
         rest = math.prod(n for i, n in enumerate(sizes) if i != position and n != -1)
-        batch = shape[0] if -1 in sizes and size != -1 else 1
-        if size == -1 or not rest or total % (rest * batch):
+        if size != -1 and rest and total % (rest * batch) == 0:
+            yield (*sizes[:position], total // (rest * batch), *sizes[position + 1 :])
+    equal = next((n for n in range(len(sizes), 1, -1) if len(set(sizes[-n:])) == 1), 0)
+    rest = math.prod(n for n in sizes[: len(sizes) - equal] if n != -1) * batch
+    if equal and rest and total % rest == 0:
+        side = round((total // rest) ** (1 / equal))
+        if side**equal * rest == total:
+            yield (*sizes[: len(sizes) - equal], *(side,) * equal)
+
+
+def _written(source: Call | None, old: Sequence[int], new: Sequence[int]) -> str:
+    """The call with the sizes that have changed; "" where the user computed those, since then the mistake is there."""
+    arguments = source.arguments if source is not None and not source.starred else None
+    if source is None or arguments is None or len(arguments) != len(new):
+        return ""
+    for i, (was, now) in enumerate(zip(old, new, strict=True)):
+        if was == now:
             continue
-        value = total // (rest * batch)
-        changed = [*sizes[:position], value, *sizes[position + 1 :]]
-        text = functools.partial(_method_text, changed, position)
-        yield 1, lambda args, kwargs, c=changed: ((args[0], *c), kwargs), text
-
-
-def _method_text(values: list[int], position: int, call: PublicCall) -> str:
-    source = call_at(call.loc, call.name)
-    if source is None or source.starred or len(source.arguments) != len(values):
-        return f"{call.name}({', '.join(map(str, values))})"
-    arguments = source.arguments
-    arguments[position] = str(values[position])
+        if any(isinstance(n, ast.Name) for n in ast.walk(source.node.args[i])):
+            return ""
+        arguments[i] = str(now)
     return source.with_arguments(arguments, source.keywords)
 
 
-def _product(_: PublicCall) -> Changes:
+def _flattened(call: PublicCall) -> Changes:
+    """In the place of a `view` or a `flatten` that mixed the batch with the rest."""
+    args, kwargs = call.arguments
+    source = call_at(call.loc, call.name)
+    if source is None or source.starred or kwargs or not isinstance(args[0], Tensor) or args[0].ndim < 2:
+        return
+    if call.name == "flatten" and len(args) == 1:
+        yield 0, given_others(1), source.with_arguments([*source.arguments, "1"], {})
+    if call.name != "flatten":
+        on, sizes = _arguments_of_method(call, source)
+        yield from _swapped_sizes(call, source)
+        kept = args[0].aval.shape[0]
+        flat = (kept, math.prod(args[0].aval.shape[1:]))
+        if len(sizes) == 2:
+            text = f"{behind(on, '.flatten(1)')} in place of {source.text}"
+            yield 1, given_others(*flat), text
+
+
+def _swapped_sizes(call: PublicCall, source: Call) -> Changes:
+    """The last two sizes, the other way round."""
+    args, _ = call.arguments
+    if len(source.arguments) > 2 and len(source.arguments) == len(args) - 1 and args[-1] != args[-2]:
+        *ahead, last_but_one, last = source.arguments
+        text = source.with_arguments([*ahead, last, last_but_one], source.keywords)
+        yield 1, last_two_swapped, text
+
+
+def _squeezed(call: PublicCall) -> Changes:
+    """`squeeze` of all dimensions, the batch's too: of one alone."""
+    args, kwargs = call.arguments
+    source = call_at(call.loc, call.name)
+    if source is None or kwargs or len(args) != 1 or source.starred:
+        return
+    for dim in (d for d in range(1, args[0].ndim) if args[0].aval.shape[d] == 1):
+        text = source.with_arguments([*source.arguments, str(dim)], {})
+        yield 1, given_others(dim), text
+
+
+def _unsqueezed(call: PublicCall) -> Changes:
+    """`unsqueeze` at another dimension."""
+    args, kwargs = call.arguments
+    source = call_at(call.loc, call.name)
+    if source is None or kwargs or source.starred or not source.arguments:
+        return
+    for dim in (d for d in range(args[0].ndim + 1) if d != args[1]):
+        text = source.with_arguments([*source.arguments[:-1], str(dim)], {})
+        yield 1, given_others(dim), text
+
+
+def _counted(call: PublicCall) -> Changes:
+    """`arange` of another length: one that a tensor beside it has, which the run says."""
+    args, _kwargs = call.arguments
+    source = call_at(call.loc, call.name)
+    if source is None or source.starred or len(source.arguments) != 1 or not isinstance(args[0], int):
+        return
+    for length in range(args[0] - 1, max(args[0] // 2, 0), -1):
+        text = source.with_arguments([str(length)], source.keywords)
+        yield 2, as_first(length), text
+
+
+# ---- products ---------------------------------------------------------------------------------------
+
+
+def _product(call: PublicCall) -> Changes:
     """A matrix that lies the other way."""
-    yield 1, _second_transposed, functools.partial(_operand_text, 1)
-    yield 2, first(lambda t: t.mT), functools.partial(_operand_text, 0)
+    for rank, position in ((1, 1), (2, 0)):
+        text = _operand_text(position, call)
+        if len(call.arguments[0]) > 1 and text:
+            yield rank, _transposed(position), text
 
 
-def _second_transposed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (args[0], args[1].mT, *args[2:]), kwargs
+def _transposed(position: int) -> Change:
+    def change(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
+        return tuple(t.mT if i == position and t.ndim > 1 else t for i, t in enumerate(args)), kwargs
+
+    return change
 
 
 def _operand_text(position: int, call: PublicCall) -> str:
     """The product with one operand transposed."""
-    transposed = ".T" if call.arguments[0][position].ndim == 2 else ".mT"
+    transposed = ".t()" if call.arguments[0][position].ndim == 2 else ".transpose(-2, -1)"
     sides = operator_at(call.loc, ast.MatMult)
-    source = call_at(call.loc, call.name) if sides is None else None
     if sides is not None:
-        left, right = (f"{s}{transposed}" if i == position else s for i, s in enumerate(sides))
+        left, right = (behind(s, transposed) if i == position else s for i, s in enumerate(sides))
         return f"{left} @ {right}"
-    if source is None:
-        return f"transpose the {('first', 'second')[position]} operand: {transposed}"
+    source = call_at(call.loc, call.name)
+    if source is None or source.starred:
+        return ""
     given = source.arguments
     if len(given) > 1:
-        return source.with_arguments([f"{g}{transposed}" if i == position else g for i, g in enumerate(given)], {})
-    other = f"{given[0]}{transposed if position else ''}"
-    return f"{source.receiver}{'' if position else transposed}.{source.name}({other})"
+        return source.with_arguments([behind(g, transposed) if i == position else g for i, g in enumerate(given)], {})
+    other = behind(given[0], transposed) if position else given[0]
+    return f"{source.receiver if position else behind(source.receiver, transposed)}.{source.name}({other})"
+
+
+# ---- dimensions, and lists of tensors ---------------------------------------------------------------
+
+
+def _dimension(call: PublicCall) -> Changes:
+    """A dimension that is out of range: the last one; that of classes."""
+    args, kwargs = call.arguments
+    source = call_at(call.loc, call.name)
+    given = next((a for a in args if isinstance(a, Tensor)), None)
+    if source is None or source.starred or given is None:
+        return
+    _on, rest = _arguments_of_method(call, source)
+    for new in (1, -1) if given.ndim == 2 else (-1, 1):
+        if isinstance(kwargs.get("dim"), int) and "dim" in source.keywords:
+            text = source.with_arguments(source.arguments, {**source.keywords, "dim": str(new)})
+            yield 1, with_dim(new), text
+        elif len(args) == 2 and isinstance(args[1], int) and len(rest) == 1:
+            text = source.with_arguments([*source.arguments[:-1], str(new)], source.keywords)
+            yield 1, given_others(new), text
 
 
 def _joined(call: PublicCall) -> Changes:
-    """`cat` along another dimension."""
+    """`cat` along another dimension; of a tensor that lies the other way, or that has to be expanded."""
+    yield from _along(call)
     args, kwargs = call.arguments
-    tensors = args[0] if args else kwargs.get("tensors", ())
-    for dim in range(max((t.ndim for t in tensors), default=0)):
-        yield 1, lambda args, kwargs, d=dim: ((tensors, d), {}), functools.partial(_dim_text, dim)
+    source = call_at(call.loc, call.name)
+    if source is not None and not source.starred:
+        yield from _members(source, *_joining(args, kwargs))
 
 
-def _dim_text(dim: int, call: PublicCall) -> str:
+def _joining(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], int]:
+    """The tensors that `cat` is given, and along what."""
+    return args[0] if args else kwargs.get("tensors", ()), args[1] if len(args) > 1 else kwargs.get("dim", 0)
+
+
+def _along(call: PublicCall) -> Changes:
+    """`cat` along another dimension."""
+    tensors, now = _joining(*call.arguments)
     source = call_at(call.loc, call.name)
     if source is None or source.starred:
-        return f"{call.name}(..., dim={dim})"
+        return
     keywords = {k: v for k, v in source.keywords.items() if k not in ("dim", "axis")}
-    return source.with_arguments(source.arguments[:1], {**keywords, "dim": str(dim)})
+    for dim in range(1, max((t.ndim for t in tensors), default=0)):
+        text = source.with_arguments(source.arguments[:1], {**keywords, "dim": str(dim)})
+        if dim != now:
+            yield min(dim, 2), given_others(dim), text
+
+
+def _members(source: Call, tensors: Sequence[Any], dim: int) -> Changes:
+    """One of the tensors changed so that it fits the others."""
+    listed = source.node.args[0] if source.node.args else None
+    if not isinstance(listed, ast.List | ast.Tuple) or len(listed.elts) != len(tensors):
+        return
+    for i, t in enumerate(tensors):
+        other, i_other = (tensors[1], 1) if i == 0 and len(tensors) > 1 else (tensors[0], 0)
+        sizes = [n if d == dim else m for d, (n, m) in enumerate(zip(t.shape, other.shape, strict=False))]
+        element, base = listed.elts[i], source.text_of(listed.elts[i_other])
+        batch = [f"{base}.shape[{d}]" if n != s else "-1" for d, (n, s) in enumerate(zip(t.shape, sizes, strict=False))]
+        changes: list[tuple[str, Callable[[Any], Any]]] = [(".transpose(1, 2)", lambda t: t.transpose(1, 2))]
+        if all(n in (1, s) for n, s in zip(t.shape, sizes, strict=False)):
+            changes.append((f".expand({', '.join(batch)})", functools.partial(_expanded, sizes)))
+        for written, change in changes:
+            text = source.replacing(element, behind(source.text_of(element), written))
+            yield 1, with_member(i, change), text
+
+
+def _expanded(sizes: Sequence[int], t: Any) -> Any:
+    return t.expand(*sizes)
 
 
 _FUNCTIONS: dict[str, Callable[[PublicCall], Changes]] = {
@@ -110,15 +277,17 @@ _FUNCTIONS: dict[str, Callable[[PublicCall], Changes]] = {
 }
 
 
-def of_earlier_functions(seen: Observation) -> Iterator[Candidate]:
-    """A flatten that took the batch too."""
-    for call in reversed(seen.tracer.public[:-1]):
-        args, kwargs = call.arguments
-        if call.name == "flatten" and len(args) == 1 and not kwargs and isinstance(args[0], Tensor):
-            source = call_at(call.loc, "flatten")
-            text = "flatten(x, 1)" if source is None else source.with_arguments([*source.arguments, "1"], {})
-            yield Candidate(Given(text, ("function", call.number), _from_one), 0, call.loc)
+def _reshaped(call: PublicCall) -> Changes:
+    yield from _flattened(call)
+    yield from _viewed(call)
 
 
-def _from_one(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    return (args[0], 1), kwargs
+_EARLIER: dict[str, Callable[[PublicCall], Changes]] = {
+    "flatten": _flattened,
+    "view": _reshaped,
+    "reshape": _reshaped,
+    "squeeze": _squeezed,
+    "unsqueeze": _unsqueezed,
+    "cat": _along,
+    "arange": _counted,
+}

@@ -25,6 +25,8 @@ _KEPT_AS: dict[str, Callable[[Module], Any]] = {
     ),
     "dropout": lambda m: m.dropout.p if isinstance(m.dropout, Module) else m.dropout,
     "device": lambda _: None,
+    "kdim": lambda m: None if getattr(m, "kdim", 0) == getattr(m, "embed_dim", 0) else m.kdim,
+    "vdim": lambda m: None if getattr(m, "vdim", 0) == getattr(m, "embed_dim", 0) else m.vdim,
     "dtype": lambda m: next((p.dtype for p in m.parameters() if p.dtype.is_floating_point), None),
 }
 
@@ -67,14 +69,19 @@ def arguments_of(module: Module) -> dict[str, Any]:
     return out
 
 
-def remade(module: Module, name: str, value: Any) -> Module | None:
-    """A layer like ``module`` but for one argument, with weights that hold nothing; None where it refuses."""
-    arguments = {**arguments_of(module), name: value}
+def remade(module: Module, **changed: Any) -> Module | None:
+    """A layer like ``module`` but for some arguments, with weights that hold nothing; None where it refuses."""
+    arguments = {**arguments_of(module), **changed}
     try:
         with bind.suspended(), init.skipped():
             made = type(module)(**arguments)
     except GraphTorchError:
         return None
+    return likened(made, module)
+
+
+def likened(made: Module, module: Module) -> Module:
+    """``made``, in the mode and said to be of the line of ``module``."""
     made.train(module.training)
     made.__dict__["_made_at"] = module._created_at
     return made

@@ -68,7 +68,7 @@ def place_of(loc: Loc | None) -> str:
 def edits_of(error: GraphTorchError, number: int) -> Iterator[Edit]:
     """What ``error.fix`` says of the call of a public function, the ``number``th of a run, as edits to be tried."""
     for arguments in error.mend.calls if error.mend is not None and error.fix else ():
-        yield Given(error.fix, ("function", number), functools.partial(_changed, error.op, arguments))
+        yield Given(error.fix, (("function", number),), functools.partial(_changed, error.op, arguments))
 
 
 def _changed(

@@ -8,8 +8,9 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from graphtorch.ir.loc import Loc
 
@@ -61,19 +62,39 @@ class Call:
             return self.node.args[position]
         return next((k.value for k in self.node.keywords if k.arg == name), None)
 
-    def with_argument(self, name: str, text: str, parameters: Sequence[str]) -> str:
-        """The call with ``text`` for the parameter ``name``, one of ``parameters`` in order."""
+    def with_argument(self, name: str, text: str, parameters: Sequence[str], *more: str) -> str:
+        """The call with ``text`` for the parameter ``name``, one of ``parameters``; ``more`` are such pairs."""
         arguments, keywords = self.arguments, self.keywords
-        position = parameters.index(name)
-        if position < len(arguments):
-            arguments[position] = text
-        else:
-            keywords[name] = text
+        for key, value in zip((name, *more[::2]), (text, *more[1::2]), strict=True):
+            position = parameters.index(key)
+            if position < len(arguments):
+                arguments[position] = value
+            else:
+                keywords[key] = value
         return self.with_arguments(arguments, keywords)
 
     def with_arguments(self, arguments: Sequence[str], keywords: dict[str, str]) -> str:
         """The call with other arguments."""
         return f"{self.function}({', '.join([*arguments, *(f'{k}={v}' for k, v in keywords.items())])})"
+
+    @property
+    def literals(self) -> tuple[list[Any], dict[str, Any]] | None:
+        """The arguments, where all of them are written out as numbers, strings and the like."""
+        try:
+            given = {k.arg: ast.literal_eval(k.value) for k in self.node.keywords if k.arg}
+            return ([ast.literal_eval(a) for a in self.node.args], given) if not self.starred else None
+        except ValueError:
+            return None
+
+    def text_of(self, node: ast.AST) -> str:
+        """A part of the call, as written."""
+        return self._of(node)
+
+    def replacing(self, node: ast.expr, text: str) -> str:
+        """The call with another text for a part of it."""
+        whole, part = (ast.get_source_segment(self.source, n) or "" for n in (self.node, node))
+        before = _offset(self.source, node) - _offset(self.source, self.node)
+        return " ".join(f"{whole[:before]}{text}{whole[before + len(part) :]}".split())
 
     def renamed(self, name: str) -> str:
         """The call of another function beside the one that is called: ``F.softmax(x)`` as ``F.log_softmax(x)``."""
@@ -95,7 +116,7 @@ def operator_at(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | N
     """The operands of the ``a @ b`` (or another operator) that begins where ``at`` points to, as written."""
     if at is None or not at.line:
         return None
-    source = "".join(linecache.getlines(at.file))
+    source = _text(at.file)
     for node in _nodes(source):
         if (
             isinstance(node, ast.BinOp)
@@ -107,16 +128,63 @@ def operator_at(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | N
     return None
 
 
+def function_around(at: Loc | None) -> tuple[str, int]:
+    """The innermost function that ``at`` lies in, by its file and line; the line is 0 outside of any."""
+    if at is None:
+        return "", 0
+    return at.file, _functions_of(_text(at.file)).get(at.line, 0)
+
+
+@functools.lru_cache(64)
+def _functions_of(source: str) -> dict[int, int]:
+    """The line where the innermost function begins that each line is in."""
+    found: dict[int, int] = {}
+    for node in _nodes(source):  # outer ones come first
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node.lineno))
+    return found
+
+
+def assigned(file: str, cls: str, attribute: str) -> Iterator[tuple[Call, Loc]]:
+    """Calls whose results are assigned to ``self.attribute`` in the methods of the class ``cls``."""
+    source = _text(file)
+    classes = (n for n in _nodes(source) if isinstance(n, ast.ClassDef) and n.name == cls)
+    for node in (n for c in classes for n in ast.walk(c) if isinstance(n, ast.Assign)):
+        names = [t.attr for t in node.targets if isinstance(t, ast.Attribute)]
+        if attribute in names and isinstance(node.value, ast.Call):
+            yield Call(node.value, source), Loc(file, node.value.lineno, node.value.col_offset)
+
+
+def _text(file: str) -> str:
+    return "".join(linecache.getlines(file))
+
+
 def calls_at(at: Loc | None) -> list[Call]:
     """The calls that begin where ``at`` points to, outermost first; those that go on over its line come last."""
     if at is None or not at.line:
         return []
-    source = "".join(linecache.getlines(at.file))
-    calls = [n for n in _nodes(source) if isinstance(n, ast.Call)]
-    nodes = [n for n in calls if n.lineno <= at.line <= (n.end_lineno or n.lineno)]
+    source = _text(at.file)
+    nodes = _calls_of(source).get(at.line, [])
     here = [n for n in nodes if (n.lineno, n.col_offset) == (at.line, at.col)]
     there = sorted((n for n in nodes if n not in here), key=lambda n: (at.line - n.lineno, n.col_offset))
     return [Call(n, source) for n in (*sorted(here, key=_extent, reverse=True), *there)]
+
+
+@functools.lru_cache(64)
+def _calls_of(source: str) -> dict[int, list[ast.Call]]:
+    """The calls that go over each line."""
+    found: dict[int, list[ast.Call]] = {}
+    for node in (n for n in _nodes(source) if isinstance(n, ast.Call)):
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+            found.setdefault(line, []).append(node)
+    return found
+
+
+def _offset(source: str, node: ast.expr) -> int:
+    """Where ``node`` begins, in characters; columns count bytes."""
+    lines = source.splitlines(keepends=True)
+    line = lines[node.lineno - 1].encode()[: node.col_offset].decode()
+    return sum(map(len, lines[: node.lineno - 1])) + len(line)
 
 
 def _extent(node: ast.Call) -> tuple[int, int]:

@@ -48,6 +48,22 @@ def steps_of(value: Value, dims: tuple[int, ...]) -> Iterator[Step]:
         value, dims = source, before
 
 
+def nodes_on_the_way(value: Value, dims: tuple[int, ...]) -> Iterator[Node]:
+    """The nodes that the sizes ``dims`` of ``value`` went through, the last first."""
+    while dims and value.node is not None:
+        yield value.node
+        source, before = _before(value.node, value, dims)
+        if source is None and value.node.op.name in _PARTS:
+            source, before = value.node.operands[0], dims
+        if source is None:
+            return
+        value, dims = source, before
+
+
+#: ops that take a part of their operand, whose sizes their results depend on
+_PARTS = ("narrow", "slice")
+
+
 def _before(node: Node, value: Value, dims: tuple[int, ...]) -> tuple[Value | None, tuple[int, ...]]:
     """The operand whose sizes ``dims`` of ``value`` are, and which of its dimensions; None where the node made them."""
     rule = _MOVES.get(node.op.name)

@@ -52,15 +52,32 @@ class Module(Members):
             if not error.op:
                 operands = zip(inspect.signature(self.forward).parameters, args, strict=False)
                 describe(error, type(self).__name__, list(operands))
+            if not bind.current().diagnoses:
+                from graphtorch.frontend.diagnosis.local import explain  # which is about modules
+
+                explain(self, args, kwargs, error)
+            raise
+        except TypeError:
+            self._check_call(args, kwargs)
             raise
         finally:
             loc.state.scope = before
 
+    def _check_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """ArgumentTypeError GT301 for arguments that `forward` does not take."""
+        signature = inspect.signature(self.forward)
+        try:
+            signature.bind(*args, **kwargs)
+        except TypeError as wrong:
+            expected = f"forward({', '.join(map(str, signature.parameters.values()))})"
+            error = ArgumentTypeError("GT301", f"{type(self).__name__}.forward(): {wrong}", [f"expected {expected}"])
+            describe(error, type(self).__name__, list(zip(signature.parameters, args, strict=False)))
+            raise error from None
+
     def _scope_name(self, child: object) -> str:
-        """The path to ``child`` from here; "" when there is none. A child of a list of modules, which nobody calls, is
-        looked for below."""
-        name = next((name for name, module in self._modules.items() if module is child), "")
-        return name or next((path for path, module in self.named_modules() if module is child), "")
+        """The path of ``child`` from here, through lists and dicts that hold it and do not run; "" for none."""
+        direct = next((name for name, module in self._modules.items() if module is child), "")
+        return direct or next((path for path, module in self.named_modules() if path and module is child), "")
 
     @property
     def _created_at(self) -> loc.Loc | None:

@@ -1,0 +1,151 @@
+"""No false alarms: of programs that work nothing is said, whether they train or not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import graphtorch as gt
+from benchmarks import nets
+from graphtorch import nn
+from graphtorch.frontend.nn import init
+from tests.errors.broken import programs
+
+TRAINING = pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
+
+
+def f32(*shape: int) -> Any:
+    return gt.TensorSpec(shape)
+
+
+def i64(*shape: int) -> Any:
+    return gt.TensorSpec(shape, gt.int64)
+
+
+def check_clean(report: Any) -> None:
+    assert report, str(report)
+    assert not report.errors
+    assert not report.warnings
+
+
+@TRAINING
+@pytest.mark.parametrize("name", programs.names())
+def test_net_of_the_corpus(name: str, training: bool) -> None:
+    program = programs.net(name).run()
+    with init.skipped():
+        net = program["model"]().train(training)
+    check_clean(programs.check(program, net=net))
+
+
+@TRAINING
+@pytest.mark.parametrize(
+    ("make", "input", "target"),
+    [
+        (nets.seed, f32(3, 3, 32, 32), i64(3)),
+        (nets.lenet5, f32(3, 1, 28, 28), i64(3)),
+        (nets.vgg16, f32(2, 3, 224, 224), i64(2)),
+        (nets.resnet18, f32(2, 3, 96, 96), i64(2)),
+        (nets.mlp, f32(5, 784), i64(5)),
+        (nets.gpt, i64(2, 128), i64(2 * 128)),
+    ],
+    ids=["seed", "lenet5", "vgg16", "resnet18", "mlp", "gpt"],
+)
+def test_net_of_the_benchmarks(make: Any, input: Any, target: Any, training: bool) -> None:
+    with init.skipped():
+        net = make(nn).train(training)
+    check_clean(gt.check(net, input, loss=nn.CrossEntropyLoss(), targets=target))
+
+
+IMAGE, SOUND, CUBE, ROWS = f32(3, 4, 8, 10), f32(3, 4, 16), f32(3, 4, 6, 8, 10), f32(5, 6)
+
+#: a layer by its constructor, and inputs that fit
+LAYERS: list[tuple[str, tuple[Any, ...]]] = [
+    ("Linear(6, 7)", (ROWS,)),
+    ("Bilinear(6, 3, 4)", (ROWS, f32(5, 3))),
+    ("Identity()", (ROWS,)),
+    ("Flatten()", (IMAGE,)),
+    ("Embedding(9, 4)", (i64(3, 5),)),
+    ("EmbeddingBag(9, 4)", (i64(3, 5),)),
+    *((f"Conv{d}d(4, 6, 3, padding=1)", (x,)) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"ConvTranspose{d}d(4, 6, 3, stride=2)", (x,)) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"BatchNorm{d}d(4)", (x,)) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"InstanceNorm{d}d(4)", (x,)) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"{kind}Pool{d}d(2)", (x,)) for kind in ("Max", "Avg") for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"Adaptive{kind}Pool{d}d(2)", (x,)) for kind in ("Max", "Avg") for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"LPPool{d}d(2, 2)", (x,)) for d, x in ((1, SOUND), (2, IMAGE))),
+    *((f"Dropout{d}(0.3)", (x,)) for d, x in (("", ROWS), ("1d", SOUND), ("2d", IMAGE), ("3d", CUBE))),
+    *((f"{kind}Pad{d}d(1)", (x,)) for kind in ("Circular", "Reflection", "Replication", "Zero") for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"ConstantPad{d}d(1, 0.5)", (x,)) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *(
+        (f"{name}()", (ROWS,))
+        for name in (
+            "AlphaDropout CELU ELU GELU Hardshrink Hardsigmoid Hardswish Hardtanh LeakyReLU LogSigmoid Mish PReLU RReLU "
+            "ReLU ReLU6 SELU SiLU Sigmoid Softplus Softshrink Softsign Tanh Tanhshrink GLU"
+        ).split()
+    ),
+    *((f"{name}(dim=-1)", (ROWS,)) for name in ("Softmax", "LogSoftmax", "Softmin")),
+    ("Softmax2d()", (IMAGE,)),
+    ("Threshold(0.1, 2.0)", (ROWS,)),
+    ("LayerNorm(6)", (ROWS,)),
+    ("RMSNorm(6)", (ROWS,)),
+    ("GroupNorm(2, 4)", (IMAGE,)),
+    ("LocalResponseNorm(2)", (IMAGE,)),
+    ("CrossMapLRN2d(2)", (IMAGE,)),
+    ("ChannelShuffle(2)", (IMAGE,)),
+    ("PixelShuffle(2)", (IMAGE,)),
+    ("PixelUnshuffle(2)", (IMAGE,)),
+    ("Upsample(scale_factor=2)", (IMAGE,)),
+    ("UpsamplingBilinear2d(scale_factor=2)", (IMAGE,)),
+    ("UpsamplingNearest2d(scale_factor=2)", (IMAGE,)),
+    ("Unfold(2)", (IMAGE,)),
+    ("Fold((3, 4), 2)", (f32(3, 8, 6),)),
+    ("MultiheadAttention(6, 2)", (f32(5, 3, 6), f32(7, 3, 6), f32(7, 3, 6))),
+    ("CosineSimilarity()", (ROWS, ROWS)),
+    ("PairwiseDistance()", (ROWS, f32(5, 6))),
+    ("LSTM(6, 4, batch_first=True, num_layers=2, bidirectional=True)", (f32(3, 5, 6),)),
+    ("GRU(6, 4)", (f32(5, 3, 6),)),
+    ("RNN(6, 4)", (f32(5, 3, 6),)),
+    ("LSTMCell(6, 4)", (ROWS,)),
+    ("GRUCell(6, 4)", (ROWS,)),
+    ("RNNCell(6, 4)", (ROWS,)),
+]  # fmt: skip
+
+
+@TRAINING
+@pytest.mark.parametrize(("text", "inputs"), LAYERS, ids=[text for text, _ in LAYERS])
+def test_layer(text: str, inputs: tuple[Any, ...], training: bool) -> None:
+    if not hasattr(nn, text.split("(")[0]):
+        pytest.skip("there is no such layer yet")
+    layer = eval(f"nn.{text}", {"nn": nn}).train(training)
+    check_clean(gt.check(layer, *inputs))
+
+
+LOSSES: list[tuple[str, tuple[Any, ...]]] = [
+    ("CrossEntropyLoss()", (i64(5),)),
+    ("CrossEntropyLoss()", (f32(5, 6),)),
+    ("NLLLoss()", (i64(5),)),
+    ("MSELoss()", (ROWS,)),
+    ("L1Loss()", (ROWS,)),
+    ("SmoothL1Loss()", (ROWS,)),
+    ("HuberLoss()", (ROWS,)),
+    ("BCEWithLogitsLoss()", (ROWS,)),
+    ("BCELoss()", (ROWS,)),
+    ("KLDivLoss(reduction='batchmean')", (ROWS,)),
+    ("PoissonNLLLoss()", (ROWS,)),
+    ("GaussianNLLLoss()", (ROWS, f32(5, 6))),
+    ("HingeEmbeddingLoss()", (ROWS,)),
+    ("SoftMarginLoss()", (ROWS,)),
+    ("MultiLabelSoftMarginLoss()", (ROWS,)),
+    ("MultiLabelMarginLoss()", (i64(5, 6),)),
+    ("MultiMarginLoss()", (i64(5),)),
+]  # fmt: skip
+#: what makes of scores what some losses take
+BEFORE = {"NLLLoss": nn.LogSoftmax(1), "KLDivLoss": nn.LogSoftmax(1), "BCELoss": nn.Sigmoid()}
+
+
+@pytest.mark.parametrize(("text", "targets"), LOSSES, ids=[f"{t}-{len(x[0].shape)}d" for t, x in LOSSES])
+def test_loss(text: str, targets: tuple[Any, ...]) -> None:
+    kind = text.split("(")[0]
+    net = nn.Sequential(nn.Linear(4, 6), BEFORE.get(kind, nn.Identity()))
+    check_clean(gt.check(net, f32(5, 4), loss=eval(f"nn.{text}", {"nn": nn}), targets=targets))
