@@ -123,5 +123,5 @@ def test_text_of_constants(dtype):
     from graphtorch.ir.text import parse_graph
 
     graph = gt.trace(lambda x: gt.where(x > 0, x, 0.1) * 0.999, gt.TensorSpec((3, 5), dtype))
-    assert f"{dtype}[3,5]" in str(graph) and f"dtype={dtype}" in str(graph)
+    assert f"{dtype.short}[3,5]" in str(graph) and f"dtype={dtype.short}" in str(graph)
     assert str(parse_graph(str(graph))) == str(graph)

@@ -30,7 +30,7 @@ LOSSES: dict[str, tuple[Callable[[Any], Any], int]] = {
     "huber": (lambda x: F.huber_loss(x, T), 2),
     "poisson": (lambda x: F.poisson_nll_loss(x, P, full=True), 2),
     "gaussian": (lambda x: F.gaussian_nll_loss(x, T, P + 1), 2),
-    "kl": (lambda x: F.kl_div(x, P, reduction="batchmean"), 2),
+    "kl": (lambda x: F.kl_div(F.logsigmoid(x), P, reduction="batchmean"), 2),
     "bce": (lambda x: F.binary_cross_entropy(x * 0.5 + 0.5, P), 2),
     "bce with logits": (lambda x: F.binary_cross_entropy_with_logits(x, P, pos_weight=P + 1), 2),
     "soft margin": (lambda x: F.soft_margin_loss(x, T), 2),

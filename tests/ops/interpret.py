@@ -43,6 +43,7 @@ UNARY: dict[str, Callable[[Any], Any]] = {
     "tanh": np.tanh, "erf": lambda x: type(x)(math.erf(x)), "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc,
     "round": np.round, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "sinh": np.sinh, "cosh": np.cosh,
     "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "log10": np.log10,
+    "sigmoid": lambda x: type(x)(1 / (1 + np.exp(-x))),
     "erfc": lambda x: type(x)(math.erfc(x)), "erfinv": lambda x: type(x)(erfinv_float64(np.float64(x))),
 }  # fmt: skip
 # numpy's power of scalars takes a short cut through sqrt, which is nan for (-inf) ** 0.5; that of arrays does not

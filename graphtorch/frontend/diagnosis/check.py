@@ -59,7 +59,7 @@ def check(
     errors, seen = failures(run)
     problems = [*map(Problem, errors), *loss_problems(seen.tracer, numbers=True, ranges=seen.tracer.ranges)]
     problems += problems_of(seen)
-    if seen.error is None:
+    if not errors:  # layers that stand in for the user's have parameters of their own
         models = [("", target)] if isinstance(target, Module) else None
         problems += training_problems_of(seen.tracer, models, optimizers)
     shown = [p for p in order(problems) if p.code not in ignore]
