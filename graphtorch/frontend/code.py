@@ -129,6 +129,10 @@ def caller(frame: FrameType | None) -> FrameType | None:
 # ---- function objects --------------------------------------------------------------------------------
 
 
+#: run by functions that Python makes where they stand and forgets: they see what the function around them sees
+_COMPREHENSIONS = frozenset(("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"))
+
+
 class Functions:
     """The function objects behind running frames."""
 
@@ -138,6 +142,8 @@ class Functions:
     def of(self, frame: FrameType) -> list[FunctionType]:
         """Functions with this frame's code and closure; several, where a factory made more than one alike."""
         code = frame.f_code
+        if code.co_name in _COMPREHENSIONS:
+            return []
         if code not in self._known:
             named = _by_qualified_name(code, frame.f_globals)
             self._known[code] = [named] if named is not None else self._search(code)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphtorch as gt
+from graphtorch.frontend.diagnosis.abstract import observe
 from graphtorch.frontend.diagnosis.interval import Interval, fitted, full
 from graphtorch.frontend.diagnosis.intervals import Intervals
 from graphtorch.ir.evaluate import evaluate
@@ -150,6 +151,15 @@ calls = st.one_of(
 )
 
 
+def _graph(function: Callable[..., Any], *specs: gt.TensorSpec) -> Graph:
+    """As `gt.check` sees it."""
+    seen = observe(function, specs)
+    assert seen.error is None, seen.error
+    graph = seen.tracer.graph
+    graph.outputs = [seen.tracer.read(seen.result)]
+    return graph
+
+
 def _program(steps: list[tuple[str, int, int]]) -> Callable[..., Any]:
     def run(*inputs: Any) -> Any:
         made = list(inputs)
@@ -195,7 +205,7 @@ def _holds(x: Interval, array: np.ndarray, value: Any) -> None:
 def test_numbers_lie_in_their_intervals(
     steps: list[tuple[str, int, int]], ranges: tuple[tuple[float, float], ...], seed: int
 ) -> None:
-    graph = gt.trace(_program(steps), gt.TensorSpec(SHAPE), gt.TensorSpec(SHAPE))
+    graph = _graph(_program(steps), gt.TensorSpec(SHAPE), gt.TensorSpec(SHAPE))
     rng = np.random.default_rng(seed)
     for _ in range(3):
         _check(graph, list(ranges), [_numbers(rng, *r) for r in ranges])
@@ -204,7 +214,7 @@ def test_numbers_lie_in_their_intervals(
 @pytest.mark.parametrize("bounds", RANGES)
 @pytest.mark.parametrize("name", sorted(UNARY))
 def test_each_function(name: str, bounds: tuple[float, float]) -> None:
-    graph = gt.trace(UNARY[name], gt.TensorSpec(SHAPE))
+    graph = _graph(UNARY[name], gt.TensorSpec(SHAPE))
     rng = np.random.default_rng(7)
     for _ in range(3):
         _check(graph, [bounds], [_numbers(rng, *bounds)])
@@ -213,7 +223,7 @@ def test_each_function(name: str, bounds: tuple[float, float]) -> None:
 @pytest.mark.parametrize("bounds", RANGES)
 @pytest.mark.parametrize("name", sorted(SQUARE))
 def test_reductions_of_square_tensors(name: str, bounds: tuple[float, float]) -> None:
-    graph = gt.trace(SQUARE[name], gt.TensorSpec((4, 4)))
+    graph = _graph(SQUARE[name], gt.TensorSpec((4, 4)))
     rng = np.random.default_rng(11)
     for _ in range(20):
         _check(graph, [bounds], [_numbers(rng, *bounds, (4, 4))])
@@ -223,7 +233,7 @@ def test_reductions_of_square_tensors(name: str, bounds: tuple[float, float]) ->
 
 
 def _of(function: Callable[..., Any], *bounds: tuple[float, float], dtype: Any = gt.float32) -> Interval:
-    graph = gt.trace(function, *(gt.TensorSpec(SHAPE, dtype) for _ in bounds))
+    graph = _graph(function, *(gt.TensorSpec(SHAPE, dtype) for _ in bounds))
     return Intervals(dict(zip(graph.params, bounds, strict=True))).of(graph.outputs[0])
 
 
@@ -260,7 +270,7 @@ def test_bounds(function: Callable[[Any], Any], bounds: tuple[float, float], low
 
 
 def test_nothing_is_known_of_what_has_no_range() -> None:
-    graph = gt.trace(lambda x: gt.relu(x) - x, gt.TensorSpec(SHAPE))
+    graph = _graph(lambda x: gt.relu(x) - x, gt.TensorSpec(SHAPE))
     found = Intervals({}).of(graph.outputs[0])
     assert (found.low, found.high, found.nan) == (-math.inf, math.inf, True)
 
