@@ -16,6 +16,7 @@ from graphtorch.frontend import autograd
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.ir.errors import TraceError
 from graphtorch.ir.graph import Builder, Graph, Param, Value
+from graphtorch.ir.loc import state
 from graphtorch.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def results_of(
 ) -> list[Tensor]:
     """Results of a node as tensors, which require gradients where an operand or what a body captured does."""
     results = list(map(tracer.wrap, values))
+    if state.scope is not None:
+        tracer.owners |= {v.node: state.scope.owner for v in values if v.node is not None}
     known = tracer.gradients
     followed = any(o._requires_grad for o in operands) or any(v in known.leaves or v in known.tracked for v in captured)
     for r in results:

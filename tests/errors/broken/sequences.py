@@ -1,4 +1,4 @@
-"""Mistakes in nets for texts and sounds: a GPT, a vision transformer, 1-d convolutions, bags of words, factors."""
+"""Mistakes in nets for texts and sounds: a GPT, a vision transformer, 1-d convolutions, bags of words, an LSTM, factors."""
 
 from __future__ import annotations
 
@@ -54,6 +54,15 @@ TEXTBAG = [
     broken("argument_missing", "textbag", ", gt.tensor([0, 7, 12])", ",", "GT301"),
 ]  # fmt: skip
 
+LSTM = [
+    broken("lstm_input_size", "lstm", "nn.LSTM(embed_dim,", "nn.LSTM(32,", "GT109 lstm"),
+    broken("lstm_one_direction", "lstm", ", bidirectional=True", "", "GT103 norm", "GT109 fc"),
+    broken("lstm_last_hidden", "lstm", "output, _ = self.lstm(x)\n        x = self.norm(output[:, -1])", "_, (hidden, _) = self.lstm(x)\n        x = self.norm(hidden[-1])", "GT103 norm", "GT109 fc"),
+    broken("lstm_features", "lstm", "nn.Linear(2 * hidden_dim,", "nn.Linear(hidden_dim,", "GT109 fc"),
+    broken("lstm_float_tokens", "lstm", "zeros(5, LENGTH, dtype=gt.int64)", "zeros(5, LENGTH)", "GT203 embedding"),
+    broken("lstm_all_steps", "lstm", "output[:, -1]", "output", "GT112"),
+]  # fmt: skip
+
 REGRESSION = [
     broken("weight_not_transposed", "regression", "self.weight.t()", "self.weight", "GT109"),
     broken("bias_of_four", "regression", "nn.Parameter(gt.zeros(5))", "nn.Parameter(gt.zeros(4))", "GT101"),
@@ -63,4 +72,4 @@ REGRESSION = [
     broken("bilinear_features", "regression", "nn.Bilinear(factors, factors, 5)", "nn.Bilinear(factors, 24, 5)", "GT103 scale"),
 ]  # fmt: skip
 
-SEQUENCES = [*GPT, *VIT, *AUDIO, *TEXTBAG, *REGRESSION]
+SEQUENCES = [*GPT, *VIT, *AUDIO, *TEXTBAG, *LSTM, *REGRESSION]
