@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import runpy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import graphtorch as gt
 from benchmarks import nets
-from graphtorch import nn
+from graphtorch import nn, optim
 from graphtorch.frontend.nn import init
 from tests.errors.broken import programs
 
@@ -109,14 +111,25 @@ LAYERS: list[tuple[str, tuple[Any, ...]]] = [
     ("LSTMCell(6, 4)", (ROWS,)),
     ("GRUCell(6, 4)", (ROWS,)),
     ("RNNCell(6, 4)", (ROWS,)),
+    ("FeatureAlphaDropout(0.3)", (IMAGE,)),
+    *((f"MaxUnpool{d}d(2)", (x, gt.TensorSpec(x.shape, gt.int64))) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    ("LPPool3d(2, 2)", (CUBE,)),
+    ("CosineEmbeddingLoss()", (ROWS, ROWS, f32(5))),
+    ("MarginRankingLoss()", (f32(5), f32(5), f32(5))),
+    ("TripletMarginLoss()", (ROWS, ROWS, ROWS)),
+    ("TripletMarginWithDistanceLoss()", (ROWS, ROWS, ROWS)),
+    ("CTCLoss()", (f32(7, 3, 6), i64(3, 4), i64(3), i64(3))),
+    ("TransformerEncoderLayer(6, 2, 11)", (f32(5, 3, 6),)),
+    ("TransformerDecoderLayer(6, 2, 11)", (f32(5, 3, 6), f32(7, 3, 6))),
+    ("TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 11), 2)", (f32(5, 3, 6),)),
+    ("TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 11), 2)", (f32(5, 3, 6), f32(7, 3, 6))),
+    ("Transformer(6, 2, 1, 1, 11)", (f32(7, 3, 6), f32(5, 3, 6))),
 ]  # fmt: skip
 
 
 @TRAINING
 @pytest.mark.parametrize(("text", "inputs"), LAYERS, ids=[text for text, _ in LAYERS])
 def test_layer(text: str, inputs: tuple[Any, ...], training: bool) -> None:
-    if not hasattr(nn, text.split("(")[0]):
-        pytest.skip("there is no such layer yet")
     layer = eval(f"nn.{text}", {"nn": nn}).train(training)
     check_clean(gt.check(layer, *inputs))
 
@@ -149,3 +162,25 @@ def test_loss(text: str, targets: tuple[Any, ...]) -> None:
     kind = text.split("(")[0]
     net = nn.Sequential(nn.Linear(4, 6), BEFORE.get(kind, nn.Identity()))
     check_clean(gt.check(net, f32(5, 4), loss=eval(f"nn.{text}", {"nn": nn}), targets=targets))
+
+
+#: bases and containers
+_NO_LAYERS = {"Module", "ModuleDict", "ModuleList", "Sequential", "RNNBase", "RNNCellBase"}
+
+
+def test_every_layer_has_a_row() -> None:
+    layers = {
+        name for name in nn.__all__ if isinstance(getattr(nn, name), type) and issubclass(getattr(nn, name), nn.Module)
+    }
+    rows = {text.split("(")[0] for text, _ in (*LAYERS, *LOSSES)}
+    assert layers - _NO_LAYERS <= rows, sorted(layers - _NO_LAYERS - rows)
+
+
+@TRAINING
+def test_net_of_the_example(training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(__file__).parent.parent.parent / "examples"
+    monkeypatch.syspath_prepend(str(folder))  # as for a script
+    names = runpy.run_path(str(folder / "train_fashion_mnist.py"), run_name="example")
+    net = names["Net"]().train(training)
+    optimizer = optim.SGD(net.parameters(), lr=0.1) if training else None  # to train in eval mode would be a mistake
+    check_clean(gt.check(net, f32(3, 1, 28, 28), loss=nn.CrossEntropyLoss(), targets=i64(3), optimizer=optimizer))
