@@ -210,7 +210,7 @@ def _same_but_ones(old: Shape, new: Shape) -> bool:
 
 
 def repeats(alias: Alias) -> bool:
-    """Whether elements of the view share memory."""
+    """Whether an element of the base shows more than once on the way to the view."""
     return any(_repeats(step) for step in alias.steps)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.aliases import Alias, Aliases, Step, repeats
 from graphtorch.frontend.bodies import Body
-from graphtorch.ir.errors import AutogradError, TraceError, check
+from graphtorch.frontend.tensors.storage import elements_overlap
+from graphtorch.ir.errors import AutogradError, ShapeError, TraceError
 from graphtorch.ir.graph import Builder, Param, Value
 from graphtorch.ir.loc import here
 from graphtorch.ir.op import OPS, Op
@@ -93,7 +94,7 @@ class Writes:
 
     def check(self, target: Tensor, name: str) -> None:
         """Refuse a write by ``name`` into ``target``, before anything else is done for it."""
-        alias = self.aliases.known.get(target._storage)
+        alias = self.aliases.of(target._storage)
         owner = target if alias is None else alias.base
         argument = self._tracer.gradients.arguments.get(id(owner))
         leaf = argument.is_leaf if argument else owner.is_leaf
@@ -105,18 +106,22 @@ class Writes:
                 "while gradients are recorded",
                 ["do it inside of `with gt.no_grad():`, or change a copy: x = x.clone()"],
             )
-        shared = alias is not None and repeats(alias)
-        if shared and name in ("fill_", "zero_"):  # which eager mode does
-            raise TraceError(
-                "GT604",
-                f"{name} of a view whose elements share memory cannot be traced",
-                ["write the tensor that it views"],
+        if alias is not None and repeats(alias):
+            self._refuse_repeated(target, name)
+
+    def _refuse_repeated(self, target: Tensor, name: str) -> NoReturn:
+        """An element of the base shows more than once on the way to ``target``, though maybe not in it."""
+        strides = self.aliases.strides(target)
+        if strides is not None and elements_overlap(target.aval.shape, strides) and name not in ("fill_", "zero_"):
+            raise ShapeError(
+                "GT117",
+                "a tensor whose elements share memory cannot be written in place",
+                [f"got {target.aval}; clone() it first"],
             )
-        check(
-            not shared,
-            "GT117",
-            "a tensor whose elements share memory cannot be written in place",
-            f"got {target.aval}; clone() it first",
+        raise TraceError(  # eager mode does it
+            "GT604",
+            f"{name} through a view whose elements share memory cannot be traced",
+            ["write the tensor that it views"],
         )
 
     def write(self, target: Tensor, source: Tensor, replaces: bool) -> None:

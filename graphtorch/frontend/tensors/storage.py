@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from weakref import WeakSet, WeakValueDictionary
@@ -72,25 +73,28 @@ def seen_through(storage: Storage, t: Any) -> np.ndarray[Any, Any]:
 
 def repeats(array: np.ndarray[Any, Any]) -> bool:
     """Whether elements share memory: those of an expanded tensor, or overlapping windows."""
-    if array.flags.forc:  # the usual case
-        return False
-    sizes = [(abs(s), n) for s, n in zip(array.strides, array.shape, strict=True) if n > 1]
-    if not array.size or not sizes:
+    return not array.flags.forc and elements_overlap(array.shape, array.strides)  # flags: the usual case
+
+
+def elements_overlap(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """Whether two elements lie at one place; strides in any unit."""
+    sizes = [(abs(s), n) for s, n in zip(strides, shape, strict=True) if n > 1]
+    if not sizes or 0 in shape:
         return False
     reach = 0
     for stride, n in sorted(sizes):
         if stride <= reach:
-            return stride == 0 or _repeats_exactly(array)
+            return stride == 0 or _overlap_exactly(shape, strides)
         reach += stride * (n - 1)
     return False
 
 
-def _repeats_exactly(array: np.ndarray[Any, Any]) -> bool:
-    """`repeats`, where dimensions interleave: by the offset of each element."""
+def _overlap_exactly(shape: Sequence[int], strides: Sequence[int]) -> bool:
+    """`elements_overlap`, where dimensions interleave: by the offset of each element."""
     offsets = np.zeros((), np.int64)
-    for stride, n in zip(array.strides, array.shape, strict=True):
+    for stride, n in zip(strides, shape, strict=True):
         offsets = offsets[..., None] + np.arange(n) * stride
-    return len(np.unique(offsets)) < array.size
+    return len(np.unique(offsets)) < offsets.size
 
 
 #: the storage over an array that Python holds too, by where it lies: two tensors over one array share it
