@@ -97,7 +97,7 @@ def custom_scalars(layout: Any) -> Any:
 
 def _chart(title: str, properties: Any) -> Any:
     pair = isinstance(properties, list | tuple) and len(properties) == 2
-    kind, tags = properties if pair else (None, ())
+    kind, tags = properties if pair else [None, ""]
     if kind not in ("Multiline", "Margin") or isinstance(tags, str):
         raise refused("layout", f"the chart {title!r}: {properties!r}", '["Multiline", tags] or ["Margin", three tags]')
     if kind == "Multiline":

@@ -33,9 +33,9 @@ class SummaryWriter(Charted):
     """Writes event files into ``log_dir``, which TensorBoard shows as a run.
 
     ``log_dir`` is ``runs/Nov27_11-19-39_HOST`` with ``comment`` behind it unless it is given. ``purge_step``: a
-    run that goes on from this step; what earlier files of the folder have of it and of later steps is not shown. ``max_queue``
-    events (default 10) may wait for the thread that writes; it flushes the file every ``flush_secs`` seconds (default
-    120). ``filename_suffix`` ends the names of files.
+    run that goes on from this step; what earlier files of the folder have of it and of later steps is not shown.
+    ``max_queue`` events (default 10) may wait for the thread that writes; it flushes the file every ``flush_secs``
+    seconds (default 120). ``filename_suffix`` ends the names of files.
 
     Values are tensors (also such that require gradients), numpy arrays or Python's numbers. ``global_step`` is an
     integer, and None is step 0; ``walltime`` is in seconds since the epoch, and None is now. Any thread may call any
