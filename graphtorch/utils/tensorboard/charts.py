@@ -96,9 +96,8 @@ def custom_scalars(layout: Any) -> Any:
 
 
 def _chart(title: str, properties: Any) -> Any:
-    pair = isinstance(properties, list | tuple) and len(properties) == 2
-    kind, tags = properties if pair else [None, ""]
-    if kind not in ("Multiline", "Margin") or isinstance(tags, str):
+    kind, tags = properties if isinstance(properties, list | tuple) and len(properties) == 2 else ("", ())
+    if kind not in ("Multiline", "Margin") or not isinstance(tags, list | tuple):
         raise refused("layout", f"the chart {title!r}: {properties!r}", '["Multiline", tags] or ["Margin", three tags]')
     if kind == "Multiline":
         return layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=tags))

@@ -127,8 +127,9 @@ class _Nodes:
             self.add_graph(node.body, f"{name}/")
 
     def _add(self, name: str, op: str, operands: Any, types: list[TensorType], notes: Any = None) -> str:
-        """Make a node, and give it a name of its own: ``add``, ``add_1``, and so on."""
-        unique = name
+        """Make a node, and give it a name of its own: ``add``, ``add_1``, and so on. A colon would begin the number of
+        a result."""
+        unique = name = name.replace(":", "_")
         while unique in self._taken:
             self._taken[name] += 1
             unique = f"{name}_{self._taken[name]}"
