@@ -48,7 +48,7 @@ def as_array(given: Any, name: str) -> Array:
 def as_scalar(given: Any, name: str) -> float:
     """The number in a tensor or an array of one element, or a number itself, as a float: nan and inf too."""
     if isinstance(given, int):  # of any size: numpy's have 64 bits
-        return float(given) if abs(given) < 2**1023 else math.copysign(math.inf, given)
+        return float(given) if abs(given) < 2**1023 else math.inf if given > 0 else -math.inf
     array = as_array(given, name)
     if array.size != 1:
         raise refused(name, f"a shape of {list(array.shape)}", "one element")

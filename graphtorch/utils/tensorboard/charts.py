@@ -42,8 +42,11 @@ def pr_curve(labels: Array, predictions: Array, thresholds: int, weights: Any) -
     true = labels.astype(np.float64)
     if not np.isin(true, (0, 1)).all():
         raise refused("labels", "a value other than 0 and 1", "0 or 1, False or True")
+    scale = np.asarray(1.0 if weights is None else weights)
+    if scale.size != 1 and scale.shape != labels.shape:
+        expected = f"one number, or the shape of labels, {list(labels.shape)}"
+        raise refused("weights", f"a shape of {list(scale.shape)}", expected)
     bins = np.floor(predictions * (thresholds - 1)).astype(np.int32)
-    scale = 1.0 if weights is None else weights
     counts = [
         np.histogram(bins, thresholds, (0, thresholds - 1), weights=weight * scale)[0] for weight in (true, 1.0 - true)
     ]

@@ -55,8 +55,8 @@ def as_uint8(values: Array, name: str) -> Array:
         return values
     if values.dtype.kind in "iu" and not np.isin(values, (0, 1)).all():
         raise refused(name, f"{values.dtype} beyond 0 and 1", "uint8 from 0 to 255, or floats from 0 to 1")
-    scaled = np.nan_to_num(values.astype(np.float32) * np.float32(255), nan=0, posinf=255, neginf=0)
-    return np.asarray(scaled.clip(0, 255), np.uint8)
+    shares = np.nan_to_num(values, nan=0).clip(0, 1).astype(np.float32)  # clipped first: large numbers overflow
+    return np.asarray(shares * np.float32(255), np.uint8)
 
 
 def grid(batch: Array, columns: int) -> Array:
