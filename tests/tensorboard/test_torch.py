@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,22 @@ def test_messages_are_torchs(call: Any, convert: Any, tmp_path: Path) -> None:
     ours = run(SummaryWriter, tmp_path / "ours", call, convert)
     assert len(ours) > 0
     assert ours == theirs
+
+
+#: what graphtorch leaves out
+ABSENT = {"add_onnx_graph"}
+
+
+def test_signatures_are_torchs() -> None:
+    from torch.utils.tensorboard import SummaryWriter as Torchs
+
+    names = {name for name in vars(Torchs) if not name.startswith("_")} | {"__init__"}
+    assert names - {name for name in dir(SummaryWriter) if not name.startswith("_")} == ABSENT | {"__init__"}
+    for name in names - ABSENT:
+        theirs, ours = (inspect.signature(getattr(kind, name)).parameters for kind in (Torchs, SummaryWriter))
+        assert [(p.name, p.default, p.kind) for p in ours.values()] == [
+            (p.name, p.default, p.kind) for p in theirs.values()
+        ], name
 
 
 def test_weights_of_a_curve(tmp_path: Path) -> None:
