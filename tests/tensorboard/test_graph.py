@@ -108,8 +108,10 @@ def test_several_results_and_bodies(tmp_path: Path) -> None:
 
 
 def test_branches(tmp_path: Path) -> None:
+    cond = gt.cond  # looked up here, for that imports a module
+
     def choose(x: Any) -> Any:
-        return gt.cond(x.sum() > 0, lambda y: y.exp(), lambda y: -y, (x,))
+        return cond(x.sum() > 0, lambda y: y.exp(), lambda y: -y, (x,))
 
     nodes = logged(tmp_path, choose, gt.TensorSpec((5,)))
     assert nodes["choose/cond"].op == "cond"

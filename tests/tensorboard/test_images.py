@@ -83,7 +83,9 @@ def test_boxes_are_red(tmp_path: Path) -> None:
 def test_figures_are_closed_unless_told_otherwise(tmp_path: Path) -> None:
     pyplot = pytest.importorskip("matplotlib.pyplot")
     figure = pyplot.figure(figsize=(1.3, 0.9), dpi=100, facecolor=(1, 0, 0))
+    canvas = figure.canvas
     found = shown(tmp_path / "a", "add_figure", figure, close=False)
+    assert figure.canvas is canvas
     assert found.shape == (90, 130, 3)
     assert (found == [255, 0, 0]).all()
     assert pyplot.get_fignums() == [figure.number]

@@ -237,6 +237,12 @@ VALUES: list[tuple[str, tuple[Any, ...], str, str]] = [
         "a shape of [4,3,H,W]",
     ),
     ("add_embedding", (POINTS, None, None, -1), "global_step: -1 is not allowed", "global_step >= 0: it names a folder"),
+    (
+        "add_embedding",
+        (POINTS, None, None, 0, ".."),
+        "tag: '..' is not allowed",
+        "what can name a folder of the run: relative, without .. and null characters",
+    ),
     ("add_mesh", ("x", np.zeros((4, 3))), "vertices: a shape of [4, 3] is not allowed", "a shape of [B,N,3]"),
     ("add_mesh", ("x", np.zeros((1, 4, 3)), POINTS), "colors: a shape of [4, 2] is not allowed", "a shape of [B,N,3]"),
 ]  # fmt: skip

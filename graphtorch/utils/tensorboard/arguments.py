@@ -76,8 +76,8 @@ def as_folder(given: Any, name: str) -> str:
 
 def as_step(given: Any, name: str = "global_step") -> int | None:
     """A step: an integer of 64 bits, in any form; what is behind the point of a float goes, as in torch."""
-    if given is None:
-        return None
+    if given is None or (type(given) is int and given in _INT64):  # as nearly always
+        return given
     array = np.asarray(given) if isinstance(given, int) else as_array(given, name)
     if array.size != 1 or (array.dtype.kind == "f" and not np.isfinite(array).all()):
         raise refused(name, f"{given!r}", "one integer")

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tensorboard.compat import tf
 from tensorboard.plugins.projector.projector_config_pb2 import EmbeddingInfo, ProjectorConfig
 
-from graphtorch.utils.tensorboard.arguments import Array, refused
+from graphtorch.utils.tensorboard.arguments import Array, as_folder, refused
 from graphtorch.utils.tensorboard.images import as_uint8, grid, png
 
 
@@ -35,7 +35,7 @@ class Projector:
     ) -> None:
         """Write points [N,D], a label (or a row of labels, with a header) and an image [N,C,H,W] for each."""
         _check(points, metadata, header, images)
-        folder = f"{step:05d}/{_encoded(tag)}"
+        folder = f"{step:05d}/{as_folder(_encoded(tag), 'tag')}"
         info = EmbeddingInfo(tensor_name=f"{tag}:{step:05d}", tensor_path=f"{folder}/tensors.tsv")
         tf.io.gfile.makedirs(f"{self._log_dir}/{folder}")
         self._write(info.tensor_path, _table(points.tolist()))

@@ -41,15 +41,18 @@ class FileWriter:
 
     def add_event(self, event: Any, step: Any = None, walltime: Any = None) -> None:
         """Write an ``Event`` message, at ``step`` (none if None) and ``walltime`` (seconds; now if None)."""
-        seconds, number = as_seconds(walltime), as_step(step, "step")
+        self.put(event, as_step(step, "step"), as_seconds(walltime))
+
+    def put(self, event: Any, step: int | None, seconds: float | None) -> None:
+        """`add_event` of a step and a time that are known to be good."""
         event.wall_time = time.time() if seconds is None else seconds
-        if number is not None:
-            event.step = number
+        if step is not None:
+            event.step = step
         self.event_writer.add_event(event)
 
     def add_summary(self, summary: Any, global_step: Any = None, walltime: Any = None) -> None:
         """Write a ``Summary`` message as an event."""
-        self.add_event(event_pb2.Event(summary=summary), as_step(global_step), walltime)
+        self.put(event_pb2.Event(summary=summary), as_step(global_step), as_seconds(walltime))
 
     def flush(self) -> None:
         """Return when all events are on disk."""
@@ -87,10 +90,10 @@ class Files:
                 self._open[folder] = FileWriter(f"{self.log_dir}/{folder}", *self._options)
             return self._open[folder]
 
-    def write(self, event: Any, step: Any = None, walltime: Any = None, folder: str = "") -> None:
+    def write(self, event: Any, step: int | None = None, seconds: float | None = None, folder: str = "") -> None:
         """Write an event to the file of ``folder``."""
         with self._lock:
-            self.get(folder).add_event(event, step, walltime)
+            self.get(folder).put(event, step, seconds)
 
     def flush(self) -> None:
         with self._lock:

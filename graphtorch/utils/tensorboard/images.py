@@ -137,8 +137,10 @@ def figure(drawn: Any, close: bool) -> Array:
 
     if not isinstance(drawn, Figure):
         raise wrong_type("figure", drawn, "a matplotlib figure, or a list of them")
+    before = drawn.canvas
     canvas: Any = FigureCanvasAgg(drawn)
     canvas.draw()
+    drawn.set_canvas(before)  # a figure that stays open has a window, which a canvas belongs to
     rgb = np.array(canvas.buffer_rgba(), np.uint8)[:, :, :3]
     if close:
         pyplot.close(drawn)

@@ -53,13 +53,13 @@ def text(tag: str, content: str) -> Any:
 # ---- histograms ----------------------------------------------------------------------------------
 
 
-def _tensorflow_bins() -> list[float]:
+def _tensorflow_bins() -> Array:
     """TensorFlow's limits: 0, and both signs of 1e-12 times the powers of 1.1 below 1e20."""
     limits, limit = [], 1e-12
     while limit < 1e20:
         limits.append(limit)
         limit *= 1.1
-    return [*(-v for v in reversed(limits)), 0.0, *limits]
+    return np.array([*(-v for v in reversed(limits)), 0.0, *limits])
 
 
 TENSORFLOW_BINS = _tensorflow_bins()
