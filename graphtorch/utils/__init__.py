@@ -1,5 +1,5 @@
 """Tools around models and training."""
 
-from graphtorch.utils import data
+from graphtorch.utils import data, tensorboard
 
-__all__ = ["data"]
+__all__ = ["data", "tensorboard"]
