@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError
-from graphtorch.ir.types import bfloat16, float32
 
 Array = npt.NDArray[Any]
 
@@ -32,14 +32,16 @@ def as_array(given: Any, name: str) -> Array:
     """A tensor (which may require gradients), an array or a number as an array of bools, integers or floats.
 
     bfloat16 becomes float32. What numpy reads without a copy counts as an array: PIL's images. Nothing is copied
-    that need not be: the array is for reading alone.
+    that need not be: the array is for reading alone. TraceError GT601 while a function is traced.
     """
     if isinstance(given, Tensor):
-        detached = given.detach()
-        return np.asarray((detached.to(float32) if detached.dtype is bfloat16 else detached).numpy())
-    if not isinstance(given, bool | int | float | np.generic) and not hasattr(given, "__array_interface__"):
+        array = np.asarray(bind.current().data(given, f"{name} of a SummaryWriter"))
+    elif isinstance(given, bool | int | float | np.generic) or hasattr(given, "__array_interface__"):
+        array = np.asarray(given)
+    else:
         raise wrong_type(name, given, "a tensor, a numpy array or a number")
-    array = np.asarray(given)
+    if array.dtype.name == "bfloat16":
+        return array.astype(np.float32)
     if array.dtype.kind not in "biuf":
         raise ArgumentTypeError("GT301", f"{name} must hold real numbers, got an array of {array.dtype}")
     return array
