@@ -202,12 +202,6 @@ def test_cutting_takes_the_first_of_each_class(tmp_path: Path, monkeypatch: pyte
     sys.modules.pop("cut_fashion_mnist")
 
 
-def test_workers_are_not_there_yet_and_it_says_so() -> None:
-    with pytest.warns(UserWarning, match="num_workers=2: batches are made in the calling thread"):
-        loader: Any = DataLoader(TensorDataset(gt.arange(5)), batch_size=2, num_workers=2)
-    assert [b[0].tolist() for b in loader] == [[0, 1], [2, 3], [4]]
-
-
 def test_arrays_of_unequal_length() -> None:
     with pytest.raises(ShapeError) as error:
         next(iter(DataLoader([np.ones(2), np.ones(3)], batch_size=2)))  # type: ignore[arg-type]
