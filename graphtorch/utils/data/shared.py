@@ -24,6 +24,8 @@ from graphtorch.ir.types import DType
 #: arrays of fewer bytes go through the pipe: a segment costs some system calls, and its pages are new
 SMALL = 1 << 15
 _ALIGNED = 64
+#: batches that may be held over segments, each of which has two of the process's open files; others are copied
+_HELD = 64
 #: where Linux has its shared memory, which a container may have made small: writing beyond it kills
 _MOUNT = "/dev/shm"
 
@@ -102,10 +104,15 @@ def _fits(size: int) -> bool:
 
 
 def unpack(parcel: Parcel) -> Any:
-    """The object. Its segment has no name any more, and lasts as long as an array over it."""
+    """The object. Its segment has no name any more, and lasts as long as an array over it.
+
+    It is copied out of its segment where very many are in use.
+    """
     if parcel.segment is None:
         return pickle.loads(parcel.pickled, buffers=parcel.arrays)
-    memory = np.asarray(_Memory(parcel.segment))
+    held = _Memory(parcel.segment)
+    memory = np.asarray(held) if _Memory.alive <= _HELD else np.array(held)
+    del held
     views, start = [], 0
     for size in parcel.sizes:
         views.append(memory[start : start + size].data)
@@ -116,14 +123,18 @@ def unpack(parcel: Parcel) -> Any:
 class _Memory:
     """The bytes of a segment, for numpy: an array over them holds this object, which closes the segment at its end."""
 
+    alive = 0
+
     def __init__(self, name: str) -> None:
         self._segment = SharedMemory(name=name)
+        _Memory.alive += 1
         self._segment.unlink()
         bytes_ = np.frombuffer(_buffer(self._segment), np.uint8)
         self.__array_interface__: dict[str, Any] = bytes_.__array_interface__
 
     def __del__(self) -> None:
         if segment := getattr(self, "_segment", None):
+            _Memory.alive -= 1
             segment.close()
 
 
