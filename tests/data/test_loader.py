@@ -144,7 +144,7 @@ def test_collation() -> None:
     samples = [{"a": 1, "b": (0.5, "s")}, {"a": 2, "b": (1.5, "t")}]
     out = default_collate(samples)
     assert out["a"].tolist() == [1, 2] and out["a"].dtype == gt.int64
-    assert out["b"][0].dtype == gt.float64 and out["b"][1] == ["s", "t"]
+    assert out["b"][0].dtype == gt.float64 and out["b"][1] == ("s", "t")
     assert default_collate([np.ones(3, np.int16)] * 2).dtype == gt.int16
     assert default_collate([point(gt.ones(2), True), point(gt.zeros(2), False)]).y.tolist() == [True, False]
     with pytest.raises(

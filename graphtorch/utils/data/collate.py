@@ -18,8 +18,9 @@ from graphtorch.ir.types import float64
 def default_collate(batch: Sequence[Any]) -> Any:
     """Samples as one batch, as torch does it.
 
-    Tensors and arrays are stacked; ints become int64 and floats float64; strings stay a list; mappings,
-    named tuples and sequences are collated part by part (a tuple becomes a list, others keep their type).
+    Tensors and arrays are stacked; ints become int64 and floats float64; strings stay a sequence of strings (a
+    tuple, where they are parts of samples); mappings, named tuples and sequences are collated part by part (a tuple
+    becomes a list, others keep their type).
     ShapeError GT106 or GT116 when tensors or arrays differ in shape, GT116 when sequences differ in length,
     ArgumentTypeError GT301 for anything else.
     """
@@ -33,7 +34,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, float):
         return tensor(list(batch), dtype=float64)
     if isinstance(first, str | bytes):
-        return list(batch)
+        return batch
     if isinstance(first, Mapping):
         return _like_mapping(first, lambda key: default_collate([sample[key] for sample in batch]))
     if isinstance(first, Sequence):
