@@ -15,9 +15,9 @@ import graphtorch as gt
 from graphtorch.utils.data import Dataset, IterableDataset, get_worker_info
 
 
-def left_over() -> list[str]:
-    """This process's segments of shared memory that have a name still."""
-    return [name for name in os.listdir("/dev/shm") if name.startswith(f"gt{os.getpid():x}-")]
+def left_over(pid: int | None = None) -> list[str]:
+    """The segments of shared memory, of this process or of another, that have a name still."""
+    return [name for name in os.listdir("/dev/shm") if name.startswith(f"gt{pid or os.getpid():x}-")]
 
 
 def alive(pid: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import graphtorch as gt
-from graphtorch.utils.data import DataLoader, TensorDataset, bar
+from graphtorch.utils.data import DataLoader, TensorDataset, progress_bar
 
 
 class Terminal(io.StringIO):
@@ -46,10 +46,10 @@ def test_the_bar_of_a_loader(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_where_there_is_no_terminal_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", shown := io.StringIO())
-    assert _numbers(_loader(progress=True)) == _numbers(bar(_loader(), "train")) == BATCHES
+    assert _numbers(_loader(progress=True)) == _numbers(progress_bar(_loader(), "train")) == BATCHES
     assert shown.getvalue() == ""
     pytest.importorskip("tqdm")
-    assert _numbers(bar(_loader(), "train", always=True)) == BATCHES
+    assert _numbers(progress_bar(_loader(), "train", always=True)) == BATCHES
     assert "train" in shown.getvalue()
 
 
@@ -57,4 +57,4 @@ def test_without_tqdm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tqdm", None)
     assert _numbers(_loader(progress=True)) == BATCHES  # nobody would see it
     with pytest.warns(UserWarning, match=r"no progress bar without tqdm: pip install 'graphtorch\[cli\]'"):
-        assert _numbers(bar(_loader(), always=True)) == BATCHES
+        assert _numbers(progress_bar(_loader(), always=True)) == BATCHES

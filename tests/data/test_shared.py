@@ -55,9 +55,9 @@ def test_memory_is_given_back() -> None:
 
 def test_many_batches_do_not_use_up_the_open_files() -> None:
     before = len(os.listdir("/proc/self/fd"))
-    kept = [shared.unpack(shared.pack(np.full(5000, number), _name(number))) for number in range(200)]
+    kept = [shared.unpack(shared.pack(np.full(9000, number), _name(number))) for number in range(200)]
     assert len(os.listdir("/proc/self/fd")) - before < 150
-    assert [array[4999] for array in kept] == list(range(200)) and left_over() == []
+    assert [array[8999] for array in kept] == list(range(200)) and left_over() == []
 
 
 def test_discarding() -> None:

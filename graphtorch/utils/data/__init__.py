@@ -14,7 +14,7 @@ from graphtorch.utils.data.distributed import DistributedSampler
 from graphtorch.utils.data.failures import WorkerError, WorkerTimeout, WorkerTraceback
 from graphtorch.utils.data.loader import DataLoader
 from graphtorch.utils.data.making import get_worker_info
-from graphtorch.utils.data.progress import bar
+from graphtorch.utils.data.progress import progress_bar
 from graphtorch.utils.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -28,6 +28,6 @@ from graphtorch.utils.data.split import random_split
 __all__ = [
     "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler", "IterableDataset",
     "RandomSampler", "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset",
-    "WeightedRandomSampler", "WorkerError", "WorkerTimeout", "WorkerTraceback", "bar", "default_collate",
-    "default_convert", "get_worker_info", "random_split",
+    "WeightedRandomSampler", "WorkerError", "WorkerTimeout", "WorkerTraceback", "default_collate",
+    "default_convert", "get_worker_info", "progress_bar", "random_split",
 ]  # fmt: skip

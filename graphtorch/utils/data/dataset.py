@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
@@ -84,7 +85,10 @@ class Subset(Dataset[T_co]):
     def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
         self.dataset = dataset
         self.indices = indices
-        self._positions = np.fromiter((int(i) for i in indices), np.int64)
+
+    @functools.cached_property
+    def _positions(self) -> Positions:
+        return np.fromiter((int(i) for i in self.indices), np.int64)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, list):
@@ -103,6 +107,8 @@ class Subset(Dataset[T_co]):
         own = type(self)
         if own.__getitem__ is not Subset.__getitem__ or own.__getitems__ is not Subset.__getitems__:
             return None
+        if not hasattr(self.dataset, "_gather"):
+            return None  # and `indices` need not be numbers
         return gather(self.dataset, self._positions[positions])
 
 

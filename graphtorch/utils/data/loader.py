@@ -15,7 +15,7 @@ from graphtorch.utils.data.messages import Job
 from graphtorch.utils.data.options import WorkerOptions, check_sampling
 from graphtorch.utils.data.order import Memory, Order
 from graphtorch.utils.data.passes import OwnPass, Part, Pass, Position, WorkersPass
-from graphtorch.utils.data.progress import bar
+from graphtorch.utils.data.progress import progress_bar
 from graphtorch.utils.data.sampler import BatchSampler, RandomSampler, SequentialSampler, batches
 from graphtorch.utils.data.streams import draw_seed
 
@@ -50,7 +50,7 @@ class DataLoader:
     **Resuming.** `state_dict` tells after which batch a pass is, and a loader that was given that by
     `load_state_dict` goes on there with the next ``for`` loop, exactly.
 
-    ``progress``: True, or a description, shows a bar; see `progress.bar`.
+    ``progress``: True, or a description, shows a bar; see `progress_bar`.
 
     Raises ArgumentError GT304 for values that are not allowed, and for arguments that exclude each other.
     """
@@ -142,7 +142,7 @@ class DataLoader:
         if not self.progress:
             return found
         description = self.progress if isinstance(self.progress, str) else ""
-        return bar(found, description, total=self._length(), initial=found.position.given)
+        return progress_bar(found, description, total=self._length(), initial=found.position.given)
 
     def _length(self) -> int | None:
         try:

@@ -55,11 +55,15 @@ class Maker:
         """Batch ``number``, or END."""
         if self.job.iterable:
             return self._seeded(number, self._next_batch)
-        if self.job.batched and self.job.collate_fn is default_collate:
-            found = gather(self.job.dataset, np.asarray(index))  # which draws nothing
-            if found is not None:
-                return found
-        return self._seeded(number, lambda: self._batch_at(index))
+        found = self._gathered(index)  # which draws nothing
+        return self._seeded(number, lambda: self._batch_at(index)) if found is None else found
+
+    def _gathered(self, index: Any) -> Any:
+        if not self.job.batched or self.job.collate_fn is not default_collate:
+            return None
+        if not all(isinstance(position, int) for position in index):
+            return None
+        return gather(self.job.dataset, np.asarray(index, np.int64))
 
     def state(self) -> bytes | None:
         """The state of an iterable data set that has one, after the last batch; pickled, since it may change."""

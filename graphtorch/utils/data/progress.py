@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def bar(
+def progress_bar(
     batches: Iterable[T],
     description: str = "",
     *,

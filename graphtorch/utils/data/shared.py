@@ -22,7 +22,7 @@ from graphtorch.frontend.tensor import Tensor, as_tensor_of, user_attributes
 from graphtorch.ir.types import DType
 
 #: arrays of fewer bytes go through the pipe: a segment costs some system calls, and its pages are new
-SMALL = 1 << 15
+SMALL = 1 << 16
 _ALIGNED = 64
 #: batches that may be held over segments, each of which has two of the process's open files; others are copied
 _HELD = 64
