@@ -201,6 +201,19 @@ def test_collation_and_conversion_are_torchs(kind: str) -> None:
     _same(default_convert(ours[0]), torch.utils.data.default_convert(theirs[0]))
 
 
+def test_tensors_with_gradients_and_of_several_dtypes() -> None:
+    weight = gt.ones(3, requires_grad=True)
+    batch = default_collate([weight * 2, gt.zeros(3)])
+    batch.sum().backward()
+    assert weight.grad is not None and weight.grad.tolist() == [2, 2, 2]
+    mixed = default_collate([gt.ones(2, dtype=gt.int32), gt.zeros(2)])
+    assert mixed.dtype == gt.float32 and mixed.tolist() == [[1, 1], [0, 0]]
+    with pytest.raises(ShapeError, match="GT106"):
+        default_collate([gt.ones(2), gt.ones(3)])
+    traced = gt.compile(lambda x: default_collate([x, x + weight.detach()]))
+    assert traced(gt.zeros(3)).tolist() == [[0, 0, 0], [1, 1, 1]]
+
+
 def test_conversion_shares_memory_and_leaves_text() -> None:
     array = np.zeros(3)
     default_convert([array])[0][1] = 5
