@@ -144,7 +144,7 @@ def test_collation() -> None:
     samples = [{"a": 1, "b": (0.5, "s")}, {"a": 2, "b": (1.5, "t")}]
     out = default_collate(samples)
     assert out["a"].tolist() == [1, 2] and out["a"].dtype == gt.int64
-    assert out["b"][0].dtype == gt.float64 and out["b"][1] == ["s", "t"]
+    assert out["b"][0].dtype == gt.float64 and out["b"][1] == ("s", "t")
     assert default_collate([np.ones(3, np.int16)] * 2).dtype == gt.int16
     assert default_collate([point(gt.ones(2), True), point(gt.zeros(2), False)]).y.tolist() == [True, False]
     with pytest.raises(
@@ -200,12 +200,6 @@ def test_cutting_takes_the_first_of_each_class(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(ValueError, match="is not an IDX file"):
         script.read_idx(tmp_path / "other.gz")
     sys.modules.pop("cut_fashion_mnist")
-
-
-def test_workers_are_not_there_yet_and_it_says_so() -> None:
-    with pytest.warns(UserWarning, match="num_workers=2: batches are made in the calling thread"):
-        loader: Any = DataLoader(TensorDataset(gt.arange(5)), batch_size=2, num_workers=2)
-    assert [b[0].tolist() for b in loader] == [[0, 1], [2, 3], [4]]
 
 
 def test_arrays_of_unequal_length() -> None:
