@@ -34,7 +34,7 @@ from graphtorch.frontend.reach import Reach
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.loc import Loc, user_frame
 
-_TABLES = ("_parameters", "_buffers", "_modules")
+_TABLES = ("_parameters", "_buffers", "_modules", "_hooks")
 
 
 class Recorder(Reach):

@@ -69,6 +69,9 @@ class Interpreter:
         """``module.forward(*args, **kwargs)``."""
         return module.forward(*args, **kwargs)
 
+    def hooked(self, what: str) -> None:
+        """A hook of a module is about to be called: ``what`` names it."""
+
     def noted(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """A function that has a contract (a loss) gave ``result``."""
 
