@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from graphtorch.frontend.nn.members import Members, Registry
+from graphtorch.frontend.nn.members import Members
 from graphtorch.frontend.tensors.gradients import RemovableHandle
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, TraceError
@@ -41,7 +41,7 @@ class Hooked(Members):
     """A module's hooks. Each ``register_`` method returns a handle, whose ``remove()`` takes the hook out again."""
 
     #: by the key of a handle; None before Module.__init__()
-    _hooks: Registry | None = None
+    _hooks: Any = None
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
@@ -109,7 +109,7 @@ class Hooked(Members):
         self._require_init("a hook")
         if not callable(hook.function):
             raise ArgumentTypeError("GT301", f"hook must be a function, got {type(hook.function).__name__}")
-        table: Registry = vars(self)["_hooks"]
+        table: dict[int, Any] = vars(self)["_hooks"]
         before = list(table.items())
         handle = RemovableHandle(table, hook)
         bind.current().made(table, handle.id)
