@@ -101,6 +101,9 @@ class Interpreter:
     def assigning(self, owner: Any, name: str) -> None:
         """The attribute ``name`` of a module is about to be assigned or deleted."""
 
+    def taking_back(self, undo: Callable[[], object]) -> None:
+        """A module has changed for good, and ``undo`` takes that back: whoever only looks at it does that."""
+
     def made(self, table: dict[Any, Any], key: Any) -> None:
         """``table[key]`` is about to be made."""
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from graphtorch.frontend.nn.parameter import Uninitialized
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.device import device, require_cpu
 from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
@@ -33,6 +36,9 @@ def target_dtype(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
 
 def convert(tensor: Tensor, dtype: DType) -> None:
     """Another dtype for the same tensor object, and for its gradient."""
+    if isinstance(tensor, Uninitialized):
+        tensor._data = np.empty(0, dtype.np)
+        return
     tensor.data = tensor.data.to(dtype)
     if tensor.grad is not None:
         tensor.grad.data = tensor.grad.data.to(dtype)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.autograd import no_grad
-from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.nn.parameter import Parameter, Uninitialized
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError, StateError
 
@@ -84,7 +84,7 @@ def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -
     put = _assign if assign else _copy
     with no_grad():
         for entry in found:
-            if entry.key in state:
+            if entry.key in state and not isinstance(entry.tensor, Uninitialized):
                 put(entry, state[entry.key])
     epoch.bump()
     for owner, hook in after:  # which may know better what is missing
@@ -129,6 +129,8 @@ def _key_facts(keys: IncompatibleKeys) -> list[str]:
 
 def _mismatch(entry: Entry, value: Any) -> str:
     """Why ``value`` cannot become the tensor of ``entry``; "" when it can."""
+    if isinstance(value, Uninitialized) and isinstance(entry.tensor, Uninitialized):
+        return ""
     if not isinstance(value, Tensor):
         return f'"{entry.key}" is not a tensor: got {type(value).__name__}'
     if value.aval.shape == entry.tensor.aval.shape:
