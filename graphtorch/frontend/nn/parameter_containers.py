@@ -10,7 +10,7 @@ from graphtorch.frontend.nn.container import ModuleDict
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.errors import ArgumentTypeError, IndexRangeError, StateError
+from graphtorch.ir.errors import ArgumentTypeError, IndexRangeError, MissingAttributeError, StateError
 from graphtorch.ir.ops.common import as_int
 
 
@@ -122,7 +122,9 @@ class ParameterDict(_NotCalled):
 
     def _require(self, key: Any) -> None:
         if key not in self._keys:
-            raise StateError("GT702", f"a ParameterDict has no {key!r}", [f"expected one of {', '.join(self._keys)}"])
+            raise MissingAttributeError(
+                "GT702", f"a ParameterDict has no {key!r}", [f"expected one of {', '.join(self._keys)}"]
+            )
 
     def __len__(self) -> int:
         return len(self._keys)
