@@ -81,7 +81,7 @@ class Report:
 
     def table(self) -> str:
         """All layers, with the shapes that go in and out, their own parameters, and the codes of problems."""
-        return _aligned([_HEADINGS, *(row.cells for row in self._rows)])
+        return aligned([_HEADINGS, *(row.cells for row in self._rows)])
 
     def __str__(self) -> str:
         parts = [self._summary()]
@@ -163,7 +163,8 @@ def _row(call: ModuleCall, codes: tuple[str, ...]) -> Row:
     return Row(name, type(call.module).__name__, inputs, outputs or "?", own, codes)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Lines of columns, each as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 
