@@ -13,19 +13,19 @@ from graphtorch.frontend.nn.conversion import convert, target_dtype
 from graphtorch.frontend.nn.hooks import Hooked
 from graphtorch.frontend.nn.members import Registry
 from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.nn.paths import Paths
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind, loc
 from graphtorch.ir.errors import (
     ArgumentTypeError,
     GraphTorchError,
-    MissingAttributeError,
     StateError,
 )
 from graphtorch.ir.op import describe
 from graphtorch.ir.types import bfloat16, float16, float32, float64
 
 
-class Module(Hooked):
+class Module(Paths, Hooked):
     """The base of all layers. A subclass calls ``super().__init__()``, assigns its parts and defines `forward`.
 
     Parameters, buffers and modules that are assigned to attributes are found by `parameters`,
@@ -146,15 +146,6 @@ class Module(Hooked):
                     continue
                 seen.add(id(tensor))
                 yield join(path, name), tensor
-
-    def get_submodule(self, target: str) -> Module:
-        """The module at the path ``target``; MissingAttributeError GT702 when there is none."""
-        module: Any = self
-        for name in target.split(".") if target else ():
-            module = getattr(module, name)
-            if not isinstance(module, Module):
-                raise MissingAttributeError("GT702", f"{name!r} in {target!r} is not a module")
-        return module  # type: ignore[no-any-return]
 
     # ---- the whole tree ----
 
