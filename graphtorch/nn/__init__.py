@@ -133,7 +133,7 @@ from graphtorch.frontend.nn.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCell
 from graphtorch.frontend.nn.transformer import Transformer, TransformerDecoder, TransformerEncoder
 from graphtorch.frontend.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 from graphtorch.frontend.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
-from graphtorch.nn import functional, init, utils
+from graphtorch.nn import functional, init, modules, utils
 
 __all__ = [
     "CELU",
@@ -297,5 +297,6 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "modules",
     "utils",
 ]

@@ -10,6 +10,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch import nn
+from tests.sampling import sampled
 
 
 class Net(nn.Module):
@@ -76,7 +77,7 @@ EDITS: dict[str, Callable[[Net], Any]] = {
 }
 
 
-@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("edit", sampled(EDITS, 50))
 def test_a_compiled_step_sees_the_edit(edit: str) -> None:
     net = Net()
 

@@ -275,3 +275,46 @@ def test_hooks_survive_copies_and_are_checked() -> None:
     net.register_forward_pre_hook(lambda m, args, kwargs: args, with_kwargs=True)
     with pytest.raises(TypeError, match="expected None or a pair of new arguments"):
         net(gt.ones(5))
+
+
+def everywhere(lib: Any, net: Any) -> list[Any]:
+    tools = lib.nn.modules.module
+    net[1].register_forward_hook(lambda m, args, out: out + 1)
+    return [
+        tools.register_module_forward_pre_hook(lambda m, args: args[0] * 1.5),
+        tools.register_module_forward_hook(lambda m, args, kwargs, out: out * 2, with_kwargs=True),
+        tools.register_module_full_backward_pre_hook(lambda m, go: (go[0] * 3,)),
+        tools.register_module_full_backward_hook(lambda m, gi, go: (gi[0] + go[0].sum(),)),
+    ]
+
+
+def test_hooks_of_all_modules() -> None:
+    ours, theirs = pair()
+    x, found = data(4, 5), []
+    for lib, net in ((gt, ours), (torch, theirs)):
+        handles = everywhere(lib, net)
+        try:
+            found.append(gradients(lib, net, net, x))
+        finally:
+            for handle in handles:
+                handle.remove()
+    for a, b in zip(*found, strict=True):
+        close(a, b)
+
+
+def test_hooks_of_all_modules_are_guarded() -> None:
+    net = nn.Linear(5, 3)
+    run, x = gt.compile(net), gt.randn(4, 5)
+    before = run(x).detach().numpy()
+    with nn.modules.module.register_module_forward_hook(lambda m, args, out: out * 2):
+        np.testing.assert_allclose(run(x).detach().numpy(), 2 * before, rtol=1e-6)
+    np.testing.assert_array_equal(run(x).detach().numpy(), before)
+
+
+def test_a_failure_does_not_run_hooks_once_more() -> None:
+    calls = []
+    net = nn.Sequential(nn.Linear(5, 3))
+    net[0].register_forward_pre_hook(lambda m, args: calls.append(1))
+    with pytest.raises(GraphTorchError, match="GT109"):
+        net(gt.ones(4, 6))
+    assert calls == [1]

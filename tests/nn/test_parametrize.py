@@ -11,6 +11,7 @@ import pytest
 import graphtorch as gt
 from graphtorch import nn
 from graphtorch.nn.utils import parametrize
+from tests.sampling import sampled
 
 torch = pytest.importorskip("torch", reason="torch is an optional oracle")
 pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::FutureWarning")]
@@ -80,8 +81,12 @@ def test_repr_and_state(text: str) -> None:
     theirs.load_state_dict({k: torch.from_numpy(v.numpy().copy()) for k, v in mine.items()})
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
-@pytest.mark.parametrize(("text", "shape"), CASES, ids=IDS)
+RUNS = [(text, shape, compiled) for compiled in (False, True) for text, shape in CASES]
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "compiled"), sampled(RUNS, 50, lambda run: run[0].partition("(nn.")[0] if run[2] else run)
+)
 def test_training(text: str, shape: tuple[int, ...], compiled: bool) -> None:
     ours, theirs = pair(text)
     x = data(shape)

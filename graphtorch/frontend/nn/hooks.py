@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from graphtorch.frontend.nn.members import Members
+from graphtorch.frontend.nn.members import Members, Registry
 from graphtorch.frontend.tensors.gradients import RemovableHandle
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, TraceError
@@ -35,6 +35,10 @@ class Hook(NamedTuple):
         """What messages call it."""
         named = getattr(self.function, "__qualname__", None) or type(self.function).__name__
         return f"the {self.kind.replace('_', ' ')} hook {named.rsplit('<locals>.', 1)[-1]}"
+
+
+#: the hooks of all modules, which come before their own
+EVERYWHERE: Any = Registry()
 
 
 class Hooked(Members):
@@ -107,12 +111,9 @@ class Hooked(Members):
 
     def _add_hook(self, hook: Hook, prepend: bool = False) -> RemovableHandle:
         self._require_init("a hook")
-        if not callable(hook.function):
-            raise ArgumentTypeError("GT301", f"hook must be a function, got {type(hook.function).__name__}")
         table: dict[int, Any] = vars(self)["_hooks"]
         before = list(table.items())
-        handle = RemovableHandle(table, hook)
-        bind.current().made(table, handle.id)
+        handle = add(table, hook)
         if prepend:
             for key, _ in before:  # to the end, in order
                 table[key] = table.pop(key)
@@ -120,7 +121,17 @@ class Hooked(Members):
 
     def _hooks_for(self, kind: str) -> list[tuple[int, Hook]]:
         """(key, hook) of this kind, in order."""
-        return [(key, hook) for key, hook in (self._hooks or {}).items() if hook.kind == kind]
+        every = (*EVERYWHERE.items(), *(self._hooks or {}).items())
+        return [(key, hook) for key, hook in every if hook.kind == kind]
+
+
+def add(table: dict[int, Any], hook: Hook) -> RemovableHandle:
+    """Put a hook at the end of a table; ArgumentTypeError GT301 for what is no function."""
+    if not callable(hook.function):
+        raise ArgumentTypeError("GT301", f"hook must be a function, got {type(hook.function).__name__}")
+    handle = RemovableHandle(table, hook)
+    bind.current().made(table, handle.id)
+    return handle
 
 
 def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -47,7 +47,7 @@ class Module(Paths, Hooked):
         before = loc.state.scope
         loc.state.scope = loc.Scope(before, self)
         try:
-            if self._hooks:
+            if self._hooks or hooks.EVERYWHERE:
                 return hooks.call(self, args, kwargs)
             return bind.current().calling(self, args, kwargs)
         except GraphTorchError as error:
