@@ -101,6 +101,9 @@ class Interpreter:
     def assigning(self, owner: Any, name: str) -> None:
         """The attribute ``name`` of a module is about to be assigned or deleted."""
 
+    def hooking(self, owner: Any) -> None:
+        """A hook of a module is about to be registered; None stands for all modules."""
+
     def taking_back(self, undo: Callable[[], object]) -> None:
         """A module has changed for good, and ``undo`` takes that back: whoever only looks at it does that."""
 

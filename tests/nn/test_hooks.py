@@ -318,3 +318,21 @@ def test_a_failure_does_not_run_hooks_once_more() -> None:
     with pytest.raises(GraphTorchError, match="GT109"):
         net(gt.ones(4, 6))
     assert calls == [1]
+
+
+def test_registering_in_a_program() -> None:
+    net = nn.Linear(5, 3)
+
+    def outside(x: gt.Tensor) -> gt.Tensor:
+        net.register_forward_hook(lambda m, args, out: out * 2)
+        return net(x)
+
+    def inside(x: gt.Tensor) -> gt.Tensor:
+        made = nn.Softmax(dim=0)
+        made.register_forward_hook(lambda m, args, out: out * 2)
+        return made(x)
+
+    with pytest.raises(GraphTorchError, match=r"GT602.*registered in a compiled function(?s:.*)register it before"):
+        gt.compile(outside)(gt.ones(5))
+    assert not net._hooks
+    np.testing.assert_allclose(gt.compile(inside)(gt.ones(4)).numpy(), [0.5] * 4, rtol=1e-6)

@@ -113,7 +113,7 @@ class Hooked(Members):
         self._require_init("a hook")
         table: dict[int, Any] = vars(self)["_hooks"]
         before = list(table.items())
-        handle = add(table, hook)
+        handle = add(table, hook, self)
         if prepend:
             for key, _ in before:  # to the end, in order
                 table[key] = table.pop(key)
@@ -125,13 +125,12 @@ class Hooked(Members):
         return [(key, hook) for key, hook in every if hook.kind == kind]
 
 
-def add(table: dict[int, Any], hook: Hook) -> RemovableHandle:
-    """Put a hook at the end of a table; ArgumentTypeError GT301 for what is no function."""
+def add(table: dict[int, Any], hook: Hook, owner: Hooked | None = None) -> RemovableHandle:
+    """Put a hook at the end of the table of a module, or of all; ArgumentTypeError GT301 for what is no function."""
     if not callable(hook.function):
         raise ArgumentTypeError("GT301", f"hook must be a function, got {type(hook.function).__name__}")
-    handle = RemovableHandle(table, hook)
-    bind.current().made(table, handle.id)
-    return handle
+    bind.current().hooking(owner)
+    return RemovableHandle(table, hook)
 
 
 def call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
