@@ -74,6 +74,7 @@ _LAZY = {
     "compile": "graphtorch.frontend.compile",
     "cond": "graphtorch.frontend.branches",
     "scan": "graphtorch.frontend.control_flow",
+    "summary": "graphtorch.frontend.diagnosis.summary",
     "while_loop": "graphtorch.frontend.branches",
     "finfo": "graphtorch.frontend.limits",
     "iinfo": "graphtorch.frontend.limits",

@@ -58,6 +58,8 @@ class Notes:
     events: list[Event] = field(default_factory=list)
     #: what was dropped in training mode, told like a loss
     dropouts: list[LossCall] = field(default_factory=list)
+    #: hooks of modules that were called, in words
+    hooks: list[str] = field(default_factory=list)
     #: by id
     called: dict[int, Called] = field(default_factory=dict)
 

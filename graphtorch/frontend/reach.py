@@ -20,7 +20,7 @@ from graphtorch.ir.loc import Loc, here
 #: how far around what a function is given objects count as having been there before the trace
 _DEPTH = 4
 #: what tracing itself changes in the dictionary of a module, or has guards of its own
-_PRIVATE = frozenset("_parameters _buffers _modules _reassigned".split())
+_PRIVATE = frozenset("_parameters _buffers _modules _hooks _reassigned".split())
 
 
 class Reach:

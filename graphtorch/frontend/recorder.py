@@ -29,12 +29,13 @@ from graphtorch.frontend.code import (
 from graphtorch.frontend.contents import PLAIN
 from graphtorch.frontend.guards import Cell, Function, Guard
 from graphtorch.frontend.namespaces import raw
+from graphtorch.frontend.nn.hooks import EVERYWHERE
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.reach import Reach
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.loc import Loc, user_frame
 
-_TABLES = ("_parameters", "_buffers", "_modules")
+_TABLES = ("_parameters", "_buffers", "_modules", "_hooks")
 
 
 class Recorder(Reach):
@@ -42,7 +43,8 @@ class Recorder(Reach):
 
     def __init__(self, target: Any, arguments: Any, assignments: Assignments, calls: Calls) -> None:
         super().__init__(assignments)
-        self.module_guards: dict[tuple[int, str], Guard] = {}
+        everywhere = Guard("the hooks of all modules", lambda: EVERYWHERE, EVERYWHERE)
+        self.module_guards: dict[tuple[int, str], Guard] = {(id(EVERYWHERE), ""): everywhere}
         #: names that modules took from their classes, and tensors from outside of which something was asked
         self.inherited: dict[int, tuple[Module, set[str]]] = {}
         self.tensors: dict[int, Tensor] = {}

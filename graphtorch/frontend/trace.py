@@ -172,7 +172,10 @@ def run_trace(
 
 
 def _explain(error: GraphTorchError, tracer: Tracer, roots: list[Any]) -> None:
-    """Say where the sizes came from that do not fit."""
+    """Say where the sizes came from that do not fit, and which hooks may be to blame for what is not repeatable."""
+    if isinstance(error, TraceError):
+        ran = [what for what in dict.fromkeys(tracer.notes.hooks) if not any(what in fact for fact in error.facts)]
+        error.facts += [f"hooks that ran: {', '.join(ran)}"] if ran else []
     from graphtorch.frontend.diagnosis.local import add_trail  # which makes traces itself
 
     add_trail(tracer, [root for root in roots if isinstance(root, Module)], error)

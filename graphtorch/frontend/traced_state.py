@@ -101,6 +101,15 @@ class TracedState(bind.Interpreter):
         """The attribute ``name`` of a module is about to change."""
         self.assignments.note(owner, name)
 
+    def hooking(self, owner: Any) -> None:
+        """TraceError GT602 for a module from outside: every call would register one more hook."""
+        if owner is None or not self.assignments.ignores(owner):
+            raise TraceError(
+                "GT602",
+                "a hook of a module from outside cannot be registered in a compiled function",
+                ["register it before; programs notice hooks that come and go between calls"],
+            )
+
     def switching(self, t: Tensor) -> None:
         """``t.requires_grad`` is about to change."""
         if self.bodies:

@@ -256,6 +256,9 @@ class Tracer(TracedState):
         self.notes.entered(module, state.scope.path if state.scope else "")
         return module.forward(*args, **kwargs)
 
+    def hooked(self, what: str) -> None:
+        self.notes.hooks.append(what)
+
     def noted(self, name: str, arguments: dict[str, Any], result: Tensor) -> None:
         values = {p: self.read(t) for p, t in arguments.items() if isinstance(t, Tensor)}
         created = state.scope.owner._created_at if state.scope else None

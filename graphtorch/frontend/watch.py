@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from graphtorch.frontend.assignments import NOTHING
@@ -86,6 +87,21 @@ def unheard(function: Callable[..., Any]) -> Callable[..., Any]:
         return _unheard(function, args, kwargs)
 
     return call
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """In the block the recorder of this thread is told of nothing: what is done there is no part of the trace."""
+    recorder, profile = active.recorder, sys.getprofile()
+    active.recorder = None
+    if recorder is not None:
+        sys.setprofile(None)
+    try:
+        yield
+    finally:
+        active.recorder = recorder
+        if recorder is not None:
+            sys.setprofile(profile)
 
 
 def _unheard(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -69,6 +69,9 @@ class Interpreter:
         """``module.forward(*args, **kwargs)``."""
         return module.forward(*args, **kwargs)
 
+    def hooked(self, what: str) -> None:
+        """A hook of a module is about to be called: ``what`` names it."""
+
     def noted(self, name: str, arguments: dict[str, Any], result: Any) -> None:
         """A function that has a contract (a loss) gave ``result``."""
 
@@ -97,6 +100,12 @@ class Interpreter:
 
     def assigning(self, owner: Any, name: str) -> None:
         """The attribute ``name`` of a module is about to be assigned or deleted."""
+
+    def hooking(self, owner: Any) -> None:
+        """A hook of a module is about to be registered; None stands for all modules."""
+
+    def taking_back(self, undo: Callable[[], object]) -> None:
+        """A module has changed for good, and ``undo`` takes that back: whoever only looks at it does that."""
 
     def made(self, table: dict[Any, Any], key: Any) -> None:
         """``table[key]`` is about to be made."""

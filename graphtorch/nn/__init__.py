@@ -18,7 +18,7 @@ from graphtorch.frontend.nn.activation import (
     Tanhshrink,
 )
 from graphtorch.frontend.nn.attention import MultiheadAttention
-from graphtorch.frontend.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from graphtorch.frontend.nn.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm
 from graphtorch.frontend.nn.container import ModuleDict, ModuleList, Sequential
 from graphtorch.frontend.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from graphtorch.frontend.nn.distance import (
@@ -29,8 +29,23 @@ from graphtorch.frontend.nn.distance import (
 )
 from graphtorch.frontend.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from graphtorch.frontend.nn.embedding import Embedding, EmbeddingBag
-from graphtorch.frontend.nn.flatten import Flatten, Identity
+from graphtorch.frontend.nn.flatten import Flatten, Identity, Unflatten
 from graphtorch.frontend.nn.instancenorm import InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+from graphtorch.frontend.nn.lazy_layers import (
+    LazyBatchNorm1d,
+    LazyBatchNorm2d,
+    LazyBatchNorm3d,
+    LazyConv1d,
+    LazyConv2d,
+    LazyConv3d,
+    LazyConvTranspose1d,
+    LazyConvTranspose2d,
+    LazyConvTranspose3d,
+    LazyInstanceNorm1d,
+    LazyInstanceNorm2d,
+    LazyInstanceNorm3d,
+    LazyLinear,
+)
 from graphtorch.frontend.nn.linear import Bilinear, Linear
 from graphtorch.frontend.nn.loss import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, CTCLoss, KLDivLoss, NLLLoss
 from graphtorch.frontend.nn.loss_margin import (
@@ -69,7 +84,8 @@ from graphtorch.frontend.nn.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
-from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
+from graphtorch.frontend.nn.parameter_containers import ParameterDict, ParameterList
 from graphtorch.frontend.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -117,7 +133,7 @@ from graphtorch.frontend.nn.rnn_cells import GRUCell, LSTMCell, RNNCell, RNNCell
 from graphtorch.frontend.nn.transformer import Transformer, TransformerDecoder, TransformerEncoder
 from graphtorch.frontend.nn.transformer_layers import TransformerDecoderLayer, TransformerEncoderLayer
 from graphtorch.frontend.nn.unpooling import MaxUnpool1d, MaxUnpool2d, MaxUnpool3d
-from graphtorch.nn import functional, init, utils
+from graphtorch.nn import functional, init, modules, utils
 
 __all__ = [
     "CELU",
@@ -191,6 +207,19 @@ __all__ = [
     "LPPool3d",
     "LSTMCell",
     "LayerNorm",
+    "LazyBatchNorm1d",
+    "LazyBatchNorm2d",
+    "LazyBatchNorm3d",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyConvTranspose1d",
+    "LazyConvTranspose2d",
+    "LazyConvTranspose3d",
+    "LazyInstanceNorm1d",
+    "LazyInstanceNorm2d",
+    "LazyInstanceNorm3d",
+    "LazyLinear",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
@@ -216,6 +245,8 @@ __all__ = [
     "PReLU",
     "PairwiseDistance",
     "Parameter",
+    "ParameterDict",
+    "ParameterList",
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",
@@ -243,6 +274,7 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "SyncBatchNorm",
     "Tanh",
     "Tanhshrink",
     "Threshold",
@@ -253,7 +285,10 @@ __all__ = [
     "TransformerEncoderLayer",
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
+    "Unflatten",
     "Unfold",
+    "UninitializedBuffer",
+    "UninitializedParameter",
     "Upsample",
     "UpsamplingBilinear2d",
     "UpsamplingNearest2d",
@@ -262,5 +297,6 @@ __all__ = [
     "ZeroPad3d",
     "functional",
     "init",
+    "modules",
     "utils",
 ]

@@ -123,6 +123,12 @@ LAYERS: list[tuple[str, tuple[Any, ...]]] = [
     ("TransformerDecoderLayer(6, 2, 11)", (f32(5, 3, 6), f32(7, 3, 6))),
     ("TransformerEncoder(nn.TransformerEncoderLayer(6, 2, 11), 2)", (f32(5, 3, 6),)),
     ("TransformerDecoder(nn.TransformerDecoderLayer(6, 2, 11), 2)", (f32(5, 3, 6), f32(7, 3, 6))),
+    ("LazyLinear(7)", (ROWS,)),
+    *((f"LazyConv{d}d(6, 3, padding=1)", (x,)) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"LazyConvTranspose{d}d(6, 3, stride=2)", (x,)) for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    *((f"Lazy{kind}Norm{d}d()", (x,)) for kind in ("Batch", "Instance") for d, x in ((1, SOUND), (2, IMAGE), (3, CUBE))),
+    ("SyncBatchNorm(4)", (IMAGE,)),
+    ("Unflatten(1, (2, 3))", (ROWS,)),
     ("Transformer(6, 2, 1, 1, 11)", (f32(7, 3, 6), f32(5, 3, 6))),
 ]  # fmt: skip
 
@@ -165,7 +171,7 @@ def test_loss(text: str, targets: tuple[Any, ...]) -> None:
 
 
 #: bases and containers
-_NO_LAYERS = {"Module", "ModuleDict", "ModuleList", "Sequential", "RNNBase", "RNNCellBase"}
+_NO_LAYERS = set("Module ModuleDict ModuleList ParameterDict ParameterList Sequential RNNBase RNNCellBase".split())
 
 
 def test_every_layer_has_a_row() -> None:

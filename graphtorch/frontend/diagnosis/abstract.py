@@ -10,28 +10,25 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import StringIO
 from itertools import takewhile
 from typing import Any
 
 from graphtorch.frontend import autograd
+from graphtorch.frontend.diagnosis.called import Arguments, ModuleCall, types_in, weights_of
 from graphtorch.frontend.diagnosis.edits import INPUTS, Edit, Point, at_call, at_function, at_module
-from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
 from graphtorch.frontend.tracer import Tracer
-from graphtorch.frontend.tree import leaves, map_leaves
+from graphtorch.frontend.tree import map_leaves
 from graphtorch.ir import bind
 from graphtorch.ir import op as ops
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node, Value
 from graphtorch.ir.loc import Loc, Place, ScopeOwner, place, state
 from graphtorch.ir.op import Op
-from graphtorch.ir.types import TensorType, defaults
-
-Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-
+from graphtorch.ir.types import defaults
 
 #: what tells a call of the user's from others: the point in the code, and the module that runs
 Caller = tuple[Place | None, ScopeOwner | None]
@@ -40,28 +37,6 @@ Caller = tuple[Place | None, ScopeOwner | None]
 def caller() -> Caller:
     """The call of the user's that is running now."""
     return place(), state.scope.owner if state.scope else None
-
-
-@dataclass
-class ModuleCall:
-    """A call of a module. ``inputs`` and ``outputs`` are the types of its tensors; a failed call has no outputs.
-
-    ``parent`` is the module that called it, ``loc`` the user's line, and ``direct`` is whether that line calls it, and
-    not a layer of the package that it calls.
-    """
-
-    number: int
-    path: str
-    module: Module
-    parent: ScopeOwner | None
-    depth: int
-    loc: Loc
-    arguments: Arguments
-    inputs: list[TensorType]
-    direct: bool = True
-    outputs: list[TensorType] = field(default_factory=list)
-    result: Any = None
-    failed: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,6 +94,7 @@ class AbstractTracer(Tracer):
             arguments=(args, kwargs),
             inputs=types_in((args, kwargs)),
             direct=direct,
+            weights=weights_of(module),
         )
         self.calls.append(call)
         self.notes.entered(module, scope.path)
@@ -149,6 +125,9 @@ class AbstractTracer(Tracer):
 
     def _edits_at(self, *points: Point) -> list[Edit]:
         return [edit for point in points for edit in self._edits.get(point, ())] if self._edits else []
+
+    def taking_back(self, undo: Callable[[], object]) -> None:
+        self.assignments.on_failure.append(undo)
 
     def doubted(self, error: GraphTorchError) -> None:
         """`gt.check` lists it: nobody is warned."""
@@ -213,11 +192,6 @@ class Observation:
     def progress(self) -> float:
         """How far it came, in calls that the user's code makes."""
         return float("inf") if self.error is None else len(self.calls) + sum(c.direct for c in self.tracer.public)
-
-
-def types_in(tree: Any) -> list[TensorType]:
-    """The types of the tensors in a nesting, in order."""
-    return [t.aval for t in leaves(tree) if isinstance(t, Tensor)]
 
 
 def observe(

@@ -36,6 +36,8 @@ def explain(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], error
     scope = state.scope
     if error.fix or scope is None or error.path != scope.path or not is_layer(module):
         return
+    if any(m._hooks for m in module.modules()):  # which are the user's code
+        return
     args, kwargs = map_leaves(_spec, (args, kwargs))
 
     def run(edits: tuple[Edit, ...]) -> Observation:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from graphtorch.frontend.diagnosis.abstract import ModuleCall
+from graphtorch.frontend.diagnosis.called import ModuleCall
 from graphtorch.frontend.diagnosis.problem import Problem
 from graphtorch.frontend.nn.loss import Loss
 from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.nn.parameter import Uninitialized
 
 #: rows around a problem that are shown with it
 _BEFORE, _AFTER = 6, 2
@@ -53,7 +54,7 @@ class Report:
         self.name = name
         self.problems = list(problems)
         self._rows = _rows(calls, self.problems)
-        self._count = sum(p.numel() for p in model.parameters()) if model is not None else None
+        self._count = sum(elements(model, calls)) if model is not None else None
 
     def __bool__(self) -> bool:
         return not (self.errors or self.warnings)
@@ -80,7 +81,7 @@ class Report:
 
     def table(self) -> str:
         """All layers, with the shapes that go in and out, their own parameters, and the codes of problems."""
-        return _aligned([_HEADINGS, *(row.cells for row in self._rows)])
+        return aligned([_HEADINGS, *(row.cells for row in self._rows)])
 
     def __str__(self) -> str:
         parts = [self._summary()]
@@ -135,6 +136,13 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
+def elements(model: Module, calls: Sequence[ModuleCall]) -> Iterator[int]:
+    """How many elements each parameter of the model has; those of lazy modules as the run made them."""
+    seen = {key: weight.type.numel for call in calls for key, weight in call.weights.items()}
+    for p in model.parameters():
+        yield seen.get(id(p), 0) if isinstance(p, Uninitialized) else p.numel()
+
+
 def _rows(calls: Sequence[ModuleCall], problems: Sequence[Problem]) -> list[Row]:
     """A row for each call that calls no other module, and for those with a problem of their own."""
     codes: dict[str, list[str]] = {}
@@ -149,13 +157,14 @@ def _rows(calls: Sequence[ModuleCall], problems: Sequence[Problem]) -> list[Row]
 
 
 def _row(call: ModuleCall, codes: tuple[str, ...]) -> Row:
-    own = sum(p.numel() for p in call.module.parameters(recurse=False))
+    own = sum(w.type.numel for w in call.weights.values() if w.is_parameter)
     inputs, outputs = (", ".join(map(str, ts)) for ts in (call.inputs, call.outputs))
     name = call.path or ("(loss)" if isinstance(call.module, Loss) else "(model)")
     return Row(name, type(call.module).__name__, inputs, outputs or "?", own, codes)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Lines of columns, each as wide as its widest cell."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from graphtorch.frontend.diagnosis.abstract import ModuleCall, Observation
+from graphtorch.frontend.diagnosis.abstract import Observation
+from graphtorch.frontend.diagnosis.called import ModuleCall
 from graphtorch.frontend.diagnosis.constructors import TAKES
 from graphtorch.frontend.diagnosis.edits import INPUTS, Candidate, Given, Replaced, at_call, at_module, first, ready
 from graphtorch.frontend.diagnosis.layers import constructor_call, constructor_text

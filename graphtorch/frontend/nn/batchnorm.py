@@ -132,3 +132,43 @@ class BatchNorm3d(_BatchNorm):
 
     dims = (5,)
     form = "[n, c, d, h, w]"
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation of [n, c, ...] over the batches of all processes; there is one, so it is `_BatchNorm`."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: DType | None = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_dims(self, input: Tensor) -> None:
+        ndim = aval_of(input).ndim
+        check(ndim >= 2, "GT107", "input must be [n, c, ...]", f"expected at least 2 dimensions, got {ndim}")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """``module`` with a SyncBatchNorm over the same tensors in the place of every `BatchNorm1d` to 3d."""
+        out = module
+        if isinstance(module, BatchNorm1d | BatchNorm2d | BatchNorm3d):
+            out = cls(
+                module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats,
+                process_group, bias=module.bias is not None,
+            )  # fmt: skip
+            out._parameters.update(module._parameters)
+            out._buffers.update(module._buffers)
+            out.training = module.training
+        for name, child in module.named_children():
+            out.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return out

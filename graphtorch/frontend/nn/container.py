@@ -7,9 +7,10 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
+from graphtorch.frontend.nn.arguments import positive
 from graphtorch.frontend.nn.module import Module, block, indented
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.errors import IndexRangeError
+from graphtorch.ir.errors import ArgumentTypeError, IndexRangeError
 from graphtorch.ir.ops.common import as_int
 
 
@@ -90,6 +91,13 @@ class _Indexed(Module):
         return module
 
 
+def _modules_of(other: Any, kind: Any, operator: str) -> list[Module]:
+    """The modules of the right operand; ArgumentTypeError GT301 where it is of another kind."""
+    if not isinstance(other, kind):
+        raise ArgumentTypeError("GT301", f"{operator} takes a {kind.__name__}, got {type(other).__name__}")
+    return list(other)
+
+
 class Sequential(_Indexed):
     """Modules called one after the other: ``Sequential(a, b)``, or an OrderedDict of names to modules."""
 
@@ -110,6 +118,22 @@ class Sequential(_Indexed):
             input = module(input)
         return input
 
+    def __add__(self, other: Sequential) -> Sequential:
+        """The modules of both, numbered anew."""
+        return Sequential(*self, *_modules_of(other, Sequential, "+"))
+
+    def __iadd__(self, other: Sequential) -> Self:
+        return self.extend(_modules_of(other, Sequential, "+="))
+
+    def __mul__(self, times: int) -> Sequential:
+        """The very same modules, several times over: they share their parameters."""
+        return Sequential(*(list(self) * positive(times, "the number of repetitions")))
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Self:
+        return self.extend(list(self) * (positive(times, "the number of repetitions") - 1))
+
 
 class ModuleList(_Indexed):
     """A list whose modules are counted as children; it is not called itself."""
@@ -120,6 +144,13 @@ class ModuleList(_Indexed):
 
     def _part(self, items: list[tuple[str, Module]]) -> Self:
         return type(self)([module for _, module in items])
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        """The modules of both, numbered anew."""
+        return ModuleList([*self, *_modules_of(other, Iterable, "+")])
+
+    def __iadd__(self, other: Iterable[Module]) -> Self:
+        return self.extend(_modules_of(other, Iterable, "+="))
 
     def __repr__(self) -> str:
         """As torch's: runs of children that look the same are shown once, with their number."""
@@ -135,14 +166,25 @@ class ModuleList(_Indexed):
 class ModuleDict(Module):
     """A dictionary whose modules are counted as children; it is not called itself."""
 
-    def __init__(self, modules: Mapping[str, Module] | None = None) -> None:
+    def __init__(self, modules: Any = None) -> None:
         super().__init__()
         self.update(modules or {})
 
-    def update(self, modules: Mapping[str, Module]) -> None:
-        """Add or replace the modules of a mapping."""
-        for name, module in modules.items():
+    def update(self, modules: Any) -> None:
+        """Add or replace the modules of a mapping, or of pairs of names and modules."""
+        pairs = modules.items() if isinstance(modules, Mapping | ModuleDict) else modules
+        for name, module in pairs:
             self[name] = module
+
+    def pop(self, name: str) -> Module:
+        """Remove the module ``name`` and return it."""
+        module = self[name]
+        del self[name]
+        return module
+
+    def clear(self) -> None:
+        """Remove all modules."""
+        self._modules = {}
 
     def __getitem__(self, name: str) -> Module:
         return self._modules[name]  # type: ignore[no-any-return]

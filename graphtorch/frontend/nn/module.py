@@ -7,25 +7,25 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
+from graphtorch.frontend.nn import hooks
 from graphtorch.frontend.nn import state_dict as _state
-from graphtorch.frontend.nn.members import Members
+from graphtorch.frontend.nn.conversion import convert, target_dtype
+from graphtorch.frontend.nn.hooks import Hooked
+from graphtorch.frontend.nn.members import Registry
 from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.nn.paths import Paths
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind, loc
-from graphtorch.ir.device import device, require_cpu
 from graphtorch.ir.errors import (
     ArgumentTypeError,
-    DTypeError,
     GraphTorchError,
-    MissingAttributeError,
     StateError,
-    check,
 )
 from graphtorch.ir.op import describe
-from graphtorch.ir.types import DType, bfloat16, float16, float32, float64
+from graphtorch.ir.types import bfloat16, float16, float32, float64
 
 
-class Module(Members):
+class Module(Paths, Hooked):
     """The base of all layers. A subclass calls ``super().__init__()``, assigns its parts and defines `forward`.
 
     Parameters, buffers and modules that are assigned to attributes are found by `parameters`,
@@ -34,7 +34,7 @@ class Module(Members):
 
     def __init__(self) -> None:
         super().__init__()
-        self.__dict__.update(training=True, _made_at=loc.made_here(self))
+        self.__dict__.update(training=True, _hooks=Registry(), _made_at=loc.made_here(self))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass that is called defines it."""
@@ -47,6 +47,8 @@ class Module(Members):
         before = loc.state.scope
         loc.state.scope = loc.Scope(before, self)
         try:
+            if self._hooks or hooks.EVERYWHERE:
+                return hooks.call(self, args, kwargs)
             return bind.current().calling(self, args, kwargs)
         except GraphTorchError as error:
             if not error.op:
@@ -145,15 +147,6 @@ class Module(Members):
                 seen.add(id(tensor))
                 yield join(path, name), tensor
 
-    def get_submodule(self, target: str) -> Module:
-        """The module at the path ``target``; MissingAttributeError GT702 when there is none."""
-        module: Any = self
-        for name in target.split(".") if target else ():
-            module = getattr(module, name)
-            if not isinstance(module, Module):
-                raise MissingAttributeError("GT702", f"{name!r} in {target!r} is not a module")
-        return module  # type: ignore[no-any-return]
-
     # ---- the whole tree ----
 
     def apply(self, fn: Callable[[Module], None]) -> Self:
@@ -197,12 +190,12 @@ class Module(Members):
         The tensors stay the same objects. DTypeError GT202 for a dtype that is not floating point,
         DeviceError GT402 for a device that cannot hold tensors.
         """
-        dtype = _target(args, kwargs)
+        dtype = target_dtype(args, kwargs)
         if dtype is None:
             return self
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.is_floating_point:
-                _convert(tensor, dtype)
+                convert(tensor, dtype)
         return self
 
     def float(self) -> Self:
@@ -277,31 +270,3 @@ def indented(text: str) -> str:
 def block(lines: list[str]) -> str:
     """The lines between the parentheses of a repr; "" for none."""
     return "\n  " + "\n  ".join(lines) + "\n" if lines else ""
-
-
-def _target(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
-    """The dtype that arguments of `Module.to` ask for."""
-    dtype = kwargs.get("dtype")
-    require_cpu(kwargs.get("device"))
-    for arg in args:
-        if isinstance(arg, Tensor | DType):
-            dtype = arg.dtype if isinstance(arg, Tensor) else arg
-        elif isinstance(arg, str | device):
-            require_cpu(arg)
-        else:
-            raise ArgumentTypeError("GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"])
-    check(
-        dtype is None or dtype.is_floating_point,
-        "GT202",
-        "a module can only be converted to a floating-point dtype",
-        f"expected graphtorch.float32 or another of its kind, got {dtype!r}",
-        kind=DTypeError,
-    )
-    return dtype
-
-
-def _convert(tensor: Tensor, dtype: DType) -> None:
-    """Another dtype for the same tensor object, and for its gradient."""
-    tensor.data = tensor.data.to(dtype)
-    if tensor.grad is not None:
-        tensor.grad.data = tensor.grad.data.to(dtype)

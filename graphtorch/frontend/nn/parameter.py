@@ -1,13 +1,16 @@
-"""Parameter: a tensor that a module counts among its own."""
+"""Parameter: a tensor that a module counts among its own; and those whose shape is not known yet."""
 
 from __future__ import annotations
+
+from typing import Any, ClassVar
 
 import numpy as np
 
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
-from graphtorch.ir.errors import ArgumentTypeError
-from graphtorch.ir.types import defaults
+from graphtorch.ir.device import require_cpu
+from graphtorch.ir.errors import ArgumentTypeError, StateError
+from graphtorch.ir.types import DType, TensorType, defaults, dtype_from_name
 
 
 class Parameter(Tensor):
@@ -32,3 +35,73 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+class Uninitialized(Tensor):
+    """A tensor of a lazy module, whose shape is not known before the first call: asking for it is StateError GT707.
+
+    It stays the same object when it gets its shape, so an optimizer may have it before.
+    """
+
+    _becomes: ClassVar[type[Tensor]]
+    _called: ClassVar[str]
+
+    @property
+    def aval(self) -> TensorType:
+        raise StateError(
+            "GT707",
+            f"the shape of a {self._called} of a lazy module is not known before the first call",
+            ["call the module once, with an input as it is to get: net(gt.zeros(1, 3, 32, 32))"],
+        )
+
+    @property
+    def dtype(self) -> DType:
+        assert self._data is not None  # it is made of no trace
+        return dtype_from_name(self._data.dtype.name)
+
+    @property
+    def data(self) -> Tensor:
+        """Itself: there is nothing to share."""
+        return self
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self.become(value)
+
+    def become(self, value: Tensor) -> None:
+        """A tensor like any other, over the memory of ``value``."""
+        self.__class__ = self._becomes  # type: ignore[assignment]
+        self.data = value
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        made = memo[id(self)] = type(self)(self.requires_grad, dtype=self.dtype)
+        return made
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(Uninitialized, Parameter):
+    """A parameter whose shape is not known yet; ``dtype`` is the default dtype unless given."""
+
+    _becomes, _called = Parameter, "parameter"
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: DType | None = None) -> None:
+        require_cpu(device)
+        super().__init__(_nothing(dtype), requires_grad)
+
+
+class UninitializedBuffer(Uninitialized):
+    """A buffer whose shape is not known yet; ``dtype`` is the default dtype unless given."""
+
+    _becomes, _called = Tensor, "buffer"
+
+    def __init__(self, requires_grad: bool = False, device: Any = None, dtype: DType | None = None) -> None:
+        require_cpu(device)
+        made = _nothing(dtype)
+        self._data, self._storage, self._requires_grad = made._data, made._storage, requires_grad
+
+
+def _nothing(dtype: DType | None) -> Tensor:
+    """A tensor that says of which dtype the one in its place will be, and no more."""
+    return as_tensor_of(np.empty(0, (dtype or defaults.dtype).np))

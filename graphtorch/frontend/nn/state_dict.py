@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.autograd import no_grad
-from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.nn.parameter import Parameter, Uninitialized
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError, StateError
 
@@ -39,37 +40,76 @@ class Entry(NamedTuple):
 def entries(module: Module, prefix: str = "") -> Iterator[Entry]:
     """All parameters and persistent buffers; a shared one comes under each of its keys."""
     for path, owner in module.named_modules(remove_duplicate=False):
-        lead = f"{prefix}{path}." if path else prefix
-        kept = {n: b for n, b in owner._buffers.items() if n not in owner._non_persistent_buffers_set}
-        for name, tensor in (*owner._parameters.items(), *kept.items()):
-            if tensor is not None:
-                yield Entry(lead + name, owner, name, tensor)
+        yield from _own(owner, f"{prefix}{path}." if path else prefix)
+
+
+def _own(module: Module, lead: str) -> Iterator[Entry]:
+    kept = {n: b for n, b in module._buffers.items() if n not in module._non_persistent_buffers_set}
+    for name, tensor in (*module._parameters.items(), *kept.items()):
+        if tensor is not None:
+            yield Entry(lead + name, module, name, tensor)
 
 
 def collect(module: Module, out: dict[str, Any], prefix: str, keep_vars: bool) -> dict[str, Any]:
     """Enter the state into ``out``; without ``keep_vars`` the tensors are detached, over the same storage."""
-    for entry in entries(module, prefix):
+    for _, hook in module._hooks_for("state_dict_pre"):
+        hook.function(module, prefix, keep_vars)
+    for entry in _own(module, prefix):
         out[entry.key] = entry.tensor if keep_vars else entry.tensor.data
+    for name, child in module._modules.items():
+        if child is not None:
+            child.state_dict(destination=out, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+    for _, hook in module._hooks_for("state_dict"):
+        hook.function(module, out, prefix, _metadata())
     return out
+
+
+def _metadata() -> dict[str, Any]:
+    """What torch hands to hooks of state beside it."""
+    return {"version": 1}
 
 
 def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
     """Check all of ``state`` against ``module``, then copy (or assign) it; see `Module.load_state_dict`."""
     if not isinstance(state, Mapping):
         raise ArgumentTypeError("GT301", f"state_dict must be a mapping, got {type(state).__name__}")
+    modules = list(module.named_modules(remove_duplicate=False))
+    facts, state = _before_loading(modules, state, strict)
     found = list(entries(module))
     keys = IncompatibleKeys([e.key for e in found if e.key not in state], _unexpected(found, state))
-    facts = _key_facts(keys) if strict else []
+    after = [(owner, hook) for _, owner in reversed(modules) for _, hook in owner._hooks_for("load_post")]
+    facts += _key_facts(keys) if strict and not after else []
     facts += [fact for e in found if e.key in state and (fact := _mismatch(e, state[e.key]))]
-    if facts:
-        raise StateError("GT701", f"the state_dict does not fit {type(module).__name__}", facts)
+    _raise(module, facts)
     put = _assign if assign else _copy
     with no_grad():
         for entry in found:
-            if entry.key in state:
+            if entry.key in state and not isinstance(entry.tensor, Uninitialized):
                 put(entry, state[entry.key])
     epoch.bump()
+    for owner, hook in after:  # which may know better what is missing
+        hook.function(owner, keys)
+    _raise(module, _key_facts(keys) if strict else [])
     return keys
+
+
+def _before_loading(
+    modules: Sequence[tuple[str, Module]], state: Mapping[str, Any], strict: bool
+) -> tuple[list[str], Mapping[str, Any]]:
+    """What hooks complain of, and what they leave of a copy of ``state``."""
+    messages: list[str] = []
+    hooks = [(path, owner, hook) for path, owner in modules for _, hook in owner._hooks_for("load_pre")]
+    if hooks:
+        state = OrderedDict(state)
+    for path, owner, hook in hooks:
+        prefix = f"{path}." if path else ""
+        hook.function(owner, state, prefix, _metadata(), strict, [], [], messages)
+    return messages, state
+
+
+def _raise(module: Module, facts: list[str]) -> None:
+    if facts:
+        raise StateError("GT701", f"the state_dict does not fit {type(module).__name__}", facts)
 
 
 def _unexpected(found: list[Entry], state: Mapping[str, Any]) -> list[str]:
@@ -89,6 +129,8 @@ def _key_facts(keys: IncompatibleKeys) -> list[str]:
 
 def _mismatch(entry: Entry, value: Any) -> str:
     """Why ``value`` cannot become the tensor of ``entry``; "" when it can."""
+    if isinstance(value, Uninitialized) and isinstance(entry.tensor, Uninitialized):
+        return ""
     if not isinstance(value, Tensor):
         return f'"{entry.key}" is not a tensor: got {type(value).__name__}'
     if value.aval.shape == entry.tensor.aval.shape:

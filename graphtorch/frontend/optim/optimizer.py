@@ -17,6 +17,7 @@ from weakref import WeakSet
 from graphtorch.frontend import epoch
 from graphtorch.frontend.autograd import enable_grad, no_grad
 from graphtorch.frontend.nn.arguments import flag
+from graphtorch.frontend.nn.parameter import Uninitialized
 from graphtorch.frontend.optim import state_dict as _state
 from graphtorch.frontend.optim.names import take_names
 from graphtorch.frontend.optim.step_hooks import Hook, StepHooks
@@ -262,19 +263,20 @@ def _check_parameter(p: Any, position: int, known: Mapping[Tensor, int], group: 
     """``known``: the groups that hold parameters already, by number; ``group`` is that of ``p``."""
     if not isinstance(p, Tensor):
         raise ArgumentTypeError("GT301", f"params[{position}] must be a tensor, got {type(p).__name__}")
+    named = f"params[{position}]" + ("" if isinstance(p, Uninitialized) else f" {p.aval}")
     first = known.get(p, group)
     where = f"group {group} has it already" if first == group else f"groups {first} and {group} both have it"
     check(
         p not in known,
         "GT306",
-        f"params[{position}] {p.aval} is given twice",
+        f"{named} is given twice",
         f"{where}; expected every parameter once, in one group",
         kind=ArgumentError,
     )
     check(
         p.is_leaf,
         "GT306",
-        f"params[{position}] {p.aval} is computed from other tensors",
+        f"{named} is computed from other tensors",
         "expected leaves: tensors that no op has made",
         kind=ArgumentError,
     )

@@ -20,16 +20,22 @@ if TYPE_CHECKING:
 
 
 class RemovableHandle:
-    """What `register_hook` and the like give: ``remove()`` takes the hook out again."""
+    """What `register_hook` and the like give: ``remove()``, or the end of a ``with`` block, takes the hook out."""
 
-    def __init__(self, hooks: dict[int, Callable[..., Any]], hook: Callable[..., Any]) -> None:
-        self._hooks, self._key = hooks, next(_keys)
-        hooks[self._key] = hook
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+        self._hooks, self.id = hooks, next(_keys)
+        hooks[self.id] = hook
         epoch.bump()
 
     def remove(self) -> None:
-        self._hooks.pop(self._key, None)
+        self._hooks.pop(self.id, None)
         epoch.bump()
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
 
 def seed(root: Tensor, gradient: Tensor | None) -> Tensor:

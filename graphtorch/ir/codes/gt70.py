@@ -1,4 +1,4 @@
-"""GT701 to GT706: state of modules and optimizers."""
+"""GT701 to GT707: state of modules and optimizers."""
 
 from __future__ import annotations
 
@@ -144,6 +144,28 @@ CODES = (
 
         optimizer = gt.optim.SGD(nn.Linear(4, 3).parameters(), lr=0.1)
         gt.optim.lr_scheduler.StepLR(optimizer, step_size=30)
+        """,
+    ),
+    entry(
+        "GT707",
+        "StateError",
+        "a parameter of a lazy module is used before its shape is known",
+        """A lazy module, such as `nn.LazyLinear`, takes the size of its input from the first call. Call it once, with
+        an input of the sizes that it is to get, before you count, copy or draw its parameters.""",
+        """
+        import graphtorch as gt
+        from graphtorch import nn
+
+        net = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+        print(sum(p.numel() for p in net.parameters()))
+        """,
+        """
+        import graphtorch as gt
+        from graphtorch import nn
+
+        net = nn.Sequential(nn.Flatten(), nn.LazyLinear(10))
+        net(gt.zeros(1, 3, 32, 32))
+        print(sum(p.numel() for p in net.parameters()))
         """,
     ),
 )
