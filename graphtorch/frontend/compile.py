@@ -275,7 +275,7 @@ def compile(
 
     ``tune`` measures ways to compute each matrix product and convolution when a program is made, once per machine (the
     choice is in the cache), instead of trusting the model of cycles. ``passes`` are your own passes over the graph, run
-    in turn once gradients are part of it (examples/custom_pass.py).
+    in turn once it is simplified, gradients and all (examples/custom_pass.py).
 
     Before a program is made its losses and its training are looked at (docs/errors.md): what cannot
     train is a ContractError, what hardly does what was meant a ContractWarning, at the first call.

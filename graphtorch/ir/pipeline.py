@@ -47,8 +47,8 @@ PASSES: dict[str, type[Pass]] = {
 
 
 def simplify_with(own: Sequence[Pass]) -> tuple[Pass, ...]:
-    """SIMPLIFY with a user's passes: they see the program with its gradients, and what they leave is cleaned up."""
-    return (SIMPLIFY[0], *map(UserPass, own), *SIMPLIFY[1:])
+    """SIMPLIFY, and a user's passes behind it: they see what will run, and what they leave is simplified, too."""
+    return (*SIMPLIFY, *map(UserPass, own), *SIMPLIFY[1:]) if own else SIMPLIFY
 
 
 def run_pipeline(graph: Graph, text: str) -> Graph:

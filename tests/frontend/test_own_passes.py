@@ -41,8 +41,9 @@ def test_a_pass_changes_the_program() -> None:
     x = gt.tensor([1.0, 2.0, 3.0])
     compiled = gt.compile(plus_seven, passes=[Swap()])
     assert compiled(x).tolist() == [7, 14, 21]
-    assert "mul" in compiled.stages[0]["swap"] and "add" in compiled.stages[0]["autodiff"]
-    assert list(compiled.stages[0])[:3] == ["trace", "autodiff", "swap"]
+    stages = compiled.stages[0]
+    assert "mul" in stages["swap"] and "add" in stages["trace"]
+    assert list(stages).index("swap") == list(stages).index("dce") + 1
 
 
 def test_passes_run_in_turn() -> None:
