@@ -1,6 +1,6 @@
 """graphtorch.autograd: gradients as values, functions with a backward of their own, and the modes of recording."""
 
-from graphtorch.autograd import function
+from graphtorch.autograd import function, functional
 from graphtorch.frontend.autograd import enable_grad, no_grad, set_grad_enabled
 from graphtorch.frontend.custom_functions import Function
 from graphtorch.frontend.differentiate import backward_of as backward
@@ -11,6 +11,7 @@ __all__ = [
     "backward",
     "enable_grad",
     "function",
+    "functional",
     "grad",
     "gradcheck",
     "inference_mode",

@@ -8,13 +8,13 @@ from functools import cached_property, partial
 
 from graphtorch.frontend.joint import join, split
 from graphtorch.ir.graph import Graph, Value
-from graphtorch.ir.passmanager import pipeline_text, run_passes
-from graphtorch.ir.pipeline import OPTIMIZE, SCHEDULE, SIMPLIFY
+from graphtorch.ir.passmanager import Pass, pipeline_text, run_passes
+from graphtorch.ir.pipeline import OPTIMIZE, SCHEDULE, simplify_with
 from graphtorch.ir.sized import is_dynamic_graph
 from graphtorch.ir.text import print_graph
 from graphtorch.runtime import cache
 from graphtorch.runtime.executable import Executable, key_of
-from graphtorch.runtime.known import recall, remember
+from graphtorch.runtime.known import has_own_ops, recall, remember
 
 #: what every pass made, in order
 Stages = list[tuple[str, Graph]]
@@ -37,14 +37,24 @@ class Build:
     there are both, ``backward`` is a program of its own. ``shared`` are the names of parameters that it takes as well.
 
     The cache is asked for the graph as it was traced, without locations. Where it has it no pass runs: `scheduled` is
-    made when somebody looks at it. What is measured (``tune``) is not in the graph, so such programs are not asked for,
-    and neither are those with sizes that are not known, since their guards are what passes ask.
+    made when somebody looks at it. What is measured (``tune``) and what users' own ``passes`` and ops do is not in the
+    graph: such programs are not asked for, and neither are those with sizes that are not known, since their guards
+    are what passes ask.
     """
 
-    def __init__(self, graph: Graph, outputs: Sequence[int], targets: Sequence[Value], tune: bool) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        outputs: Sequence[int],
+        targets: Sequence[Value],
+        tune: bool = False,
+        passes: Sequence[Pass] = (),
+    ) -> None:
         self._graph, self._outputs, self._targets = graph, outputs, targets
+        self._simplify = simplify_with(passes)
         self.backward: Executable | None = None
-        known = not (tune or is_dynamic_graph(graph) or cache.directory() is None)
+        own = tune or passes or has_own_ops(graph)
+        known = not (own or is_dynamic_graph(graph) or cache.directory() is None)
         self._key = key_of(self._text(), "known") if known else ""
         if not (self._key and self._recall()):
             self._compile(tune)
@@ -53,7 +63,7 @@ class Build:
     def scheduled(self) -> Scheduled:
         """What the passes make of the graph."""
         make = _in_two if self._two else _in_one
-        return make(self._graph, self._outputs, self._targets)
+        return make(self._graph, self._simplify, self._outputs, self._targets)
 
     @property
     def _two(self) -> bool:
@@ -95,16 +105,16 @@ def _results(graph: Graph) -> list[Value]:
     return [r for node in graph.nodes for r in node.results]
 
 
-def _in_one(graph: Graph, *_: object) -> Scheduled:
+def _in_one(graph: Graph, simplify: Sequence[Pass], *_: object) -> Scheduled:
     stages: Stages = [("trace", graph)]
-    return Scheduled(stages, run_passes(graph, OPTIMIZE, on_stage=partial(_record, stages, "")))
+    return Scheduled(stages, run_passes(graph, (*simplify, *SCHEDULE), on_stage=partial(_record, stages, "")))
 
 
-def _in_two(graph: Graph, outputs: Sequence[int], targets: Sequence[Value]) -> Scheduled:
+def _in_two(graph: Graph, simplify: Sequence[Pass], outputs: Sequence[int], targets: Sequence[Value]) -> Scheduled:
     """Forward and backward programs for a call whose outputs join eager autograd."""
     joint = join(graph, outputs, targets)
     stages: Stages = [("trace", graph), ("joint", joint)]
-    joint = run_passes(joint, SIMPLIFY, on_stage=partial(_record, stages, ""))
+    joint = run_passes(joint, simplify, on_stage=partial(_record, stages, ""))
     pair = split(joint, len(graph.outputs), len(outputs))
     backward = run_passes(pair.backward, SCHEDULE, on_stage=partial(_record, stages, "backward "))
     forward = run_passes(pair.forward, SCHEDULE, on_stage=partial(_record, stages, ""))

@@ -22,12 +22,13 @@ from graphtorch.frontend.program import Program
 from graphtorch.frontend.quick import NOT_MINE, Quick, quick_call
 from graphtorch.frontend.reasons import Reasons
 from graphtorch.frontend.sizing import Sizing
-from graphtorch.frontend.targets import check_returns, ignored
+from graphtorch.frontend.targets import check_returns, ignored, own_passes
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import Traced, name_of, run_trace
 from graphtorch.frontend.tree import leaves
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, RecompileWarning
+from graphtorch.ir.passmanager import Pass
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime.threads import fork_safe
 
@@ -248,13 +249,14 @@ def compile(
     freeze: bool = False,
     tune: bool = False,
     ignore: Collection[str] = (),
+    passes: Sequence[Pass] = (),
 ) -> Any:
     """Compile a function or a module; usable as a decorator.
 
-    The result takes the same arguments. The first call with new shapes, dtypes or Python arguments
-    traces and compiles; later ones run the program. A function may hold a whole training step
-    (zero_grad, forward, loss, backward, step): parameters, optimizer state and running statistics
-    are then state of one program. A module's outputs join eager autograd.
+    The result takes the same arguments. The first call with new shapes, dtypes or Python arguments traces and
+    compiles; later ones run the program. A function may hold a whole training step (zero_grad, forward, loss, backward,
+    step): parameters, optimizer state and running statistics are state of one program. A module's outputs join eager
+    autograd.
 
         >>> import graphtorch as gt
         >>> f = gt.compile(lambda x: (x * 2).sum())
@@ -265,16 +267,15 @@ def compile(
     tensor in it) may be of any size, and one program is made for all; the same name is the same size. Sizes 0 and 1
     have programs of their own, and so have sizes of which the function, or this compiler, asks what has another
     answer for other sizes. ``explain()`` lists these questions. Without it every new size compiles.
-
     ``freeze`` is for inference, under ``gt.no_grad()``: what depends on the tensors that the function captures (a
     module's weights) and on nothing else is computed once, such as batch norm folded into convolutions and
-    weights in the order that kernels read. It is computed again after weights were changed by graphtorch
-    (load_state_dict, an optimizer, in-place operations); changes through numpy are not seen. 3x3 and 5x5 convolutions
-    may be computed by Winograd's algorithm, whose rounding is relative to the largest number near by:
-    GRAPHTORCH_WINOGRAD=0 in the environment keeps it out.
+    weights in the order that kernels read. It is computed again after graphtorch changed weights (load_state_dict, an
+    optimizer, in-place operations); changes through numpy are not seen. 3x3 and 5x5 convolutions may be computed by
+    Winograd's algorithm, whose rounding is relative to the largest number near by: GRAPHTORCH_WINOGRAD=0 keeps it out.
 
-    ``tune`` measures several ways to compute each matrix product and convolution when a program is made, once per
-    machine (the choice is in the cache), instead of trusting the model of cycles.
+    ``tune`` measures ways to compute each matrix product and convolution when a program is made, once per machine (the
+    choice is in the cache), instead of trusting the model of cycles. ``passes`` are your own passes over the graph, run
+    in turn once it is simplified, gradients and all (examples/custom_pass.py).
 
     Before a program is made its losses and its training are looked at (docs/errors.md): what cannot
     train is a ContractError, what hardly does what was meant a ContractWarning, at the first call.
@@ -283,17 +284,17 @@ def compile(
 
     Raises ArgumentError GT308 where ``dynamic`` names an argument that there is not, or gives a name that is no
     identifier; IndexRangeError GT302, at a call, for a dimension that a tensor has not; ShapeError GT119 where sizes
-    of one name differ; TraceError GT614 for ``freeze`` where gradients are wanted, and other TraceErrors where Python
-    needs the numbers of a tensor, or changes its own state.
+    of one name differ; IRError GT813 for a pass that changes what the graph takes or gives; TraceError GT614 for
+    ``freeze`` where gradients are wanted, others where Python needs the numbers of a tensor, or changes its own state.
     """
+    options: dict[str, Any] = {"freeze": freeze, "tune": tune, "passes": own_passes(passes)}
     if target is None:
-        return functools.partial(compile, dynamic=dynamic, freeze=freeze, tune=tune, ignore=ignored(ignore))
+        return functools.partial(compile, dynamic=dynamic, ignore=ignored(ignore), **options)
     if isinstance(target, Compiled):
         return target
-    if isinstance(target, Module):
-        check_returns(target)
-        return CompiledModule(target, dynamic, ignore, freeze=freeze, tune=tune)
     if not callable(target):
         raise ArgumentTypeError("GT301", f"compile() takes a function or a module, got {type(target).__name__}")
     check_returns(target)
-    return Compiled(target, dynamic, ignore, freeze=freeze, tune=tune)
+    if isinstance(target, Module):
+        return CompiledModule(target, dynamic, ignore, **options)
+    return Compiled(target, dynamic, ignore, **options)

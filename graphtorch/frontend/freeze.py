@@ -13,8 +13,8 @@ from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import TraceError
 from graphtorch.ir.frozen import split_frozen
 from graphtorch.ir.graph import Graph
-from graphtorch.ir.passmanager import run_passes
-from graphtorch.ir.pipeline import FREEZE, SCHEDULE, SIMPLIFY
+from graphtorch.ir.passmanager import Pass, run_passes
+from graphtorch.ir.pipeline import FREEZE, SCHEDULE, simplify_with
 from graphtorch.runtime.executable import Executable
 
 Array = np.ndarray[Any, Any]
@@ -33,12 +33,12 @@ def check_freezable(traced: Traced) -> None:
 class FrozenPart:
     """The program of what is computed once, and its results: the last parameters of the program of every call."""
 
-    def __init__(self, traced: Traced) -> None:
+    def __init__(self, traced: Traced, passes: Sequence[Pass] = ()) -> None:
         self.stages: Stages = [("trace", traced.graph)]
         for binding in traced.tracer.captures:
             if binding.tensor is not None and not binding.volatile and binding.param.role == "const":
                 binding.param.role = "frozen"
-        parts = split_frozen(run_passes(traced.graph, (*SIMPLIFY, *FREEZE), on_stage=self._record))
+        parts = split_frozen(run_passes(traced.graph, (*simplify_with(passes), *FREEZE), on_stage=self._record))
         scheduled = run_passes(parts.once, SCHEDULE, on_stage=lambda name, graph: self._record(f"once {name}", graph))
         self.program = Executable(scheduled) if parts.once.outputs else None
         self.names = [parts.graph.params[i].name for i in parts.params]

@@ -20,6 +20,7 @@ from graphtorch.frontend.sizing import Sizing
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import TraceError
+from graphtorch.ir.passmanager import Pass
 from graphtorch.runtime.executable import Executable
 from graphtorch.runtime.gather import CONTIGUOUS
 from graphtorch.runtime.layouts import Layout
@@ -54,7 +55,14 @@ class Program(Matching):
     """What `run` does with every call: fetch, run, write back, hand out."""
 
     def __init__(
-        self, traced: Traced, reason: str, lock: Any, sizing: Sizing, freeze: bool = False, tune: bool = False
+        self,
+        traced: Traced,
+        reason: str,
+        lock: Any,
+        sizing: Sizing,
+        freeze: bool = False,
+        tune: bool = False,
+        passes: Sequence[Pass] = (),
     ) -> None:
         started = time.perf_counter()
         self._lock = lock
@@ -63,10 +71,10 @@ class Program(Matching):
         self.frozen: FrozenPart | None = None
         if freeze:
             check_freezable(traced)
-            self.frozen = FrozenPart(traced)
+            self.frozen = FrozenPart(traced, passes)
             self.forward = Executable(self.frozen.graph, tune)
         else:
-            self._build(traced, tune)
+            self._build(traced, tune, passes)
         self._bind(traced)
         self._guard(traced, self.bindings, self._memory)
         executables = [e for e in (self.forward, self.backward, self.once) if e is not None]
@@ -78,9 +86,9 @@ class Program(Matching):
             reason,
         )
 
-    def _build(self, traced: Traced, tune: bool) -> None:
+    def _build(self, traced: Traced, tune: bool, passes: Sequence[Pass]) -> None:
         outputs = [] if traced.had_backward else [i for i, r in enumerate(traced.requires) if r]
-        self._made = Build(traced.graph, outputs, [v for v, _ in traced.targets], tune)
+        self._made = Build(traced.graph, outputs, [v for v, _ in traced.targets], tune, passes)
         self.forward = self._made.forward
         if self._made.backward is not None:
             self.derivative = derivative_of(traced, outputs, self._made.backward, self._made.shared)

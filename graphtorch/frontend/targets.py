@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.trace import name_of
 from graphtorch.ir.errors import ArgumentTypeError
+from graphtorch.ir.passmanager import Pass
 
 _NO_RESULT = (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
 
@@ -30,3 +31,16 @@ def ignored(codes: Any) -> frozenset[str]:
     if isinstance(codes, str) or not isinstance(codes, Collection) or not all(isinstance(c, str) for c in codes):
         raise ArgumentTypeError("GT301", f'ignore must be a collection of codes, such as {{"GT336"}}, got {codes!r}')
     return frozenset(codes)
+
+
+def own_passes(passes: Any) -> tuple[Pass, ...]:
+    """A user's passes; ArgumentTypeError GT301 for what is no sequence of objects with a name and a `run`."""
+    found = tuple(passes) if isinstance(passes, Sequence) else None
+    if found is None or not all(isinstance(getattr(p, "name", None), str) and callable(_run(p)) for p in found):
+        facts = ["a pass has a name, a str, and run(graph) -> graph"]
+        raise ArgumentTypeError("GT301", f"passes must be a sequence of passes, got {passes!r}", facts)
+    return found
+
+
+def _run(given: Any) -> Any:
+    return None if isinstance(given, type) else getattr(given, "run", None)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from graphtorch.ir._lexer import Lexer, Token
 from graphtorch.ir._parser import Parser
@@ -26,7 +26,8 @@ from graphtorch.ir.verify import verify
 class Pass(Protocol):
     """A transformation of graphs."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str: ...
 
     def run(self, graph: Graph) -> Graph: ...
 
@@ -54,6 +55,38 @@ def run_passes(
     if ran and not verify_each:
         _verify_after(graph, ", ".join(ran))
     return graph
+
+
+@dataclasses.dataclass(frozen=True)
+class UserPass:
+    """A pass from outside of the package, not trusted: what it makes is verified, and takes and gives what it did."""
+
+    step: Pass
+
+    @property
+    def name(self) -> str:
+        return self.step.name
+
+    def run(self, graph: Graph) -> Graph:
+        made = self.step.run(graph)
+        if made is graph:
+            return graph
+        before, after = _face(graph), _face(made)
+        for what in before:
+            if before[what] != after[what]:
+                facts = [f"expected {what} {before[what]}", f"got {after[what]}"]
+                raise IRError("GT813", f"the pass {self.name!r} changed the {what} of @{graph.name}", facts)
+        _verify_after(made, self.name)
+        return made
+
+
+def _face(graph: Graph) -> dict[str, list[str]]:
+    """What callers of a graph rely on."""
+    return {
+        "parameters": [f"%{p.name}: {p.type} {p.role}" for p in graph.params],
+        "outputs": [str(v.type) for v in graph.outputs],
+        "updates": [f"%{p.name}" for p in graph.updates],
+    }
 
 
 def run_inside(graph: Graph, step: Pass) -> Graph:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.passes.alias import Alias
 from graphtorch.ir.passes.autodiff import Autodiff
@@ -15,7 +17,7 @@ from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
 from graphtorch.ir.passes.transposes import Transposes
 from graphtorch.ir.passes.widen import Widen
-from graphtorch.ir.passmanager import Pass, parse_pipeline, run_passes
+from graphtorch.ir.passmanager import Pass, UserPass, parse_pipeline, run_passes
 
 #: the graph as the program that it is: gradients expanded, nothing computed twice or in vain, or rounded on its way
 SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Widen(), Dce())
@@ -42,6 +44,11 @@ PASSES: dict[str, type[Pass]] = {
     p.name: p
     for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Widen, Carries, Fuse, Bundle, Alias)
 }
+
+
+def simplify_with(own: Sequence[Pass]) -> tuple[Pass, ...]:
+    """SIMPLIFY, and a user's passes behind it: they see what will run, and what they leave is simplified, too."""
+    return (*SIMPLIFY, *map(UserPass, own), *SIMPLIFY[1:]) if own else SIMPLIFY
 
 
 def run_pipeline(graph: Graph, text: str) -> Graph:

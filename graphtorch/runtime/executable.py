@@ -23,7 +23,7 @@ from graphtorch.ir.text import print_graph
 from graphtorch.runtime import cache, threads
 from graphtorch.runtime.entry import Entry, aligned
 from graphtorch.runtime.gather import CONTIGUOUS
-from graphtorch.runtime.known import Face, Known, face_of
+from graphtorch.runtime.known import Face, Known, face_of, has_own_ops
 from graphtorch.runtime.layouts import Layout, Layouts
 from graphtorch.runtime.plan import Plan, plan_memory
 from graphtorch.runtime.tune import fastest, first
@@ -56,10 +56,11 @@ class Executable:
     def __init__(self, graph: Graph | Callable[[], Graph], tune: bool = False, known: Known | None = None) -> None:
         started = time.perf_counter()
         self._graph, self._tune = graph, tune
-        # what is tuned or kept shows in the kernels; any other program is known by its graph, and needs no schedule
+        # what is tuned or kept, and what users' ops do, shows in the kernels; any other program is known by its graph,
+        # and needs no schedule
         self.layouts = Layouts(self.graph) if known is None and is_dynamic_graph(self.graph) else None
         frozen = known is None and any(p.role == "frozen" for p in self.graph.params)
-        by_kernels = known is None and (tune or frozen or self.layouts is not None)
+        by_kernels = known is None and (tune or frozen or self.layouts is not None or has_own_ops(self.graph))
         self.face = known.face if known else self._look(by_kernels)
         self._slots = len(self.face.params) + len(self.face.outputs)
         if self.layouts is not None:

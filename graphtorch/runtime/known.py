@@ -47,6 +47,12 @@ def remember(key: str, faces: Mapping[str, Face], notes: Sequence[str]) -> None:
     cache.store(key, [json.dumps({"programs": texts, "notes": list(notes)}).encode()], KNOWN)
 
 
+def has_own_ops(graph: Graph) -> bool:
+    """Whether an op is in ``graph`` that a user has registered: the text names it, and does not say what it does."""
+    own = any(not type(node.op).__module__.startswith("graphtorch.") for node in graph.nodes)
+    return own or any(has_own_ops(node.body) for node in graph.nodes if node.body is not None)
+
+
 def recall(key: str) -> tuple[dict[str, Known], tuple[str, ...]] | None:
     """What `remember` was given, with the programs' machine code; None where any part of it is gone."""
     found = cache.load(key, KNOWN)

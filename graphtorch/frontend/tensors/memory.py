@@ -50,6 +50,10 @@ class TensorStorage:
     def __getitem__(self, index: int) -> Any:
         return self._flat[index].item()
 
+    def __setitem__(self, index: int | slice, value: Any) -> None:
+        """Written past the tensors that lie here: as in torch, nothing of it is recorded or checked by autograd."""
+        self._flat[index] = value
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self._flat.tolist())
 

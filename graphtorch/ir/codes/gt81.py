@@ -1,4 +1,4 @@
-"""GT810 to GT812: pipelines and evaluation."""
+"""GT810 to GT813: pipelines, evaluation, and passes of users."""
 
 from __future__ import annotations
 
@@ -66,6 +66,43 @@ CODES = (
 
         graph = gt.trace(lambda x: x + 1, gt.ones(2))
         evaluate(graph, [np.ones(2, np.float32)])
+        """,
+    ),
+    entry(
+        "GT813",
+        "IRError",
+        "a pass of your own changed what a graph takes or gives",
+        """A pass keeps the parameters, the types of the outputs, and which state is updated: a compiled function is
+        called with the one and hands out the others. `rewrite` copies all of these.""",
+        """
+        import graphtorch as gt
+        from graphtorch.ir.graph import Graph
+
+
+        class Lost:
+            name = "lost"
+
+            def run(self, graph: Graph) -> Graph:
+                return Graph(graph.name, graph.params, graph.nodes)
+
+
+        step = gt.compile(lambda x: x + 1, passes=[Lost()])
+        step(gt.ones(2))
+        """,
+        """
+        import graphtorch as gt
+        from graphtorch.ir.graph import Graph
+
+
+        class Kept:
+            name = "kept"
+
+            def run(self, graph: Graph) -> Graph:
+                return Graph(graph.name, graph.params, graph.nodes, graph.outputs, graph.updates)
+
+
+        step = gt.compile(lambda x: x + 1, passes=[Kept()])
+        step(gt.ones(2))
         """,
     ),
 )
