@@ -11,9 +11,7 @@ import pytest
 import graphtorch
 from tests.course.oracle import as_torch, numbers, quietly, same
 
-#: loaders with worker processes, which also take batches as they come (batch_sampler, batch_size=None)
-WITH_WORKERS = hasattr(graphtorch.utils.data, "get_worker_info")
-WORKERS = [0, 2] if WITH_WORKERS else [0]
+WORKERS = [0, 2]
 
 
 class Rows:
@@ -64,10 +62,6 @@ LOADERS: dict[str, Callable[[Any, int], Any]] = {
         Rows(), batch_size=4, sampler=t.SequentialSampler(Rows()), pin_memory=False, num_workers=n
     ),
 }
-
-
-if not WITH_WORKERS:
-    del LOADERS["own batches"], LOADERS["no batches"]
 
 
 def contents(torch: Any, name: str, workers: int) -> Any:

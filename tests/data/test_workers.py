@@ -227,11 +227,16 @@ def test_the_end_of_a_worker_is_seen_while_another_one_is_waited_for() -> None:
     loader = DataLoader(Ends(0, "sleep"), 1, num_workers=2, prefetch_factor=3)
     batches = iter(loader)
     victim = batches._crew._members.processes[1].pid  # type: ignore[attr-defined]
-    threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
-    began = time.monotonic()
+    killed: list[float] = []
+
+    def kill() -> None:
+        os.kill(victim, signal.SIGKILL)
+        killed.append(time.monotonic())
+
+    threading.Timer(0.3, kill).start()
     with pytest.raises(WorkerError, match=r"worker 1 .* signal 9"):
         next(batches)
-    assert time.monotonic() - began < 30  # and not a minute
+    assert time.monotonic() - killed[0] < 2
     assert list(batches) == [] and left_over() == []
 
 
