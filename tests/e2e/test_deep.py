@@ -75,3 +75,9 @@ def test_reductions_of_the_same_rows_far_apart() -> None:
     x, w = gt.randn(17, 9), gt.eye(2) * 0.9
     for got, want in zip(gt.compile(ends)(x, w), ends(x, w), strict=True):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_very_many_tensors_are_joined() -> None:
+    parts = [gt.randn(1 + i % 3, 2) for i in range(1100)]
+    joined = gt.compile(lambda *tensors: gt.cat(tensors))(*parts)
+    np.testing.assert_array_equal(joined.numpy(), np.concatenate([p.numpy() for p in parts]))
