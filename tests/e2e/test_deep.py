@@ -61,3 +61,23 @@ def test_a_chain_of_very_many_operations() -> None:
     for i in range(3000):
         want = want * 0.999 + (i % 3 - 1)
     np.testing.assert_allclose(gt.compile(chain)(x).numpy(), want, rtol=1e-3, atol=1e-3)
+
+
+def test_reductions_of_the_same_rows_far_apart() -> None:
+    """Both sums are one kernel, which waits for the whole chain between them."""
+
+    def ends(x: gt.Tensor, w: gt.Tensor) -> tuple[gt.Tensor, gt.Tensor]:
+        first, h = x.sum(-1), w
+        for _ in range(1100):
+            h = (h @ w).tanh()
+        return first, (x * h[:1, :1]).sum(-1)
+
+    x, w = gt.randn(17, 9), gt.eye(2) * 0.9
+    for got, want in zip(gt.compile(ends)(x, w), ends(x, w), strict=True):
+        np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_very_many_tensors_are_joined() -> None:
+    parts = [gt.randn(1 + i % 3, 2) for i in range(1100)]
+    joined = gt.compile(lambda *tensors: gt.cat(tensors))(*parts)
+    np.testing.assert_array_equal(joined.numpy(), np.concatenate([p.numpy() for p in parts]))

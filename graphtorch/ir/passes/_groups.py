@@ -124,24 +124,34 @@ class Groups:
         return sorted(found, key=self.position.__getitem__)
 
     def in_order(self) -> list[Group | Node]:
-        """Groups and names of memory so that what they read comes before; original order among the ready."""
-        done: set[int] = set()
-        order: list[Group | Node] = []
+        """Groups and names of memory so that what they read comes before; original order among the ready.
 
-        def visit(node: Node) -> None:
-            step: Group | Node = self.of.get(node, node)
-            if id(step) in done:
-                return
-            done.add(id(step))
-            for member in step.nodes if isinstance(step, Group) else [step]:
-                for source, _ in self.sources(member):
-                    visit(source)
-            order.append(step)
+        It keeps a stack of its own: a group whose members stand far apart waits for all that is between them."""
+        begun: set[Group | Node] = set()
+        order: list[Group | Node] = []
+        waiting: list[tuple[Group | Node, Iterator[Node]]] = []
+
+        def begin(node: Node) -> None:
+            step = self.of.get(node, node)
+            if step not in begun:
+                begun.add(step)
+                waiting.append((step, self._read_by(step)))
 
         for node in self.graph.nodes:
             if node in self.of or not self.is_free(node):
-                visit(node)
+                begin(node)
+            while waiting:
+                source = next(waiting[-1][1], None)
+                if source is not None:
+                    begin(source)
+                else:
+                    order.append(waiting.pop()[0])
         return order
+
+    def _read_by(self, step: Group | Node) -> Iterator[Node]:
+        for member in step.nodes if isinstance(step, Group) else [step]:
+            for source, _ in self.sources(member):
+                yield source
 
 
 def fused(groups: Groups) -> Graph:
