@@ -23,6 +23,7 @@ from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.casts import constant as CONSTANT
 from graphtorch.ir.ops.casts import detach as DETACH
+from graphtorch.ir.ops.casts import laid_out_as, row_major
 from graphtorch.ir.types import TensorType, float32
 
 
@@ -63,6 +64,15 @@ class Eager(Interpreter):
             array = np.zeros(type_.shape, type_.dtype.np)
         out = Tensor._made(array, type_)
         out._origin = "full", state.scope
+        return out
+
+    def in_order_of(self, t: Tensor, other: Tensor) -> Tensor:
+        if other._array.flags.c_contiguous:
+            return t
+        array = laid_out_as(other._array, t._array.dtype)
+        np.copyto(array, t._array)
+        out = Tensor._made(array, t.aval)
+        out._origin = t._origin
         return out
 
     # ---- what tensors ask of whatever interprets them ----
@@ -113,7 +123,7 @@ class Eager(Interpreter):
                 t._view.several = name
 
     def contiguous(self, t: Tensor) -> Tensor:
-        return t if t.is_contiguous() else t.clone()
+        return t if t.is_contiguous() else row_major(t)
 
     def become(self, t: Tensor, view: Tensor, _name: str) -> None:
         """``t`` is ``view`` of it from now on."""

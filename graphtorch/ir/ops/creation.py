@@ -8,8 +8,9 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
+from graphtorch.ir.formats import preserve_format, preserves
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone, holdable
+from graphtorch.ir.ops.casts import holdable, row_major
 from graphtorch.ir.ops.common import dtype_of, is_handle, plain_number, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.movement import broadcast_to, iota
 from graphtorch.ir.types import DType, TensorType, defaults, float64, int64, scalar_dtype
@@ -26,9 +27,15 @@ def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, dev
         kind=ArgumentError,
     )
     if is_handle(value):
-        out = clone(broadcast_to(value, shape))
+        out = row_major(broadcast_to(value, shape))
     else:
         out = bind.current().fresh(plain_number(value), TensorType(shape, dtype))
+    return out.requires_grad_() if requires_grad else out
+
+
+def arranged(out: Any, input: Any, memory_format: Any, requires_grad: bool) -> Any:
+    """``out``, which is new, in the order of ``input``'s dimensions unless ``memory_format`` says row-major."""
+    out = bind.current().in_order_of(out, input) if preserves(memory_format) else out
     return out.requires_grad_() if requires_grad else out
 
 
@@ -61,22 +68,43 @@ def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_g
 
 @composite("gt")
 def full_like(
-    input: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    input: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
 ) -> Any:
-    """`full` with the shape and (unless given) the dtype of ``input``."""
-    return _filled(fill_value, shape_of(input), dtype or dtype_of(input), device, requires_grad)
+    """`full` with the shape, the order in memory (as `clone`) and (unless given) the dtype of ``input``."""
+    out = _filled(fill_value, shape_of(input), dtype or dtype_of(input), device, False)
+    return arranged(out, input, memory_format, requires_grad)
 
 
 @composite("gt")
-def zeros_like(input: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """`zeros` with the shape and (unless given) the dtype of ``input``."""
-    return _filled(0, shape_of(input), dtype or dtype_of(input), device, requires_grad)
+def zeros_like(
+    input: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
+) -> Any:
+    """`zeros` with the shape, the order in memory (as `clone`) and (unless given) the dtype of ``input``."""
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad, memory_format=memory_format)
 
 
 @composite("gt")
-def ones_like(input: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """`ones` with the shape and (unless given) the dtype of ``input``."""
-    return _filled(1, shape_of(input), dtype or dtype_of(input), device, requires_grad)
+def ones_like(
+    input: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
+) -> Any:
+    """`ones` with the shape, the order in memory (as `clone`) and (unless given) the dtype of ``input``."""
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad, memory_format=memory_format)
 
 
 @composite("gt")
