@@ -57,6 +57,8 @@ class Op:
         return args, kwargs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = _renamed(kwargs, parameters_of(self.prepare))
         if intercept:
             args, kwargs = intercept(self.name, args, kwargs)
         try:
@@ -188,6 +190,9 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
                     out = function(*args, **kwargs)
             except GraphTorchError as error:
                 describe(error, public, [*zip(operand_names, args, strict=False), *kwargs.items()])
+                raise
+            except TypeError:
+                _check_call(public, function, args, kwargs)
                 raise
             if getattr(out, "_origin", None) is not None and not any(out is a for a in args):
                 out._origin = public, state.scope

@@ -118,7 +118,7 @@ class Protocols(TensorBase):
             strides, offset = tuple(s // array.itemsize for s in contiguous.strides), 0
         else:
             whole = self._storage
-        place = self.dtype.np.str, array.shape, strides, offset
+        place = self.dtype, array.shape, strides, offset
         return rebuilt, (type(self), whole, place, self._requires_grad), user_attributes(self) or None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -172,8 +172,9 @@ def _wanted(args: tuple[Any, ...], named: dict[str, Any]) -> DType | None:
 def rebuilt(cls: type[Tensor], storage: Storage, place: tuple[Any, ...], requires_grad: bool) -> Tensor:
     """A tensor out of a pickle, or of copy.copy."""
     out = cls.__new__(cls)
-    dtype, shape, strides, offset = place
-    out._data, out._storage = strided(storage, np.dtype(dtype), shape, strides, offset), storage
+    dtype, shape, strides, offset = place  # the dtype's text in pickles of older versions
+    kind = dtype.np if isinstance(dtype, DType) else np.dtype(dtype)
+    out._data, out._storage = strided(storage, kind, shape, strides, offset), storage
     out._requires_grad = requires_grad
     return out
 
