@@ -11,6 +11,7 @@ import numpy as np
 from graphtorch.frontend import autograd, backward, composites, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.op_node import OpNode
+from graphtorch.frontend.outputs import into
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import dense, repeats, strided
@@ -257,4 +258,4 @@ def _fix_of(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) ->
 
 _ALONE = _alone()
 EAGER = Eager()
-ops.fix_of = _fix_of
+ops.fix_of, ops.into = _fix_of, into
