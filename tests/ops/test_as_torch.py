@@ -293,7 +293,6 @@ REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
     "arange to infinity": (lambda l, x: l.arange(math.inf), "GT304"),
     "arange to nan": (lambda l, x: l.arange(0.0, math.nan), "GT304"),
     "arange of bools": (lambda l, x: l.arange(3, dtype=l.bool), "GT203"),
-    "zeros without a size": (lambda l, x: l.zeros(), "GT301"),
     "a size that is a text": (lambda l, x: l.Size([1, "a"]), "GT301"),
     "an array that runs backwards": (lambda l, x: l.from_numpy(np.ones(3)[::-1]), "GT304"),
     "cumsum without a dimension": (lambda l, x: l.cumsum(x), "GT301"),

@@ -51,19 +51,25 @@ def full(
 @composite("gt")
 def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **named: Any) -> Any:
     """Zeros, of the default dtype unless ``dtype`` says otherwise."""
-    return _filled(0, sizes(given(size, named, "size")), dtype or defaults.dtype, device, requires_grad)
+    return _filled(
+        0, sizes(given(size, named, "size") if named else size), dtype or defaults.dtype, device, requires_grad
+    )
 
 
 @composite("gt")
 def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **named: Any) -> Any:
     """Ones, of the default dtype unless ``dtype`` says otherwise."""
-    return _filled(1, sizes(given(size, named, "size")), dtype or defaults.dtype, device, requires_grad)
+    return _filled(
+        1, sizes(given(size, named, "size") if named else size), dtype or defaults.dtype, device, requires_grad
+    )
 
 
 @composite("gt")
 def empty(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, **named: Any) -> Any:
     """A tensor of the default dtype whose content is unspecified (zeros, here)."""
-    return _filled(0, sizes(given(size, named, "size")), dtype or defaults.dtype, device, requires_grad)
+    return _filled(
+        0, sizes(given(size, named, "size") if named else size), dtype or defaults.dtype, device, requires_grad
+    )
 
 
 @composite("gt")
