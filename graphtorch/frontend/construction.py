@@ -12,7 +12,7 @@ from graphtorch.frontend.tensors.base import interpreter
 from graphtorch.frontend.tensors.storage import share
 from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, ShapeError, check
+from graphtorch.ir.errors import ArgumentTypeError, ShapeError
 from graphtorch.ir.ops.common import fitting
 from graphtorch.ir.types import DType, defaults, dtype_from_numpy, promote, scalar_dtype
 
@@ -116,19 +116,9 @@ def _check_range(array: np.ndarray[Any, Any], dtype: DType, name: str) -> None:
 
 
 def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
-    """A tensor that shares memory with ``array``.
-
-    ArgumentTypeError GT301 for what is none, ArgumentError GT304 for one that runs backwards, as ``a[::-1]`` does.
-    """
+    """A tensor that shares memory with ``array``."""
     if not isinstance(array, np.ndarray):
         raise ArgumentTypeError("GT301", f"from_numpy() takes a numpy array, got {type(array).__name__}")
-    check(
-        min(array.strides, default=0) >= 0,
-        "GT304",
-        f"from_numpy() of an array with the strides {array.strides}, which has no tensor over its memory",
-        "copy it first: array.copy()",
-        kind=ArgumentError,
-    )
     out = as_tensor_of(array)
     out._storage = share(out._storage)
     bind.current().constructing(out)
