@@ -12,7 +12,7 @@ from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Compute, Source, compute
 from graphtorch.ir.formats import preserve_format, preserves
-from graphtorch.ir.op import Op, composite, register
+from graphtorch.ir.op import Op, register
 from graphtorch.ir.ops.common import dtype_of, fitting, same_types, to_dtype
 from graphtorch.ir.ops.elementwise import Array
 from graphtorch.ir.types import TENSOR_DTYPES, DType, TensorType, bool_, greatest_finite, int64
@@ -130,10 +130,18 @@ overwrite = register(Overwrite())
 
 
 class Clone(Op):
-    """A copy; gradients pass. In eager mode, where memory has an order, dimensions keep theirs unless ``row_major``."""
+    """A copy, through which gradients pass. Its dimensions lie in memory in the order of the input's, or row-major by
+    ``memory_format=gt.contiguous_format``; strides of an input without gaps are kept, as in torch.
+
+    ArgumentTypeError GT301 for a ``memory_format`` that is none. Values of graphs have no order in memory.
+    """
 
     name = "clone"
+    surface = ("gt", "Tensor")
     elementwise = True
+
+    def prepare(self, input: Any, *, memory_format: Any = preserve_format) -> Any:
+        return (input,), {} if preserves(memory_format) else {"row_major": True}
 
     def infer(self, input: TensorType, *, row_major: bool = False) -> TensorType:
         return input
@@ -148,22 +156,12 @@ class Clone(Op):
         return compute(input.shape, input.dtype, lambda *i: input[i])
 
 
-clone_op = register(Clone())
+clone = register(Clone())
 
 
 def row_major(x: Any) -> Any:
     """A copy in row-major order."""
-    return bind.bind(clone_op, x, row_major=True)
-
-
-@composite("gt", "Tensor")
-def clone(input: Any, *, memory_format: Any = preserve_format) -> Any:
-    """A copy, through which gradients pass. Its dimensions lie in memory in the order of the input's, or row-major by
-    ``memory_format=gt.contiguous_format``; strides of an input without gaps are kept, as in torch.
-
-    ArgumentTypeError GT301 for a ``memory_format`` that is none.
-    """
-    return bind.bind(clone_op, input) if preserves(memory_format) else row_major(input)
+    return bind.bind(clone, x, row_major=True)
 
 
 def _copied(x: Array, dtype: Any) -> Array:

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.in_place import may_overwrite, root
-from graphtorch.ir.ops.casts import clone_op
+from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.scan import division, is_loop
 
@@ -43,7 +43,7 @@ def _is_safe(graph: Graph) -> bool:
 def _copy(builder: Builder, value: Value) -> Value:
     locs = value.node.locs if value.node else ()
     with builder.at(locs):
-        return clone_op(value)  # type: ignore[no-any-return]
+        return clone(value)  # type: ignore[no-any-return]
 
 
 def _read_out(graph: Graph, builder: Builder) -> None:

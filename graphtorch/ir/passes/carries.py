@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
 from graphtorch.ir.in_place import root
-from graphtorch.ir.ops.casts import clone_op
+from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.scan import division, is_loop
 
 
@@ -32,7 +32,7 @@ class Carries:
                 return None
             d, types = division(node.attrs), [r.type for r in node.results]
             consts, starts, xs = d.of(operands)
-            own = (*consts, *map(clone_op, starts), *xs)
+            own = (*consts, *map(clone, starts), *xs)
             return builder.append(Node(node.op, own, node.attrs, types, node.locs, _with_state(node))).results
 
         return rewrite(graph, rule)
@@ -63,6 +63,6 @@ def _alone(value: Value, taken: set[Value]) -> Value:
     """``value``, or a copy of it where its memory is a parameter's or has a use already."""
     own = root(value)
     if isinstance(own, Param) or own in taken:
-        value = own = clone_op(value)
+        value = own = clone(value)
     taken.add(own)
     return value
