@@ -25,7 +25,6 @@ from graphtorch.frontend.defaults import (
     set_default_tensor_type,
 )
 from graphtorch.frontend.eager import EAGER as _EAGER
-from graphtorch.frontend.formats import contiguous_format, memory_format, preserve_format
 from graphtorch.frontend.random import (
     Generator,
     default_generator,
@@ -43,6 +42,7 @@ from graphtorch.frontend.tensor import Size, Tensor, install_methods
 from graphtorch.ir import bind as _bind
 from graphtorch.ir import ops as _ops  # noqa: F401  # fills the registry
 from graphtorch.ir.device import device
+from graphtorch.ir.formats import contiguous_format, memory_format, preserve_format
 from graphtorch.ir.op import PUBLIC as _PUBLIC
 from graphtorch.ir.types import (
     DType,

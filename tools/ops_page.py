@@ -36,7 +36,7 @@ HEADER = """# Ops
 Written by `python -m tools.ops_page`, out of the registry and the tests' tables. Names, arguments, defaults and results
 are torch's. *Where*: functions of `gt` and of `gt.nn.functional` (F), and methods of `Tensor`. *Gradient*: compared
 with finite differences; *twice*: so are gradients of it, by `create_graph=True`. *Compiled*: the same result from
-`gt.compile`, gradients included; else what it says.
+`gt.compile`, gradients included; else what it says. Functions that take ``out=`` in torch take it here.
 """
 
 

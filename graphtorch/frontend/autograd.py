@@ -65,17 +65,24 @@ class set_grad_enabled:
         return call  # type: ignore[return-value]
 
 
-class no_grad(set_grad_enabled):
+class _Decorator(set_grad_enabled):
+    """One that decorates also without parentheses: ``no_grad(function)``."""
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        return super().__new__(cls) if function is None else cls()(function)
+
+
+class no_grad(_Decorator):
     """Nothing in the block (or in the decorated function) is recorded for backward."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: None = None) -> None:
         super().__init__(False)
 
 
-class enable_grad(set_grad_enabled):
+class enable_grad(_Decorator):
     """Recording in the block (or in the decorated function), also inside of `no_grad`."""
 
-    def __init__(self) -> None:
+    def __init__(self, function: None = None) -> None:
         super().__init__(True)
 
 

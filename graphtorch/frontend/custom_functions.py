@@ -10,7 +10,9 @@ from graphtorch.frontend import autograd
 from graphtorch.frontend.history import check_writable, enter
 from graphtorch.frontend.tensor import Tensor, zeros_of
 from graphtorch.frontend.tensors.base import interpreter
-from graphtorch.ir.errors import AutogradError, TraceError
+from graphtorch.ir.errors import AutogradError, TraceError, check
+from graphtorch.ir.ops.common import to_dtype
+from graphtorch.ir.types import TensorType
 
 
 class Context:
@@ -93,6 +95,21 @@ class Function:
         return each
 
     @classmethod
+    def _fitted(cls, number: int, g: Any, of: TensorType) -> Tensor:
+        """What ``backward`` gave for argument ``number``, as a gradient of a tensor of that type: in its dtype, and
+        summed over what broadcasting repeats. AutogradError GT508 for no tensor, ShapeError GT103 for another shape."""
+        if not isinstance(g, Tensor):
+            raise AutogradError("GT508", f"backward of {cls.__name__} gave {type(g).__name__} for argument {number}")
+        lead = g.ndim - of.ndim
+        check(
+            lead >= 0 and all(n in (1, m) for n, m in zip(of.shape, g.shape[lead:], strict=True)),
+            "GT103",
+            f"backward of {cls.__name__} gave a gradient of another shape for argument {number}",
+            f"expected {of}, got {g.aval}",
+        )
+        return to_dtype(g if g.shape == of.shape else g.sum_to_size(of.shape), of.dtype)  # type: ignore[no-any-return]
+
+    @classmethod
     def _run(cls, ctx: Context, args: tuple[Any, ...]) -> Any:
         """What ``forward`` gives, in either style; ``ctx`` is filled."""
         if cls.setup_context is Function.setup_context:
@@ -170,6 +187,7 @@ class FunctionNode(autograd.GradNode):
         edges = [autograd.edge_of(a) if isinstance(a, Tensor) else None for a in args]
         super().__init__(edges, [o.aval for o in outputs])
         self._function, self._ctx = cls, ctx
+        self._types = [a.aval if isinstance(a, Tensor) else None for a in args]
 
     @property
     def name(self) -> str:
@@ -178,7 +196,9 @@ class FunctionNode(autograd.GradNode):
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         if self._ctx._materialize:
             grads = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
-        return self._function.gradients(self._ctx, grads, len(self.edges))
+        found = self._function.gradients(self._ctx, grads, len(self.edges))
+        each = enumerate(zip(found, self._types, strict=True))
+        return [None if g is None or of is None else self._function._fitted(i, g, of) for i, (g, of) in each]
 
     def release(self) -> None:
         if self._ctx._saved:

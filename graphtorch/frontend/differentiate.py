@@ -12,7 +12,7 @@ from graphtorch.frontend.construction import tensor
 from graphtorch.frontend.tensor import Tensor, zeros_of
 from graphtorch.frontend.tensors.base import interpreter
 from graphtorch.frontend.tensors.gradients import seed
-from graphtorch.ir.errors import ArgumentTypeError, AutogradError, TraceError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, AutogradError, TraceError, check
 
 
 def _each(x: Any) -> list[Any]:
@@ -37,7 +37,15 @@ def grad(
 
     Nothing is added to ``.grad``. ``create_graph`` records them, so that they have gradients. AutogradError GT506 for
     an input that no output depends on, unless ``allow_unused`` (None for it) or ``materialize_grads`` (zeros for it).
+    ArgumentError GT304 for ``materialize_grads`` where ``allow_unused`` is False.
     """
+    check(
+        allow_unused is not False or not materialize_grads,
+        "GT304",
+        "materialize_grads=True and allow_unused=False exclude each other",
+        "expected allow_unused=True, or none",
+        kind=ArgumentError,
+    )
     roots, wanted = _each(outputs), _each(inputs)
     given = [None] * len(roots) if grad_outputs is None else _each(grad_outputs)
     check(len(given) == len(roots), "GT103", f"{len(roots)} outputs and {len(given)} grad_outputs")
@@ -75,6 +83,9 @@ def backward_of(
 
 class inference_mode(autograd.set_grad_enabled):
     """As `no_grad`: nothing is recorded. ``mode=False`` leaves everything as it is."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        return cls()(mode) if callable(mode) else super().__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
         super().__init__(autograd.is_grad_enabled() and not mode)

@@ -7,6 +7,7 @@ from typing import Any
 from graphtorch.frontend.random import Generator, default_generator, rand, randint, randn
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.formats import preserve_format
 from graphtorch.ir.op import PUBLIC, composite
 from graphtorch.ir.ops.common import (
     as_int,
@@ -18,6 +19,7 @@ from graphtorch.ir.ops.common import (
     shape_of,
     sizes,
 )
+from graphtorch.ir.ops.creation import arranged
 from graphtorch.ir.types import DType, defaults, float32, float64, int64
 
 
@@ -29,10 +31,11 @@ def rand_like(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    memory_format: Any = preserve_format,
 ) -> Any:
-    """`rand` in the shape and (unless given) the dtype of ``input``."""
-    options = {"dtype": dtype or aval_of(input).dtype, "device": device, "requires_grad": requires_grad}
-    return rand(shape_of(input), generator=generator, **options)
+    """`rand` in the shape, the order in memory (as `clone`) and (unless given) the dtype of ``input``."""
+    drawn = rand(shape_of(input), generator=generator, dtype=dtype or aval_of(input).dtype, device=device)
+    return arranged(drawn, input, memory_format, requires_grad)
 
 
 @composite("gt")
@@ -43,10 +46,11 @@ def randn_like(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    memory_format: Any = preserve_format,
 ) -> Any:
-    """`randn` in the shape and (unless given) the dtype of ``input``."""
-    options = {"dtype": dtype or aval_of(input).dtype, "device": device, "requires_grad": requires_grad}
-    return randn(shape_of(input), generator=generator, **options)
+    """`randn` in the shape, the order in memory (as `clone`) and (unless given) the dtype of ``input``."""
+    drawn = randn(shape_of(input), generator=generator, dtype=dtype or aval_of(input).dtype, device=device)
+    return arranged(drawn, input, memory_format, requires_grad)
 
 
 @composite("gt")
@@ -59,11 +63,16 @@ def randint_like(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
+    memory_format: Any = preserve_format,
 ) -> Any:
-    """`randint` in the shape and (unless given) the dtype of ``input``; ``randint_like(input, high)`` starts at 0."""
+    """`randint` in the shape, the order in memory (as `clone`) and (unless given) the dtype of ``input``.
+
+    ``randint_like(input, high)`` starts at 0.
+    """
     first, last = (0, low) if high is None else (low, high)
-    options = {"dtype": dtype or aval_of(input).dtype, "device": device, "requires_grad": requires_grad}
-    return randint(first, last, shape_of(input), generator=generator, **options)
+    options = {"dtype": dtype or aval_of(input).dtype, "device": device}
+    drawn = randint(first, last, shape_of(input), generator=generator, **options)
+    return arranged(drawn, input, memory_format, requires_grad)
 
 
 @composite("gt")

@@ -11,6 +11,7 @@ import numpy as np
 from graphtorch.frontend import autograd, backward, composites, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.op_node import OpNode
+from graphtorch.frontend.outputs import into
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
 from graphtorch.frontend.tensors.storage import dense, repeats, strided
@@ -23,6 +24,7 @@ from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.casts import constant as CONSTANT
 from graphtorch.ir.ops.casts import detach as DETACH
+from graphtorch.ir.ops.casts import laid_out_as, row_major
 from graphtorch.ir.types import TensorType, float32
 
 
@@ -63,6 +65,15 @@ class Eager(Interpreter):
             array = np.zeros(type_.shape, type_.dtype.np)
         out = Tensor._made(array, type_)
         out._origin = "full", state.scope
+        return out
+
+    def in_order_of(self, t: Tensor, other: Tensor) -> Tensor:
+        if other._array.flags.c_contiguous:
+            return t
+        array = laid_out_as(other._array, t._array.dtype)
+        np.copyto(array, t._array)
+        out = Tensor._made(array, t.aval)
+        out._origin = t._origin
         return out
 
     # ---- what tensors ask of whatever interprets them ----
@@ -113,7 +124,7 @@ class Eager(Interpreter):
                 t._view.several = name
 
     def contiguous(self, t: Tensor) -> Tensor:
-        return t if t.is_contiguous() else t.clone()
+        return t if t.is_contiguous() else row_major(t)
 
     def become(self, t: Tensor, view: Tensor, _name: str) -> None:
         """``t`` is ``view`` of it from now on."""
@@ -247,4 +258,4 @@ def _fix_of(error: GraphTorchError, op: str, operands: list[tuple[str, Any]]) ->
 
 _ALONE = _alone()
 EAGER = Eager()
-ops.fix_of = _fix_of
+ops.fix_of, ops.into = _fix_of, into

@@ -44,7 +44,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """A copy of the state."""
-        return self.state.clone()
+        return self.state.clone()  # type: ignore[no-any-return]
 
     def set_state(self, state: Tensor) -> None:
         """Go on from a state that `get_state` gave; ArgumentError GT304 for what cannot be one."""

@@ -105,7 +105,7 @@ def install_methods() -> None:
     """Give Tensor a method for every op whose surface says so, the conversions, and the in-place forms."""
     mark_several()
     for name, function in PUBLIC["Tensor"].items():
-        if name not in _OWN or name == "clone":
+        if name not in _OWN:
             setattr(Tensor, name, _method(function, name))
     for name, dtype in dtypes.CONVERSIONS.items():
         setattr(Tensor, name, _conversion(name, dtype))

@@ -25,6 +25,7 @@ from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Places, ScopeOwner, state
 from graphtorch.ir.op import OPS, Op
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.types import TensorType, contiguous_strides
 
 
@@ -151,7 +152,7 @@ class Tracer(TracedState):
         results = tuple(map(self.wrap, node.results))
         if op.is_view and operands:
             self.writes.viewing(results[0], operands[0], op, attrs, values[0] is not given[0])
-        elif op.elementwise and op is not OPS["clone"]:
+        elif op.elementwise and not attrs.get("row_major"):
             self.writes.aliases.made(results[0], operands)
         if recording and any(o._requires_grad for o in operands):
             for r in results:
@@ -160,6 +161,10 @@ class Tracer(TracedState):
         for r in results:
             r._origin = op.name, state.scope
         return results
+
+    def in_order_of(self, t: Tensor, other: Tensor) -> Tensor:
+        self.writes.aliases.made(t, (other,))
+        return t
 
     def operands(self, tensors: Sequence[Tensor], recording: bool) -> list[Value]:
         """What a node is to read: values, cut off where autograd does not follow."""
@@ -200,7 +205,7 @@ class Tracer(TracedState):
         """``t`` itself: what lies in another order is laid out anew before a program runs. Of a view it is one more
         view, or, where a write asks for it and eager mode would have copied, a tensor of its own."""
         if t._traced is None:
-            return t if t.is_contiguous() else t.clone()
+            return t if t.is_contiguous() else row_major(t)
         if t._storage not in self.writes.aliases.known:
             self.writes.aliases.contiguous(t)
             return t

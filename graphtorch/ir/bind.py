@@ -57,7 +57,12 @@ class Interpreter:
         from graphtorch.ir.op import OPS  # which imports this module
 
         (number,) = self.bind(OPS["constant"], (), {"value": value, "dtype": type_.dtype})
-        return self.bind(OPS["clone"], self.bind(OPS["broadcast_to"], (number,), {"shape": type_.shape}), {})[0]
+        attrs = {"row_major": True}
+        return self.bind(OPS["clone"], self.bind(OPS["broadcast_to"], (number,), {"shape": type_.shape}), attrs)[0]
+
+    def in_order_of(self, t: Any, other: Any) -> Any:
+        """``t``, which is new, with its dimensions in memory in the order of those of ``other``, of the same shape."""
+        return t
 
     def array(self, array: Any) -> Any:
         """A handle for a numpy array that nobody else changes."""

@@ -57,6 +57,10 @@ class Op:
         return args, kwargs
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs:
+            kwargs = _renamed(kwargs, parameters_of(self.prepare))
+            if "out" in kwargs and into:
+                return into(self, self.name, args, kwargs)
         if intercept:
             args, kwargs = intercept(self.name, args, kwargs)
         try:
@@ -151,6 +155,10 @@ def register(op: OpT) -> OpT:
 #: calls the functions of composites, with their arguments, in the place of Python: a trace sets it (frontend/watch.py)
 around: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
+#: does what ``out=`` asks for: from the function, its public name and its arguments. The frontend sets it, since it
+#: writes into tensors (frontend/outputs.py)
+into: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any] | None = None
+
 #: words the fix of an error that has a `Mend`: from the error, the public function and its arguments. The frontend sets
 #: it, since it reads the user's source (frontend/diagnosis/mending.py)
 fix_of: Callable[[GraphTorchError, str, list[tuple[str, Any]]], str] | None = None
@@ -177,6 +185,8 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
         def call(*args: Any, **kwargs: Any) -> Any:
             if kwargs:
                 kwargs = _renamed(kwargs, operand_names)
+                if "out" in kwargs and into:
+                    return into(call, public, args, kwargs)
             if intercept:
                 args, kwargs = intercept(public, args, kwargs)
             try:
@@ -188,6 +198,9 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
                     out = function(*args, **kwargs)
             except GraphTorchError as error:
                 describe(error, public, [*zip(operand_names, args, strict=False), *kwargs.items()])
+                raise
+            except TypeError:
+                _check_call(public, function, args, kwargs)
                 raise
             if getattr(out, "_origin", None) is not None and not any(out is a for a in args):
                 out._origin = public, state.scope

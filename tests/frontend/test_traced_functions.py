@@ -237,7 +237,7 @@ def test_gradients_that_do_not_fit() -> None:
     x = gt.ones(2, requires_grad=True)
     with pytest.raises(AutogradError, match="GT508: backward of Wrong gave 2 gradients"):
         of(lambda g: (g, g))(x)
-    with pytest.raises(ShapeError, match="GT103: backward of Wrong gave a gradient of another type for argument 0"):
+    with pytest.raises(ShapeError, match="GT103: backward of Wrong gave a gradient of another shape for argument 0"):
         of(lambda g: g.sum())(x)
     with pytest.raises(AutogradError, match="GT508: backward of Wrong gave float for argument 0"):
         of(lambda g: 1.0)(x)

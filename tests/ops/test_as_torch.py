@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import math
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -238,3 +240,101 @@ def test_format_and_print_in_a_trace(capsys: pytest.CaptureFixture[str]) -> None
     f(gt.ones(2))
     f(gt.ones(2))
     assert capsys.readouterr().out == "<traced f32[2]> <traced f32[]>\n"
+
+
+def _int64(l: Any, *given: Any) -> Any:
+    return l.tensor(list(given))
+
+
+#: what a function of the library and of arange(6.).view(2, 3) gives in torch, shapes and dtypes included
+VALUES: dict[str, Callable[[Any, Any], Any]] = {
+    "sum along the first dimension, as bools": lambda l, x: x.sum(0, dtype=l.bool),
+    "sum along a dimension kept, as bools": lambda l, x: x.sum(0, True, dtype=l.bool),
+    "sum as bools": lambda l, x: x.sum(dtype=l.bool),
+    "nansum along the first dimension, as bools": lambda l, x: x.nansum(0, dtype=l.bool),
+    "prod as bools": lambda l, x: x.prod(dtype=l.bool),
+    "prod along the first dimension, as bools": lambda l, x: x.prod(0, dtype=l.bool),
+    "narrow from a tensor": lambda l, x: l.narrow(x, 1, l.tensor(1), 2),
+    "narrow by a tensor": lambda l, x: x.narrow(1, 0, l.tensor(2)),
+    "sort": lambda l, x: x.sort(1, descending=True).values,
+    "arange to a tensor": lambda l, x: l.arange(l.tensor(3)),
+    "arange from tensors": lambda l, x: l.arange(l.tensor(1), l.tensor(2.5), 0.5),
+    "arange by name": lambda l, x: l.arange(end=3),
+    "arange by names": lambda l, x: l.arange(start=1, end=7, step=2),
+    "zeros by name": lambda l, x: l.zeros(size=(2, 1)),
+    "ones by name": lambda l, x: l.ones(size=x.shape, dtype=l.int8),
+    "concat": lambda l, x: l.concat([x, x], 1),
+    "concatenate": lambda l, x: l.concatenate((x, x), axis=1),
+    "row_stack": lambda l, x: l.row_stack([x, x[0]]),
+    "ger": lambda l, x: l.ger(x[0], x[:, 1]),
+    "reversed": lambda l, x: reversed(x),
+    "reversed number": lambda l, x: reversed(x[0, 1]),
+    "unfold of a number": lambda l, x: x[0, 1].unfold(0, 1, 1),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", VALUES)
+def test_values(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    found, expected = (VALUES[name](l, l.arange(6.0).view(2, 3)) for l in (gt, torch))
+    assert str(found.dtype).split(".")[1] == str(expected.dtype).split(".")[1]
+    np.testing.assert_array_equal(found.numpy(), expected.numpy(), strict=True)
+
+
+REFUSED: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "expand by -1 in front": (lambda l, x: x.expand(-1, 2, 3), "GT104"),
+    "broadcast_to -1 in front": (lambda l, x: l.broadcast_to(x, (4, -1, 2, 3)), "GT104"),
+    "softmax of a number": (lambda l, x: l.softmax(x[0, 0], 5), "GT302"),
+    "log_softmax of a number": (lambda l, x: x[0, 0].log_softmax(-3), "GT302"),
+    "nanmean in int32": (lambda l, x: x.nanmean(0, dtype=l.int32), "GT202"),
+    "narrow from a float": (lambda l, x: x.narrow(1, 1.5, 1), "GT301"),
+    "size of a dimension that is not there": (lambda l, x: x.size(5), "GT302"),
+    "arange to infinity": (lambda l, x: l.arange(math.inf), "GT304"),
+    "arange to nan": (lambda l, x: l.arange(0.0, math.nan), "GT304"),
+    "arange of bools": (lambda l, x: l.arange(3, dtype=l.bool), "GT203"),
+    "a size that is a text": (lambda l, x: l.Size([1, "a"]), "GT301"),
+    "cumsum without a dimension": (lambda l, x: l.cumsum(x), "GT301"),
+    "an argument that is not known": (lambda l, x: l.nansum(x, dims=1), "GT301"),
+    "a text in a tensor": (lambda l, x: "a" in x, "GT301|Tensor.__contains__"),
+}
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_by_both(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    call, code = REFUSED[name]
+    with pytest.raises((TypeError, ValueError, RuntimeError, IndexError)):
+        call(torch, torch.arange(6.0).view(2, 3))
+    with pytest.raises((TypeError, ValueError, RuntimeError, IndexError), match=code):
+        call(gt, gt.arange(6.0).view(2, 3))
+
+
+def test_members() -> None:
+    x = gt.tensor([[1, 2], [3, 4]])
+    assert 3 in x and gt.tensor(4) in x and gt.tensor([3, 4]) in x
+    assert 5 not in x and 2.5 not in x and gt.nan not in gt.tensor([gt.nan])
+
+
+def test_sizes_stay_sizes() -> None:
+    shape = gt.ones(2, 3, 5).shape
+    for found in (shape[1:], shape[::-1], shape + (1,), (1,) + shape, shape * 2, 2 * shape[:1], shape + shape):
+        assert type(found) is gt.Size
+    assert shape[1:].numel() == 15 and shape[0] == 2 and type(shape[0]) is int
+    assert (*shape[:1], 7) == (2, 7)
+    assert repr(shape[:-1]) == "graphtorch.Size([2, 3])"
+
+
+def test_named_results_print_alike() -> None:
+    x = gt.tensor([3, 1])
+    assert repr(x.sort()).startswith("graphtorch.return_types.sort(\nvalues=tensor([1, 3]),\nindices=")
+    assert repr(x.topk(1)).startswith("graphtorch.return_types.topk(\nvalues=")
+    assert repr(x.kthvalue(1)).startswith("graphtorch.return_types.kthvalue(\nvalues=")
+
+
+def test_pickles_of_bfloat16() -> None:
+    x = gt.tensor([[1.5, -2.0, 0.25]], dtype=gt.bfloat16)
+    for given in (x, x.t()):
+        back = pickle.loads(pickle.dumps(given))
+        assert back.dtype == gt.bfloat16 and back.tolist() == given.tolist()

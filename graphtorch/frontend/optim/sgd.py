@@ -91,7 +91,7 @@ class SGD(Optimizer):
                 self._first[p] = PUBLIC["gt"]["full"]((), float(new), dtype=float64)
         now = self._first[p].clone()
         self._first[p].zero_()
-        return now
+        return now  # type: ignore[no-any-return]
 
     def _loaded(self) -> None:
         for p, first in self._first.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
@@ -12,9 +12,10 @@ import numpy as np
 from graphtorch.frontend.tensors.storage import Storage, Unseen
 from graphtorch.ir import bind
 from graphtorch.ir.device import CPU, device
-from graphtorch.ir.errors import TraceError
+from graphtorch.ir.errors import IndexRangeError, TraceError, check
 from graphtorch.ir.loc import Scope
 from graphtorch.ir.operators import Operators
+from graphtorch.ir.ops.common import as_int, normalize_dim
 from graphtorch.ir.types import DType, TensorType, dtype_from_name
 
 if TYPE_CHECKING:
@@ -24,13 +25,35 @@ if TYPE_CHECKING:
 
 
 class Size(tuple[int, ...]):
-    """A shape; prints as torch's does."""
+    """A shape; prints as torch's does. Parts and sums of shapes are such, too."""
+
+    def __new__(cls, sizes: Iterable[int] = ()) -> Size:
+        """ArgumentTypeError GT301 for what is no int."""
+        return super().__new__(cls, [n if type(n) is int else as_int(n, "a size") for n in sizes])
 
     def numel(self) -> int:
         return math.prod(self)
 
+    def __getitem__(self, index: Any) -> Any:
+        found = tuple.__getitem__(self, index)
+        return _new_size(Size, found) if type(found) is tuple else found
+
+    def __add__(self, other: Any) -> Any:
+        return Size((*self, *other)) if isinstance(other, tuple) else NotImplemented
+
+    def __radd__(self, other: Any) -> Any:
+        return Size((*other, *self)) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, count: Any) -> Any:
+        return _new_size(Size, tuple.__mul__(self, count))
+
+    __rmul__ = __mul__
+
     def __repr__(self) -> str:
         return f"graphtorch.Size({list(self)})"
+
+
+_new_size = tuple.__new__  # for what is made of sizes
 
 
 class TensorBase(Operators):
@@ -94,7 +117,7 @@ class TensorBase(Operators):
 
     @property
     def shape(self) -> Size:
-        return Size(self.aval.shape)
+        return _new_size(Size, self.aval.shape)
 
     @property
     def dtype(self) -> DType:
@@ -134,7 +157,12 @@ class TensorBase(Operators):
     ndimension = dim
 
     def size(self, dim: int | None = None) -> Any:
-        return self.shape if dim is None else self.shape[dim]
+        """All sizes, or that of dimension ``dim``, which may be negative; IndexRangeError GT302 if there is none."""
+        shape = self.aval.shape
+        if dim is None:
+            return _new_size(Size, shape)
+        check(bool(shape), "GT302", f"dim={dim} is out of range for a 0-d tensor", kind=IndexRangeError)
+        return shape[normalize_dim(dim, len(shape))]
 
     def numel(self) -> int:
         return self.aval.numel

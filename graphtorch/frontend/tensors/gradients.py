@@ -13,6 +13,7 @@ from graphtorch.frontend.tensors.storage import Unseen
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError, DTypeError, ShapeError, TraceError, check
 from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.ops.common import to_dtype
 
 if TYPE_CHECKING:
     from graphtorch.frontend.autograd import GradNode
@@ -64,12 +65,12 @@ def seed(root: Tensor, gradient: Tensor | None) -> Tensor:
     if not isinstance(gradient, TensorBase):
         raise ArgumentTypeError("GT301", f"gradient must be a tensor, got {type(gradient).__name__}")
     check(
-        gradient.aval == root.aval,
+        gradient.shape == root.shape,
         "GT103",
-        "the gradient has the type of its tensor",
+        "the gradient has the shape of its tensor",
         f"expected {root.aval}, got {gradient.aval}",
     )
-    return gradient
+    return to_dtype(gradient, root.dtype)  # type: ignore[no-any-return]
 
 
 def _untraced(what: str) -> TraceError:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from graphtorch.frontend.formats import check_format, contiguous_format
 from graphtorch.frontend.tensors.base import TensorBase, interpreter
 from graphtorch.frontend.tensors.storage import address
 from graphtorch.ir.errors import ArgumentError, check
-from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.formats import check_format, contiguous_format
 from graphtorch.ir.types import contiguous_strides
 
 if TYPE_CHECKING:
@@ -74,7 +73,3 @@ class Layout(TensorBase):
             kind=ArgumentError,
         )
         return interpreter().contiguous(self)  # type: ignore[no-any-return]
-
-    def clone(self) -> Tensor:
-        """A copy, in row-major order, through which gradients pass."""
-        return PUBLIC["gt"]["clone"](self)  # type: ignore[no-any-return]

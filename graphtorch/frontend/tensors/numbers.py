@@ -91,7 +91,18 @@ class Numbers(TensorBase):
 
     def __len__(self) -> int:
         check(self.ndim > 0, "GT107", "a 0-d tensor has no length", kind=ArgumentTypeError)
-        return self.shape[0]
+        return self.aval.shape[0]
+
+    def __contains__(self, element: Any) -> bool:
+        """Whether an element, or what broadcasts with this tensor, equals ``element``: a number or a tensor."""
+        if not isinstance(element, TensorBase | bool | int | float | np.generic):
+            got = type(element).__name__
+            raise ArgumentTypeError("GT301", f"`in` of a tensor takes a number or a tensor, got {got}")
+        return bool((self == element).any())  # type: ignore[attr-defined]
+
+    def __reversed__(self) -> Any:
+        """As torch: flipped along the first dimension."""
+        return self.flip(0) if self.ndim else self
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))

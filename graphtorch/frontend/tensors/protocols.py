@@ -12,6 +12,7 @@ from graphtorch.frontend.tensors.base import TensorBase, user_attributes
 from graphtorch.frontend.tensors.storage import Storage, copied, dense, seen_through, strided
 from graphtorch.ir.device import device, require_cpu
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError
+from graphtorch.ir.formats import preserves
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import aval_of, to_dtype
 from graphtorch.ir.types import DType, bool_, defaults, int64
@@ -24,21 +25,18 @@ class Protocols(TensorBase):
     """What a tensor is to Python."""
 
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Another dtype, or the dtype of another tensor: ``x.to(gt.float64)``, ``x.to(y)``, ``x.to("cpu")``."""
-        target = kwargs.get("dtype")
-        require_cpu(kwargs.get("device"))
-        for arg in args:
-            if isinstance(arg, TensorBase):
-                target = arg.dtype
-            elif isinstance(arg, DType):
-                target = arg
-            elif isinstance(arg, str | device):
-                require_cpu(arg)
-            else:
-                raise ArgumentTypeError(
-                    "GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"]
-                )
-        return self if target is None else to_dtype(self, target)  # type: ignore[return-value]
+        """Another dtype, or the dtype of another tensor: ``x.to(gt.float64)``, ``x.to(y)``, ``x.to("cpu")``.
+
+        This tensor itself where it is that already, unless ``copy`` asks for one of its own. ``non_blocking`` changes
+        nothing on the CPU; a copy's order in memory follows ``memory_format``, as `clone`'s. ArgumentTypeError GT301
+        for anything else.
+        """
+        target = _wanted(args, kwargs)
+        copy, memory_format = bool(kwargs.get("copy", False)), kwargs.get("memory_format")
+        out: Any = self if target is None else to_dtype(self, target)
+        if not preserves(memory_format):
+            out = out.contiguous()
+        return PUBLIC["gt"]["clone"](out, memory_format=memory_format) if copy and out is self else out  # type: ignore[no-any-return]
 
     def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
         """This tensor as ``dtype``: a dtype, a type such as ``gt.LongTensor``, or its name, "graphtorch.LongTensor" or
@@ -120,7 +118,7 @@ class Protocols(TensorBase):
             strides, offset = tuple(s // array.itemsize for s in contiguous.strides), 0
         else:
             whole = self._storage
-        place = self.dtype.np.str, array.shape, strides, offset
+        place = self.dtype, array.shape, strides, offset
         return rebuilt, (type(self), whole, place, self._requires_grad), user_attributes(self) or None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -145,11 +143,38 @@ class Protocols(TensorBase):
         return notes
 
 
+#: what `Tensor.to` takes by name, and by position behind what it converts to
+_TO = "dtype", "device", "other", "non_blocking", "copy", "memory_format"
+
+
+def _wanted(args: tuple[Any, ...], named: dict[str, Any]) -> DType | None:
+    """The dtype that a call of `Tensor.to` asks for; its flags go into ``named``."""
+    unknown = [name for name in named if name not in _TO]
+    if unknown:
+        raise ArgumentTypeError("GT301", f"to() does not take {unknown[0]}", [f"expected {', '.join(_TO)}"])
+    target = named.get("dtype")
+    require_cpu(named.get("device"))
+    flags = ["non_blocking", "copy"]
+    for arg in (*args, named.get("other")):
+        if isinstance(arg, TensorBase):
+            target = arg.dtype
+        elif isinstance(arg, DType):
+            target = arg
+        elif isinstance(arg, str | device):
+            require_cpu(arg)
+        elif isinstance(arg, bool) and flags and arg is not args[0]:
+            named[flags.pop(0)] = arg
+        elif arg is not None:
+            raise ArgumentTypeError("GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"])
+    return target
+
+
 def rebuilt(cls: type[Tensor], storage: Storage, place: tuple[Any, ...], requires_grad: bool) -> Tensor:
     """A tensor out of a pickle, or of copy.copy."""
     out = cls.__new__(cls)
-    dtype, shape, strides, offset = place
-    out._data, out._storage = strided(storage, np.dtype(dtype), shape, strides, offset), storage
+    dtype, shape, strides, offset = place  # the dtype's text in pickles of older versions
+    kind = dtype.np if isinstance(dtype, DType) else np.dtype(dtype)
+    out._data, out._storage = strided(storage, kind, shape, strides, offset), storage
     out._requires_grad = requires_grad
     return out
 

@@ -9,7 +9,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import Shape, as_int, aval_of, broadcast, dtype_of, lift, require_float, shape_of
 from graphtorch.ir.ops.max_pooling import max_pool_gather, max_pool_op
 from graphtorch.ir.ops.pooling import batched, plane_of, unbatched
@@ -46,7 +46,7 @@ def _average(rank: int, input: Any, output_size: Any) -> Any:
     x = batched(rank, input)
     out = _sizes(rank, shape_of(x)[2:], output_size)
     if out == shape_of(x)[2:]:
-        return clone(input)
+        return row_major(input)
     if all(m == 1 for m in out):
         return unbatched(rank, input, mean(x, tuple(range(2, rank + 2)), True))
     kernel = _even(shape_of(x)[2:], out)

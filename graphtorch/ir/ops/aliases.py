@@ -7,7 +7,9 @@ from typing import Any
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.arithmetic import abs_, clamp, div, mul, neg, sign, sub
 from graphtorch.ir.ops.elementwise import EVERYWHERE
+from graphtorch.ir.ops.joining import cat, vstack
 from graphtorch.ir.ops.logic import ge, gt, le, lt, ne
+from graphtorch.ir.ops.products import outer
 from graphtorch.ir.ops.rounding import trunc
 from graphtorch.ir.ops.trigonometry import acos, acosh, asin, asinh, atan, atan2, atanh
 
@@ -18,6 +20,9 @@ ALIASES: dict[str, Any] = {
     "sgn": sign, "subtract": sub, "true_divide": div,
 }  # fmt: skip
 
-for name, function in ALIASES.items():
-    for namespace in EVERYWHERE:
+#: of functions that are no methods
+FUNCTIONS: dict[str, Any] = {"concat": cat, "concatenate": cat, "ger": outer, "row_stack": vstack}
+
+for name, function in (ALIASES | FUNCTIONS).items():
+    for namespace in EVERYWHERE if name in ALIASES else ("gt",):
         PUBLIC[namespace][name] = function

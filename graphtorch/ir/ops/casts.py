@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.ir import expr
+from graphtorch.ir import bind, expr
 from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.expr import Compute, Source, compute
+from graphtorch.ir.formats import preserve_format, preserves
 from graphtorch.ir.op import Op, register
 from graphtorch.ir.ops.common import dtype_of, fitting, same_types, to_dtype
 from graphtorch.ir.ops.elementwise import Array
@@ -65,7 +66,7 @@ class Cast(Op):
 
     def ref(self, x: Array, *, dtype: DType) -> Array:
         with np.errstate(invalid="ignore"):
-            return x.astype(dtype.np)
+            return _copied(x, dtype.np)
 
     def vjp(self, g: Any, _y: Any, _x: Any, *, dtype: DType) -> Any:
         source = dtype_of(_x)
@@ -129,26 +130,56 @@ overwrite = register(Overwrite())
 
 
 class Clone(Op):
-    """A copy in row-major order; gradients pass."""
+    """A copy, through which gradients pass. Its dimensions lie in memory in the order of the input's, or row-major by
+    ``memory_format=gt.contiguous_format``; strides of an input without gaps are kept, as in torch.
+
+    ArgumentTypeError GT301 for a ``memory_format`` that is none. Values of graphs have no order in memory.
+    """
 
     name = "clone"
     surface = ("gt", "Tensor")
     elementwise = True
 
-    def infer(self, input: TensorType) -> TensorType:
+    def prepare(self, input: Any, *, memory_format: Any = preserve_format) -> Any:
+        return (input,), {} if preserves(memory_format) else {"row_major": True}
+
+    def infer(self, input: TensorType, *, row_major: bool = False) -> TensorType:
         return input
 
-    def ref(self, input: Array) -> Array:
-        return np.array(input, order="C")
+    def ref(self, input: Array, *, row_major: bool = False) -> Array:
+        return np.array(input, order="C") if row_major else _copied(input, input.dtype)
 
-    def vjp(self, g: Any, _y: Any, _input: Any) -> Any:
+    def vjp(self, g: Any, _y: Any, _input: Any, *, row_major: bool = False) -> Any:
         return g
 
-    def lower(self, input: Source) -> Compute:
+    def lower(self, input: Source, *, row_major: bool = False) -> Compute:
         return compute(input.shape, input.dtype, lambda *i: input[i])
 
 
 clone = register(Clone())
+
+
+def row_major(x: Any) -> Any:
+    """A copy in row-major order."""
+    return bind.bind(clone, x, row_major=True)
+
+
+def _copied(x: Array, dtype: Any) -> Array:
+    """A copy whose dimensions have the order of ``x``'s in memory."""
+    if x.flags.c_contiguous:
+        return x.astype(dtype)
+    out = laid_out_as(x, dtype)
+    np.copyto(out, x, casting="unsafe")
+    return out
+
+
+def laid_out_as(x: Array, dtype: Any) -> Array:
+    """An array without content of the shape of ``x``, whose dimensions lie in the order of ``x``'s, without gaps: what
+    elementwise functions of numpy, and of torch, make of ``x``."""
+    if x.flags.c_contiguous:
+        return np.empty(x.shape, dtype)
+    made = np.nditer((x, None), ["zerosize_ok"], [["readonly"], ["writeonly", "allocate"]], [None, dtype], order="K")
+    return made.operands[1]
 
 
 def holdable(value: Any, dtype: DType, name: str) -> Any:

@@ -11,7 +11,7 @@ from graphtorch.ir.ops.common import aval_of, dtype_of, require_float, shape_of,
 from graphtorch.ir.ops.logic import isnan, logical_not, ne, where
 from graphtorch.ir.ops.movement import permute, reshape, slice_op
 from graphtorch.ir.ops.reduce import sum as sum_
-from graphtorch.ir.types import DType, bool_, int64
+from graphtorch.ir.types import DType, TensorType, bool_, int64
 
 
 @composite("gt", "Tensor")
@@ -32,6 +32,7 @@ def nansum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType |
 def nanmean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The mean of what is not nan; nan where all are."""
     require_float(aval_of(input), "the operand of nanmean")
+    require_float(TensorType((), dtype or dtype_of(input)), "dtype")
     count = sum_(to_dtype(logical_not(isnan(input)), dtype or dtype_of(input)), dim, keepdim)
     return nansum(input, dim, keepdim, dtype=dtype) / count
 

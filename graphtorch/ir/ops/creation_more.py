@@ -8,6 +8,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.formats import preserve_format
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, is_handle, lift, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.creation import full, full_like
@@ -106,9 +107,16 @@ def fill(input: Any, value: Any) -> Any:
 
 
 @composite("gt")
-def empty_like(input: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Any:
-    """A tensor like ``input`` whose content is unspecified (zeros, here)."""
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+def empty_like(
+    input: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = preserve_format,
+) -> Any:
+    """A tensor like ``input``, in its order in memory (as `clone`), whose content is unspecified (zeros, here)."""
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad, memory_format=memory_format)
 
 
 @composite("Tensor")

@@ -7,7 +7,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import as_int, dtype_of, lift, normalize_dim, shape_of
 from graphtorch.ir.ops.logic import where
 from graphtorch.ir.ops.movement import broadcast_to, iota, pad_op, permute, slice_op
@@ -46,7 +46,7 @@ def diag(input: Any, diagonal: int = 0) -> Any:
     """Diagonal number ``diagonal`` of a matrix; of a vector, the matrix that has it there."""
     ndim = len(shape_of(input))
     check(ndim in (1, 2), "GT107", f"expected 1 or 2 dimensions, got {ndim}", "use diagonal or diag_embed")
-    return diag_embed(input, diagonal) if ndim == 1 else clone(_diagonal(input, as_int(diagonal, "diagonal")))
+    return diag_embed(input, diagonal) if ndim == 1 else row_major(_diagonal(input, as_int(diagonal, "diagonal")))
 
 
 def _diagonal(x: Any, k: int) -> Any:

@@ -8,7 +8,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.dim import same
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import (
     Shape,
     aval_of,
@@ -129,7 +129,7 @@ def _put(input: Any, dim: int, index: Any, src: Any, op: Any, **attrs: Any) -> A
     sizes = shape_of(index)
     _check_sizes(sizes, shape, d, "input")
     if 0 in sizes:
-        return clone(input)
+        return row_major(input)
     _check_sizes(sizes, shape_of(src), -1, "src")
     place = part_of(shape, [slice(None) if e == d else slice(n) for e, n in enumerate(sizes)])
     dims = tuple(range(len(shape)))

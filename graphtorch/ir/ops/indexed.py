@@ -11,7 +11,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.arithmetic import minimum
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import (
     aval_of,
     broadcast,
@@ -149,7 +149,7 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
         count = int(np.count_nonzero(numbers(chosen, "masked_scatter")))
         check(count <= most, "GT103", "source has too few elements", f"expected at least {count}, got {most}")
     if not most or not n:
-        return clone(broadcast(input, shape))
+        return row_major(broadcast(input, shape))
     place = argsort(argsort(logical_not(chosen)))  # the true ones come first, in order
     taken = bind.bind(index_op, flat, minimum(place, most - 1), dims=(0,), negative=False)
     return where(reshape(chosen, shape), reshape(taken, shape), broadcast(input, shape))

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.advanced import places_of
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import shape_of
 from graphtorch.ir.ops.index_members import items_of
 from graphtorch.ir.ops.slices import part_of
@@ -26,5 +26,5 @@ def getitem(input: Any, index: Any) -> Any:
     items = items_of(index)
     if items.are_basic:
         part = part_of(shape_of(input), items.given).read(input)
-        return clone(part) if any(isinstance(i, bool) for i in items.given) else part
+        return row_major(part) if any(isinstance(i, bool) for i in items.given) else part
     return places_of(input, items).read()

@@ -10,7 +10,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops import adaptive
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import Shape, as_int, aval_of, broadcast, require_float, shape_of
 from graphtorch.ir.ops.movement import permute, reshape
 from graphtorch.ir.ops.resample import resample
@@ -77,7 +77,7 @@ def interpolate(
     out = input
     for axis, (n, m, factor) in enumerate(zip(old, new, factors, strict=True)):
         out = _along(out, axis + 2, n, m, factor, mode, bool(align_corners))
-    return clone(input) if out is input else out
+    return row_major(input) if out is input else out
 
 
 def _along(x: Any, dim: int, n: int, m: int, factor: float | None, mode: str, corners: bool) -> Any:
@@ -165,7 +165,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     )
     k = len(lead)
     apart = reshape(input, (*lead, c // (r * r), r, r, h, w))
-    moved = clone(permute(apart, (*range(k), k, k + 3, k + 1, k + 4, k + 2)))
+    moved = row_major(permute(apart, (*range(k), k, k + 3, k + 1, k + 4, k + 2)))
     return reshape(moved, (*lead, c // (r * r), h * r, w * r))
 
 
@@ -183,7 +183,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     )
     k = len(lead)
     apart = reshape(input, (*lead, c, h // r, r, w // r, r))
-    moved = clone(permute(apart, (*range(k), k, k + 2, k + 4, k + 1, k + 3)))
+    moved = row_major(permute(apart, (*range(k), k, k + 2, k + 4, k + 1, k + 3)))
     return reshape(moved, (*lead, c * r * r, h // r, w // r))
 
 
@@ -210,4 +210,4 @@ def channel_shuffle(input: Any, groups: int) -> Any:
         kind=ArgumentError,
     )
     apart = reshape(input, (shape[0], g, shape[1] // g, *shape[2:]))
-    return reshape(clone(permute(apart, (0, 2, 1, *range(3, len(shape) + 1)))), shape)
+    return reshape(row_major(permute(apart, (0, 2, 1, *range(3, len(shape) + 1)))), shape)

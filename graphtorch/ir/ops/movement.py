@@ -47,7 +47,14 @@ class BroadcastTo(Op):
 
     def prepare(self, input: Any, *shape: Any, **kwargs: Any) -> Any:
         wanted = sizes(given(shape, kwargs, "size"))
-        old = (0,) * (len(wanted) - len(shape_of(input))) + shape_of(input)
+        new = len(wanted) - len(shape_of(input))
+        check(
+            -1 not in wanted[: max(new, 0)],
+            "GT104",
+            f"-1 in {list(wanted)} stands for the size of a dimension that {list(shape_of(input))} does not have",
+            "expected -1 for dimensions of the input alone, counted from the last one",
+        )
+        old = (0,) * new + shape_of(input)
         return (input,), {"shape": tuple(o if w == -1 else w for w, o in zip(wanted, old, strict=False))}
 
     def infer(self, input: TensorType, *, shape: Shape) -> TensorType:

@@ -8,7 +8,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone, holdable
+from graphtorch.ir.ops.casts import holdable, row_major
 from graphtorch.ir.ops.common import as_int, broadcast, dtype_of, lift, shape_of
 from graphtorch.ir.ops.joining import cat
 from graphtorch.ir.ops.logic import where
@@ -49,7 +49,7 @@ def pad(input: Any, pad: Any, mode: str = "constant", value: float | None = None
     )
     _check_form(len(given) // 2, ndim)
     if max(given, default=0) <= 0:
-        return clone(_cropped(input, pairs))
+        return row_major(_cropped(input, pairs))
     if mode == "circular":  # what was cropped is not there to be repeated
         return _around(_cropped(input, pairs), mode, pairs)
     return _cropped(_around(input, mode, pairs), pairs)

@@ -53,7 +53,8 @@ def accumulated(input: Any, dtype: DType | None) -> Any:
 def sum(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: DType | None = None) -> Any:
     """The sum over ``dim`` (all when None). Integers and bools add up in int64."""
     if dtype == bool_:
-        return any(to_dtype(input, bool_), dim or None, keepdim)
+        dims = normalize_dims(dim, len(shape_of(input)))
+        return any(to_dtype(input, bool_), dims or None, keepdim)
     return reduced(reduce_sum, accumulated(input, dtype), dim, keepdim)
 
 
@@ -79,6 +80,8 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False, *, dtype: DT
         kind=ArgumentTypeError,
     )
     dims = None if dim is None else as_int(dim, "dim")
+    if dtype == bool_:
+        return all(to_dtype(input, bool_), dims, keepdim)
     return reduced(reduce_prod, accumulated(input, dtype), dims, keepdim)
 
 
@@ -234,9 +237,9 @@ def log_softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """log(softmax(input, dim)), computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input
     require_float(aval_of(x), "the operand of log_softmax")
+    dim = normalize_dim(dim, len(shape_of(x)))
     if not shape_of(x):
         return x - x
-    dim = normalize_dim(dim, len(shape_of(x)))
     shifted = _shifted(x, dim)
     return shifted - log(sum(exp(shifted), dim, keepdim=True))
 
@@ -247,8 +250,8 @@ def softmax(input: Any, dim: int, dtype: DType | None = None) -> Any:
     """exp(input) over its sum along ``dim``, computed without overflow."""
     x = to_dtype(input, dtype) if dtype else input
     require_float(aval_of(x), "the operand of softmax")
+    dim = normalize_dim(dim, len(shape_of(x)))
     if not shape_of(x):
         return exp(x - x)
-    dim = normalize_dim(dim, len(shape_of(x)))
     e = exp(_shifted(x, dim))
     return e / sum(e, dim, keepdim=True)

@@ -10,7 +10,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import PUBLIC, Op, composite, register
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import Shape, as_int, aval_of, check_dim, is_handle, normalize_dim, shape_of, sizes
 from graphtorch.ir.ops.joining import cat
 from graphtorch.ir.ops.movement import broadcast_to, given, reshape
@@ -153,7 +153,7 @@ def _tiled(x: Any, counts: Shape) -> Any:
     apart = tuple(n for size in shape for n in (1, size))
     wide = tuple(n for count, size in zip(counts, shape, strict=True) for n in (count, size))
     spread = bind.bind(broadcast_to, reshape(x, apart), shape=wide)
-    return clone(reshape(spread, tuple(c * n for c, n in zip(counts, shape, strict=True))))
+    return row_major(reshape(spread, tuple(c * n for c, n in zip(counts, shape, strict=True))))
 
 
 @composite("gt", "Tensor")
@@ -189,7 +189,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
     check(count >= 0, "GT304", f"repeats={count} is not allowed", "expected a count >= 0", kind=ArgumentError)
     shape = shape_of(x)
     wide = bind.bind(broadcast_to, unsqueeze(x, d + 1), shape=(*shape[: d + 1], count, *shape[d + 1 :]))
-    return clone(reshape(wide, (*shape[:d], shape[d] * count, *shape[d + 1 :])))
+    return row_major(reshape(wide, (*shape[:d], shape[d] * count, *shape[d + 1 :])))
 
 
 def _by_counts(x: Any, counts: Any, total: int | None, dim: int = 0) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import Op, composite
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, normalize_dim, require_float, shape_of, to_dtype
 from graphtorch.ir.ops.cumulative import cummax_op, cummin_op, cumprod_op, cumsum_op, logcumsumexp_op
 from graphtorch.ir.ops.joining import cat
@@ -95,4 +95,4 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
         size = shape_of(out)[d] - 1
         after, before = narrow(out, d, 1, size), narrow(out, d, 0, size)
         out = ne(after, before) if dtype_of(out) == bool_ else after - before
-    return clone(input) if out is input else out
+    return row_major(input) if out is input else out

@@ -9,7 +9,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import OPS, composite
-from graphtorch.ir.ops.common import Shape, normalize_dim, normalize_dims, shape_of
+from graphtorch.ir.ops.common import Shape, as_int, normalize_dim, normalize_dims, shape_of
 from graphtorch.ir.ops.common import broadcast_shapes as broadcast
 from graphtorch.ir.ops.common import sizes as _sizes
 from graphtorch.ir.ops.movement import broadcast_to, given, permute, reshape, slice_op
@@ -110,7 +110,7 @@ def narrow(input: Any, dim: int, start: int, length: int) -> Any:
     """``length`` elements from ``start`` along ``dim``."""
     shape = shape_of(input)
     check(bool(shape), "GT107", "narrow() of a 0-d tensor", "expected at least one dimension", kind=ArgumentError)
-    d = normalize_dim(dim, len(shape))
+    d, start, length = normalize_dim(dim, len(shape)), as_int(start, "start"), as_int(length, "length")
     begin = start + shape[d] if start < 0 else start
     check(
         begin >= 0 and length >= 0 and begin + length <= shape[d],

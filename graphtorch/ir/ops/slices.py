@@ -9,7 +9,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.dim import is_dynamic, same
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, IndexRangeError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops.casts import clone
+from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import (
     Shape,
     as_int,
@@ -146,7 +146,7 @@ def _replaced(input: Any, src: Any, part: Part) -> Any:
     )
     same_dtype(input.aval, src.aval)
     out = part.replaced(input, src)
-    return clone(out) if part.sliced == shape_of(input) else out  # src, which nothing is left of input beside
+    return row_major(out) if part.sliced == shape_of(input) else out  # src, which nothing is left of input beside
 
 
 @composite(*EVERYWHERE)
@@ -184,7 +184,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
     )
     same_dtype(input.aval, src.aval)
     if not count:
-        return clone(input)
+        return row_major(input)
     line = bind.bind(iota, shape=(count,), dim=0, dtype=int64)
     at, dims = {a: line + below, b: line + right}, (min(a, b), max(a, b))
     order = (*range(dims[0]), len(wanted) - 1, *range(dims[0], len(wanted) - 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from graphtorch.ir.ops.elementwise import EVERYWHERE, Array
 from graphtorch.ir.ops.gather import index_put_op
 from graphtorch.ir.ops.gathering import along
 from graphtorch.ir.ops.movement import reshape
+from graphtorch.ir.ops.return_types import kthvalue_type, sort_type, topk_type
 from graphtorch.ir.ops.shapes import narrow
 from graphtorch.ir.types import TensorType, bool_, int64
 
@@ -56,21 +57,6 @@ class Sort(Op):
 sort_op = register(Sort())
 
 
-class sort_result(NamedTuple):
-    values: Any
-    indices: Any
-
-
-class topk_result(NamedTuple):
-    values: Any
-    indices: Any
-
-
-class kthvalue_result(NamedTuple):
-    values: Any
-    indices: Any
-
-
 def _ordered(input: Any, dim: int, descending: bool, k: int | None = None) -> tuple[Any, Any]:
     """`sort_op` of a tensor that may have no dimensions."""
     shape = shape_of(input)
@@ -82,9 +68,9 @@ def _ordered(input: Any, dim: int, descending: bool, k: int | None = None) -> tu
 
 
 @composite(*EVERYWHERE)
-def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> sort_result:
+def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
     """(values, indices) along ``dim``. Equal elements stay in order, also where ``stable`` does not ask for it."""
-    return sort_result(*_ordered(input, dim, descending))
+    return sort_type(*_ordered(input, dim, descending))
 
 
 @composite(*EVERYWHERE)
@@ -100,7 +86,7 @@ def msort(input: Any) -> Any:
 
 
 @composite(*EVERYWHERE)
-def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> topk_result:
+def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
     """(values, indices) of the ``k`` greatest or smallest along ``dim``, in order, also where ``sorted`` is False. Of
     equal elements the first ones are taken."""
     shape, k = shape_of(input), as_int(k, "k")
@@ -114,11 +100,11 @@ def topk(input: Any, k: int, dim: int = -1, largest: bool = True, sorted: bool =
         kind=ArgumentError,
     )
     check(dtype_of(input) != bool_, "GT203", "topk does not take graphtorch.bool", "convert it first", kind=DTypeError)
-    return topk_result(*_ordered(input, d, largest, k if shape else 1))
+    return topk_type(*_ordered(input, d, largest, k if shape else 1))
 
 
 @composite(*EVERYWHERE)
-def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> kthvalue_result:
+def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> Any:
     """(values, indices) of the ``k``-th smallest along ``dim``, counted from 1."""
     shape, k = shape_of(input), as_int(k, "k")
     d = normalize_dim(dim, len(shape))
@@ -134,7 +120,7 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False) -> kthval
         dtype_of(input) != bool_, "GT203", "kthvalue does not take graphtorch.bool", "convert it first", kind=DTypeError
     )
     if not shape:
-        return kthvalue_result(*_ordered(input, 0, False))
+        return kthvalue_type(*_ordered(input, 0, False))
     found = (narrow(x, d, k - 1, 1) for x in _ordered(input, d, False, k))
     out = shape[:d] + ((1,) if keepdim else ()) + shape[d + 1 :]
-    return kthvalue_result(*(reshape(x, out) for x in found))
+    return kthvalue_type(*(reshape(x, out) for x in found))

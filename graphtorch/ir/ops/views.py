@@ -110,14 +110,7 @@ class Unfold(Op):
     """Windows of ``size`` elements along ``dim``, one every ``step``; the window is a last dimension."""
 
     name = "unfold"
-    surface = ("Tensor",)
     is_view = True
-
-    def prepare(self, input: Any, dimension: int, size: int, step: int) -> Any:
-        dim = normalize_dim(dimension, len(shape_of(input)), "dimension")
-        if not shape_of(input):
-            input = reshape(input, (1,))
-        return (input,), {"dim": dim, "size": as_int(size, "size"), "step": as_int(step, "step")}
 
     def infer(self, input: TensorType, *, dim: int, size: int, step: int) -> TensorType:
         check_dim(dim, input.ndim, "dimension")
@@ -185,10 +178,22 @@ def _resized(x: Any, dim: int, n: int) -> Any:
     return bind.bind(pad_op, x, low=tuple(none), high=tuple(high), interior=tuple(none))
 
 
-diagonal, unfold = register(Diagonal()), register(Unfold())
+diagonal, unfold_op = register(Diagonal()), register(Unfold())
 
 
 # ---- torch's functions ----------------------------------------------------------------------------
+
+
+@composite("Tensor")
+def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
+    """A view of the windows of ``size`` elements along ``dimension``, one every ``step``; the window is a last
+    dimension, and the only one of a number's."""
+    shape = shape_of(input)
+    attrs = {"size": as_int(size, "size"), "step": as_int(step, "step")}
+    dim = normalize_dim(dimension, len(shape), "dimension")
+    if not shape:
+        return getitem(bind.bind(unfold_op, reshape(input, (1,)), dim=dim, **attrs), 0)
+    return bind.bind(unfold_op, input, dim=dim, **attrs)
 
 
 @composite("gt", "Tensor")

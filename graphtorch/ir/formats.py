@@ -29,3 +29,11 @@ def check_format(given: Any) -> None:
         got = f"got {type(given).__name__} {given!r}"
         expected = f"expected {contiguous_format!r} or {preserve_format!r}"
         raise ArgumentTypeError("GT301", f"memory_format must be a memory format, {got}", [expected])
+
+
+def preserves(given: Any) -> bool:
+    """Whether a copy by this ``memory_format`` keeps the order that the other tensor has; None is `preserve_format`."""
+    if given is None or given is preserve_format:
+        return True
+    check_format(given)
+    return False
