@@ -7,6 +7,7 @@ be run as if the user had edited the model (edits.py).
 from __future__ import annotations
 
 import functools
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
@@ -136,7 +137,7 @@ class AbstractTracer(Tracer):
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """A public function is about to run: what it is to be given."""
         loc, owner, number = self.lines.here(), state.scope.owner if state.scope else None, len(self.public)
-        if self._quick and name == "batch_norm" and len(args) > 5:
+        if self._quick and name == "batch_norm" and _has_statistics(args):
             args = (*args[:5], False, *args[6:])
         direct = _is_users(owner)
         self.public.append(PublicCall(number, name, (args, kwargs), loc, direct, caller()))
@@ -171,10 +172,25 @@ class AbstractTracer(Tracer):
         return list(same)[-1].name
 
 
+class EditFails(Exception):
+    """What an edit does is itself refused: the run says nothing of the program, and the edit mends nothing."""
+
+
 def _edited(edits: Sequence[Edit], arguments: Arguments) -> Arguments:
-    for edit in edits:
-        arguments = edit.arguments(*arguments)
+    try:
+        for edit in edits:
+            arguments = edit.arguments(*arguments)
+    except GraphTorchError as error:
+        raise EditFails(str(error)) from error
     return arguments
+
+
+def _has_statistics(args: tuple[Any, ...]) -> bool:
+    """Whether `batch_norm` can run as if it did not train: it keeps statistics, and could train on what it is given."""
+    if len(args) < 6 or args[1] is None or not isinstance(args[0], Tensor):
+        return False
+    shape = args[0].aval.shape
+    return math.prod(shape[:1] + shape[2:]) != 1
 
 
 def _instead(edit: Edit, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -233,7 +249,7 @@ def observe(
     With ``edits`` it is run as if they had been made, and what it prints is not shown once more. What the run assigned
     to modules is taken back. ``caller`` is the line that asks for it, if that is the user's. A ``quick`` run is for
     shapes alone: batch norm keeps no statistics, most of what it costs. Only errors of graphtorch are results; others
-    leave as they came.
+    leave as they came, and `EditFails` does where an edit is refused.
     """
     tracer = AbstractTracer(name_of(target), edits, caller, quick)
     mode, dtype, scope = autograd.is_grad_enabled(), defaults.dtype, state.scope

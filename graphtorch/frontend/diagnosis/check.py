@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from graphtorch.frontend.autograd import is_grad_enabled
 from graphtorch.frontend.diagnosis.abstract import Observation, observe
 from graphtorch.frontend.diagnosis.contracts import training_problems_of
 from graphtorch.frontend.diagnosis.edits import Edit
@@ -50,7 +51,7 @@ def check(
     """
     _check_arguments(target, loss, ignore)
     optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] * (optimizer is not None)
-    program = _program(target, loss)
+    program = _program(target, loss, bool(optimizers))
     given, caller = (inputs, kwargs, _as_tuple(targets)), here()
 
     def run(edits: Sequence[Edit], quick: bool = False) -> Observation:
@@ -66,20 +67,32 @@ def check(
     return Report(name_of(target), shown, seen.calls, target if isinstance(target, Module) else None)
 
 
-def _program(target: Callable[..., Any], loss: Callable[..., Any] | None) -> Callable[..., Any]:
-    """What is run: forward, and with a loss that and backward."""
+def _program(target: Callable[..., Any], loss: Callable[..., Any] | None, trained: bool) -> Callable[..., Any]:
+    """What is run: forward, and with a loss that and backward; ``trained`` says that an optimizer waits for it."""
 
     def program(inputs: tuple[Any, ...], kwargs: dict[str, Any], targets: tuple[Any, ...]) -> Any:
         out = target(*inputs, **kwargs)
         if loss is None:
             return out
         value = loss(out, *targets)
-        if isinstance(value, Tensor) and value.requires_grad and not value.ndim:
+        if isinstance(value, Tensor) and _is_root(value, target, trained):
             value.backward()
         return value
 
     program.__name__ = name_of(target)
     return program
+
+
+def _is_root(value: Tensor, target: Any, trained: bool) -> bool:
+    """Whether the backward pass begins at what the loss gives.
+
+    Losses of each sample are reduced by whoever wants them, unless they are to train as they are. What requires no
+    gradient is refused where parameters of the model do: something has cut it off.
+    """
+    if value.ndim and not trained:
+        return False
+    parameters = target.parameters() if isinstance(target, Module) else ()
+    return value.requires_grad or (is_grad_enabled() and any(p.requires_grad for p in parameters))
 
 
 def _as_tuple(targets: Any) -> tuple[Any, ...]:

@@ -36,6 +36,12 @@ class Call:
         return self._of(self.node.func.value) if isinstance(self.node.func, ast.Attribute) else ""
 
     @property
+    def is_method(self) -> bool:
+        """Whether it is called on a value, ``x.softmax(1)``, and not found in a module: ``F.softmax(x, 1)``."""
+        names = self.receiver.split(".")
+        return bool(self.receiver) and not (names[0] in _imported(self.source) or names[-1] in _MODULES)
+
+    @property
     def name(self) -> str:
         """The last name of the function: ``Conv2d`` of ``nn.Conv2d``."""
         return self.function.rpartition(".")[2]
@@ -112,6 +118,18 @@ def call_at(at: Loc | None, *names: str) -> Call | None:
     return next((c for c in calls_at(at) if not names or c.name in names), None)
 
 
+def module_call_at(at: Loc | None, name: str) -> Call | None:
+    """The call of a module that ``at`` points to; ``name`` is what the module that holds it calls it.
+
+    Of ``self.fc(x).view(-1)`` it is the inner one: by its name, or else because the others are methods of its result.
+    """
+    found = [c for c in calls_at(at) if at is not None and (c.node.lineno, c.node.col_offset) == (at.line, at.col)]
+    named = [c for c in found if c.name == name]
+    while len(found) > 1 and isinstance(found[0].node.func, ast.Attribute):
+        del found[0]
+    return next(iter(named or found or calls_at(at)), None)
+
+
 def operator_at(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | None:
     """The operands of the ``a @ b`` (or another operator) that begins where ``at`` points to, as written."""
     if at is None or not at.line:
@@ -153,6 +171,17 @@ def assigned(file: str, cls: str, attribute: str) -> Iterator[tuple[Call, Loc]]:
         names = [t.attr for t in node.targets if isinstance(t, ast.Attribute)]
         if attribute in names and isinstance(node.value, ast.Call):
             yield Call(node.value, source), Loc(file, node.value.lineno, node.value.col_offset)
+
+
+#: what modules of functions are called where the line that imports them is in another file, as in a notebook
+_MODULES = frozenset(("gt", "torch", "F", "functional"))
+
+
+@functools.lru_cache(64)
+def _imported(source: str) -> frozenset[str]:
+    """The names that the imports of a file bind."""
+    found = (n for n in _nodes(source) if isinstance(n, ast.Import | ast.ImportFrom))
+    return frozenset(a.asname or a.name.partition(".")[0] for n in found for a in n.names)
 
 
 def _text(file: str) -> str:

@@ -13,7 +13,7 @@ from graphtorch.frontend.diagnosis.constructors import TAKES
 from graphtorch.frontend.diagnosis.edits import INPUTS, Candidate, Given, Replaced, at_call, at_module, first, ready
 from graphtorch.frontend.diagnosis.layers import constructor_call, constructor_text
 from graphtorch.frontend.diagnosis.model import Model
-from graphtorch.frontend.diagnosis.source import call_at
+from graphtorch.frontend.diagnosis.source import Call, module_call_at
 from graphtorch.frontend.nn.container import ModuleList, Sequential
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
@@ -25,6 +25,11 @@ Step = tuple[Callable[[Any], Any], str, str, int]
 
 #: names, attributes, calls and indices, which bind tighter than any operator
 _PLAIN = re.compile(r"[A-Za-z_][\w.]*(\(.*\)|\[.*\])?")
+
+
+def _written(call: ModuleCall) -> Call | None:
+    """The user's call of a module; None where a layer of the package calls it."""
+    return module_call_at(call.loc, call.path.rpartition(".")[2]) if call.direct else None
 
 
 # ---- before a layer ---------------------------------------------------------------------------------
@@ -94,7 +99,7 @@ def _other_steps(module: Module, t: Tensor) -> Iterator[Step]:
 def _inserted(model: Model, call: ModuleCall, calls: Sequence[ModuleCall], step: Step) -> Iterator[Candidate]:
     change, written, layer, rank = step
     call = _outermost(call, calls)
-    source = call_at(call.loc) if call.direct else None
+    source = _written(call)
     if source is not None and source.arguments and not source.starred:
         text = source.with_arguments([behind(source.arguments[0], written), *source.arguments[1:]], source.keywords)
         yield ready(Given(text, (at_call(call.loc),), first(change)), rank, call.loc, far=rank > 3)
@@ -119,7 +124,7 @@ def behind(expression: str, written: str) -> str:
 
 def _fewer(call: ModuleCall) -> Iterator[Candidate]:
     """The first argument alone."""
-    source = call_at(call.loc) if call.direct else None
+    source = _written(call)
     if source is not None and source.arguments and not source.starred:
         text = source.with_arguments(source.arguments[:1], {})
         yield ready(Given(text, (at_call(call.loc),), lambda args, _: (args[:1], {})), 0, call.loc)
@@ -157,7 +162,7 @@ def after_modules(seen: Observation) -> Iterator[Candidate]:
     failed = seen.failed_call
     given += [a for a in (failed.arguments[0] if failed else ()) if isinstance(a, tuple) and a]
     for call in reversed(seen.calls):
-        source = call_at(call.loc) if call.direct else None
+        source = _written(call)
         if source is not None and any(call.result is a for a in given):
             edit = Replaced(f"{source.text}[0]", (at_call(call.loc),), _first_result)
             yield ready(edit, 0, call.loc)
