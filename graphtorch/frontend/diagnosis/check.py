@@ -15,6 +15,7 @@ from graphtorch.frontend.diagnosis.numeric import problems_of
 from graphtorch.frontend.diagnosis.problem import Problem, order
 from graphtorch.frontend.diagnosis.report import Report
 from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.optim.optimizer import Optimizer
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
 from graphtorch.ir.errors import ArgumentTypeError
@@ -41,16 +42,16 @@ def check(
     assigns to modules is taken back. No weights are made, and nothing is computed.
 
     Returns a `Report`, which is true where there is nothing to mend: ``print(report)``, ``report.problems``,
-    ``report.table()``. Problems whose code is in ``ignore`` are left out. ArgumentTypeError GT301 for a ``target`` that
-    cannot be called or a ``loss`` that cannot.
+    ``report.table()``. Problems whose code is in ``ignore`` are left out. ArgumentTypeError GT301 for a ``target`` or a
+    ``loss`` that cannot be called or is a class, ``targets`` without a ``loss``, and what is no optimizer.
 
         >>> import graphtorch as gt
         >>> net = gt.nn.Sequential(gt.nn.Flatten(), gt.nn.Linear(3072, 10))
         >>> bool(gt.check(net, gt.TensorSpec((64, 3, 32, 32))))
         True
     """
-    _check_arguments(target, loss, ignore)
     optimizers = list(optimizer) if isinstance(optimizer, list | tuple) else [optimizer] * (optimizer is not None)
+    _check_arguments(target, loss, targets, optimizers, ignore)
     program = _program(target, loss, bool(optimizers))
     given, caller = (inputs, kwargs, _as_tuple(targets)), here()
 
@@ -101,12 +102,21 @@ def _as_tuple(targets: Any) -> tuple[Any, ...]:
     return targets if isinstance(targets, tuple) else (targets,)
 
 
-def _check_arguments(target: Any, loss: Any, ignore: Any) -> None:
+def _check_arguments(target: Any, loss: Any, targets: Any, optimizers: Sequence[Any], ignore: Any) -> None:
     for name, value in (("target", target), ("loss", loss)):
         if not callable(value) and not (name == "loss" and value is None):
             kind = type(value).__name__
             raise ArgumentTypeError("GT301", f"{name} must be a module or a function, got {kind} {value!r}")
+        if isinstance(value, type) and issubclass(value, Module):
+            text = f"{name} must be a module or a function, got the class {value.__name__}"
+            raise ArgumentTypeError("GT301", text, [f"construct it first: {value.__name__}(...)"])
     if isinstance(target, TensorSpec | Tensor):
         raise ArgumentTypeError("GT301", "target must be a module or a function, got a tensor")
+    if loss is None and targets is not None:
+        raise ArgumentTypeError("GT301", "loss must be given where targets are, got None")
+    for optimizer in optimizers:
+        if not isinstance(optimizer, Optimizer):
+            kind = f"the class {optimizer.__name__}" if isinstance(optimizer, type) else type(optimizer).__name__
+            raise ArgumentTypeError("GT301", f"optimizer must be an optimizer or a list of them, got {kind}")
     if isinstance(ignore, str) or not all(isinstance(code, str) for code in ignore):
         raise ArgumentTypeError("GT301", f'ignore must be a collection of codes such as {{"GT320"}}, got {ignore!r}')

@@ -148,11 +148,10 @@ def _channels(tensors: Tensors) -> Sizes:
 
 def _inner(tensors: Tensors) -> Sizes:
     """Of a matrix product: what is summed over."""
-    first = tensors[0][1]
-    found: Sizes = [(first, (first.ndim - 1,))]
+    found = _last(tensors)
     if len(tensors) > 1 and tensors[1][0] in ("other", "mat2", "vec2", "tensor2"):
         other = tensors[1][1]
-        found.append((other, (max(other.ndim - 2, 0),)))
+        found.append((other, (max(other.ndim - 2, 0),) if other.ndim else ()))
     return found
 
 
