@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import functools
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import takewhile
@@ -18,13 +17,13 @@ from typing import Any
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.diagnosis.edits import INPUTS, Edit, Point, at_call, at_function, at_module
+from graphtorch.frontend.diagnosis.intercepting import intercepted
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
 from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import leaves, map_leaves
 from graphtorch.ir import bind
-from graphtorch.ir import op as ops
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node, Value
 from graphtorch.ir.loc import Loc, Place, ScopeOwner, place, state
@@ -95,13 +94,15 @@ class AbstractTracer(Tracer):
         #: the call of the user's that a node was made by, and the number of the call that was the last before
         self.callers: dict[Node, Caller] = {}
         self._last: dict[Node, int] = {}
+        #: the module calls that a node was made in, the outermost first
+        self.within: dict[Node, tuple[ModuleCall, ...]] = {}
+        self._running: tuple[ModuleCall, ...] = ()
         self._edits: dict[Point, list[Edit]] = {}
         for edit in edits:
             for point in edit.points:
                 self._edits.setdefault(point, []).append(edit)
         #: the line that asked for the run, which calls no module itself
         self._caller = caller
-        self._depth = 0
 
     def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         scope = state.scope
@@ -115,7 +116,7 @@ class AbstractTracer(Tracer):
             path=scope.path,
             module=module,
             parent=parent,
-            depth=self._depth,
+            depth=len(self._running),
             loc=loc,
             arguments=(args, kwargs),
             inputs=types_in((args, kwargs)),
@@ -126,11 +127,11 @@ class AbstractTracer(Tracer):
         forward = module.forward
         for edit in edits:
             forward = functools.partial(_instead, edit, forward)
-        self._depth += 1
+        around, self._running = self._running, (*self._running, call)
         try:
             out = forward(*args, **kwargs)
         finally:
-            self._depth -= 1
+            self._running = around
         call.outputs, call.result, call.failed = types_in(out), out, False
         return out
 
@@ -161,15 +162,21 @@ class AbstractTracer(Tracer):
         if node is not None and node not in self._last:
             self._last[node] = len(self.public) - 1
             self.callers[node] = caller()
+            self.within[node] = self._running
         return results
 
-    def name_of(self, node: Node) -> str:
-        """The public function that made a node; those that it calls in its turn are called from the same place."""
+    def call_of(self, node: Node) -> PublicCall | None:
+        """The call of a public function that made a node; those that it makes in its turn have the same caller."""
         last = self._last.get(node, -1)
         if last < 0 or self.public[last].caller != self.callers[node]:
-            return node.op.name
+            return None
         same = takewhile(lambda call: call.caller == self.public[last].caller, reversed(self.public[: last + 1]))
-        return list(same)[-1].name
+        return list(same)[-1]
+
+    def name_of(self, node: Node) -> str:
+        """The public function that made a node."""
+        call = self.call_of(node)
+        return node.op.name if call is None else call.name
 
 
 class EditFails(Exception):
@@ -256,7 +263,7 @@ def observe(
     args, kwargs = stand_ins(tracer, (args, kwargs or {}))
     bind.push(tracer)
     try:
-        with _intercepted(), ExitStack() as stack:
+        with intercepted(), ExitStack() as stack:
             for edit in edits:
                 stack.enter_context(edit.applied())
             if edits:
@@ -288,27 +295,3 @@ def stand_ins(tracer: AbstractTracer, tree: Any) -> Any:
         return made[id(leaf)]
 
     return map_leaves(stand_in, tree)
-
-
-_lock = threading.Lock()
-_runs = 0
-
-
-@contextmanager
-def _intercepted() -> Iterator[None]:
-    """In the block tracers of this kind are told of public functions; several may run, in several threads."""
-    global _runs
-    with _lock:
-        _runs += 1
-        ops.intercept = _intercept
-    try:
-        yield
-    finally:
-        with _lock:
-            _runs -= 1
-            ops.intercept = _intercept if _runs else None
-
-
-def _intercept(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    tracer = bind.current()
-    return tracer.called(name, args, kwargs) if isinstance(tracer, AbstractTracer) else (args, kwargs)

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphtorch.ir.graph import Node
 from graphtorch.ir.loc import Loc
+from graphtorch.ir.op import PUBLIC
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,27 @@ def operator_at(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | N
             left, right = (ast.get_source_segment(source, side) or "" for side in (node.left, node.right))
             return left, right
     return None
+
+
+#: what the operators of Python call
+_OPERATORS = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.MatMult: "matmul", ast.Pow: "pow",
+    ast.FloorDiv: "floor_divide", ast.Mod: "remainder",
+}  # fmt: skip
+
+
+def public_name(node: Node) -> str:
+    """What the user called to make a node: by the source, the public function that stands where it came from.
+
+    The name of the op where that is one, where several functions begin there, or where there is no source.
+    """
+    at, op = node.locs[0] if node.locs else None, node.op.name
+    if at is None:
+        return op
+    names = {c.name for c in calls_at(at) if (c.node.lineno, c.node.col_offset) == (at.line, at.col)}
+    names = {n for n in names if any(n in table for table in PUBLIC.values())}
+    names |= {name for kind, name in _OPERATORS.items() if not names and operator_at(at, kind)}
+    return names.pop() if len(names) == 1 and op not in names else op
 
 
 def function_around(at: Loc | None) -> tuple[str, int]:
