@@ -149,9 +149,14 @@ def float64_problems_of(tracer: Tracer) -> list[Problem]:
 
 
 def without_those_told(problems: Sequence[Problem], errors: Sequence[GraphTorchError]) -> list[Problem]:
-    """``problems`` less each float64 that one of ``errors`` has come from, and says so (`explain`)."""
-    told = {line for error in errors for line in error.facts}
-    return [p for p in problems if p.code != "GT346" or told.isdisjoint(p.error.facts[:1])]
+    """``problems`` less each float64 that one of ``errors`` has come from, and says so (`explain`): it gets the fix."""
+    left = []
+    for p in problems:
+        told = [e for e in errors if p.code == "GT346" and not set(e.facts).isdisjoint(p.error.facts[:1])]
+        for error in told:
+            error.fix = error.fix or p.fix
+        left += [p] if not told else []
+    return left
 
 
 def explain(error: GraphTorchError, tracer: Tracer) -> None:
