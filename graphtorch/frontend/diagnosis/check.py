@@ -11,6 +11,7 @@ from graphtorch.frontend.diagnosis.contracts import training_problems_of
 from graphtorch.frontend.diagnosis.edits import Edit
 from graphtorch.frontend.diagnosis.explain import failures
 from graphtorch.frontend.diagnosis.float64 import without_those_told
+from graphtorch.frontend.diagnosis.lookups import lookup_problems
 from graphtorch.frontend.diagnosis.losses import loss_problems
 from graphtorch.frontend.diagnosis.numeric import problems_of
 from graphtorch.frontend.diagnosis.problem import Problem, order
@@ -61,6 +62,7 @@ def check(
 
     errors, seen = failures(run)
     problems = [*map(Problem, errors), *loss_problems(seen.tracer, numbers=True, ranges=seen.tracer.ranges)]
+    problems += lookup_problems(seen)
     problems += without_those_told(problems_of(seen), errors)
     if not errors:  # layers that stand in for the user's have parameters of their own
         models = [("", target)] if isinstance(target, Module) else None
