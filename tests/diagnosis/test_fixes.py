@@ -92,12 +92,39 @@ def test_a_recurrent_layer_whose_batch_comes_second() -> None:
     assert found(report) == [("GT112", "nn.GRU(12, 40, batch_first=True)")]
 
 
+PAIRS: list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...], str]] = [
+    (lambda w, x: w * x, ((6, 11), (6, 11, 24)), "w.unsqueeze(-1) * x"),
+    (lambda x, w: x * w.sigmoid(), ((6, 16, 12, 13), (6, 16)), "x * w.sigmoid()[..., None, None]"),
+    (lambda a, b: a >= b, ((1, 11), (6,)), "a >= b.unsqueeze(-1)"),
+    (lambda x, m: x.masked_fill(m == 0, -1e9), ((6, 4, 5), (6, 4)), "x.masked_fill((m == 0).unsqueeze(-1), -1e9)"),
+    (lambda x, m: x.masked_fill(m == 0, -1e9), ((6, 4, 5), (6, 5)), "x.masked_fill((m == 0).unsqueeze(1), -1e9)"),
+    (lambda x, m: gt.maximum(x, m), ((6, 4, 1), (6, 4)), "gt.maximum(x.squeeze(-1), m)"),
+    (lambda x: x - x.mean(dim=1), ((6, 4),), "x - x.mean(dim=1).unsqueeze(-1)"),
+    (lambda x: x - x.mean(1).expand(6, 4), ((6, 4),), "x.mean(1, keepdim=True)"),
+    (lambda w, x: w @ x, ((20, 32), (6, 20)), "x @ w"),
+    (lambda q, a: q.gather(1, a.long()), ((6, 4), (6,)), "q.gather(1, a.long().unsqueeze(1))"),
+]
+
+
+@pytest.mark.parametrize(("program", "shapes", "fix"), PAIRS, ids=lambda p: p if isinstance(p, str) else "")
+def test_tensors_that_are_paired(program: Callable[..., Any], shapes: Any, fix: str) -> None:
+    assert [f for _, f in found(gt.check(program, *map(Spec, shapes)))][:1] == [fix]
+
+
+def test_sizes_that_agree_with_the_batch_by_chance() -> None:
+    """`nn.Linear(4, 6)` would run: six outputs broadcast against the labels of six samples."""
+    report = gt.check(nn.Linear(4, 10), Spec((6, 4)), loss=nn.MSELoss(), targets=i64(6))
+    assert found(report) == [("GT101", "")]
+
+
 # ---- how it reads ----------------------------------------------------------------------------------
 
 
 def test_the_call_of_a_module_and_not_that_of_a_method_of_its_result() -> None:
     net = Program(lambda self, x: self.fc(x).view(-1, 5).relu(), fc=nn.Linear(16, 5))
     assert found(gt.check(net, Spec((6, 16, 1, 1)))) == [("GT109", "self.fc(x.flatten(1))")]
+    net = Program(lambda self, x: self.fc(self.a(x) + self.b(x)), fc=nn.Linear(16, 5), a=nn.ReLU(), b=nn.Tanh())
+    assert found(gt.check(net, Spec((6, 16, 1, 1)))) == [("GT109", "self.fc((self.a(x) + self.b(x)).flatten(1))")]
     net = Program(lambda self, x: (lambda layer: layer(x).view(-1, 5))(self.fc), fc=nn.Linear(16, 5))
     assert found(gt.check(net, Spec((6, 16, 1, 1)))) == [("GT109", "layer(x.flatten(1))")]
 

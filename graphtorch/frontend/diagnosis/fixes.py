@@ -23,7 +23,10 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Fix:
-    """An edit that mends a failure, where it is made, and the run with it. ``clean``: nothing else fails."""
+    """An edit that mends a failure, where it is made, and the run with it.
+
+    ``clean``: nothing else fails, and no loss broadcasts: sizes that agree with the batch's by chance mend nothing.
+    """
 
     edit: Edit
     candidate: Candidate
@@ -31,7 +34,7 @@ class Fix:
 
     @property
     def clean(self) -> bool:
-        return self.seen.error is None
+        return self.seen.error is None and not self.seen.tracer.notes.doubts
 
 
 def find_fix(seen: Observation, run: Run, edits: Sequence[Edit]) -> Fix | None:

@@ -17,6 +17,7 @@ from graphtorch.frontend.diagnosis.changes import (
 )
 from graphtorch.frontend.diagnosis.edits import Arguments, Candidate, Change, Given, at_function, ready
 from graphtorch.frontend.diagnosis.joining_edits import along, joined
+from graphtorch.frontend.diagnosis.pairing_edits import PAIRED, REDUCED, gathered, kept, paired, turned
 from graphtorch.frontend.diagnosis.source import Call, call_at, operator_at
 from graphtorch.frontend.diagnosis.steps import behind
 from graphtorch.frontend.tensor import Tensor
@@ -172,6 +173,11 @@ def _product(call: PublicCall) -> Changes:
             yield rank, _transposed(position), text
 
 
+def _multiplied(call: PublicCall) -> Changes:
+    yield from _product(call)
+    yield from turned(call)
+
+
 def _transposed(position: int) -> Change:
     def change(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         return tuple(t.mT if i == position and t.ndim > 1 else t for i, t in enumerate(args)), kwargs
@@ -219,11 +225,13 @@ def _dimension(call: PublicCall) -> Changes:
 _FUNCTIONS: dict[str, Callable[[PublicCall], Changes]] = {
     "view": _viewed,
     "reshape": _viewed,
-    "matmul": _product,
+    "matmul": _multiplied,
     "mm": _product,
     "dot": _product,
     "bmm": _product,
     "cat": joined,
+    "gather": gathered,
+    **dict.fromkeys(PAIRED, paired),
 }
 
 
@@ -240,4 +248,5 @@ _EARLIER: dict[str, Callable[[PublicCall], Changes]] = {
     "unsqueeze": _unsqueezed,
     "cat": along,
     "arange": _counted,
+    **dict.fromkeys(REDUCED, kept),
 }

@@ -132,18 +132,17 @@ def module_call_at(at: Loc | None, name: str) -> Call | None:
     return next(iter(named or found or calls_at(at)), None)
 
 
-def operator_at(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | None:
+def operator_at(at: Loc | None, kind: type[ast.operator | ast.cmpop]) -> tuple[str, str] | None:
     """The operands of the ``a @ b`` (or another operator) that begins where ``at`` points to, as written."""
     if at is None or not at.line:
         return None
     source = _text(at.file)
     for node in _nodes(source):
-        if (
-            isinstance(node, ast.BinOp)
-            and isinstance(node.op, kind)
-            and (node.lineno, node.col_offset) == (at.line, at.col)
-        ):
-            left, right = (ast.get_source_segment(source, side) or "" for side in (node.left, node.right))
+        if not isinstance(node, ast.BinOp | ast.Compare) or (node.lineno, node.col_offset) != (at.line, at.col):
+            continue
+        op, other = (node.op, node.right) if isinstance(node, ast.BinOp) else (node.ops[0], node.comparators[0])
+        if isinstance(op, kind):
+            left, right = (ast.get_source_segment(source, side) or "" for side in (node.left, other))
             return left, right
     return None
 

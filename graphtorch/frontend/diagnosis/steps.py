@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from graphtorch.frontend.diagnosis.edits import INPUTS, Candidate, Given, Replac
 from graphtorch.frontend.diagnosis.layers import constructor_call, constructor_text
 from graphtorch.frontend.diagnosis.model import Model
 from graphtorch.frontend.diagnosis.source import Call, module_call_at
+from graphtorch.frontend.diagnosis.written import tied
 from graphtorch.frontend.nn.container import ModuleList, Sequential
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
@@ -21,10 +21,6 @@ from graphtorch.ir.types import int64
 
 #: a step that is missing: what it does, how it is written behind an expression, the layer that does it, its rank
 Step = tuple[Callable[[Any], Any], str, str, int]
-
-
-#: names, attributes, calls and indices, which bind tighter than any operator
-_PLAIN = re.compile(r"[A-Za-z_][\w.]*(\(.*\)|\[.*\])?")
 
 
 def _written(call: ModuleCall) -> Call | None:
@@ -118,8 +114,7 @@ def _outermost(call: ModuleCall, calls: Sequence[ModuleCall]) -> ModuleCall:
 
 def behind(expression: str, written: str) -> str:
     """A method or an index behind an expression, in parentheses where it needs them."""
-    plain = _PLAIN.fullmatch(expression)
-    return f"{expression if plain else f'({expression})'}{written}"
+    return f"{tied(expression)}{written}"
 
 
 def _fewer(call: ModuleCall) -> Iterator[Candidate]:
