@@ -111,6 +111,19 @@ def test_tensors_that_are_paired(program: Callable[..., Any], shapes: Any, fix: 
     assert [f for _, f in found(gt.check(program, *map(Spec, shapes)))][:1] == [fix]
 
 
+def test_two_edits_where_no_single_one_helps() -> None:
+    """A Flatten that is missing, before a layer of another size; both are re-checked together."""
+    given: dict[str, Any] = {"loss": nn.CrossEntropyLoss(), "targets": i64(3)}
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(100, 10))
+    report = gt.check(layers, Spec((3, 3, 7, 9)), **given)
+    assert found(report) == [("GT109", "nn.Flatten() before nn.Linear(100, 10) and nn.Linear(280, 10)")]
+    net = Program(lambda self, x: self.fc(self.conv(x)), conv=nn.Conv2d(3, 8, 3), fc=nn.Linear(100, 10))
+    report = gt.check(net, Spec((3, 3, 7, 9)), **given)
+    assert found(report) == [("GT109", "self.fc(self.conv(x).flatten(1)) and nn.Linear(280, 10)")]
+    report = gt.check(net, Spec((5, 3, 7, 9)), **given)  # the loss fails then: nothing is known to mend
+    assert found(report) == [("GT109", "")]
+
+
 def test_sizes_that_agree_with_the_batch_by_chance() -> None:
     """`nn.Linear(4, 6)` would run: six outputs broadcast against the labels of six samples."""
     report = gt.check(nn.Linear(4, 10), Spec((6, 4)), loss=nn.MSELoss(), targets=i64(6))

@@ -17,7 +17,7 @@ from graphtorch.frontend.diagnosis.function_edits import of_earlier_functions, o
 from graphtorch.frontend.diagnosis.layers import is_layer, parameters_of
 from graphtorch.frontend.diagnosis.mending import edits_of
 from graphtorch.frontend.diagnosis.model import Model
-from graphtorch.frontend.diagnosis.steps import after_modules, before_layer, instead_of_layer, of_inputs
+from graphtorch.frontend.diagnosis.steps import after_modules, before_layer, flattened, instead_of_layer, of_inputs
 from graphtorch.frontend.diagnosis.trail import blamed, nodes_on_the_way
 from graphtorch.frontend.diagnosis.user_modules import of_parameters, of_users
 from graphtorch.frontend.nn.container import ModuleList
@@ -31,6 +31,13 @@ def candidates(seen: Observation) -> Iterator[Candidate]:
     model = Model.of(seen)
     for family in (_near, _far):
         yield from sorted(family(seen, model), key=lambda c: c.rank)
+
+
+def flattening(seen: Observation) -> Iterator[Candidate]:
+    """A Flatten before the layer that failed, be what it gives of the size that the layer takes or not."""
+    failed = seen.failed_call
+    if failed is not None and is_layer(failed.module) and hasattr(failed.module, "in_features"):
+        yield from flattened(Model.of(seen), failed, seen.calls)
 
 
 def _near(seen: Observation, model: Model) -> Iterator[Candidate]:

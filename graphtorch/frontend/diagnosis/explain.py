@@ -33,12 +33,12 @@ def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
             break  # one edit undoes another
         found.append(error)
         error.trail = trail(error, seen.tracer.read, functools.partial(_told, seen))
-        fix = find_fix(seen, run, edits) if error.mend is not None or not error.fix else None
-        if fix is None:
+        fixes = find_fix(seen, run, edits) if error.mend is not None or not error.fix else []
+        if not fixes:
             break
-        error.fix = fix_text(fix.edit, fix.candidate, error)
-        edits.append(fix.edit)
-        seen = fix.seen
+        error.fix = " and ".join(fix_text(fix.edit, fix.candidate, error) for fix in fixes)
+        edits += [fix.edit for fix in fixes]
+        seen = fixes[-1].seen
     return found, seen
 
 

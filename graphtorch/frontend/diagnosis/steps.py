@@ -45,6 +45,13 @@ def before_layer(model: Model, call: ModuleCall, calls: Sequence[ModuleCall]) ->
         yield from _inserted(model, call, calls, step)
 
 
+def flattened(model: Model, call: ModuleCall, calls: Sequence[ModuleCall]) -> Iterator[Candidate]:
+    """All but the batch made one dimension."""
+    given = next(iter(call.arguments[0]), None)
+    if isinstance(given, Tensor) and given.ndim > 2:
+        yield from _inserted(model, call, calls, (functools.partial(_flat, 1), ".flatten(1)", "nn.Flatten()", 0))
+
+
 def _wanted(module: Module) -> list[Any]:
     return [getattr(module, name, None) for name in TAKES]
 
