@@ -268,12 +268,12 @@ class Tracer(TracedState):
         values = {p: self.read(t) for p, t in arguments.items() if isinstance(t, Tensor)}
         created = state.scope.owner._created_at if state.scope else None
         call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
-        (self.notes.dropouts if "dropout" in name else self.notes.losses).append(call)
+        (self.notes.losses if "target" in arguments else self.notes.dropouts).append(call)
 
     def explain(self, error: GraphTorchError) -> None:
         from graphtorch.frontend.diagnosis.float64 import explain  # only failures need it
 
-        explain(error, self.graph, lambda t: self.values.get(t._storage))
+        explain(error, self)
 
     def stepped(self, optimizer: Any) -> None:
         params = [p for group in optimizer.param_groups for p in group["params"]]

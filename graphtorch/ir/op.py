@@ -202,8 +202,9 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
             except TypeError:
                 _check_call(public, function, args, kwargs)
                 raise
-            if getattr(out, "_origin", None) is not None and not any(out is a for a in args):
-                out._origin = public, state.scope
+            for result in out if isinstance(out, tuple | list) else (out,):
+                if getattr(result, "_origin", None) is not None and not any(result is a for a in args):
+                    result._origin = public, state.scope
             if noted:
                 bind.current().noted(public, {**dict(zip(operand_names, args, strict=False)), **kwargs}, out)
             return out

@@ -160,3 +160,29 @@ def test_a_model_that_prints_prints_once(capsys: pytest.CaptureFixture[str]) -> 
 def test_what_it_refuses(call: object, message: str) -> None:
     with pytest.raises(ArgumentTypeError, match=message):
         call()  # type: ignore[operator]
+
+
+# ---- what it is given ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"loss": nn.CrossEntropyLoss, "targets": SPEC}, "loss must be a module or a function, got the class CrossEn"),
+        ({"targets": SPEC}, "loss must be given where targets are"),
+        ({"optimizer": gt.optim.SGD}, "optimizer must be an optimizer or a list of them, got the class SGD"),
+        ({"optimizer": [nn.ReLU()]}, "optimizer must be an optimizer or a list of them, got ReLU"),
+    ],
+)
+def test_what_is_no_loss_and_no_optimizer(given: dict[str, object], message: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=message):
+        gt.check(nn.Flatten(), SPEC, **given)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentTypeError, match=r"got the class Net\n.*\n  construct it first: Net\(\.\.\.\)"):
+        gt.check(Net, SPEC)
+
+
+def test_a_tensor_without_dimensions() -> None:
+    (problem,) = gt.check(nn.Linear(4, 3), gt.TensorSpec(())).problems
+    assert problem.code in ("GT107", "GT109")
+    (problem,) = gt.check(lambda x, y: x @ y, gt.TensorSpec((4,)), gt.TensorSpec(())).problems
+    assert problem.code in ("GT107", "GT109")

@@ -511,8 +511,8 @@ ArgumentError GT305 in batch_norm "1": a channel has one value: it has no varian
   example.py:30  train(net, optim.SGD(net.parameters(), lr=0.1), lambda x: net(x[:1]))
   example.py:29  net = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Linear(5, 4))          <- constructed here
   input        f32[1,5]   (from linear "0")
-  running_mean f32[5]   (from empty)
-  running_var  f32[5]   (from empty)
+  running_mean f32[5]
+  running_var  f32[5]
   weight       f32[5]
   bias         f32[5]
   expected more than 1 value per channel, got n=1 (input [1, 5])
@@ -528,8 +528,8 @@ ArgumentError GT305 in batch_norm: a channel has one value: it has no variance t
   example.py:29  nn.BatchNorm2d(5)(gt.ones(1, 5, 1, 1))
   example.py:29  nn.BatchNorm2d(5)(gt.ones(1, 5, 1, 1))          <- constructed here
   input        f32[1,5,1,1]   (from ones)
-  running_mean f32[5]   (from empty)
-  running_var  f32[5]   (from empty)
+  running_mean f32[5]
+  running_var  f32[5]
   weight       f32[5]
   bias         f32[5]
   expected more than 1 value per channel, got n=1 and a spatial size of 1x1 (input [1, 5, 1, 1])

@@ -398,17 +398,9 @@ report = gt.check(Scaled(), S((4, 5)))
   weight f32[3,5]
   bias   f32[3]
   expected graphtorch.float64, got graphtorch.float32
-  a captured tensor is f64[5], as numpy's arrays are unless told otherwise
-  make it float32 where it comes from: x.float(), or dtype=gt.float32
-  it came in here: example.py:16  y = x * self.scale
-
-warning GT346 in mul: float64 comes into a float32 model, through self.scale
-  example.py:16  y = x * self.scale
-  example.py:20  report = gt.check(Scaled(), S((4, 5)))          <- constructed here
-  f32[4,5] is made f64[4,5] here
   self.scale is f64[5], as numpy's arrays are unless told otherwise
   make it float32 where it comes from: x.float(), or dtype=gt.float32
-  all that is computed from it is float64, at half the speed or less
+  it came in here: example.py:16  y = x * self.scale
   fix: self.scale = self.scale.float()""",
     ),
     "float64 input that is refused": (

@@ -230,7 +230,8 @@ REFUSED: list[tuple[Callable[[list[Any]], Any], str]] = [
     (
         lambda p: optim.SGD([]),
         "ArgumentError GT306: the optimizer got no parameters\n"
-        "  expected at least one; net.parameters() can be consumed only once",
+        "  expected at least one; layers in a plain list or dict are not found (nn.ModuleList, nn.ModuleDict are), "
+        "and net.parameters() can be consumed only once",
     ),
     (
         lambda p: optim.SGD(p[0]),

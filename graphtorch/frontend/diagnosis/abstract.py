@@ -7,9 +7,9 @@ be run as if the user had edited the model (edits.py).
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+import math
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from itertools import takewhile
@@ -18,12 +18,12 @@ from typing import Any
 from graphtorch.frontend import autograd
 from graphtorch.frontend.diagnosis.called import Arguments, ModuleCall, types_in, weights_of
 from graphtorch.frontend.diagnosis.edits import INPUTS, Edit, Point, at_call, at_function, at_module
+from graphtorch.frontend.diagnosis.intercepting import intercepted
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec, name_of
 from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import map_leaves
 from graphtorch.ir import bind
-from graphtorch.ir import op as ops
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node, Value
 from graphtorch.ir.loc import Loc, Place, ScopeOwner, place, state
@@ -69,13 +69,15 @@ class AbstractTracer(Tracer):
         #: the call of the user's that a node was made by, and the number of the call that was the last before
         self.callers: dict[Node, Caller] = {}
         self._last: dict[Node, int] = {}
+        #: the module calls that a node was made in, the outermost first
+        self.within: dict[Node, tuple[ModuleCall, ...]] = {}
+        self._running: tuple[ModuleCall, ...] = ()
         self._edits: dict[Point, list[Edit]] = {}
         for edit in edits:
             for point in edit.points:
                 self._edits.setdefault(point, []).append(edit)
         #: the line that asked for the run, which calls no module itself
         self._caller = caller
-        self._depth = 0
 
     def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         scope = state.scope
@@ -89,7 +91,7 @@ class AbstractTracer(Tracer):
             path=scope.path,
             module=module,
             parent=parent,
-            depth=self._depth,
+            depth=len(self._running),
             loc=loc,
             arguments=(args, kwargs),
             inputs=types_in((args, kwargs)),
@@ -101,18 +103,18 @@ class AbstractTracer(Tracer):
         forward = module.forward
         for edit in edits:
             forward = functools.partial(_instead, edit, forward)
-        self._depth += 1
+        around, self._running = self._running, (*self._running, call)
         try:
             out = forward(*args, **kwargs)
         finally:
-            self._depth -= 1
+            self._running = around
         call.outputs, call.result, call.failed = types_in(out), out, False
         return out
 
     def called(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         """A public function is about to run: what it is to be given."""
         loc, owner, number = self.lines.here(), state.scope.owner if state.scope else None, len(self.public)
-        if self._quick and name == "batch_norm" and len(args) > 5:
+        if self._quick and name == "batch_norm" and _has_statistics(args):
             args = (*args[:5], False, *args[6:])
         direct = _is_users(owner)
         self.public.append(PublicCall(number, name, (args, kwargs), loc, direct, caller()))
@@ -139,21 +141,42 @@ class AbstractTracer(Tracer):
         if node is not None and node not in self._last:
             self._last[node] = len(self.public) - 1
             self.callers[node] = caller()
+            self.within[node] = self._running
         return results
 
-    def name_of(self, node: Node) -> str:
-        """The public function that made a node; those that it calls in its turn are called from the same place."""
+    def call_of(self, node: Node) -> PublicCall | None:
+        """The call of a public function that made a node; those that it makes in its turn have the same caller."""
         last = self._last.get(node, -1)
         if last < 0 or self.public[last].caller != self.callers[node]:
-            return node.op.name
+            return None
         same = takewhile(lambda call: call.caller == self.public[last].caller, reversed(self.public[: last + 1]))
-        return list(same)[-1].name
+        return list(same)[-1]
+
+    def name_of(self, node: Node) -> str:
+        """The public function that made a node."""
+        call = self.call_of(node)
+        return node.op.name if call is None else call.name
+
+
+class EditFails(Exception):
+    """What an edit does is itself refused: the run says nothing of the program, and the edit mends nothing."""
 
 
 def _edited(edits: Sequence[Edit], arguments: Arguments) -> Arguments:
-    for edit in edits:
-        arguments = edit.arguments(*arguments)
+    try:
+        for edit in edits:
+            arguments = edit.arguments(*arguments)
+    except GraphTorchError as error:
+        raise EditFails(str(error)) from error
     return arguments
+
+
+def _has_statistics(args: tuple[Any, ...]) -> bool:
+    """Whether `batch_norm` can run as if it did not train: it keeps statistics, and could train on what it is given."""
+    if len(args) < 6 or args[1] is None or not isinstance(args[0], Tensor):
+        return False
+    shape = args[0].aval.shape
+    return math.prod(shape[:1] + shape[2:]) != 1
 
 
 def _instead(edit: Edit, forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -207,14 +230,14 @@ def observe(
     With ``edits`` it is run as if they had been made, and what it prints is not shown once more. What the run assigned
     to modules is taken back. ``caller`` is the line that asks for it, if that is the user's. A ``quick`` run is for
     shapes alone: batch norm keeps no statistics, most of what it costs. Only errors of graphtorch are results; others
-    leave as they came.
+    leave as they came, and `EditFails` does where an edit is refused.
     """
     tracer = AbstractTracer(name_of(target), edits, caller, quick)
     mode, dtype, scope = autograd.is_grad_enabled(), defaults.dtype, state.scope
     args, kwargs = stand_ins(tracer, (args, kwargs or {}))
     bind.push(tracer)
     try:
-        with _intercepted(), ExitStack() as stack:
+        with intercepted(), ExitStack() as stack:
             for edit in edits:
                 stack.enter_context(edit.applied())
             if edits:
@@ -246,27 +269,3 @@ def stand_ins(tracer: AbstractTracer, tree: Any) -> Any:
         return made[id(leaf)]
 
     return map_leaves(stand_in, tree)
-
-
-_lock = threading.Lock()
-_runs = 0
-
-
-@contextmanager
-def _intercepted() -> Iterator[None]:
-    """In the block tracers of this kind are told of public functions; several may run, in several threads."""
-    global _runs
-    with _lock:
-        _runs += 1
-        ops.intercept = _intercept
-    try:
-        yield
-    finally:
-        with _lock:
-            _runs -= 1
-            ops.intercept = _intercept if _runs else None
-
-
-def _intercept(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
-    tracer = bind.current()
-    return tracer.called(name, args, kwargs) if isinstance(tracer, AbstractTracer) else (args, kwargs)

@@ -17,7 +17,7 @@ from graphtorch.frontend.diagnosis.function_edits import of_earlier_functions, o
 from graphtorch.frontend.diagnosis.layers import is_layer, parameters_of
 from graphtorch.frontend.diagnosis.mending import edits_of
 from graphtorch.frontend.diagnosis.model import Model
-from graphtorch.frontend.diagnosis.steps import after_modules, before_layer, instead_of_layer, of_inputs
+from graphtorch.frontend.diagnosis.steps import after_modules, before_layer, flattened, instead_of_layer, of_inputs
 from graphtorch.frontend.diagnosis.trail import blamed, nodes_on_the_way
 from graphtorch.frontend.diagnosis.user_modules import of_parameters, of_users
 from graphtorch.frontend.nn.container import ModuleList
@@ -31,6 +31,13 @@ def candidates(seen: Observation) -> Iterator[Candidate]:
     model = Model.of(seen)
     for family in (_near, _far):
         yield from sorted(family(seen, model), key=lambda c: c.rank)
+
+
+def flattening(seen: Observation) -> Iterator[Candidate]:
+    """A Flatten before the layer that failed, be what it gives of the size that the layer takes or not."""
+    failed = seen.failed_call
+    if failed is not None and is_layer(failed.module) and hasattr(failed.module, "in_features"):
+        yield from flattened(Model.of(seen), failed, seen.calls)
 
 
 def _near(seen: Observation, model: Model) -> Iterator[Candidate]:
@@ -57,6 +64,7 @@ def _near(seen: Observation, model: Model) -> Iterator[Candidate]:
 def _far(seen: Observation, model: Model) -> Iterator[Candidate]:
     """Edits of what made the sizes in question."""
     yield from _of_makers(seen, model)
+    yield from _of_sequences(seen, model)
     yield from _of_holders(seen, model)
     yield from (c for c in of_parameters(seen, model) if c.far)
     yield from of_users(model, _givers(seen), _sizes(seen), 9.5)
@@ -87,10 +95,24 @@ def _of_makers(seen: Observation, model: Model) -> Iterator[Candidate]:
     for rank, modules in ((6, _givers(seen)), (8, _makers(seen))):
         for module in modules[:_MAKERS]:
             for name in parameters_of(type(module)):
-                now = getattr(module, name, None)
-                gives = [*wanted, *_multiples(now)] if name in GIVES else values_for(module, name, [])
-                for value in gives if name in GIVES or name in WINDOW else ():
+                for value in _values(module, name, wanted):
                     yield from edited(model, module, name, value, rank, far=True)
+
+
+def _of_sequences(seen: Observation, model: Model) -> Iterator[Candidate]:
+    """Layers on the way that take sequences: the batch in the other place. No size needs to tell of them."""
+    for module in {id(c.module): c.module for c in reversed(seen.calls) if is_layer(c.module)}.values():
+        for value in values_for(module, "batch_first", []):
+            yield from edited(model, module, "batch_first", value, 7, far=True)
+
+
+def _values(module: Module, name: str, wanted: Iterable[int]) -> Iterator[Any]:
+    """What an argument of a layer on the way might be, never what it is; ``wanted`` are the sizes in question."""
+    if name in GIVES:
+        now = getattr(module, name, None)
+        yield from (n for n in dict.fromkeys([*wanted, *_multiples(now)]) if n != now)
+    elif name in WINDOW:
+        yield from values_for(module, name, [])
 
 
 def _multiples(now: Any) -> list[int]:

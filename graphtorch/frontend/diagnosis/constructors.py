@@ -12,6 +12,7 @@ from graphtorch.frontend.diagnosis.layers import (
     arguments_of,
     constructor_call,
     edited_constructor,
+    is_layer,
     parameters_of,
     remade,
     written,
@@ -36,8 +37,7 @@ _USUAL = ("padding", "stride", "output_padding")
 
 def of_layer(model: Model, module: Module, shapes: list[Shape]) -> Iterator[Candidate]:
     """Other arguments for a layer that refuses what it is given."""
-    if len(model.made_with(module)) == 1:
-        yield from _swapped(module, shapes)
+    yield from _swapped(model.made_with(module), shapes)
     for rank, names in ((1, TAKES), (2, ("normalized_shape",)), (3, _OTHER), (4, WINDOW)):
         for name in names:
             for value in values_for(module, name, shapes):
@@ -48,8 +48,10 @@ def edited(model: Model, module: Module, name: str, value: Any, rank: float, far
     """The constructor of ``module`` with another value for ``name``.
 
     Where one line constructs several layers, an edit of the line is one of all of them; that failing, it is said which
-    layer needs the value.
+    layer needs the value. What a layer of the package has made for itself is no edit of the user's.
     """
+    if constructor_call(module) is None and any(map(is_layer, model.ancestors(module)[:1])):
+        return
     group, at = model.made_with(module), module._created_at
     several = len(group) > 1  # what mends one of them may break the others
     for text, values in _in_users_terms(model, group, name, value):
@@ -106,8 +108,9 @@ def _has_names(node: ast.expr) -> bool:
     return any(isinstance(n, ast.Name) for n in ast.walk(node))
 
 
-def _swapped(module: Module, shapes: list[Shape]) -> Iterator[Candidate]:
-    """What it takes and what it gives, the other way round."""
+def _swapped(group: Sequence[Module], shapes: list[Shape]) -> Iterator[Candidate]:
+    """What the layers of one line take and what they give, the other way round."""
+    module = group[0]
     now, call = arguments_of(module), constructor_call(module)
     for takes, gives in (("in_features", "out_features"), ("in_channels", "out_channels")):
         if call is None or call.starred or not {takes, gives} <= now.keys() or now[takes] == now[gives]:
@@ -118,13 +121,14 @@ def _swapped(module: Module, shapes: list[Shape]) -> Iterator[Candidate]:
             continue
         texts = [call.text_of(node) for node in written_out if node is not None]
         swapped = call.with_argument(takes, texts[1], parameters, gives, texts[0])
-        changed = {takes: now[gives], gives: now[takes]}
-        yield Candidate(functools.partial(_swap, swapped, module, changed), 0, module._created_at)
+        make = functools.partial(_swap, swapped, group, takes, gives)
+        yield Candidate(make, 0, module._created_at, far=len(group) > 1)
 
 
-def _swap(text: str, module: Module, changed: dict[str, Any]) -> Edit | None:
-    other = remade(module, **changed)
-    return None if other is None else Constructed(text, [(module, other)])
+def _swap(text: str, group: Sequence[Module], takes: str, gives: str) -> Edit | None:
+    others = [remade(m, **{takes: getattr(m, gives), gives: getattr(m, takes)}) for m in group]
+    pairs = [(m, other) for m, other in zip(group, others, strict=True) if other is not None]
+    return Constructed(text, pairs) if len(pairs) == len(group) else None
 
 
 def _oddness(module: Module, name: str, value: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphtorch.frontend.diagnosis.float64 import float64_problems_of
 from graphtorch.frontend.diagnosis.losses import loss_problems
 from graphtorch.frontend.diagnosis.problem import Problem, order
 from graphtorch.frontend.diagnosis.training import training_problems
@@ -38,9 +39,9 @@ def training_problems_of(
 def enforce(traced: Traced, target: Any, ignore: Collection[str], before: Sequence[Notes]) -> None:
     """Raise the first error of a trace that is to be compiled; warn of what is worth it, at the user's line."""
     tracer, notes = traced.tracer, traced.tracer.notes
-    if not (notes.trains or notes.losses):
-        return
-    found = [*loss_problems(tracer), *training_problems_of(tracer, models_of(traced, target), (), before)]
+    found = float64_problems_of(tracer)
+    if notes.trains or notes.losses:
+        found += [*loss_problems(tracer), *training_problems_of(tracer, models_of(traced, target), (), before)]
     for problem in order(found):
         if problem.code in ignore:
             continue

@@ -17,6 +17,8 @@ _MOVES = frozenset(
     "reshape permute slice broadcast_to diagonal unfold as_strided flip index "
     "cast detach clone overwrite check_range".split()
 )
+#: ops that a layer with a weight is one of; the last is that of transposed convolutions
+_PRODUCTS = ("dot", "conv", "conv_input_grad")
 #: ops that are an activation by themselves
 _ACTIVATIONS = frozenset("sigmoid logsigmoid log relu tanh exp".split())
 
@@ -132,7 +134,7 @@ def layer_of(value: Value, parameters: Container[Value]) -> Node | None:
     if node is not None and node.op.name == "add":
         x, bias = node.operands
         node = _moved(x).node if _moved(bias) in parameters else None
-    if node is None or node.op.name not in ("dot", "conv") or len(node.operands) < 2:
+    if node is None or node.op.name not in _PRODUCTS or len(node.operands) < 2:
         return None
     return node if any(_moved(o) in parameters for o in node.operands) else None
 

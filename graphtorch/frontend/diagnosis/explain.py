@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 
 from graphtorch.frontend.diagnosis.abstract import Observation
+from graphtorch.frontend.diagnosis.called import types_in
 from graphtorch.frontend.diagnosis.edits import Candidate, Edit
 from graphtorch.frontend.diagnosis.fixes import Run, find_fix
 from graphtorch.frontend.diagnosis.layers import is_layer
-from graphtorch.frontend.diagnosis.trail import trail
+from graphtorch.frontend.diagnosis.trail import Step, Told, given_to, trail
 from graphtorch.frontend.nn.module import Module
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node
@@ -32,25 +33,36 @@ def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
         if any((e.code, e.path, e.loc) == (error.code, error.path, error.loc) for e in found[:-1]):
             break  # one edit undoes another
         found.append(error)
-        error.trail = trail(error, seen.tracer.read, functools.partial(_named, seen))
-        fix = find_fix(seen, run, edits) if error.mend is not None or not error.fix else None
-        if fix is None:
+        error.trail = trail(error, seen.tracer.read, functools.partial(_told, seen))
+        fixes = find_fix(seen, run, edits) if error.mend is not None or not error.fix else []
+        if not fixes:
             break
-        error.fix = fix_text(fix.edit, fix.candidate, error)
-        edits.append(fix.edit)
-        seen = fix.seen
+        error.fix = " and ".join(fix_text(fix.edit, fix.candidate, error) for fix in fixes)
+        edits += [fix.edit for fix in fixes]
+        seen = fixes[-1].seen
     return found, seen
 
 
-def _named(seen: Observation, node: Node) -> str:
-    return named(node, seen.tracer.owners.get(node), seen.tracer.name_of(node))
+def _told(seen: Observation, step: Step, node: Node) -> Told:
+    """A step as the user knows it: by the call of a layer, or of a function, that it is a part of."""
+    tracer, owner = seen.tracer, seen.tracer.owners.get(node)
+    name = named(node, owner, tracer.name_of(node))
+    around = tracer.within.get(node) or [c for c in reversed(seen.calls) if c.module is owner]  # of a loop
+    layer = next((c for c in around if is_layer(c.module) and c.inputs), None)
+    if layer is not None:
+        made = step.value.type if step.value.type in layer.outputs or not layer.outputs else layer.outputs[0]
+        return name, layer.inputs[:1], made
+    call = tracer.call_of(node)
+    given = types_in(call.arguments) if call is not None else []
+    return name, given or given_to(node), step.value.type
 
 
 def named(node: Node, owner: object, function: str) -> str:
     """`Conv2d "features.0" (net.py:12)`, or `reshape (net.py:40)` outside of any layer."""
     loc = node.locs[0] if node.locs else None
     if loc is not None and isinstance(owner, Module) and is_layer(owner):
-        return f'{type(owner).__name__} "{loc.path}"{_at(owner._created_at)}'
+        path = f' "{loc.path}"' if loc.path else ""
+        return f"{type(owner).__name__}{path}{_at(owner._created_at)}"
     return f"{function}{_at(loc)}"
 
 

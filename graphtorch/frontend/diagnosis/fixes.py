@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from graphtorch.frontend.diagnosis.abstract import Observation
-from graphtorch.frontend.diagnosis.candidates import candidates
+from graphtorch.frontend.diagnosis.candidates import candidates, flattening
 from graphtorch.frontend.diagnosis.edits import Candidate, Edit
 from graphtorch.ir.errors import GraphTorchError
 
@@ -23,7 +23,10 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Fix:
-    """An edit that mends a failure, where it is made, and the run with it. ``clean``: nothing else fails."""
+    """An edit that mends a failure, where it is made, and the run with it.
+
+    ``clean``: nothing else fails, and no loss broadcasts: sizes that agree with the batch's by chance mend nothing.
+    """
 
     edit: Edit
     candidate: Candidate
@@ -31,16 +34,35 @@ class Fix:
 
     @property
     def clean(self) -> bool:
-        return self.seen.error is None
+        return self.seen.error is None and not self.seen.tracer.notes.doubts
 
 
-def find_fix(seen: Observation, run: Run, edits: Sequence[Edit]) -> Fix | None:
+def find_fix(seen: Observation, run: Run, edits: Sequence[Edit]) -> list[Fix]:
     """The likeliest edit on top of ``edits`` with which ``run`` passes the point where ``seen`` failed.
 
-    One with which all runs is better than one after which something else fails. None where no edit helps.
+    One with which all runs is better than one after which something else fails. Two edits where no single one helps,
+    and all runs with both; none where those do not help either. The last of them has the run with all.
     """
+    found = _single(seen, run, edits, _TRIES)
+    return [found] if found is not None else _double(seen, run, edits)
+
+
+def _double(seen: Observation, run: Run, edits: Sequence[Edit]) -> list[Fix]:
+    """A Flatten that is missing before a layer which would not take what it gives: one first edit, not all pairs."""
+    for candidate in flattening(seen):
+        edit = candidate.make()
+        first = _tried(edit, candidate, run, edits) if edit is not None else None
+        if first is None or first.seen.error is None or _passes(seen, first.seen):
+            continue
+        second = _single(first.seen, run, (*edits, first.edit), _MORE)
+        if second is not None and second.clean:
+            return [first, second]
+    return []
+
+
+def _single(seen: Observation, run: Run, edits: Sequence[Edit], left: int) -> Fix | None:
+    """One edit, of at most ``left`` that are tried."""
     best: Fix | None = None
-    left = _TRIES
     for candidate in candidates(seen):
         if left <= 0:
             break

@@ -6,14 +6,18 @@ the next layer refuses. numpy's arrays are float64 unless told otherwise, so it 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from graphtorch.frontend.diagnosis.problem import Problem, Severity, finding
-from graphtorch.frontend.diagnosis.subject import Subject, is_number
+from graphtorch.frontend.diagnosis.source import public_name
+from graphtorch.frontend.diagnosis.subject import Subject, is_number, names_of_captures
 from graphtorch.ir.errors import GraphTorchError
-from graphtorch.ir.graph import Graph, Node, Param, Value
+from graphtorch.ir.graph import Node, Param, Value
 from graphtorch.ir.types import float32, float64
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.tracer import Tracer
 
 
 def float64_problems(subject: Subject) -> list[Problem]:
@@ -133,13 +137,35 @@ def came_from(subject: Subject, source: Value) -> list[str]:
     ]
 
 
-def explain(error: GraphTorchError, graph: Graph, value_of: Callable[[Any], Value | None]) -> None:
-    """Add to an error about float32 and float64 where the latter came from; ``value_of`` a tensor is its value."""
+def float64_problems_of(tracer: Tracer) -> list[Problem]:
+    """Those of a trace that is to be compiled, and calls modules: a function of tensors may well mix dtypes."""
+    if not tracer.notes.called or not any(map(_is_promotion, tracer.graph.nodes)):
+        return []
+    gradients, names = tracer.gradients, names_of_captures(tracer)
+    tracked = gradients.tracked | set(gradients.leaves)
+    return float64_problems(
+        Subject(tracer.graph, owners=tracer.owners, tracked=tracked, names=names, name_of=public_name)
+    )
+
+
+def without_those_told(problems: Sequence[Problem], errors: Sequence[GraphTorchError]) -> list[Problem]:
+    """``problems`` less each float64 that one of ``errors`` has come from, and says so (`explain`): it gets the fix."""
+    left = []
+    for p in problems:
+        told = [e for e in errors if p.code == "GT346" and not set(e.facts).isdisjoint(p.error.facts[:1])]
+        for error in told:
+            error.fix = error.fix or p.fix
+        left += [p] if not told else []
+    return left
+
+
+def explain(error: GraphTorchError, tracer: Tracer) -> None:
+    """Add to an error about float32 and float64 where the latter came from."""
     given = [t for _, t in error.tensors]
     if not {float32, float64} <= {t.aval.dtype for t in given}:
         return
-    subject = Subject(graph)
-    for value in (value_of(t) for t in given if t.aval.dtype is float64):
+    subject = Subject(tracer.graph, names=names_of_captures(tracer), name_of=public_name)
+    for value in (tracer.values.get(t._storage) for t in given if t.aval.dtype is float64):
         source = origin(subject, value)
         new = came_from(subject, source) if source is not None else [_OUTSIDE, _REMEDY] if value is None else []
         error.facts += [line for line in (*new, *_first_use(subject, source)) if line not in error.facts]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,9 +14,10 @@ from graphtorch.frontend.diagnosis.changes import (
     given_others,
     last_two_swapped,
     with_dim,
-    with_member,
 )
 from graphtorch.frontend.diagnosis.edits import Arguments, Candidate, Change, Given, at_function, ready
+from graphtorch.frontend.diagnosis.joining_edits import along, joined
+from graphtorch.frontend.diagnosis.pairing_edits import PAIRED, REDUCED, gathered, kept, paired, turned
 from graphtorch.frontend.diagnosis.source import Call, call_at, operator_at
 from graphtorch.frontend.diagnosis.steps import behind
 from graphtorch.frontend.tensor import Tensor
@@ -173,6 +173,11 @@ def _product(call: PublicCall) -> Changes:
             yield rank, _transposed(position), text
 
 
+def _multiplied(call: PublicCall) -> Changes:
+    yield from _product(call)
+    yield from turned(call)
+
+
 def _transposed(position: int) -> Change:
     def change(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Arguments:
         return tuple(t.mT if i == position and t.ndim > 1 else t for i, t in enumerate(args)), kwargs
@@ -197,7 +202,7 @@ def _operand_text(position: int, call: PublicCall) -> str:
     return f"{source.receiver if position else behind(source.receiver, transposed)}.{source.name}({other})"
 
 
-# ---- dimensions, and lists of tensors ---------------------------------------------------------------
+# ---- dimensions --------------------------------------------------------------------------------------
 
 
 def _dimension(call: PublicCall) -> Changes:
@@ -217,63 +222,16 @@ def _dimension(call: PublicCall) -> Changes:
             yield 1, given_others(new), text
 
 
-def _joined(call: PublicCall) -> Changes:
-    """`cat` along another dimension; of a tensor that lies the other way, or that has to be expanded."""
-    yield from _along(call)
-    args, kwargs = call.arguments
-    source = call_at(call.loc, call.name)
-    if source is not None and not source.starred:
-        yield from _members(source, *_joining(args, kwargs))
-
-
-def _joining(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Sequence[Any], int]:
-    """The tensors that `cat` is given, and along what."""
-    return args[0] if args else kwargs.get("tensors", ()), args[1] if len(args) > 1 else kwargs.get("dim", 0)
-
-
-def _along(call: PublicCall) -> Changes:
-    """`cat` along another dimension."""
-    tensors, now = _joining(*call.arguments)
-    source = call_at(call.loc, call.name)
-    if source is None or source.starred:
-        return
-    keywords = {k: v for k, v in source.keywords.items() if k not in ("dim", "axis")}
-    for dim in range(1, max((t.ndim for t in tensors), default=0)):
-        text = source.with_arguments(source.arguments[:1], {**keywords, "dim": str(dim)})
-        if dim != now:
-            yield min(dim, 2), given_others(dim), text
-
-
-def _members(source: Call, tensors: Sequence[Any], dim: int) -> Changes:
-    """One of the tensors changed so that it fits the others."""
-    listed = source.node.args[0] if source.node.args else None
-    if not isinstance(listed, ast.List | ast.Tuple) or len(listed.elts) != len(tensors):
-        return
-    for i, t in enumerate(tensors):
-        other, i_other = (tensors[1], 1) if i == 0 and len(tensors) > 1 else (tensors[0], 0)
-        sizes = [n if d == dim else m for d, (n, m) in enumerate(zip(t.shape, other.shape, strict=False))]
-        element, base = listed.elts[i], source.text_of(listed.elts[i_other])
-        batch = [f"{base}.shape[{d}]" if n != s else "-1" for d, (n, s) in enumerate(zip(t.shape, sizes, strict=False))]
-        changes: list[tuple[str, Callable[[Any], Any]]] = [(".transpose(1, 2)", lambda t: t.transpose(1, 2))]
-        if all(n in (1, s) for n, s in zip(t.shape, sizes, strict=False)):
-            changes.append((f".expand({', '.join(batch)})", functools.partial(_expanded, sizes)))
-        for written, change in changes:
-            text = source.replacing(element, behind(source.text_of(element), written))
-            yield 1, with_member(i, change), text
-
-
-def _expanded(sizes: Sequence[int], t: Any) -> Any:
-    return t.expand(*sizes)
-
-
 _FUNCTIONS: dict[str, Callable[[PublicCall], Changes]] = {
     "view": _viewed,
     "reshape": _viewed,
-    "matmul": _product,
+    "matmul": _multiplied,
     "mm": _product,
     "dot": _product,
     "bmm": _product,
-    "cat": _joined,
+    "cat": joined,
+    "gather": gathered,
+    **dict.fromkeys(PAIRED, paired),
 }
 
 
@@ -288,6 +246,7 @@ _EARLIER: dict[str, Callable[[PublicCall], Changes]] = {
     "reshape": _reshaped,
     "squeeze": _squeezed,
     "unsqueeze": _unsqueezed,
-    "cat": _along,
+    "cat": along,
     "arange": _counted,
+    **dict.fromkeys(REDUCED, kept),
 }

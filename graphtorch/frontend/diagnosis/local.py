@@ -15,8 +15,9 @@ from graphtorch.frontend.diagnosis.edits import Candidate, Edit
 from graphtorch.frontend.diagnosis.explain import fix_text, named
 from graphtorch.frontend.diagnosis.layers import is_layer
 from graphtorch.frontend.diagnosis.model import Model
+from graphtorch.frontend.diagnosis.source import public_name
 from graphtorch.frontend.diagnosis.steps import before_layer, instead_of_layer
-from graphtorch.frontend.diagnosis.trail import trail
+from graphtorch.frontend.diagnosis.trail import Step, Told, given_to, trail
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import TensorSpec
@@ -89,9 +90,10 @@ def add_trail(tracer: Tracer, roots: Iterable[Module], error: GraphTorchError) -
     """Give an error of a trace the trail of its sizes. ``roots`` are the modules that the trace came through."""
     owners = {path: m for root in roots for path, m in root.named_modules()}
 
-    def name(node: Node) -> str:
-        return named(node, owners.get(node.locs[0].path) if node.locs else None, node.op.name)
+    def told(step: Step, node: Node) -> Told:
+        name = named(node, owners.get(node.locs[0].path) if node.locs else None, public_name(node))
+        return name, given_to(node), step.value.type
 
     own = all(t._traced in (None, tracer) for _, t in error.tensors if isinstance(t, Tensor))
     if not error.trail and own:
-        error.trail = trail(error, tracer.read, name)
+        error.trail = trail(error, tracer.read, told)

@@ -83,10 +83,8 @@ def _removed(loss: LossView, made: Made) -> str:
     if layer is not None:
         path = made.node.locs[0].path
         return f"remove {call.text}" + (f', which is "{path}"' if path else "")
-    before = (
-        call.arguments[0] if call.receiver in ("", "F", "gt", "nn.functional") and call.arguments else call.receiver
-    )
-    return f"{before} in place of {call.text}"
+    before = call.receiver if call.is_method else next(iter(call.arguments), "")
+    return f"{before} in place of {call.text}" if before else ""
 
 
 # ---- GT322 and GT323: another kind of number than the loss wants -----------------------------------

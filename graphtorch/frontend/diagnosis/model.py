@@ -58,8 +58,8 @@ class Model:
         around = function_around(module._created_at)
         near = [i for i, (_, m) in enumerate(self.modules) if function_around(m._created_at) == around]
 
-        def distance(i: int) -> tuple[int, int]:
-            return -_shared(self.modules[at][0], self.modules[i][0]), abs(2 * (i - at) + 1)
+        def distance(i: int) -> tuple[bool, int, int]:
+            return i != at, -_shared(self.modules[at][0], self.modules[i][0]), abs(2 * (i - at) + 1)
 
         found: dict[str, int] = {}
         for i in sorted(near, key=distance)[:_NEAR]:

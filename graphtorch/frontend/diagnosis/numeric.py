@@ -14,7 +14,7 @@ from graphtorch.frontend.diagnosis.domains import DOMAINS
 from graphtorch.frontend.diagnosis.float64 import float64_problems
 from graphtorch.frontend.diagnosis.handwritten import HANDWRITTEN
 from graphtorch.frontend.diagnosis.problem import Problem
-from graphtorch.frontend.diagnosis.subject import Subject
+from graphtorch.frontend.diagnosis.subject import Subject, names_of_captures
 from graphtorch.frontend.diagnosis.whole_numbers import WHOLE_NUMBERS
 from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.loc import ScopeOwner
@@ -67,17 +67,6 @@ def problems_of(seen: Observation) -> list[Problem]:
         callers=tracer.callers,
         owners=tracer.owners,
         tracked=gradients.tracked | set(gradients.leaves),
-        names=_names_of_captures(seen),
+        names=names_of_captures(tracer),
         name_of=tracer.name_of,
     )
-
-
-def _names_of_captures(seen: Observation) -> dict[Value, str]:
-    """The attributes of modules that tensors from outside are."""
-    captures = {id(b.tensor): b.param for b in seen.tracer.captures if b.tensor is not None}
-    names: dict[Value, str] = {}
-    for module in {id(c.module): c.module for c in seen.calls}.values():
-        tables = (vars(module), module._buffers, module._parameters)
-        found = {captures[id(v)]: f"self.{k}" for table in tables for k, v in table.items() if id(v) in captures}
-        names |= {v: n for v, n in found.items() if v not in names}
-    return names

@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphtorch.ir.graph import Node
 from graphtorch.ir.loc import Loc
+from graphtorch.ir.op import PUBLIC
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Call:
     def receiver(self) -> str:
         """What a method is called on: ``x`` of ``x.view(-1)``; "" for a function."""
         return self._of(self.node.func.value) if isinstance(self.node.func, ast.Attribute) else ""
+
+    @property
+    def is_method(self) -> bool:
+        """Whether it is called on a value, ``x.softmax(1)``, and not found in a module: ``F.softmax(x, 1)``."""
+        names = self.receiver.split(".")
+        return bool(self.receiver) and not (names[0] in _imported(self.source) or names[-1] in _MODULES)
 
     @property
     def name(self) -> str:
@@ -112,20 +120,52 @@ def call_at(at: Loc | None, *names: str) -> Call | None:
     return next((c for c in calls_at(at) if not names or c.name in names), None)
 
 
-def operator_at(at: Loc | None, kind: type[ast.operator]) -> tuple[str, str] | None:
+def module_call_at(at: Loc | None, name: str) -> Call | None:
+    """The call of a module that ``at`` points to; ``name`` is what the module that holds it calls it.
+
+    Of ``self.fc(x).view(-1)`` it is the inner one: by its name, or else because the others are methods of its result.
+    """
+    found = [c for c in calls_at(at) if at is not None and (c.node.lineno, c.node.col_offset) == (at.line, at.col)]
+    named = [c for c in found if c.name == name]
+    while len(found) > 1 and isinstance(found[0].node.func, ast.Attribute):
+        del found[0]
+    return next(iter(named or found or calls_at(at)), None)
+
+
+def operator_at(at: Loc | None, kind: type[ast.operator | ast.cmpop]) -> tuple[str, str] | None:
     """The operands of the ``a @ b`` (or another operator) that begins where ``at`` points to, as written."""
     if at is None or not at.line:
         return None
     source = _text(at.file)
     for node in _nodes(source):
-        if (
-            isinstance(node, ast.BinOp)
-            and isinstance(node.op, kind)
-            and (node.lineno, node.col_offset) == (at.line, at.col)
-        ):
-            left, right = (ast.get_source_segment(source, side) or "" for side in (node.left, node.right))
+        if not isinstance(node, ast.BinOp | ast.Compare) or (node.lineno, node.col_offset) != (at.line, at.col):
+            continue
+        op, other = (node.op, node.right) if isinstance(node, ast.BinOp) else (node.ops[0], node.comparators[0])
+        if isinstance(op, kind):
+            left, right = (ast.get_source_segment(source, side) or "" for side in (node.left, other))
             return left, right
     return None
+
+
+#: what the operators of Python call
+_OPERATORS = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.MatMult: "matmul", ast.Pow: "pow",
+    ast.FloorDiv: "floor_divide", ast.Mod: "remainder",
+}  # fmt: skip
+
+
+def public_name(node: Node) -> str:
+    """What the user called to make a node: by the source, the public function that stands where it came from.
+
+    The name of the op where that is one, where several functions begin there, or where there is no source.
+    """
+    at, op = node.locs[0] if node.locs else None, node.op.name
+    if at is None:
+        return op
+    names = {c.name for c in calls_at(at) if (c.node.lineno, c.node.col_offset) == (at.line, at.col)}
+    names = {n for n in names if any(n in table for table in PUBLIC.values())}
+    names |= {name for kind, name in _OPERATORS.items() if not names and operator_at(at, kind)}
+    return names.pop() if len(names) == 1 and op not in names else op
 
 
 def function_around(at: Loc | None) -> tuple[str, int]:
@@ -153,6 +193,17 @@ def assigned(file: str, cls: str, attribute: str) -> Iterator[tuple[Call, Loc]]:
         names = [t.attr for t in node.targets if isinstance(t, ast.Attribute)]
         if attribute in names and isinstance(node.value, ast.Call):
             yield Call(node.value, source), Loc(file, node.value.lineno, node.value.col_offset)
+
+
+#: what modules of functions are called where the line that imports them is in another file, as in a notebook
+_MODULES = frozenset(("gt", "torch", "F", "functional"))
+
+
+@functools.lru_cache(64)
+def _imported(source: str) -> frozenset[str]:
+    """The names that the imports of a file bind."""
+    found = (n for n in _nodes(source) if isinstance(n, ast.Import | ast.ImportFrom))
+    return frozenset(a.asname or a.name.partition(".")[0] for n in found for a in n.names)
 
 
 def _text(file: str) -> str:

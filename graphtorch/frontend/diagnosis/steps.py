@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,7 +13,8 @@ from graphtorch.frontend.diagnosis.constructors import TAKES
 from graphtorch.frontend.diagnosis.edits import INPUTS, Candidate, Given, Replaced, at_call, at_module, first, ready
 from graphtorch.frontend.diagnosis.layers import constructor_call, constructor_text
 from graphtorch.frontend.diagnosis.model import Model
-from graphtorch.frontend.diagnosis.source import call_at
+from graphtorch.frontend.diagnosis.source import Call, module_call_at
+from graphtorch.frontend.diagnosis.written import tied
 from graphtorch.frontend.nn.container import ModuleList, Sequential
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.tensor import Tensor
@@ -24,8 +24,9 @@ from graphtorch.ir.types import int64
 Step = tuple[Callable[[Any], Any], str, str, int]
 
 
-#: names, attributes, calls and indices, which bind tighter than any operator
-_PLAIN = re.compile(r"[A-Za-z_][\w.]*(\(.*\)|\[.*\])?")
+def _written(call: ModuleCall) -> Call | None:
+    """The user's call of a module; None where a layer of the package calls it."""
+    return module_call_at(call.loc, call.path.rpartition(".")[2]) if call.direct else None
 
 
 # ---- before a layer ---------------------------------------------------------------------------------
@@ -43,6 +44,13 @@ def before_layer(model: Model, call: ModuleCall, calls: Sequence[ModuleCall]) ->
         yield from _fewer(call)
     for step in (*_flattening(call.module, given), *_other_steps(call.module, given)):
         yield from _inserted(model, call, calls, step)
+
+
+def flattened(model: Model, call: ModuleCall, calls: Sequence[ModuleCall]) -> Iterator[Candidate]:
+    """All but the batch made one dimension."""
+    given = next(iter(call.arguments[0]), None)
+    if isinstance(given, Tensor) and given.ndim > 2:
+        yield from _inserted(model, call, calls, (functools.partial(_flat, 1), ".flatten(1)", "nn.Flatten()", 0))
 
 
 def _wanted(module: Module) -> list[Any]:
@@ -95,7 +103,7 @@ def _other_steps(module: Module, t: Tensor) -> Iterator[Step]:
 def _inserted(model: Model, call: ModuleCall, calls: Sequence[ModuleCall], step: Step) -> Iterator[Candidate]:
     change, written, layer, rank = step
     call = _outermost(call, calls)
-    source = call_at(call.loc) if call.direct else None
+    source = _written(call)
     if source is not None and source.arguments and not source.starred:
         text = source.with_arguments([behind(source.arguments[0], written), *source.arguments[1:]], source.keywords)
         yield ready(Given(text, (at_call(call.loc),), first(change)), rank, call.loc, far=rank > 3)
@@ -114,13 +122,12 @@ def _outermost(call: ModuleCall, calls: Sequence[ModuleCall]) -> ModuleCall:
 
 def behind(expression: str, written: str) -> str:
     """A method or an index behind an expression, in parentheses where it needs them."""
-    plain = _PLAIN.fullmatch(expression)
-    return f"{expression if plain else f'({expression})'}{written}"
+    return f"{tied(expression)}{written}"
 
 
 def _fewer(call: ModuleCall) -> Iterator[Candidate]:
     """The first argument alone."""
-    source = call_at(call.loc) if call.direct else None
+    source = _written(call)
     if source is not None and source.arguments and not source.starred:
         text = source.with_arguments(source.arguments[:1], {})
         yield ready(Given(text, (at_call(call.loc),), lambda args, _: (args[:1], {})), 0, call.loc)
@@ -158,7 +165,7 @@ def after_modules(seen: Observation) -> Iterator[Candidate]:
     failed = seen.failed_call
     given += [a for a in (failed.arguments[0] if failed else ()) if isinstance(a, tuple) and a]
     for call in reversed(seen.calls):
-        source = call_at(call.loc) if call.direct else None
+        source = _written(call)
         if source is not None and any(call.result is a for a in given):
             edit = Replaced(f"{source.text}[0]", (at_call(call.loc),), _first_result)
             yield ready(edit, 0, call.loc)

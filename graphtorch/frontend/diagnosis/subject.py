@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from graphtorch.frontend.diagnosis.interval import Interval, says_something
 from graphtorch.frontend.diagnosis.intervals import Intervals
@@ -12,6 +13,9 @@ from graphtorch.frontend.diagnosis.problem import Site
 from graphtorch.frontend.diagnosis.provenance import MOVES, root
 from graphtorch.ir.graph import Graph, Node, Param, Value
 from graphtorch.ir.loc import ScopeOwner
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.tracer import Tracer
 
 #: what ops bring along: broadcasting, promotion, numbers
 _BESIDE = MOVES | {"constant", "cast"}
@@ -137,6 +141,17 @@ class Subject:
             elif self.says_something(operand) and not _is_constant(operand):
                 return operand
         return None
+
+
+def names_of_captures(tracer: Tracer) -> dict[Value, str]:
+    """The attributes of modules that tensors from outside are."""
+    captures = {id(b.tensor): b.param for b in tracer.captures if b.tensor is not None}
+    names: dict[Value, str] = {}
+    for module in [called.module for called in tracer.notes.called.values()]:
+        tables = (vars(module), module._buffers, module._parameters)
+        found = {captures[id(v)]: f"self.{k}" for table in tables for k, v in table.items() if id(v) in captures}
+        names |= {v: n for v, n in found.items() if v not in names}
+    return names
 
 
 def is_number(param: Param) -> bool:

@@ -7,13 +7,14 @@ reshape multiplied are followed one by one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphtorch.ir.dim import example
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node, Param, Value
+from graphtorch.ir.types import TensorType
 
 Tensors = list[tuple[str, Any]]
 #: tensors, and which of their dimensions
@@ -148,11 +149,10 @@ def _channels(tensors: Tensors) -> Sizes:
 
 def _inner(tensors: Tensors) -> Sizes:
     """Of a matrix product: what is summed over."""
-    first = tensors[0][1]
-    found: Sizes = [(first, (first.ndim - 1,))]
+    found = _last(tensors)
     if len(tensors) > 1 and tensors[1][0] in ("other", "mat2", "vec2", "tensor2"):
         other = tensors[1][1]
-        found.append((other, (max(other.ndim - 2, 0),)))
+        found.append((other, (max(other.ndim - 2, 0),) if other.ndim else ()))
     return found
 
 
@@ -193,22 +193,41 @@ _RULES: dict[str, Callable[[Tensors], Sizes]] = {
 
 #: steps of one tensor that are shown: the last one before the error, and the first that made its sizes
 _SHOWN = 4
+#: types of what a step was given that are shown
+_GIVEN = 4
 
 
-def trail(error: GraphTorchError, read: Callable[[Any], Value], named: Callable[[Node], str]) -> list[str]:
-    """The lines of the trail of an error. ``read`` gives the value of a tensor, ``named`` says what a node is."""
-    lines = []
+#: what a node is called, and the types that it was given and gave
+Told = tuple[str, Sequence[TensorType], TensorType]
+
+
+def trail(error: GraphTorchError, read: Callable[[Any], Value], told: Callable[[Step, Node], Told]) -> list[str]:
+    """The lines of the trail of an error. ``read`` gives the value of a tensor, ``told`` what is said of a step."""
+    lines: list[str] = []
     for t, dims in blamed(error):
         steps = list(steps_of(read(t), dims))
         steps = steps if len(steps) <= _SHOWN else [*steps[: _SHOWN - 1], steps[-1]]
-        lines += [_line(step, named) for step in steps if step.node is not None or len(steps) > 1]
+        lines += _lines(steps, told)
     return list(dict.fromkeys(lines))
 
 
-def _line(step: Step, named: Callable[[Node], str]) -> str:
-    what = f"size{'s' if len(step.dims) > 1 else ''} {step.sizes}"
-    if step.node is None:
-        return f"{what} of {step.value.type}, which comes from outside"
-    given = next((v.type for v in step.node.operands if not (isinstance(v, Param) and v.role != "in")), None)
-    of = f", of {given}" if given is not None else ""
-    return f"{what} made by {named(step.node)}: {step.value.type}{of}"
+def _lines(steps: Sequence[Step], told: Callable[[Step, Node], Told]) -> Iterator[str]:
+    """A line for each step; for several inside of one call the last of them."""
+    before: Told | None = None
+    for step in steps:
+        what = f"size{'s' if len(step.dims) > 1 else ''} {step.sizes}"
+        if step.node is None:
+            if len(steps) > 1:
+                yield f"{what} of {step.value.type}, which comes from outside"
+            continue
+        now = told(step, step.node)
+        name, given, made = now
+        if now != before:
+            of = f", of {', '.join(map(str, given[:_GIVEN]))}" if given else ""
+            yield f"{what} made by {name}: {made}{of}"
+        before = now
+
+
+def given_to(node: Node) -> list[TensorType]:
+    """The first of its operands that is no parameter of a model."""
+    return [v.type for v in node.operands if not (isinstance(v, Param) and v.role != "in")][:1]

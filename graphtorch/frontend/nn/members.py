@@ -127,6 +127,8 @@ class Members:
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is state but not trained; one that is not ``persistent`` stays out of `state_dict`."""
         self._register("_buffers", name, tensor)
+        if tensor is not None:
+            tensor._origin = None  # messages say where a tensor comes from, and this one is the module's
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:

@@ -253,7 +253,8 @@ def _as_groups(params: Iterable[Any]) -> list[Group]:
         bool(given),
         "GT306",
         "the optimizer got no parameters",
-        "expected at least one; net.parameters() can be consumed only once",
+        "expected at least one; layers in a plain list or dict are not found (nn.ModuleList, nn.ModuleDict are), and "
+        "net.parameters() can be consumed only once",
         kind=ArgumentError,
     )
     return given if isinstance(given[0], dict) else [{"params": given}]

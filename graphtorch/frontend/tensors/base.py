@@ -112,6 +112,7 @@ class TensorBase(Operators):
         if self._origin is None:
             return ""
         name, scope = self._origin
+        name = "indexing" if name == "__getitem__" else name
         path = scope.path if scope else ""
         return f'{name} "{path}"' if path else name
 

@@ -163,7 +163,8 @@ CODES = (
         "ContractError",
         "float64 comes into a float32 model",
         """Most often from a numpy array, which is float64 unless told otherwise. It is a note where the model goes back
-        to float32 by itself, or float64 was asked for with `.double()`.""",
+        to float32 by itself, or float64 was asked for with `.double()`. `gt.compile` warns of it too, of functions that
+        call modules. Where a layer refuses the float64 that comes to it, GT201 says where it came in.""",
         """
         import numpy as np
 
