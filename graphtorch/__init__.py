@@ -7,6 +7,8 @@ what needs llvmlite or networkx is imported when it is first used.
 from __future__ import annotations
 
 import importlib
+import sys
+from contextlib import nullcontext
 from math import e, inf, nan, pi
 from typing import Any
 
@@ -95,13 +97,20 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC["gt"]:
         value: Any = _PUBLIC["gt"][name]
     elif name in _LAZY:
-        value = getattr(importlib.import_module(_LAZY[name]), name)
+        value = getattr(_imported(_LAZY[name]), name)
     elif name in _PACKAGES:
-        value = importlib.import_module(f"graphtorch.{name}")
+        value = _imported(f"graphtorch.{name}")
     else:
         raise AttributeError(f"module 'graphtorch' has no attribute {name!r}")
     globals()[name] = value
     return value
+
+
+def _imported(name: str) -> Any:
+    """A module of the package. What finds modules may be code from outside, which is no part of a trace."""
+    watch = sys.modules.get("graphtorch.frontend.watch")  # there before the first trace
+    with watch.paused() if watch else nullcontext():
+        return importlib.import_module(name)
 
 
 def __dir__() -> list[str]:

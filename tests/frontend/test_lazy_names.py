@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -100,3 +101,33 @@ def test_a_function_that_replaces_a_name_is_refused() -> None:
             gt.compile(f)(gt.ones(2))
     finally:
         gt.sqrt = before
+
+
+FINDER = """
+import sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        return None if name in sys.modules else None
+"""
+
+WITH_A_FINDER = """
+import sys
+import finder
+import graphtorch as gt
+
+sys.meta_path.insert(0, finder.Finder())
+assert "cond" not in vars(gt) and "graphtorch.frontend.branches" not in sys.modules
+x = gt.ones(3)
+compiled = gt.compile(lambda x: gt.cond(x.sum() > 0, lambda x: x + 1, lambda x: x - 1, (x,)))
+assert compiled(x).tolist() == [2.0, 2.0, 2.0]
+print("good")
+"""
+
+
+def test_what_finds_modules_is_no_part_of_a_trace(tmp_path: Path) -> None:
+    """As of an editable install, or of setuptools, which looks at sys.modules."""
+    (tmp_path / "finder.py").write_text(FINDER)
+    (tmp_path / "program.py").write_text(WITH_A_FINDER)
+    found = subprocess.run([sys.executable, "program.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert found.stdout == "good\n", found.stderr
