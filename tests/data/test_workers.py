@@ -264,7 +264,9 @@ def test_an_early_break_leaves_nothing() -> None:
     assert set(multiprocessing.active_children()) <= children and left_over() == []
 
 
-def test_ctrl_c_while_waiting() -> None:
+def test_ctrl_c_while_waiting(request: pytest.FixtureRequest) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     batches = iter(DataLoader(Ends(0, "sleep"), 1, num_workers=1))
     pid = batches._crew._members.processes[0].pid  # type: ignore[attr-defined]
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()

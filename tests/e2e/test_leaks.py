@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -52,9 +53,9 @@ def refused() -> Callable[[], Any]:
 
 
 LOOPS: dict[str, tuple[Callable[[], Callable[[], Any]], int]] = {
-    "a compiled training step": (lambda: step_of(compiled=True), 2000),
-    "an eager training step": (lambda: step_of(compiled=False), 500),
-    "frozen inference": (frozen, 2000),
+    "a compiled training step": (lambda: step_of(compiled=True), 1000),
+    "an eager training step": (lambda: step_of(compiled=False), 300),
+    "frozen inference": (frozen, 1000),
     "a compiled module in an eager loop": (joined, 500),
     "refused calls": (refused, 500),
 }
@@ -76,11 +77,12 @@ def test_nothing_is_left(name: str) -> None:
     try:
         counts(run, calls)  # free lists of Python and numpy fill slowly
         objects, held = counts(run, 50)
-        more_objects, more_held = counts(run, calls)
+        rounds = [(objects, held), *(counts(run, calls) for _ in range(3))]
     finally:
         tracemalloc.stop()
-    assert more_objects - objects < 20
-    assert more_held - held < 8 * calls + 4096  # the least object takes 28 bytes; tables grow now and then
+    assert rounds[-1][0] - objects < 20
+    # The least object takes 28 bytes. A table of Python's own (of interned strings: megabytes) grows now and then.
+    assert min(b[1] - a[1] for a, b in pairwise(rounds)) < 8 * calls + 4096
 
 
 def test_the_arena_stays() -> None:

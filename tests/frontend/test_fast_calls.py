@@ -431,7 +431,7 @@ def test_state_that_is_assigned_in_every_call() -> None:
             return self.seen * 2
 
     module = Last()
-    f = warm(gt.compile(module), gt.ones(3))
+    f = warm(gt.compile(module, ignore={"GT346"}), gt.ones(3))
     for count in (3, 4):
         assert f(gt.ones(3)).tolist() == [2 * count] * 3
     module.seen = gt.zeros(3)
