@@ -146,18 +146,36 @@ class Functions:
             return []
         if code not in self._known:
             named = _by_qualified_name(code, frame.f_globals)
-            self._known[code] = [named] if named is not None else self._search(code)
+            if named is not None:
+                self._known[code] = [named]
+            else:
+                self._search(code, frame.f_globals)
         seeing = [f for f in self._known[code] if _sees(f, frame)]
-        if not seeing and code.co_freevars:  # made since the last search
-            self._known[code] = self._search(code)
+        if not seeing and (code.co_freevars or not self._known[code]):  # made since the last search
+            self._search(code, frame.f_globals)
             seeing = [f for f in self._known[code] if _sees(f, frame)]
         return seeing
 
-    @staticmethod
-    def _search(code: CodeType) -> list[FunctionType]:
-        """Slow: this looks at all objects there are. It must hold none but functions, not for a moment: Python fails in
-        a thread that builds a tuple which another one holds."""
-        return [f for f in gc.get_referrers(code) if type(f) is FunctionType]
+    def _search(self, code: CodeType, table: dict[str, Any]) -> None:
+        """Slow: this looks at all objects there are, so it looks for all functions that stand beside ``code``. It must
+        hold none but functions, not for a moment: Python fails in a thread that builds a tuple which another one
+        holds."""
+        codes = {code, *_beside(code, table)}
+        self._known |= {c: [] for c in codes}
+        for f in gc.get_referrers(*codes):
+            if type(f) is FunctionType and f.__code__ in codes:
+                self._known[f.__code__].append(f)
+
+
+def _beside(code: CodeType, table: dict[str, Any]) -> Iterator[CodeType]:
+    """The code of all functions within the outermost function, or method, that ``code`` stands in."""
+    outer = table.get(code.co_qualname.partition(".")[0])
+    members = vars(outer).values() if isinstance(outer, type) else (outer,)
+    pending = [f.__code__ for member in members for f in _wrapped(member) if isinstance(f, FunctionType)]
+    while pending:
+        inner = [c for c in pending.pop().co_consts if isinstance(c, CodeType)]
+        yield from inner
+        pending += inner
 
 
 def _by_qualified_name(code: CodeType, table: dict[str, Any]) -> FunctionType | None:
