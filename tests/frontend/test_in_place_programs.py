@@ -22,7 +22,7 @@ pytestmark = pytest.mark.torch
 LENIENT = ("modified by an inplace operation", "refer to a single memory location")
 #: torch takes a view that was made before its base took a history for a leaf, where zero_() writes it first
 TAKEN_FOR_LEAVES = (3034,)
-EAGER, TRACED, COMPILED, CHUNK = 600, 60, 12, 20
+EAGER, TRACED, COMPILED, CHUNK = 600, 60, 6, 20
 
 
 def leaves_of(program: Program, tensor: Any) -> list[Any]:

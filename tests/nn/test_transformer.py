@@ -66,8 +66,8 @@ CALLS = list(itertools.product(LAYERS, OPTIONS, ["none", "padding", "float", "ca
 
 @pytest.mark.torch
 @pytest.mark.filterwarnings("ignore:enable_nested_tensor")
-@pytest.mark.parametrize(  # all in eager mode; compiled, one of each layer and some of the others
-    ("start", "options", "kind", "compiled"), sampled(CALLS, 12, lambda c: c if not c[3] else c[0])
+@pytest.mark.parametrize(  # each layer with each mask in eager mode, and each layer compiled; some of the others
+    ("start", "options", "kind", "compiled"), sampled(CALLS, 12, lambda c: c[0] if c[3] else (c[0], c[2]))
 )
 def test_results_and_gradients_are_torchs(start: str, options: str, kind: str, compiled: bool) -> None:
     torch = pytest.importorskip("torch", reason="torch is an optional oracle")
