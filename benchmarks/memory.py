@@ -3,9 +3,10 @@
     python -m benchmarks.memory [--workloads A,B] [--threads N] [--markdown FILE]
 
 Each measurement is a process of its own. It takes a step of a tiny net, so that libraries are loaded and threads
-run, and builds the net and its inputs; graphtorch then gets its program out of the cache on disk, which another
-process has filled. What is resident now is the base: inputs and state, and all that is not a step's. The most that
-three steps have resident more (VmHWM, set back at the base), pages of files left out, is the measured peak.
+run, and builds the net, its inputs and the state of its optimizer; graphtorch then gets its program out of the cache
+on disk, which another process has filled. What is resident now is the base: inputs and state, and all that is not a
+step's. The most that three steps have resident more (VmHWM, set back at the base), pages of files left out, is the
+measured peak.
 
 malloc takes every block above 64 kB from the system and gives it back (MALLOC_MMAP_THRESHOLD_), and numpy asks for no
 huge pages, so that what is resident is what is in use; both for torch as well.
@@ -55,6 +56,7 @@ def measure(name: str, peer: str, threads: int) -> dict[str, Any]:
         step, found = _predicted(work, frozen == "frozen")
     else:
         step = peers.BY_NAME[peer].build(work, threads, "")
+    _write_state()
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
     forget_peak_memory()
@@ -63,6 +65,31 @@ def measure(name: str, peer: str, threads: int) -> dict[str, Any]:
         step()
     after = resident()
     return {**found, "bytes": after["most"] - before["now"] - (after["files"] - before["files"])}
+
+
+def _write_state() -> None:
+    """State of optimizers belongs to the base: torch's is made in the first step, and zeros of either are no memory
+    before they are written."""
+    from graphtorch.optim import Optimizer
+
+    kinds: list[Any] = [Optimizer]
+    if "torch" in sys.modules:
+        kinds.append(sys.modules["torch"].optim.Optimizer)
+    for optimizer in [o for o in gc.get_objects() if isinstance(o, tuple(kinds))]:
+        if not optimizer.state:
+            _step_of_zeros(optimizer)
+        for state in optimizer.state.values():
+            for value in state.values():
+                if getattr(value, "ndim", 0):
+                    value.zero_()
+
+
+def _step_of_zeros(optimizer: Any) -> None:
+    for group in optimizer.param_groups:
+        for p in group["params"]:
+            p.grad = p.detach() * 0
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 def _predicted(work: Any, frozen: bool) -> tuple[Any, dict[str, Any]]:
