@@ -79,8 +79,8 @@ VALUES: list[tuple[str, tuple[Any, ...], str, str]] = [
     ),
     (
         "add_hparams",
-        ({}, {}, None, "/tmp/x"),
-        "run_name: '/tmp/x' is not allowed",
+        ({}, {}, None, "/elsewhere"),
+        "run_name: '/elsewhere' is not allowed",
         "what can name a folder of the run: relative, without .. and null characters",
     ),
     (
