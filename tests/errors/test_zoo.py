@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -182,11 +183,35 @@ def test_every_layer_has_a_row() -> None:
     assert layers - _NO_LAYERS <= rows, sorted(layers - _NO_LAYERS - rows)
 
 
+#: file of an example -> how its net is made of the names in it, its inputs, and its targets where a class is one
+EXAMPLES: dict[str, tuple[Callable[[dict[str, Any]], Any], tuple[gt.TensorSpec, ...], gt.TensorSpec]] = {
+    "train_fashion_mnist": (lambda names: names["Net"](), (f32(3, 1, 28, 28),), i64(3)),
+    "train_cifar": (lambda names: names["make_model"](), (f32(3, 3, 32, 32),), i64(3)),
+    "tensorboard_demo": (lambda names: names["Net"](6), (f32(3, 1, 28, 28),), i64(3)),
+    "lstm_names": (lambda names: names["Classifier"]("LSTM"), (i64(3, 16), i64(3)), i64(3)),
+    "custom_pass": (
+        lambda names: nn.Sequential(nn.Linear(24, 48), names["Scaled"](), nn.ReLU(), nn.Linear(48, 5)),
+        (f32(7, 24),),
+        i64(7),
+    ),
+}
+
+
 @TRAINING
-def test_net_of_the_example(training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_net_of_the_example(name: str, training: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(__file__).parent.parent.parent / "examples"
     monkeypatch.syspath_prepend(str(folder))  # as for a script
-    names = runpy.run_path(str(folder / "train_fashion_mnist.py"), run_name="example")
-    net = names["Net"]().train(training)
+    make, inputs, targets = EXAMPLES[name]
+    net = make(runpy.run_path(str(folder / f"{name}.py"), run_name="example")).train(training)
     optimizer = optim.SGD(net.parameters(), lr=0.1) if training else None  # to train in eval mode would be a mistake
-    check_clean(gt.check(net, f32(3, 1, 28, 28), loss=nn.CrossEntropyLoss(), targets=i64(3), optimizer=optimizer))
+    check_clean(gt.check(net, *inputs, loss=nn.CrossEntropyLoss(), targets=targets, optimizer=optimizer))
+
+
+@TRAINING
+def test_net_of_the_language_model(training: bool) -> None:
+    names = runpy.run_path(str(Path(__file__).parent.parent.parent / "examples" / "char_transformer.py"))
+    net = names["GPT"](31).train(training)
+    optimizer = optim.AdamW(net.parameters()) if training else None
+    loss = lambda scores, following: nn.functional.cross_entropy(scores.flatten(0, 1), following.flatten())
+    check_clean(gt.check(net, i64(3, 17), loss=loss, targets=i64(3, 17), optimizer=optimizer))
