@@ -107,12 +107,13 @@ class Frame:
         self.team.joins(place, sections.open)
 
     def _address(self, value: Value) -> ll.Value:
-        kind, at, strides = place_of(value, self.owner.where)
+        kind, at, strides, offset = place_of(value, self.owner.where)
         if kind == "listed":
             place = self.b.gep(self._list, const(1 + len(self.owner.names) + at))
             found = self.b.load(self.b.convert("bitcast", place, ll.pointer(PTR)))
         elif kind == "slot":
             found = self._slot(HEADER + at)
+            found = self.b.gep(found, const(offset)) if offset else found
         else:
             found = self.b.gep(self._memories[kind], self._sizes.of(at))
         for loop, nbytes in strides:

@@ -20,7 +20,7 @@ def names_of_program(steps: Sequence[Step], where: Where) -> tuple[str, ...]:
     launches = list(launches_of(steps))
     found = {name for kernel in dict.fromkeys(x.kernel for x in launches) for name in names_in(kernel)}
     for value in dict.fromkeys(v for x in launches for v in x.values):
-        _, at, strides = place_of(value, where)
+        _, at, strides, _ = place_of(value, where)
         for size in (at, *(nbytes for _, nbytes in strides)):
             found |= names_of(size)
     return tuple(sorted(found))

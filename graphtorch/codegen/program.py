@@ -33,8 +33,9 @@ HEADER = 5
 #: bytes that an address moves on with the index of each loop around it: (0 for the outermost loop, bytes)
 Strides = tuple[tuple[int, int], ...]
 #: what a value lies in ("arena", "workspace", "kept" or "slot"), where in it, and `Strides` within loops, if any. In a
-#: program whose sizes are not known it is a number of an address ("listed") instead of a place in the arena.
-Place = tuple[str, int] | tuple[str, int, Strides]
+#: program whose sizes are not known it is a number of an address ("listed") instead of a place in the arena. Of a slot
+#: there may be an offset in bytes as well.
+Place = tuple[str, int] | tuple[str, int, Strides] | tuple[str, int, Strides, int]
 Where = Callable[[Value], Place]
 
 
@@ -231,15 +232,14 @@ def _step_texts(steps: Sequence[Step], where: Where) -> Iterator[str]:
 
 
 def _place_text(value: Value, where: Where) -> str:
-    kind, at, strides = place_of(value, where)
-    return f"{kind}{at}{strides or ''}"
+    kind, at, strides, offset = place_of(value, where)
+    return f"{kind}{at}{f'+{offset}' if offset else ''}{strides or ''}"
 
 
-def place_of(value: Value, where: Where) -> tuple[str, int, Strides]:
-    """Where a value lies that need not be one of the graph's."""
+def place_of(value: Value, where: Where) -> tuple[str, int, Strides, int]:
+    """Where a value lies that need not be one of the graph's; without strides, or an offset, () and 0."""
     found = ("workspace", value.at) if isinstance(value, Workspace) else where(value)
-    kind, at, *strides = found
-    return kind, at, strides[0] if strides else ()
+    return (*found, *((), 0)[len(found) - 2 :])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
 from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest, SortNest
-from graphtorch.codegen.program import Place, Strides, Workspace, launches_of, lower_graph, memory_sizes, schedule_graph
+from graphtorch.codegen.program import (
+    Place,
+    Strides,
+    Workspace,
+    launches_of,
+    lower_graph,
+    memory_sizes,
+    place_of,
+    schedule_graph,
+)
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.control_flow import counts, is_control_flow
 from graphtorch.ir.errors import IRError
@@ -65,8 +74,8 @@ def llvm_text(graph: Graph) -> str:
         if isinstance(value, Workspace) or root(value) not in linked:
             return "slot", number.setdefault(value, len(number)), ()
         outside, strides = linked[root(value)]
-        kind, at, *around = where(outside)
-        return kind, at, (*(around[0] if around else ()), *strides)
+        kind, at, around, _ = place_of(outside, where)
+        return kind, at, (*around, *strides)
 
     return emit_program(steps, where, memory_sizes(steps).scratch)
 

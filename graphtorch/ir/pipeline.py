@@ -15,14 +15,16 @@ from graphtorch.ir.passes.dce import Dce
 from graphtorch.ir.passes.decompose import Decompose
 from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
+from graphtorch.ir.passes.rematerialize import Rematerialize
 from graphtorch.ir.passes.transposes import Transposes
 from graphtorch.ir.passes.widen import Widen
 from graphtorch.ir.passmanager import Pass, UserPass, parse_pipeline, run_passes
 
 #: the graph as the program that it is: gradients expanded, nothing computed twice or in vain, or rounded on its way
 SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Widen(), Dce())
-#: loops over state, groups that become kernels, what of them is one kernel for many arrays, and where state is written
-SCHEDULE: tuple[Pass, ...] = (Carries(), Fuse(), Bundle(), Alias())
+#: loops over state, groups that become kernels, what of them is one kernel for many arrays, what backward makes anew,
+#: and where state is written
+SCHEDULE: tuple[Pass, ...] = (Carries(), Fuse(), Bundle(), Rematerialize(), Alias())
 #: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
 FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
@@ -42,7 +44,10 @@ OPTIMIZE_CUDA: tuple[Pass, ...] = (
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {
     p.name: p
-    for p in (Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Widen, Carries, Fuse, Bundle, Alias)
+    for p in (
+        *(Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Widen),
+        *(Carries, Fuse, Bundle, Rematerialize, Alias),
+    )
 }
 
 

@@ -146,7 +146,7 @@ class Executable:
         if self.layouts is not None and place.kind == "arena":
             return "listed", self.layouts.listed[root(value)], place.strides
         at = place.at + len(self.graph.params) if place.kind == "output" else place.at
-        return ("arena" if place.kind == "arena" else "slot"), at, place.strides
+        return ("arena" if place.kind == "arena" else "slot"), at, place.strides, place.offset
 
     def refresh(self) -> None:
         """What "frozen" parameters hold has changed since the last call."""

@@ -68,15 +68,21 @@ def _first_fit(spans: Sequence[Span], order: Order) -> tuple[list[int], int]:
     for number in sorted(range(len(spans)), key=lambda i: order(spans[i])):
         s = spans[number]
         near = [i for i in placed if spans[i].begin <= s.end and s.begin <= spans[i].end]
-        at = 0
-        for low, high in sorted((offsets[i], offsets[i] + spans[i].size) for i in near):
-            if low - at >= s.size:
-                break
-            at = max(at, high)
+        at = lowest_gap(sorted((offsets[i], offsets[i] + spans[i].size) for i in near), s.size)
         offsets[number] = at
         placed.append(number)
         total = max(total, at + s.size)
     return offsets, total
+
+
+def lowest_gap(taken: Sequence[tuple[int, int]], size: int) -> int:
+    """The lowest offset of ``size`` free bytes beside those ``taken``, (begin, end) in order."""
+    at = 0
+    for low, high in taken:
+        if low - at >= size:
+            break
+        at = max(at, high)
+    return at
 
 
 class _Gaps:

@@ -1,7 +1,8 @@
 """Where every value of a program lives: caller's memory, state, or one arena laid out by liveness.
 
 A value may be written over one that dies where it is made, if the kernel allows it (ir/in_place.py): such values, one
-after the other, are one block of memory. A block whose last value is an output lies in that output's memory.
+after the other, are one block of memory. A block whose last value is an output lies in that output's memory. Until then
+that memory is free: blocks that are dead by then may lie in it (lending.py).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from graphtorch.ir.in_place import may_overwrite, root
 from graphtorch.ir.links import links
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.scan import division, is_loop
+from graphtorch.runtime.lending import Lender, lend
 from graphtorch.runtime.packing import Span, most_at_once, pack
 
 ALIGN = 64
@@ -25,12 +27,14 @@ ALIGN = 64
 class Place:
     """``kind`` is "param" or "output" (``at`` is its number) or "arena" (``at`` is a byte offset).
 
-    Within loops the place may move on: by so many bytes with the index of a loop, 0 for the outermost.
+    Within loops the place may move on: by so many bytes with the index of a loop, 0 for the outermost. What is lent of
+    an output begins ``offset`` bytes into it.
     """
 
     kind: str
     at: int
     strides: tuple[tuple[int, int], ...] = ()
+    offset: int = 0
 
 
 @dataclass(eq=False)
@@ -91,19 +95,31 @@ def plan_memory(graph: Graph, sizes: Mapping[str, int] | None = None) -> Plan:
     Where some of its sizes are not known it is planned for these ``sizes``. They decide on places in the arena alone:
     the same values share a block, and lie in it, whatever they are.
     """
+    return _plan(graph, sizes, lends=sizes is None)
+
+
+def _plan(graph: Graph, sizes: Mapping[str, int] | None, lends: bool) -> Plan:
+    """`plan_memory`; ``lends`` says whether outputs lend their memory, which those of bodies do not."""
     places: dict[Value, Place] = {p: Place("param", i) for i, p in enumerate(graph.params)}
     for param, value in graph.updates.items():
         places[root(value)] = places[param]
     for index, value in enumerate(graph.outputs):
         places[root(value)] = Place("output", index)
-    loops = {i: plan_memory(n.body, sizes) for i, n in enumerate(graph.nodes) if n.body and is_control_flow(n)}
+    loops = {i: _plan(n.body, sizes, False) for i, n in enumerate(graph.nodes) if n.body and is_control_flow(n)}
     in_arena = [Block([], i, i, inside=inside) for i, inside in loops.items() if inside.arena_bytes]
+    lenders: list[Lender] = []
     for block in _blocks(graph, places, sizes):
         taken = places.get(block.values[-1])
         if taken is None:
             in_arena.append(block)
-        else:
-            places.update(dict.fromkeys(block.values, taken))
+            continue
+        places.update(dict.fromkeys(block.values, taken))
+        if lends and taken.kind == "output":
+            lenders.append(Lender(taken.at, graph.outputs[taken.at].type.nbytes, block.begin))
+    lent = lend([b.span for b in in_arena], lenders, [not b.inside for b in in_arena])
+    for number, (output, offset) in lent.items():
+        places.update(dict.fromkeys(in_arena[number].values, Place("output", output, offset=offset)))
+    in_arena = [b for number, b in enumerate(in_arena) if number not in lent]
     spans = [b.span for b in in_arena]
     offsets, total = pack(spans)
     for block, offset in zip(in_arena, offsets, strict=True):
@@ -126,7 +142,7 @@ def _within(node: Node, inside: Plan, places: dict[Value, Place], offset: int) -
             return Place("arena", offset + place.at, deeper)
         outside, nbytes = ends[body.params[place.at] if place.kind == "param" else root(body.outputs[place.at])]
         at = places[root(outside)]
-        return Place(at.kind, at.at, (*at.strides, *(((0, nbytes),) if nbytes else ()), *deeper))
+        return Place(at.kind, at.at, (*at.strides, *(((0, nbytes),) if nbytes else ()), *deeper), at.offset)
 
     return {value: moved(place) for value, place in inside.places.items()}
 

@@ -20,6 +20,7 @@ from graphtorch.ir.passmanager import run_passes
 from graphtorch.ir.pipeline import OPTIMIZE
 from graphtorch.ir.text import parse_graph
 from graphtorch.runtime.interp import compile_kernel
+from graphtorch.runtime.lending import Lender, lend
 from graphtorch.runtime.packing import ORDERS, Span, _first_fit, _in_time, most_at_once, pack
 from graphtorch.runtime.plan import Plan, plan_memory
 from tests.codegen.test_contract import HOST
@@ -42,7 +43,9 @@ class Memory:
         place, size = self.plan.place(value), value.type.nbytes
         if place.kind == "param":
             return self.params[place.at].reshape(value.type.shape)
-        raw = self.arena[place.at : place.at + size] if place.kind == "arena" else self.outputs[place.at][:size]
+        in_arena = place.kind == "arena"
+        memory, at = (self.arena, place.at) if in_arena else (self.outputs[place.at], place.offset)
+        raw = memory[at : at + size]
         return raw.view(value.type.dtype.np).reshape(value.type.shape)
 
 
@@ -222,3 +225,52 @@ def test_an_order_by_size_is_beaten_where_small_ones_live_long() -> None:
     """The classic case: first fit by size wastes what an order of time does not, and the other way round."""
     found = [Span(64, 0, 9), Span(128, 0, 1), Span(128, 2, 3), Span(192, 4, 5), Span(64, 2, 9)]
     assert pack(found)[1] == most_at_once(found)[0]
+
+
+def test_what_dies_before_an_output_is_made_lies_in_it() -> None:
+    """%1 and %2 are live at the peak; the outputs are made when they are dead, and have room for both of them."""
+    text = """\
+graph @g(%x: f32[45,33], %w: f32[33,70]) -> (f32[70,45], f32[], f32[2970,2]) {
+  %0: f32[45,33] = exp(%x)
+  %1: f32[45,33] = sin(%0)
+  %2: f32[33,45] = permute(%0) {dims=[1,0]}
+  %3: f32[33,33] = dot(%2, %1)
+  %4: f32[33,70] = dot(%3, %w)
+  %5: f32[45,70] = dot(%0, %w)
+  %6: f32[70,45] = permute(%5) {dims=[1,0]}
+  %7: f32[] = reduce_sum(%4) {dims=[0,1]}
+  %8: f32[] = reduce_sum(%6) {dims=[0,1]}
+  %9: f32[] = add(%7, %8)
+  %10: f32[2970,2] = broadcast_to(%9) {shape=[2970,2]}
+  return %6, %8, %10
+}
+"""
+    graph = parse_graph(text)
+    plan = plan_memory(graph)
+    lent = {i: plan.place(n.result) for i, n in enumerate(graph.nodes[:6]) if plan.place(n.result).kind == "output"}
+    assert len(lent) >= 3 and max(p.offset for p in lent.values()) > 0
+    assert plan.arena_bytes < 45 * 33 * 4
+    rng = np.random.default_rng(9)
+    check(graph, [rng.standard_normal(s).astype(np.float32) for s in ((45, 33), (33, 70))], 1e-4)
+
+
+@given(
+    st.lists(spans, max_size=24),
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 30)), max_size=5),
+    st.lists(st.booleans(), min_size=24, max_size=24),
+)
+def test_what_is_lent_is_free(found: list[Span], sizes: list[tuple[int, int]], movable: list[bool]) -> None:
+    """No two spans have bytes of an output at the same time, none is there when that is written, and the most that is
+    live in the arena is never more than without."""
+    found = [Span(s.size * 64, s.begin, s.end) for s in found]
+    lenders = [Lender(number, 64 * 64 * n, begin) for number, (n, begin) in enumerate(sizes)]
+    lent = lend(found, lenders, movable[: len(found)])
+    owner: dict[tuple[int, int, int], int] = {}
+    for number, (output, offset) in lent.items():
+        span, lender = found[number], lenders[output]
+        assert movable[number] and 0 <= offset <= lender.nbytes - span.size and span.end < lender.begin
+        for line in range(offset, offset + span.size, 64):
+            for t in range(span.begin, span.end + 1):
+                assert owner.setdefault((output, line, t), number) == number
+    rest = [s for i, s in enumerate(found) if i not in lent]
+    assert most_at_once(rest)[0] <= most_at_once(found)[0]
