@@ -163,3 +163,23 @@ def test_gumbel_softmax_draws_the_same_in_a_program() -> None:
 
     x = gt.arange(15).float().reshape(3, 5)
     np.testing.assert_allclose(gt.compile(draw)(x).numpy(), draw(x).numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("shape", [(0, 3), (0, 3, 5), (2, 3, 0), (0, 3, 4, 5)])
+def test_a_batch_of_nothing_leaves_batch_norm_as_it_was(shape: tuple[int, ...], compiled: bool) -> None:
+    norm = {2: gt.nn.BatchNorm1d, 3: gt.nn.BatchNorm1d, 4: gt.nn.BatchNorm2d}[len(shape)](3)
+    norm.running_mean.fill_(2.0)
+    x = gt.zeros(*shape, requires_grad=True)
+
+    def step(x: gt.Tensor) -> gt.Tensor:
+        out = norm(x)
+        out.sum().backward()
+        return out.detach()
+
+    assert (gt.compile(step, ignore={"GT331", "GT332"}) if compiled else step)(x).shape == shape
+    assert (
+        norm.weight.grad.tolist() == norm.bias.grad.tolist() == [0.0] * 3
+    )  # sums of nothing; nan would end a training
+    assert norm.running_mean.tolist() == [2.0] * 3 and norm.running_var.tolist() == [1.0] * 3
+    assert x.grad is not None and x.grad.shape == shape
