@@ -183,3 +183,47 @@ def test_a_batch_of_nothing_leaves_batch_norm_as_it_was(shape: tuple[int, ...], 
     )  # sums of nothing; nan would end a training
     assert norm.running_mean.tolist() == [2.0] * 3 and norm.running_var.tolist() == [1.0] * 3
     assert x.grad is not None and x.grad.shape == shape
+
+
+@pytest.mark.parametrize("lib", LIBS)
+def test_buffers_by_assignment(lib: Any) -> None:
+    class Net(lib.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept = lib.nn.Buffer(lib.ones(2))
+            self.passing = lib.nn.Buffer(lib.zeros(3), persistent=False)
+            self.linear = lib.nn.Linear(2, 2)
+
+        def forward(self, x: Any) -> Any:
+            self.kept += 1
+            return self.linear(x) * self.kept
+
+    net = Net()
+    assert list(net.state_dict()) == ["kept", "linear.weight", "linear.bias"]
+    assert [name for name, _ in net.named_buffers()] == ["kept", "passing"]
+    assert type(net.kept) is lib.Tensor and not net.kept.requires_grad
+    net(lib.ones(1, 2))
+    assert net.kept.tolist() == [2, 2]
+    net.kept = lib.nn.Buffer(lib.zeros(2), persistent=False)
+    assert list(net.state_dict()) == ["linear.weight", "linear.bias"] and net.kept.tolist() == [0, 0]
+    net.kept = lib.ones(2)
+    assert dict(net.named_buffers())["kept"] is net.kept
+
+
+def test_buffers_are_the_memory_that_they_were_given_and_state_of_programs() -> None:
+    array = gt.zeros(2)
+    net = gt.nn.Module()
+    net.count = gt.nn.Buffer(array)
+    array.add_(3)
+    assert net.count.tolist() == [3, 3]
+
+    def step() -> gt.Tensor:
+        net.count += 1
+        return net.count * 2
+
+    compiled = gt.compile(step)
+    assert [compiled().tolist(), compiled().tolist(), net.count.tolist()] == [[8, 8], [10, 10], [5, 5]]
+    with pytest.raises(TypeError, match=r"GT301.*data must be a tensor, got list"):
+        gt.nn.Buffer([1.0])
+    with pytest.raises(StateError, match=r"GT704.*cannot have a member 'training'"):
+        net.training = gt.nn.Buffer(gt.ones(1))
