@@ -82,7 +82,7 @@ _LAZY = {
     "iinfo": "graphtorch.frontend.limits",
     "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",
-    "TensorSpec": "graphtorch.frontend.trace",
+    "TensorSpec": "graphtorch.frontend.spec",
     "set_printoptions": "graphtorch.frontend.printing",
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphtorch.frontend.random import Generator, default_generator, rand, randint, randn
+from graphtorch.frontend.random import Generator, rand, randint, randn, stream_of
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.formats import preserve_format
@@ -117,7 +117,7 @@ def bernoulli(input: Any, p: float | None = None, *, generator: Generator | None
         require_float(kind, "input")
     else:
         check(0 <= p <= 1, "GT304", f"p={p} is not allowed", "expected 0 <= p <= 1", kind=ArgumentError)
-    drawn = (generator or default_generator).uniform(kind.shape, float64 if kind.dtype == float64 else float32)
+    drawn = stream_of(generator).uniform(kind.shape, float64 if kind.dtype == float64 else float32)
     probability = input.detach() if p is None else p
     return (drawn < probability).to(kind.dtype)
 
@@ -142,7 +142,7 @@ def multinomial(input: Any, num_samples: int, replacement: bool = False, *, gene
         "expected at most as many samples as weights, or replacement=True",
         kind=ArgumentError,
     )
-    weights, stream = input.detach().to(float64), generator or default_generator
+    weights, stream = input.detach().to(float64), stream_of(generator)
     _check_weights(weights)
     if not replacement:
         waits = (1 - stream.uniform(kind.shape, float64)).log() * -1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir.bind import Interpreter
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Value
-from graphtorch.ir.loc import Loc
+from graphtorch.ir.loc import Loc, Places, state
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,45 @@ class Notes:
         """Whether there was a backward pass, and a step after it."""
         kinds = [event.kind for event in self.events]
         return "backward" in kinds and "step" in kinds[kinds.index("backward") :]
+
+
+class Noting(Interpreter):
+    """The part of a trace that takes notes: of what contracts are checked against."""
+
+    notes: Notes
+    gradients: Any
+    lines: Places
+    read: Callable[[Tensor], Value]
+
+    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self.notes.entered(module, state.scope.path if state.scope else "")
+        return module.forward(*args, **kwargs)
+
+    def hooked(self, what: str) -> None:
+        self.notes.hooks.append(what)
+
+    def noted(self, name: str, arguments: dict[str, Any], result: Tensor) -> None:
+        values = {p: self.read(t) for p, t in arguments.items() if isinstance(t, Tensor)}
+        created = state.scope.owner._created_at if state.scope else None
+        call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
+        (self.notes.losses if "target" in arguments else self.notes.dropouts).append(call)
+
+    def explain(self, error: GraphTorchError) -> None:
+        from graphtorch.frontend.diagnosis.float64 import explain  # only failures need it
+
+        explain(error, self)  # type: ignore[arg-type]  # a Tracer
+
+    def stepped(self, optimizer: Any) -> None:
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        self._event("step", optimizer, frozenset(id(p) for p in params if self.gradients.has(p)))
+
+    def cleared(self, owner: Any) -> None:
+        self._event("zero_grad", owner)
+
+    def _event(self, kind: str, subject: Any, updated: frozenset[int] = frozenset()) -> None:
+        self.notes.events.append(Event(kind, subject, self.lines.here(), updated))
+
+    def path_ends(self, t: Tensor) -> list[str]:
+        from graphtorch.frontend.diagnosis.paths import told
+
+        return told(self, t)  # type: ignore[arg-type]

@@ -106,8 +106,15 @@ def fork_rng(devices: Any = None, enabled: bool = True, device_type: Any = None)
             set_rng_state(state)
 
 
-def _generator(generator: Generator | None) -> Generator:
-    return generator or default_generator
+def stream_of(generator: Generator | None) -> Generator:
+    """``generator``, or the default one for None; ArgumentTypeError GT301 for what is neither."""
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        kind = type(generator).__name__
+        expected = "expected a graphtorch.Generator, which has a seed: gt.Generator().manual_seed(0)"
+        raise ArgumentTypeError("GT301", f"generator must be a Generator, got {kind} {generator!r}", [expected])
+    return generator
 
 
 def rand(
@@ -119,7 +126,7 @@ def rand(
 ) -> Tensor:
     """Uniform in [0, 1)."""
     require_cpu(device)
-    out = _generator(generator).uniform(sizes(size), dtype or defaults.dtype)
+    out = stream_of(generator).uniform(sizes(size), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
 
@@ -132,7 +139,7 @@ def randn(
 ) -> Tensor:
     """Standard normal, by the method of Box and Muller (1958) from two uniform draws."""
     require_cpu(device)
-    shape, dtype, stream = sizes(size), dtype or defaults.dtype, _generator(generator)
+    shape, dtype, stream = sizes(size), dtype or defaults.dtype, stream_of(generator)
     radius = ((1 - stream.uniform(shape, dtype)).log() * -2).sqrt()
     out: Tensor = radius * (stream.uniform(shape, dtype) * (2 * np.pi)).cos()
     return out.requires_grad_() if requires_grad else out
@@ -159,7 +166,7 @@ def randint(
     dtype = dtype or int64
     if dtype.kind != "f":
         _check_bounds(low, high, dtype)
-    drawn = _generator(generator).uniform(sizes((size,)), float64)
+    drawn = stream_of(generator).uniform(sizes((size,)), float64)
     out: Tensor = ((drawn * span).to(int64) + low).to(dtype)
     return out.requires_grad_() if requires_grad else out
 
@@ -179,5 +186,5 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
     require_cpu(device)
     count = as_int(n, "n")
     check(count >= 0, "GT304", f"n={count} is not allowed", "expected n >= 0", kind=ArgumentError)
-    order: Tensor = _generator(generator).uniform((count,), float64).argsort(stable=True)
+    order: Tensor = stream_of(generator).uniform((count,), float64).argsort(stable=True)
     return order.to(dtype or int64)

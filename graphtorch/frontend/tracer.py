@@ -15,13 +15,13 @@ from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING
 from graphtorch.frontend.bodies import Body
 from graphtorch.frontend.gradients import Argument, Gradients
-from graphtorch.frontend.notes import Event, LossCall, Notes
+from graphtorch.frontend.notes import Notes, Noting
 from graphtorch.frontend.tensor import Storage, Tensor
 from graphtorch.frontend.tensors.base import no_data
 from graphtorch.frontend.tensors.memory import unknown_memory
 from graphtorch.frontend.traced_state import Binding, TracedState
 from graphtorch.frontend.writes import Writes, covers
-from graphtorch.ir.errors import ArgumentTypeError, GraphTorchError, TraceError
+from graphtorch.ir.errors import ArgumentTypeError, TraceError
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.loc import Places, ScopeOwner, state
 from graphtorch.ir.op import OPS, Op
@@ -29,7 +29,7 @@ from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.types import TensorType, contiguous_strides
 
 
-class Tracer(TracedState):
+class Tracer(TracedState, Noting):
     """The interpreter of a trace."""
 
     tracing = True
@@ -254,41 +254,6 @@ class Tracer(TracedState):
         if self.bodies:
             raise self.bodies[-1].refuse("register_hook() is called", "call it outside")
         return self.gradients.hooks_of(t)
-
-    # ---- what contracts are checked against ----
-
-    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self.notes.entered(module, state.scope.path if state.scope else "")
-        return module.forward(*args, **kwargs)
-
-    def hooked(self, what: str) -> None:
-        self.notes.hooks.append(what)
-
-    def noted(self, name: str, arguments: dict[str, Any], result: Tensor) -> None:
-        values = {p: self.read(t) for p, t in arguments.items() if isinstance(t, Tensor)}
-        created = state.scope.owner._created_at if state.scope else None
-        call = LossCall(name, arguments, values, self.read(result), self.lines.here(), created)
-        (self.notes.losses if "target" in arguments else self.notes.dropouts).append(call)
-
-    def explain(self, error: GraphTorchError) -> None:
-        from graphtorch.frontend.diagnosis.float64 import explain  # only failures need it
-
-        explain(error, self)
-
-    def stepped(self, optimizer: Any) -> None:
-        params = [p for group in optimizer.param_groups for p in group["params"]]
-        self._event("step", optimizer, frozenset(id(p) for p in params if self.gradients.has(p)))
-
-    def cleared(self, owner: Any) -> None:
-        self._event("zero_grad", owner)
-
-    def _event(self, kind: str, subject: Any, updated: frozenset[int] = frozenset()) -> None:
-        self.notes.events.append(Event(kind, subject, self.lines.here(), updated))
-
-    def path_ends(self, t: Tensor) -> list[str]:
-        from graphtorch.frontend.diagnosis.paths import told
-
-        return told(self, t)
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return self.gradients.get(t)

@@ -89,6 +89,7 @@ _ENDS = {
     "Odd": lambda: _raise(Odd(4, "four")),
     "ShapeError": lambda: gt.zeros(2, 3) + gt.zeros(5),
     "local": lambda: _raise(type("Local", (ValueError,), {})("made here")),
+    "StopIteration": lambda: _raise(StopIteration()),
     "sleep": lambda: time.sleep(60),
 }
 

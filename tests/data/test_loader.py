@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
+import pickle
 import struct
 import sys
 from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +16,11 @@ import numpy as np
 import pytest
 
 import graphtorch as gt
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, ShapeError
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, ShapeError, TraceError
 from graphtorch.utils.data import (
     DataLoader,
     Dataset,
+    IterableDataset,
     RandomSampler,
     Subset,
     TensorDataset,
@@ -208,3 +212,64 @@ def test_arrays_of_unequal_length() -> None:
     assert without_lines(error.value) == (
         "ShapeError GT116: samples of one batch differ in shape\n  expected one shape, got [2], [3]"
     )
+
+
+def test_a_stop_iteration_does_not_end_the_pass_early() -> None:
+    def collated(samples: list[int]) -> Any:
+        return next(iter(samples[4:])) if samples[0] == 4 else samples
+
+    found = []
+    with pytest.raises(RuntimeError, match="batch 2: the data set or collate_fn raised StopIteration") as raised:
+        found.extend(DataLoader(range(8), 2, collate_fn=collated))
+    assert isinstance(raised.value.__cause__, StopIteration)
+    with pytest.raises(RuntimeError, match="batch 0"):
+        list(DataLoader(Numbers(), 2, collate_fn=lambda samples: next(iter(()))))
+    assert [batch.tolist() for batch in DataLoader(Numbers(), 2)] == [
+        [0, 1],
+        [2],
+    ]  # one that ends a data set is its end
+
+
+class Numbers(IterableDataset[int]):
+    def __init__(self) -> None:
+        self.left = iter(range(3))
+
+    def __iter__(self) -> Numbers:
+        return self
+
+    def __next__(self) -> int:
+        return next(self.left)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda loader: pickle.loads(pickle.dumps(loader))])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_copies_have_workers_of_their_own(workers: int, copied: Callable[[Any], Any]) -> None:
+    generator = gt.Generator().manual_seed(3)
+    persistent = bool(workers)
+    loader = DataLoader(range(7), 2, True, generator=generator, num_workers=workers, persistent_workers=persistent)
+    under_way = iter(loader)
+    next(under_way)
+    again = copied(loader)
+    assert [batch.tolist() for batch in again] == [batch.tolist() for batch in loader] and len(again) == 4
+    assert again.state_dict() == loader.state_dict()
+    with pytest.raises(ArgumentError, match="batch_size of a DataLoader cannot be changed"):
+        again.batch_size = 3
+
+
+@pytest.mark.parametrize("given", [0, 5, np.random.default_rng(0)])
+def test_a_generator_is_one(given: Any) -> None:
+    for draw in (
+        lambda: list(DataLoader(range(3), shuffle=True, generator=given)),
+        lambda: gt.rand(2, generator=given),
+        lambda: gt.nn.init.uniform_(gt.ones(2), generator=given),
+        lambda: gt.ones(2).multinomial(1, generator=given),
+    ):
+        with pytest.raises(TypeError, match=r"GT301.*generator must be a Generator, got (int|Generator)"):
+            draw()
+
+
+def test_a_pass_is_no_part_of_a_program() -> None:
+    for shuffle in (False, True):
+        loader = DataLoader(TensorDataset(gt.ones(4, 3)), 2, shuffle)
+        with pytest.raises(TraceError, match="GT605: a pass of a DataLoader in a compiled function"):
+            gt.compile(lambda loader=loader: sum(x.sum() for (x,) in loader))()

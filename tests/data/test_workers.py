@@ -188,6 +188,7 @@ def test_workers_stay_or_go() -> None:
     ("KeyError", KeyError, "no such name"),
     ("ShapeError", ShapeError, "GT101 in add"),
     ("Odd", Odd, "4 and four"),
+    ("StopIteration", RuntimeError, "batch 2: the data set or collate_fn raised StopIteration"),
     ("local", WorkerError, "ValueError|Local: made here"),
 ])  # fmt: skip
 def test_what_a_worker_raises_is_raised_here(how: str, kind: type[Exception], text: str) -> None:

@@ -76,7 +76,12 @@ def test_a_norm_that_is_not_finite() -> None:
     ("call", "error", "text"),
     [
         (lambda p: utils.clip_grad_norm_(p, -1.0), ArgumentError, "max_norm=-1.0"),
-        (lambda p: utils.clip_grad_norm_(p, 1.0, 0), ArgumentError, "norm_type=0"),
+        (
+            lambda p: utils.clip_grad_norm_(p, 1.0, "nuc"),
+            ArgumentTypeError,
+            "norm_type must be a number, got str 'nuc'",
+        ),
+        (lambda p: utils.clip_grad_norm_(p, 1.0, None), ArgumentTypeError, "norm_type must be a number, got NoneType"),
         (lambda p: utils.clip_grad_norm_(p, "1"), ArgumentTypeError, "max_norm must be a number"),
         (lambda p: utils.clip_grad_norm_([p, 3], 1.0), ArgumentTypeError, r"parameters\[1\] must be a tensor, got int"),
         (lambda p: utils.clip_grad_value_(3, 1.0), ArgumentTypeError, r"parameters\[0\] must be a tensor, got int"),
@@ -93,8 +98,8 @@ def test_refusals(call: Any, error: Any, text: str) -> None:
 
 
 @pytest.mark.torch
-@pytest.mark.parametrize("order", [2.0, 1.0, 3.0, math.inf])
-def test_as_torch(order: float) -> None:
+@pytest.mark.parametrize("order", [2.0, 1.0, 3.0, math.inf, 0.5, 0, -1, -2.5, -math.inf, "inf", "2"])
+def test_as_torch(order: Any) -> None:
     torch = pytest.importorskip("torch", reason="torch is an optional oracle")
     ours = [p for p in parameters() if p.grad is not None and math.prod(p.shape)]
     theirs = [torch.nn.Parameter(torch.zeros(p.shape)) for p in ours]

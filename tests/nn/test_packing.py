@@ -124,3 +124,23 @@ REFUSED = [
 def test_refusals_name_the_argument(kind: Any, code: str, text: str, call: Any) -> None:
     with pytest.raises(kind, match=f"{code}.*{re.escape(text)}"):
         call()
+
+
+@pytest.mark.torch
+def test_conversions_are_torchs() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+    x = np.random.default_rng(1).standard_normal((4, 3, 5)).astype(np.float32)
+    ours = rnn.pack_padded_sequence(gt.from_numpy(x), [4, 2, 1])
+    theirs = torch.nn.utils.rnn.pack_padded_sequence(torch.from_numpy(x), [4, 2, 1])
+    for name in ("byte", "char", "double", "float", "half", "int", "long", "short", "cpu", "pin_memory"):
+        if name in ("byte", "pin_memory"):  # of negative numbers it is anything; of a machine without a GPU an error
+            assert isinstance(getattr(ours, name)(), rnn.PackedSequence)
+            continue
+        found, wanted = getattr(ours, name)(), getattr(theirs, name)()
+        assert isinstance(found, rnn.PackedSequence)
+        for a, b in zip(found, wanted, strict=True):
+            same(a, b)
+    assert ours.cpu(dtype=gt.float64).data.dtype == gt.float64
+    assert not ours.is_cuda and not ours.is_pinned()
+    with pytest.raises(RuntimeError, match="GT402"):
+        ours.cuda()

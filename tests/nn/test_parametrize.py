@@ -227,6 +227,7 @@ def test_older_weight_norm_is_loaded_and_undone() -> None:
         (lambda: nn.utils.parametrizations.orthogonal(nn.Linear(3, 2), orthogonal_map="cayley"), "orthogonal_map"),
         (lambda: nn.utils.parametrizations.orthogonal(nn.Conv1d(3, 2, 2)), "GT107.*must be a matrix"),
         (lambda: nn.utils.parametrizations.spectral_norm(nn.Linear(3, 2), "bias2"), "no parameter 'bias2'"),
+        (lambda: nn.utils.vector_to_parameters([1.0], nn.Linear(3, 2).parameters()), "GT301.*vec must be a tensor, got list"),
         (lambda: nn.utils.vector_to_parameters(gt.ones(7), nn.Linear(3, 2).parameters()), r"GT103.*(?s:.*)\[8\], got \[7\]"),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ The expected numbers were taken from torch 2.13; where torch is installed, they 
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -99,3 +100,26 @@ def test_targets_out_of_range_make_a_compiled_loss_and_its_gradient_nan(target: 
     assert np.isnan(loss.detach().numpy()).tolist() == ([False, True] if loss.ndim else True)
     loss.sum().backward()
     assert np.isnan(scores.grad.numpy()[1]).all()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("dtype", [gt.float32, gt.float64])
+def test_the_gradient_of_sinc_near_0(dtype: Any, compiled: bool) -> None:
+    """By its series, in which nothing is subtracted from what is close to it: a (-1/3 + a^2/30 - a^4/840 ...) pi."""
+    tiny = 2.0**-149 if dtype is gt.float32 else 2.0**-1074
+    values = np.array([0.0, tiny, -tiny * 8, 1e-20, 1e-6, -1e-3, 0.05, 0.159, 0.16, -0.3])
+    x = gt.tensor(values, dtype=dtype, requires_grad=True)
+
+    def gradient() -> gt.Tensor:
+        y = gt.sinc(x)
+        y.sum().backward()
+        return y.detach()
+
+    y = (gt.compile(gradient) if compiled else gradient)()
+    np.testing.assert_allclose(y.double().numpy(), np.sinc(x.detach().double().numpy()), rtol=4 * gt.finfo(dtype).eps)
+    a = x.detach().double().numpy() * math.pi
+    expected = sum(
+        (-1) ** k * 2 * k * np.sign(a) * np.abs(a) ** (2 * k - 1) / math.factorial(2 * k + 1) for k in range(1, 14)
+    )
+    rtol = 64 * gt.finfo(dtype).eps
+    np.testing.assert_allclose(x.grad.double().numpy(), expected * math.pi, rtol=rtol, atol=1e-37)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -163,3 +165,37 @@ def test_what_is_no_hook() -> None:
         "ArgumentTypeError GT301: a hook of step() returned int 5\n"
         "  expected None or a pair of new arguments: (args, kwargs)"
     )
+
+
+@pytest.mark.torch
+def test_hooks_of_state_are_called_as_torchs() -> None:
+    torch = pytest.importorskip("torch", reason="torch is an optional oracle")
+    seen: dict[str, list[Any]] = {}
+    for lib in (torch, gt):
+        told = seen[lib.__name__] = []
+        optimizer = lib.optim.SGD([lib.ones(2, requires_grad=True)], lr=0.5)
+        optimizer.register_state_dict_pre_hook(lambda o, told=told: told.append(("collecting", o.defaults["lr"])))
+        optimizer.register_state_dict_post_hook(lambda o, s, told=told: told.append(("collected", sorted(s))))
+        optimizer.register_state_dict_post_hook(lambda o, s: {**s, "more": 1}, prepend=True)
+        state = optimizer.state_dict()
+        last = optimizer.register_load_state_dict_pre_hook(lambda o, s, told=told: told.append(("loading", sorted(s))))
+        optimizer.register_load_state_dict_pre_hook(lambda o, s: s.pop("more") and None, prepend=True)
+        optimizer.register_load_state_dict_post_hook(lambda o, told=told: told.append(("loaded", o.defaults["lr"])))
+        optimizer.load_state_dict(state)
+        last.remove()
+        optimizer.load_state_dict(state)
+        told.append(sorted(state))
+    assert seen["torch"] == seen["graphtorch"]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda optimizer: pickle.loads(pickle.dumps(optimizer))])
+def test_copies_have_no_hooks(copied: Callable[[Any], Any]) -> None:
+    weight = nn.Parameter(gt.ones(2))
+    optimizer = optim.SGD([weight], lr=0.5)
+    called: list[int] = []
+    optimizer.register_step_post_hook(lambda *_: called.append(1))  # of which a pickle can make nothing
+    again = copied(optimizer)
+    again.step()
+    assert called == [] and again.param_groups[0]["lr"] == 0.5
+    optimizer.step()
+    assert called == [1]

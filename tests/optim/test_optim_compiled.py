@@ -10,6 +10,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch import nn, optim
+from graphtorch.ir.errors import TraceError
 from graphtorch.nn import functional as F
 
 Make = Callable[[Any], optim.Optimizer]
@@ -102,6 +103,32 @@ def test_schedules_compile_nothing(name: str, schedule: str) -> None:
             scheduler.step()
     _assert_same(eager, compiled)
     assert len(compiled.step.stats) == 1
+
+
+@pytest.mark.parametrize("schedule", [*SCHEDULES, "plateau", "restarts", "sequence", "chain"])
+def test_schedules_do_not_step_in_programs(schedule: str) -> None:
+    made = optim.SGD([gt.ones(3, requires_grad=True)], lr=0.1)
+    step = optim.lr_scheduler.StepLR
+    further: dict[str, Callable[[], Any]] = {
+        "plateau": lambda: optim.lr_scheduler.ReduceLROnPlateau(made),
+        "restarts": lambda: optim.lr_scheduler.CosineAnnealingWarmRestarts(made, 3),
+        "sequence": lambda: optim.lr_scheduler.SequentialLR(made, [step(made, 2), step(made, 3)], [2]),
+        "chain": lambda: optim.lr_scheduler.ChainedScheduler([step(made, 2), step(made, 3)]),
+    }
+    scheduler = further[schedule]() if schedule in further else SCHEDULES[schedule](made)
+    before = scheduler.state_dict(), made.param_groups[0]["lr"]
+
+    def training_step() -> gt.Tensor:
+        loss: gt.Tensor = made.param_groups[0]["params"][0].sum()
+        loss.backward()
+        made.step()
+        scheduler.step(*[1.0] * (schedule == "plateau"))
+        return loss
+
+    # it would be at one epoch for good: the first whose rate is that of the one before is not noticed otherwise
+    with pytest.raises(TraceError, match=rf"GT605: step\(\) of {type(scheduler).__name__} in a compiled function"):
+        gt.compile(training_step)()
+    assert (scheduler.state_dict(), made.param_groups[0]["lr"]) == before
 
 
 def test_switches_are_never_stale() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import graphtorch as gt
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, TraceError
 from graphtorch.utils.tensorboard import FileWriter, SummaryWriter
 from tests.errors import without_lines
 from tests.tensorboard import values
@@ -310,3 +310,14 @@ def test_options_of_a_run(options: dict[str, Any], message: str, tmp_path: Path,
     with pytest.raises(ArgumentError, match=message):
         SummaryWriter(**options)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_log_is_written_outside_of_programs(tmp_path: Path) -> None:
+    with SummaryWriter(tmp_path) as writer:
+
+        def step(x: gt.Tensor) -> gt.Tensor:
+            writer.add_scalar("rate", 0.1)
+            return x * 2
+
+        with pytest.raises(TraceError, match="GT605: logging for TensorBoard in a compiled function"):
+            gt.compile(step)(gt.ones(3))

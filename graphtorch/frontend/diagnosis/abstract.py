@@ -19,8 +19,9 @@ from graphtorch.frontend import autograd
 from graphtorch.frontend.diagnosis.called import Arguments, ModuleCall, types_in, weights_of
 from graphtorch.frontend.diagnosis.edits import INPUTS, Edit, Point, at_call, at_function, at_module
 from graphtorch.frontend.diagnosis.intercepting import intercepted
+from graphtorch.frontend.spec import TensorSpec
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.trace import TensorSpec, name_of
+from graphtorch.frontend.trace import name_of
 from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import map_leaves
 from graphtorch.ir import bind

@@ -18,8 +18,9 @@ from graphtorch.frontend.diagnosis.problem import Problem, order
 from graphtorch.frontend.diagnosis.report import Report
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.optim.optimizer import Optimizer
+from graphtorch.frontend.spec import TensorSpec
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.trace import TensorSpec, name_of
+from graphtorch.frontend.trace import name_of
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.loc import here
 

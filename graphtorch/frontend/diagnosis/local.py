@@ -19,8 +19,8 @@ from graphtorch.frontend.diagnosis.source import public_name
 from graphtorch.frontend.diagnosis.steps import before_layer, instead_of_layer
 from graphtorch.frontend.diagnosis.trail import Step, Told, given_to, trail
 from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.spec import TensorSpec
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.trace import TensorSpec
 from graphtorch.frontend.tracer import Tracer
 from graphtorch.frontend.tree import map_leaves
 from graphtorch.ir import bind

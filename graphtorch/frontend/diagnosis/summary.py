@@ -12,8 +12,8 @@ from graphtorch.frontend.diagnosis.called import ModuleCall, Weight
 from graphtorch.frontend.diagnosis.report import aligned
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Uninitialized
+from graphtorch.frontend.spec import TensorSpec
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.trace import TensorSpec
 from graphtorch.frontend.tree import leaves
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.types import TensorType

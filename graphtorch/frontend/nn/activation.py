@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 from graphtorch.frontend.nn import functional as F
 from graphtorch.frontend.nn.arguments import number, one_of
 from graphtorch.frontend.nn.module import Module
@@ -117,11 +115,7 @@ class _AlongDim(Module):
         self.dim = None if dim is None else as_int(dim, "dim")
 
     def _dim(self, input: Tensor) -> int:
-        """The dimension; torch's old choice by the number of dimensions, with its warning, when there is none."""
-        if self.dim is not None:
-            return self.dim
-        warnings.warn(f"the dim of {self._get_name()} was not given: pass dim=", UserWarning, stacklevel=4)
-        return 0 if aval_of(input).ndim in (0, 1, 3) else 1
+        return F.chosen_dim(self.dim, input, self._get_name())
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -131,21 +125,21 @@ class Softmax(_AlongDim):
     """exp(x) over its sum along ``dim``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self._dim(input))  # type: ignore[no-any-return]
+        return F.softmax(input, self._dim(input))
 
 
 class LogSoftmax(_AlongDim):
     """log(softmax(x)) along ``dim``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self._dim(input))  # type: ignore[no-any-return]
+        return F.log_softmax(input, self._dim(input))
 
 
 class Softmin(_AlongDim):
     """softmax(-x) along ``dim``."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self._dim(input))  # type: ignore[no-any-return]
+        return F.softmin(input, self._dim(input))
 
 
 class Softmax2d(Module):
@@ -154,4 +148,4 @@ class Softmax2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         ndim = aval_of(input).ndim
         check(ndim in (3, 4), "GT107", "input must be [n, c, h, w]", f"expected 3 or 4 dimensions, got {ndim}")
-        return F.softmax(input, ndim - 3)  # type: ignore[no-any-return]
+        return F.softmax(input, ndim - 3)

@@ -7,7 +7,7 @@ is a factor in the kernel of the update.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from graphtorch.frontend.autograd import no_grad
@@ -47,20 +47,22 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """(sum |x|^norm_type)^(1 / norm_type) over all elements of all tensors; their maximum for inf, 0 of no elements.
+    """(sum |x|^norm_type)^(1 / norm_type) over all elements of all tensors; their maximum for inf, their minimum for
+    -inf, and for 0 the number of tensors that are not 0 everywhere. Of no elements it is 0.
 
     With ``error_if_nonfinite`` it is an AutogradError GT511 if that is nan or infinite; a compiled program cannot
-    raise, so there it is a TraceError GT601. ``foreach`` changes nothing. ArgumentError GT304 for norm_type < 1.
+    raise, so there it is a TraceError GT601. ``foreach`` changes nothing. ArgumentTypeError GT301 for a norm_type
+    that is neither a number nor the text of one, such as "inf".
     """
     given = [t for t in _tensors(tensors, "tensors") if t.aval.numel]
-    number(norm_type, "norm_type", 1)
+    order = _order(norm_type)
     flag(error_if_nonfinite, "error_if_nonfinite")
     if not given:
         return PUBLIC["gt"]["zeros"](())  # type: ignore[no-any-return]
     dtype = given[0].dtype
-    parts = [to_dtype(_power(widened(t), norm_type), float32 if is_low(dtype) else dtype) for t in given]
+    parts = [to_dtype(_power(widened(t), order), float32 if is_low(dtype) else dtype) for t in given]
     stacked = PUBLIC["gt"]["stack"](parts)
-    total: Tensor = to_dtype(stacked.amax() if norm_type == math.inf else _root(stacked.sum(), norm_type), dtype)
+    total: Tensor = to_dtype(_EXTREMES[order](stacked) if order in _EXTREMES else _root(stacked.sum(), order), dtype)
     if error_if_nonfinite:
         check(
             bool(total - total == 0),
@@ -92,17 +94,31 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
             p.grad.copy_(p.grad.clamp(-bound, bound))
 
 
+#: orders that are no sum of powers
+_EXTREMES: dict[float, Callable[[Any], Any]] = {math.inf: lambda x: x.amax(), -math.inf: lambda x: x.amin()}
+
+
+def _order(given: Any) -> float:
+    try:
+        return number(float(given) if isinstance(given, str) else given, "norm_type")
+    except ValueError:
+        raise ArgumentTypeError("GT301", f"norm_type must be a number, got str {given!r}") from None
+
+
 def _power(x: Tensor, order: float) -> Any:
+    """What one tensor adds to the sum, or compares with others."""
     if order == 2:
         return (x * x).sum()
     size = x.abs()
-    if order == math.inf:
-        return size.amax()
+    if order in _EXTREMES:
+        return _EXTREMES[order](size)
+    if order == 0:
+        return (size != 0).any()
     return size.sum() if order == 1 else (size**order).sum()
 
 
 def _root(total: Tensor, order: float) -> Any:
-    return total if order == 1 else total.sqrt() if order == 2 else total ** (1 / order)
+    return total if order in (0, 1) else total.sqrt() if order == 2 else total ** (1 / order)
 
 
 def _tensors(given: Any, name: str) -> list[Tensor]:

@@ -84,10 +84,10 @@ class _Indexed(Module):
         self._modules = {str(i): m for i, m in enumerate(children)}
         return self
 
-    def pop(self, index: int = -1) -> Module:
-        """Remove the child at ``index`` and return it."""
-        module = self[index]
-        del self[index]
+    def pop(self, key: int = -1) -> Module:
+        """Remove the child at ``key`` and return it."""
+        module = self[key]
+        del self[key]
         return module
 
 
@@ -138,9 +138,9 @@ class Sequential(_Indexed):
 class ModuleList(_Indexed):
     """A list whose modules are counted as children; it is not called itself."""
 
-    def __init__(self, modules: Iterable[Module] = ()) -> None:
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
-        self.extend(modules)
+        self.extend(modules or ())
 
     def _part(self, items: list[tuple[str, Module]]) -> Self:
         return type(self)([module for _, module in items])
@@ -176,10 +176,10 @@ class ModuleDict(Module):
         for name, module in pairs:
             self[name] = module
 
-    def pop(self, name: str) -> Module:
-        """Remove the module ``name`` and return it."""
-        module = self[name]
-        del self[name]
+    def pop(self, key: str) -> Module:
+        """Remove the module ``key`` and return it."""
+        module = self[key]
+        del self[key]
         return module
 
     def clear(self) -> None:

@@ -8,11 +8,12 @@ from graphtorch.frontend.nn.arguments import flag, number
 from graphtorch.frontend.nn.ctc import ctc_loss as ctc_loss
 from graphtorch.frontend.random import default_generator
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir.loc import warn_user
 from graphtorch.ir.op import PUBLIC, composite
 from graphtorch.ir.ops import attention, attention_scores
 from graphtorch.ir.ops.arguments import placed, spared
 from graphtorch.ir.ops.common import aval_of, require_float
-from graphtorch.ir.types import float32
+from graphtorch.ir.types import DType, float32, float64
 
 
 @composite(noted=True)
@@ -100,6 +101,73 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
     return placed(input, PUBLIC["F"]["silu"](spared(input, inplace)), inplace)  # type: ignore[no-any-return]
 
 
+def chosen_dim(dim: int | None, input: Tensor, name: str) -> int:
+    """``dim``; for None torch's old choice by the number of dimensions, with a UserWarning that names ``name``."""
+    if dim is not None:
+        return dim
+    warn_user(f"the dim of {name} was not given: pass dim=", UserWarning)
+    return 0 if aval_of(input).ndim in (0, 1, 3) else 1
+
+
+def softmax(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
+    """exp(input) over its sum along ``dim``, without overflow. Give ``dim``: None is a guess, and a warning."""
+    out: Tensor = PUBLIC["F"]["softmax"](input, chosen_dim(dim, input, "softmax"), dtype)
+    return out
+
+
+def log_softmax(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
+    """log(softmax(input, dim)), without overflow. Give ``dim``: None is a guess, and a warning."""
+    out: Tensor = PUBLIC["F"]["log_softmax"](input, chosen_dim(dim, input, "log_softmax"), dtype)
+    return out
+
+
+def softmin(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
+    """softmax(-input, dim). Give ``dim``: None is a guess, and a warning."""
+    out: Tensor = PUBLIC["F"]["softmin"](input, chosen_dim(dim, input, "softmin"), dtype)
+    return out
+
+
+@composite()
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """softmax((logits + noise) / tau) along ``dim``, the noise -log(e) with e exponential: a draw of a class, that has
+    gradients (E. Jang et al., arXiv:1611.01144 (2016)).
+
+    ``hard``: it is the class alone, one-hot, with the gradient of the other. Numbers are the default generator's next
+    draw. ``eps`` does nothing. DTypeError GT202 for logits that are not floating point.
+    """
+    type_ = aval_of(logits)
+    require_float(type_, "logits")
+    drawn = default_generator.uniform(type_.shape, float64 if type_.dtype == float64 else float32)
+    waits = (-(1 - drawn).log()).clamp(min=_SHORTEST)  # of which the logarithm is finite
+    soft: Tensor = ((logits - waits.log().to(type_.dtype)) / tau).softmax(dim)
+    if not flag(hard, "hard"):
+        return soft
+    index = soft.argmax(dim, keepdim=True)
+    one_hot = PUBLIC["gt"]["zeros_like"](soft).scatter(dim, index, 1.0)
+    return one_hot - soft.detach() + soft  # type: ignore[no-any-return]
+
+
+#: the least float32 that is not subnormal
+_SHORTEST = 2.0**-126
+#: functions that torch has under a name with "_", too: they write into their input
+_IN_PLACE = ("celu", "elu", "hardtanh", "leaky_relu", "relu", "rrelu", "selu", "threshold")
+
+
+def _writing(name: str) -> Any:
+    """The form of a function that writes into its input."""
+    function = globals().get(name) or PUBLIC["F"][name]
+
+    def write(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(input, *args, **kwargs, inplace=True)
+
+    write.__name__ = write.__qualname__ = f"{name}_"
+    write.__doc__ = f"`{name}` of each element, written into ``input``."
+    return write
+
+
+globals().update({f"{name}_": _writing(name) for name in _IN_PLACE})
+
+
 def __getattr__(name: str) -> Any:
     if name not in PUBLIC["F"]:
         raise AttributeError(f"module 'graphtorch.nn.functional' has no attribute {name!r}")
@@ -107,5 +175,12 @@ def __getattr__(name: str) -> Any:
     return globals()[name]
 
 
+#: what is defined here, and not by an op
+_OWN = (
+    "ctc_loss", "dropout", "gumbel_softmax", "log_softmax", "relu", "rrelu", "scaled_dot_product_attention", "silu",
+    "softmax", "softmin", *(f"{name}_" for name in _IN_PLACE),
+)  # fmt: skip
+
+
 def __dir__() -> list[str]:
-    return sorted({*PUBLIC["F"], "ctc_loss", "dropout", "relu", "rrelu", "scaled_dot_product_attention", "silu"})
+    return sorted({*PUBLIC["F"], *_OWN})

@@ -82,6 +82,10 @@ class Hooked(Members):
         """
         return self._add_hook(Hook("backward", hook), prepend)
 
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`register_full_backward_hook`, which torch has beside an older hook that sees less."""
+        return self.register_full_backward_hook(hook)
+
     def register_full_backward_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_output)`` before the gradients of the module's inputs are computed.
 

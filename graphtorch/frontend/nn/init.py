@@ -12,10 +12,9 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from graphtorch.frontend.autograd import no_grad
-from graphtorch.frontend.random import Generator, default_generator, randn
+from graphtorch.frontend.random import Generator, randn, stream_of
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentError, check
-from graphtorch.ir.op import PUBLIC
 
 M = TypeVar("M")
 
@@ -24,17 +23,18 @@ class _Mode(threading.local):
     skips = False
 
 
-_mode = _Mode()
+#: what `skipped` sets for the thread that it is called in
+mode = _Mode()
 
 
 @contextmanager
 def skipped() -> Iterator[None]:
     """In the block nothing draws or fills parameters; memory that is not touched is not taken."""
-    before, _mode.skips = _mode.skips, True
+    before, mode.skips = mode.skips, True
     try:
         yield
     finally:
-        _mode.skips = before
+        mode.skips = before
 
 
 def skip_init(module_cls: Callable[..., M], *args: Any, **kwargs: Any) -> M:
@@ -77,16 +77,16 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in [a, b)."""
-    if _mode.skips:
+    if mode.skips:
         return tensor
-    drawn = (generator or default_generator).uniform(tensor.aval.shape, tensor.dtype)
+    drawn = stream_of(generator).uniform(tensor.aval.shape, tensor.dtype)
     return tensor.copy_(drawn * (b - a) + a)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with ``mean`` and standard deviation ``std``."""
-    if _mode.skips:
+    if mode.skips:
         return tensor
     return tensor.copy_(randn(*tensor.aval.shape, generator=generator, dtype=tensor.dtype) * std + mean)
 
@@ -94,7 +94,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """``val`` everywhere."""
-    return tensor if _mode.skips else tensor.fill_(val)
+    return tensor if mode.skips else tensor.fill_(val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -105,15 +105,6 @@ def zeros_(tensor: Tensor) -> Tensor:
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return constant_(tensor, 1.0)
-
-
-@no_grad()
-def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix; ShapeError GT107 unless ``tensor`` has 2 dimensions."""
-    shape = tensor.aval.shape
-    check(len(shape) == 2, "GT107", "eye_ needs a matrix", f"expected 2 dimensions, got {len(shape)}")
-    rows, columns = PUBLIC["gt"]["arange"](shape[0]), PUBLIC["gt"]["arange"](shape[1])
-    return tensor.copy_(rows.unsqueeze(1) == columns)
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
@@ -150,16 +141,16 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
-def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+def _kaiming_std(tensor: Tensor, a: float, fan: str, nonlinearity: str) -> float:
     by_mode: dict[Any, int] = dict(zip(("fan_in", "fan_out"), fans(tensor), strict=True))
     check(
-        mode in by_mode,
+        fan in by_mode,
         "GT304",
-        f"mode={mode!r} is not allowed",
+        f"mode={fan!r} is not allowed",
         'expected "fan_in" or "fan_out"',
         kind=ArgumentError,
     )
-    return calculate_gain(nonlinearity, a) / math.sqrt(by_mode[mode])
+    return calculate_gain(nonlinearity, a) / math.sqrt(by_mode[fan])
 
 
 def weight_and_bias_(weight: Tensor, bias: Tensor | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from graphtorch.frontend import epoch
-from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.nn.parameter import Buffer, Parameter
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentTypeError, MissingAttributeError, StateError, check
@@ -71,6 +71,9 @@ class Members:
         raise MissingAttributeError("GT702", f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Buffer):
+            self._adopt(name, value)
+            return
         self._changing(name)
         registry = _registry_of(value) or self._registry_with(name)
         if registry is None:
@@ -81,6 +84,15 @@ class Members:
         self._check_member(name, value, registry)
         self._forget(name, but=registry)
         self.__dict__[registry][name] = value
+
+    def _adopt(self, name: str, buffer: Buffer) -> None:
+        """An attribute is assigned a `Buffer`."""
+        self._changing(name)
+        self._require_init(name)
+        if self._registry_with(name) == "_parameters":
+            self._forget(name, but="_buffers")
+        persistent = buffer.persistent
+        self.register_buffer(name, buffer.plain(), persistent)
 
     def __delattr__(self, name: str) -> None:
         self._changing(name)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from graphtorch.frontend.nn import hooks
-from graphtorch.frontend.nn import state_dict as _state
-from graphtorch.frontend.nn.conversion import convert, target_dtype
-from graphtorch.frontend.nn.hooks import Hooked
+from graphtorch.frontend.nn.conversion import Convertible
 from graphtorch.frontend.nn.members import Registry
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.paths import Paths
+from graphtorch.frontend.nn.state_dict import Stateful
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind, loc
 from graphtorch.ir.errors import (
@@ -22,10 +20,9 @@ from graphtorch.ir.errors import (
     StateError,
 )
 from graphtorch.ir.op import describe
-from graphtorch.ir.types import bfloat16, float16, float32, float64
 
 
-class Module(Paths, Hooked):
+class Module(Paths, Convertible, Stateful):
     """The base of all layers. A subclass calls ``super().__init__()``, assigns its parts and defines `forward`.
 
     Parameters, buffers and modules that are assigned to attributes are found by `parameters`,
@@ -101,9 +98,9 @@ class Module(Paths, Hooked):
             if module is not None:
                 yield from module.named_modules(memo, join(prefix, name), remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all below it; a shared one comes once, unless ``remove_duplicate`` is false."""
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """(name, module) of the direct children; a shared one comes once."""
@@ -183,61 +180,6 @@ class Module(Paths, Hooked):
             elif p.grad is not None:
                 p.grad.zero_()
         bind.current().cleared(self)
-
-    def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Convert the floating-point parameters and buffers: ``net.to(gt.float64)``, ``net.to("cpu")``.
-
-        The tensors stay the same objects. DTypeError GT202 for a dtype that is not floating point,
-        DeviceError GT402 for a device that cannot hold tensors.
-        """
-        dtype = target_dtype(args, kwargs)
-        if dtype is None:
-            return self
-        for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.is_floating_point:
-                convert(tensor, dtype)
-        return self
-
-    def float(self) -> Self:
-        """All floating-point parameters and buffers as float32."""
-        return self.to(float32)
-
-    def double(self) -> Self:
-        """All floating-point parameters and buffers as float64."""
-        return self.to(float64)
-
-    def half(self) -> Self:
-        """All floating-point parameters and buffers as float16."""
-        return self.to(float16)
-
-    def bfloat16(self) -> Self:
-        """All floating-point parameters and buffers as bfloat16."""
-        return self.to(bfloat16)
-
-    def cpu(self) -> Self:
-        """This module: its tensors are on the CPU."""
-        return self
-
-    def cuda(self, device: Any = None) -> Self:
-        """DeviceError GT402: see `to`."""
-        return self.to("cuda")
-
-    def state_dict(
-        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
-    ) -> dict[str, Any]:
-        """Parameters and persistent buffers by path, sharing storage with the module."""
-        out = OrderedDict() if destination is None else destination
-        return _state.collect(self, out, prefix, keep_vars)
-
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> _state.IncompatibleKeys:
-        """Copy ``state_dict`` into the parameters and buffers; with ``assign``, put its tensors in their place.
-
-        StateError GT701 lists all that does not fit, and then nothing was changed: sizes that differ and
-        (when ``strict``) missing and unexpected keys. Returns those keys as torch does.
-        """
-        return _state.load(self, state_dict, strict, assign)
 
     # ---- repr ----
 

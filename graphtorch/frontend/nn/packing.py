@@ -51,6 +51,26 @@ class PackedSequence(_Fields):
         """The same with ``data.to(...)``."""
         return self.with_data(self.data.to(*args, **kwargs))
 
+    def cpu(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        """The same in another dtype, if one is given."""
+        return self.to(*args, **kwargs) if args or kwargs else self
+
+    def cuda(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        """DeviceError GT402: see `Module.to`."""
+        return self.to("cuda")
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.data.is_cuda
+
+    def is_pinned(self) -> bool:
+        """Whether it lies in memory that a GPU copies from: there is none."""
+        return False
+
+    def pin_memory(self) -> PackedSequence:
+        """This: see `is_pinned`."""
+        return self
+
     def with_data(self, data: Tensor) -> PackedSequence:
         """The same sequences of other rows."""
         out = PackedSequence(data, *self[1:])
@@ -76,6 +96,18 @@ class PackedSequence(_Fields):
     def packed_as(self, rows: Tensor) -> PackedSequence:
         """``rows`` [t, n, ...] packed as these are."""
         return self.with_data(_picked(rows, self.counts(), np.arange(rows.shape[1])))
+
+
+def _converting(name: str) -> Any:
+    def convert(self: PackedSequence) -> PackedSequence:
+        return self.with_data(getattr(self.data, name)())
+
+    convert.__name__, convert.__doc__ = name, f"The same with ``data.{name}()``."
+    return convert
+
+
+for _name in ("byte", "char", "double", "float", "half", "int", "long", "short"):
+    setattr(PackedSequence, _name, _converting(_name))
 
 
 def _constant(array: Array) -> Tensor:

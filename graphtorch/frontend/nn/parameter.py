@@ -37,6 +37,27 @@ class Parameter(Tensor):
         return f"Parameter containing:\n{super().__repr__()}"
 
 
+class Buffer(Tensor):
+    """A tensor over the memory of ``data`` that becomes a buffer of the module to an attribute of which it is assigned.
+
+    One that is not ``persistent`` stays out of `Module.state_dict`. As in torch, what there is then is a tensor like
+    any other: `register_buffer` with less to write. ArgumentTypeError GT301 when ``data`` is not a tensor.
+    """
+
+    persistent: bool = True
+
+    def __init__(self, data: Tensor | None = None, *, persistent: bool = True) -> None:
+        made = Parameter(data, requires_grad=False)  # which takes the same
+        self._data, self._storage, self._aval, self._traced = made._data, made._storage, made._aval, made._traced
+        self.persistent = persistent
+
+    def plain(self) -> Tensor:
+        """The tensor that a module keeps: this one, without the wish to be a buffer."""
+        self.__class__ = Tensor  # type: ignore[assignment]
+        vars(self).pop("persistent")
+        return self
+
+
 class Uninitialized(Tensor):
     """A tensor of a lazy module, whose shape is not known before the first call: asking for it is StateError GT707.
 

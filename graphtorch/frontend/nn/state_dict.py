@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphtorch.frontend import epoch
 from graphtorch.frontend.autograd import no_grad
+from graphtorch.frontend.nn.hooks import Hooked
 from graphtorch.frontend.nn.parameter import Parameter, Uninitialized
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.errors import ArgumentTypeError, StateError
 
 if TYPE_CHECKING:
     from graphtorch.frontend.nn.module import Module
+
+#: the name, in a module's part of the dictionary, of what its `get_extra_state` gives
+EXTRA = "_extra_state"
 
 
 class IncompatibleKeys(NamedTuple):
@@ -26,6 +30,41 @@ class IncompatibleKeys(NamedTuple):
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
+
+
+class Stateful(Hooked):
+    """What a module gives as its state, and takes back."""
+
+    def state_dict(
+        self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False
+    ) -> dict[str, Any]:
+        """Parameters and persistent buffers by path, sharing storage with the module; and `get_extra_state`."""
+        out = OrderedDict() if destination is None else destination
+        return collect(self, out, prefix, keep_vars)  # type: ignore[arg-type]  # every one is a Module
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
+    ) -> IncompatibleKeys:
+        """Copy ``state_dict`` into the parameters and buffers; with ``assign``, put its tensors in their place.
+
+        Then `set_extra_state`. StateError GT701 lists all that does not fit, and then nothing was changed: sizes that
+        differ and (when ``strict``) missing and unexpected keys. Returns those keys as torch does.
+        """
+        return load(self, state_dict, strict, assign)  # type: ignore[arg-type]
+
+    def get_extra_state(self) -> Any:
+        """What else belongs to the state, under the key "_extra_state". A subclass that has any defines this, and
+        `set_extra_state`; it should be something that can be pickled."""
+        raise NotImplementedError(f"{type(self).__name__}.get_extra_state")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take back what `get_extra_state` gave: called by `load_state_dict`, which asks for the key then."""
+        raise NotImplementedError(f"{type(self).__name__}.set_extra_state")
+
+
+def _has(module: Module, method: str) -> bool:
+    """Whether the class of ``module`` defines this method of extra state."""
+    return getattr(type(module), method) is not getattr(Stateful, method)
 
 
 class Entry(NamedTuple):
@@ -56,6 +95,8 @@ def collect(module: Module, out: dict[str, Any], prefix: str, keep_vars: bool) -
         hook.function(module, prefix, keep_vars)
     for entry in _own(module, prefix):
         out[entry.key] = entry.tensor if keep_vars else entry.tensor.data
+    if _has(module, "get_extra_state"):
+        out[prefix + EXTRA] = module.get_extra_state()
     for name, child in module._modules.items():
         if child is not None:
             child.state_dict(destination=out, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
@@ -76,7 +117,9 @@ def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -
     modules = list(module.named_modules(remove_duplicate=False))
     facts, state = _before_loading(modules, state, strict)
     found = list(entries(module))
-    keys = IncompatibleKeys([e.key for e in found if e.key not in state], _unexpected(found, state))
+    extra = {f"{path}.{EXTRA}" if path else EXTRA: m for path, m in modules if _has(m, "set_extra_state")}
+    known = [*(e.key for e in found), *extra]
+    keys = IncompatibleKeys([k for k in known if k not in state], [k for k in state if k not in {*known}])
     after = [(owner, hook) for _, owner in reversed(modules) for _, hook in owner._hooks_for("load_post")]
     facts += _key_facts(keys) if strict and not after else []
     facts += [fact for e in found if e.key in state and (fact := _mismatch(e, state[e.key]))]
@@ -86,6 +129,9 @@ def load(module: Module, state: Mapping[str, Any], strict: bool, assign: bool) -
         for entry in found:
             if entry.key in state and not isinstance(entry.tensor, Uninitialized):
                 put(entry, state[entry.key])
+    for key, owner in extra.items():
+        if key in state:
+            owner.set_extra_state(state[key])
     epoch.bump()
     for owner, hook in after:  # which may know better what is missing
         hook.function(owner, keys)
@@ -110,11 +156,6 @@ def _before_loading(
 def _raise(module: Module, facts: list[str]) -> None:
     if facts:
         raise StateError("GT701", f"the state_dict does not fit {type(module).__name__}", facts)
-
-
-def _unexpected(found: list[Entry], state: Mapping[str, Any]) -> list[str]:
-    known = {e.key for e in found}
-    return [key for key in state if key not in known]
 
 
 def _key_facts(keys: IncompatibleKeys) -> list[str]:

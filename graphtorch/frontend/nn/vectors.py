@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.errors import check
+from graphtorch.ir.errors import ArgumentTypeError, check
 from graphtorch.ir.op import PUBLIC
 
 
@@ -17,8 +17,10 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Let the parameters hold slices of ``vec``, one after the other, whose memory they share.
 
-    ShapeError GT103 unless it has as many elements as they do.
+    ArgumentTypeError GT301 for what is no tensor, ShapeError GT103 unless it has as many elements as they do.
     """
+    if not isinstance(vec, Tensor):
+        raise ArgumentTypeError("GT301", f"vec must be a tensor, got {type(vec).__name__}")
     each = list(parameters)
     count = sum(p.numel() for p in each)
     check(

@@ -20,9 +20,8 @@ from graphtorch.frontend.nn.arguments import flag
 from graphtorch.frontend.nn.parameter import Uninitialized
 from graphtorch.frontend.optim import state_dict as _state
 from graphtorch.frontend.optim.names import take_names
-from graphtorch.frontend.optim.step_hooks import Hook, StepHooks
+from graphtorch.frontend.optim.step_hooks import Hooked, StepHooks
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.tensors.gradients import RemovableHandle
 from graphtorch.ir import bind
 from graphtorch.ir import loc as places
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
@@ -34,7 +33,7 @@ Group = dict[str, Any]
 alive: WeakSet[Optimizer] = WeakSet()
 
 
-class Optimizer:
+class Optimizer(Hooked):
     """The base of all optimizers.
 
     ``params`` are tensors (or pairs of a name and a tensor), or dicts with "params" and options of their own;
@@ -85,17 +84,6 @@ class Optimizer:
         """Update every parameter that has a gradient. ``closure`` recomputes the loss, which is returned."""
         return self._hooks.around(self, self._step, closure)
 
-    def register_step_pre_hook(self, hook: Hook) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step; it may return new ``(args, kwargs)`` for it.
-
-        In a compiled step hooks are a part of the program: they are called while it is traced.
-        """
-        return self._hooks.add(hook, before=True)
-
-    def register_step_post_hook(self, hook: Hook) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` after each step; see `register_step_pre_hook`."""
-        return self._hooks.add(hook, before=False)
-
     def _step(self, closure: Callable[[], Any] | None) -> Any:
         loss = None
         if closure is not None:
@@ -123,14 +111,17 @@ class Optimizer:
 
     def state_dict(self) -> dict[str, Any]:
         """``{"state": {index: {name: tensor}}, "param_groups": [options with "params": [indices]]}``."""
-        return _state.collect(self)
+        self._tell("collecting")
+        return self._through("collected", _state.collect(self))
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over options and state, in place where the tensors are already there.
 
         StateError GT705 lists all that does not fit, and then nothing was changed.
         """
-        _state.load(self, state_dict)
+        given = self._through("loading", dict(state_dict)) if isinstance(state_dict, Mapping) else state_dict
+        _state.load(self, given)
+        self._tell("loaded")
 
     def _state_of(self, p: Tensor, name: str, make: Callable[[], Tensor]) -> Tensor:
         """The state ``name`` of a parameter, made outside of any trace when it is not there yet."""

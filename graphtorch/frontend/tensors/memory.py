@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from graphtorch.frontend.tensors.base import TensorBase, interpreter, no_data
-from graphtorch.frontend.tensors.storage import Storage, address, flat
-from graphtorch.ir.errors import ArgumentError, AutogradError, DTypeError, TraceError, check
+from graphtorch.frontend.tensors.storage import Storage, address, as_elements, flat
+from graphtorch.ir.errors import ArgumentError, AutogradError, TraceError, check
 from graphtorch.ir.op import PUBLIC
+from graphtorch.ir.ops.common import check_sizes, sizes
 from graphtorch.ir.types import DType, uint8
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ class TensorStorage:
     def __init__(self, storage: Storage, dtype: DType) -> None:
         assert storage.array is not None  # tensors of a trace have none, and are refused before
         self._owner, self.dtype = storage, dtype
-        self._flat = flat(storage.array).view(dtype.np)
+        self._flat = as_elements(flat(storage.array), dtype.np)
 
     def data_ptr(self) -> int:
         """The address of the first byte."""
@@ -114,30 +116,71 @@ class Memory(TensorBase):
         return False
 
     def view(self, *shape: Any, **given: Any) -> Tensor:
-        """`reshape` that shares the storage; or, of a dtype of equal size, the same bytes under that dtype.
+        """`reshape` that shares the storage; or, of a dtype, the same bytes under that dtype.
 
-        ShapeError GT105 where the order of the elements in memory forbids it; DTypeError GT203 for a dtype of another
-        size. Numbers under another dtype have no gradient.
+        The last size becomes larger or smaller for a dtype of another size. ShapeError GT105 where the order of the
+        elements in memory forbids it. Numbers under another dtype have no gradient.
         """
         dtype = shape[0] if shape else given.get("dtype")
         if not isinstance(dtype, DType):
             return PUBLIC["Tensor"]["view"](self, *shape, **given)  # type: ignore[no-any-return]
         if self._data is None or interpreter().tracing:
             raise no_data("view(dtype)")
-        check(
-            dtype.itemsize == self.dtype.itemsize,
-            "GT203",
-            f"view() of {self.dtype!r} as {dtype!r}",
-            f"expected a dtype of {self.dtype.itemsize} bytes",
-            kind=DTypeError,
-        )
+        _check_bytes(self, dtype)
         out: Tensor = self._alias()
         out._data, out._aval = self._array.view(dtype.np), None
         return out
 
+    def resize_(self, *size: Any, memory_format: Any = None) -> Tensor:
+        """Other sizes: the elements of the storage from this tensor's first one on, in row-major order.
+
+        Unlike torch's it takes no more memory: ArgumentError GT304 where the storage has fewer elements. AutogradError
+        GT504 for a tensor that requires grad; TraceError GT601 in a program, which `reshape` has no trouble with.
+        """
+        if self._data is None or interpreter().tracing:
+            raise no_data("resize_()")
+        wanted, start = sizes(size), self._layout()[1]
+        if wanted == self.aval.shape:
+            return self  # type: ignore[return-value]
+        if self._requires_grad:
+            raise AutogradError("GT504", "a tensor that requires grad cannot be resized", ["use reshape()"])
+        check_sizes(wanted, "size")
+        have = len(self.storage()) - start
+        check(
+            math.prod(wanted) <= have,
+            "GT304",
+            f"resize_ to {list(wanted)} takes {math.prod(wanted)} elements, and the storage has {have}",
+            "expected no more than there are; gt.empty makes a larger tensor",
+            kind=ArgumentError,
+        )
+        steps = tuple(math.prod(wanted[i + 1 :]) for i in range(len(wanted)))
+        as_strided = PUBLIC["Tensor"]["as_strided"]
+        return self._reshape_in_place(as_strided, "resize_", (wanted, steps, start), {})  # type: ignore[no-any-return]
+
+    def resize_as_(self, the_template: Tensor, memory_format: Any = None) -> Tensor:
+        """`resize_` to the sizes of another tensor."""
+        return self.resize_(*the_template.shape)
+
     def _memory(self) -> Tensor:
         """A tensor of all of the storage, in order of memory, for `as_strided`; gradients pass through it."""
         return interpreter().memory(self)  # type: ignore[no-any-return]
+
+
+def _check_bytes(t: TensorBase, dtype: DType) -> None:
+    """ShapeError GT105 where the bytes of ``t`` are not elements of ``dtype``, side by side in the last dimension."""
+    old, new = t.dtype.itemsize, dtype.itemsize
+    if old == new:
+        return
+    stride, offset = t._layout()
+    ratio = max(1, new // old)
+    fits = t.ndim > 0 and stride[-1] == 1 and t.aval.shape[-1] % ratio == 0
+    check(
+        fits and all(s % ratio == 0 for s in (offset, *stride[:-1])),
+        "GT105",
+        f"{t.aval} with strides {list(stride)} has no view as {dtype!r}, which has {new} bytes and not {old}",
+        f"expected at least one dimension, the last of stride 1; its size, the other strides and storage_offset() "
+        f"multiples of {ratio}: use contiguous() first",
+    )
 
 
 def whole(t: Tensor) -> Tensor:

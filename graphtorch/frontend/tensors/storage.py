@@ -42,6 +42,14 @@ def flat(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return array.reshape(-1) if array.flags.c_contiguous else array.ravel(order="K")
 
 
+def as_elements(memory: np.ndarray[Any, Any], dtype: Any) -> np.ndarray[Any, Any]:
+    """The bytes of ``memory``, of one dimension, as elements of ``dtype``; those at its end that make none are left."""
+    if memory.dtype == dtype:
+        return memory
+    size = np.dtype(dtype).itemsize
+    return memory.view(np.uint8)[: memory.nbytes // size * size].view(dtype)
+
+
 def dense(storage: Storage) -> bool:
     """Whether the memory has no gaps, and is that of no trace."""
     array = storage.array
@@ -56,8 +64,7 @@ def copied(storage: Storage) -> np.ndarray[Any, Any] | None:
 def strided(storage: Storage, dtype: Any, shape: Any, strides: Any, offset: int) -> np.ndarray[Any, Any]:
     """The elements of dense memory from number ``offset`` on, ``strides`` elements apart."""
     assert storage.array is not None  # it is no storage of a trace
-    memory = flat(storage.array)
-    memory = memory if memory.dtype == dtype else memory.view(dtype)
+    memory = as_elements(flat(storage.array), dtype)
     steps = [s * memory.itemsize for s in strides]
     return np.lib.stride_tricks.as_strided(memory[offset:], shape, steps)
 

@@ -76,8 +76,8 @@ CODES = (
         "AutogradError",
         "gradients cannot follow a view",
         """It is one of several results of `split` and the like, or was made under `no_grad`, and it or its base is
-        changed in place; or it is `detach_` of a view, or `as_strided` of a part of a storage. Take the view by itself
-        (an index, `narrow`), or write out of place.""",
+        changed in place; or it is `detach_` of a view, `as_strided` of a part of a storage, or `resize_`. Take the view
+        by itself (an index, `narrow`), or write out of place.""",
         """
         import graphtorch as gt
 

@@ -152,8 +152,9 @@ CODES = (
         "TraceError",
         "the function changes Python state that a program could not change again",
         """State that it also reads, an argument (a list, a dict, an attribute of a tensor), the grad mode, or an
-        iterator from outside that it reads on. Keep it in a tensor, such as a buffer of a module, or change it
-        outside of the function.""",
+        iterator from outside that it reads on; and what belongs around the function: the step of a schedule, a pass of
+        a DataLoader, a log for TensorBoard. Keep it in a tensor, such as a buffer of a module, or change it outside of
+        the function.""",
         """
         import graphtorch as gt
 

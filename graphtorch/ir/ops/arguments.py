@@ -71,3 +71,14 @@ def pair(value: Any, name: str, least: int) -> tuple[int, int]:
     """`ints`, of which there are two."""
     a, b = ints(value, name, 2, least)
     return a, b
+
+
+def given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> tuple[Any, ...]:
+    """What came as ``f(2, 3)``, ``f((2, 3))`` or ``f(name=(2, 3))``; ArgumentTypeError GT301 for anything else."""
+    if args and not kwargs:
+        return args
+    if kwargs.keys() == {name} and not args:
+        return (kwargs[name],)
+    check(not kwargs, "GT301", f"{', '.join(kwargs)}: no such argument", f"expected {name}", kind=ArgumentTypeError)
+    check(bool(args), "GT301", f"{name} is missing", "expected ints", kind=ArgumentTypeError)
+    return args

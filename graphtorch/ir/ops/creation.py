@@ -10,9 +10,10 @@ from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.formats import preserve_format, preserves
 from graphtorch.ir.op import composite
+from graphtorch.ir.ops.arguments import given
 from graphtorch.ir.ops.casts import holdable, row_major
 from graphtorch.ir.ops.common import dtype_of, is_handle, plain_number, shape_of, sizes, to_dtype
-from graphtorch.ir.ops.movement import broadcast_to, given, iota
+from graphtorch.ir.ops.movement import broadcast_to, iota
 from graphtorch.ir.types import DType, TensorType, bool_, defaults, float64, int64, scalar_dtype
 
 

@@ -10,10 +10,11 @@ from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.formats import preserve_format
 from graphtorch.ir.op import composite
+from graphtorch.ir.ops.arguments import given
 from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, is_handle, lift, shape_of, sizes, to_dtype
 from graphtorch.ir.ops.creation import full, full_like
 from graphtorch.ir.ops.logic import where
-from graphtorch.ir.ops.movement import broadcast_to, given, iota
+from graphtorch.ir.ops.movement import broadcast_to, iota
 from graphtorch.ir.types import DType, defaults, float64, int64
 
 

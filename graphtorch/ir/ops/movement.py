@@ -9,9 +9,10 @@ import numpy as np
 
 from graphtorch.ir import bind, expr
 from graphtorch.ir.dim import same
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import OPS, Op, register
+from graphtorch.ir.ops.arguments import given
 from graphtorch.ir.ops.common import (
     Shape,
     broadcast,
@@ -25,17 +26,6 @@ from graphtorch.ir.ops.common import (
 from graphtorch.ir.types import DType, TensorType, bool_, dtype_from_name, int64
 
 Array = Any
-
-
-def given(args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> tuple[Any, ...]:
-    """What came as ``f(2, 3)``, ``f((2, 3))`` or ``f(name=(2, 3))``; ArgumentTypeError GT301 for anything else."""
-    if args and not kwargs:
-        return args
-    if kwargs.keys() == {name} and not args:
-        return (kwargs[name],)
-    check(not kwargs, "GT301", f"{', '.join(kwargs)}: no such argument", f"expected {name}", kind=ArgumentTypeError)
-    check(bool(args), "GT301", f"{name} is missing", "expected ints", kind=ArgumentTypeError)
-    return args
 
 
 class BroadcastTo(Op):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.ir.dim import is_dynamic
+from graphtorch.ir.dim import is_dynamic, same
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import as_int, aval_of, dtype_of, require_float, shape_of
@@ -16,13 +16,20 @@ from graphtorch.ir.ops.functions import rsqrt
 from graphtorch.ir.ops.in_float32 import in_float32, widened
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.reduce import mean
+from graphtorch.ir.ops.reduce import sum as sum_
 from graphtorch.ir.ops.reduction import averaged
 
 
 def batch_statistics(input: Any) -> tuple[Any, Any]:
-    """(mean, biased variance) over every dimension but the second, each [c]."""
+    """(mean, biased variance) over every dimension but the second, each [c].
+
+    Of no values both are 0 and not nan, which gradients of weights, sums of nothing, would be then.
+    """
     shape = shape_of(input)
     dims = [d for d in range(len(shape)) if d != 1]
+    if any(same(shape[d], 0) for d in dims):
+        nothing = sum_(input, dims)
+        return nothing, nothing
     center = mean(input, dims)
     centered = input - reshape(center, per_channel(shape))
     return center, mean(centered * centered, dims)

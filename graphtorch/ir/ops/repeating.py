@@ -10,10 +10,11 @@ from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.expr import Compute, Expr, Source, compute
 from graphtorch.ir.op import PUBLIC, Op, composite, register
+from graphtorch.ir.ops.arguments import given
 from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import Shape, as_int, aval_of, check_dim, is_handle, normalize_dim, shape_of, sizes
 from graphtorch.ir.ops.joining import cat
-from graphtorch.ir.ops.movement import broadcast_to, given, reshape
+from graphtorch.ir.ops.movement import broadcast_to, reshape
 from graphtorch.ir.ops.shapes import flatten, narrow, transpose, unsqueeze
 from graphtorch.ir.types import TensorType
 

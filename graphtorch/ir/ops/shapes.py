@@ -9,10 +9,11 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import OPS, composite
+from graphtorch.ir.ops.arguments import given
 from graphtorch.ir.ops.common import Shape, as_int, normalize_dim, normalize_dims, shape_of
 from graphtorch.ir.ops.common import broadcast_shapes as broadcast
 from graphtorch.ir.ops.common import sizes as _sizes
-from graphtorch.ir.ops.movement import broadcast_to, given, permute, reshape, slice_op
+from graphtorch.ir.ops.movement import broadcast_to, permute, reshape, slice_op
 
 
 @composite("Tensor")

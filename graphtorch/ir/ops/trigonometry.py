@@ -174,10 +174,21 @@ def _floats(x: Any) -> Any:
     return x if dtype_of(x).is_floating_point else to_dtype(x, defaults.dtype)
 
 
+#: of the series of sin(a) / a: the next one is below 2**-60 for a of 1/2
+_SINC_TERMS = 7
+
+
 @composite(*EVERYWHERE)
 def sinc(input: Any) -> Any:
-    """sin(pi x) / (pi x), and 1 at 0, where the gradient is 0. Integers are computed in the default dtype."""
-    x = input if dtype_of(input).is_floating_point else to_dtype(input, defaults.dtype)
-    zero = eq(x, 0)
-    angle = where(zero, 1, x * math.pi)
-    return where(zero, 1, sin(angle) / angle)
+    """sin(pi x) / (pi x), and 1 at 0, where the gradient is 0. Integers are computed in the default dtype.
+
+    Below an angle of 1/2 it is the series of sin(a) / a, whose derivative has all its digits there;
+    cos(a) / a - sin(a) / a^2 is the difference of two numbers that are close to each other, or both infinite.
+    """
+    angle = _floats(input) * math.pi
+    small = angle.abs() < 0.5
+    far, square = where(small, 1, angle), where(small, angle * angle, 0)
+    near: Any = 1.0
+    for k in range(_SINC_TERMS, 0, -1):  # Horner
+        near = 1 - square * near / (2 * k * (2 * k + 1))
+    return where(small, near, sin(far) / far)

@@ -6,6 +6,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from graphtorch.frontend.outside import only_outside
 from graphtorch.frontend.random import Generator
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.utils.data.collate import default_collate, default_convert
@@ -97,13 +98,20 @@ class DataLoader:
         self._position: Position | None = None
         self._resumed: dict[str, Any] | None = None
         self._crew: Crew | None = None
-        self._crew_in: Callable[[], Pass | None] = lambda: None
+        self._crew_in: Callable[[], Pass | None] | None = None
         self._passes = 0
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _FIXED and "_passes" in vars(self):
             raise ArgumentError("GT304", f"{name} of a DataLoader cannot be changed", ["make another DataLoader"])
         super().__setattr__(name, value)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy has no workers, and begins a pass of its own."""
+        return {**vars(self), "_crew": None, "_crew_in": None, "_position": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
 
     @property
     def num_workers(self) -> int:
@@ -138,6 +146,8 @@ class DataLoader:
         return len(order)
 
     def __iter__(self) -> Iterator[Any]:
+        """A pass; TraceError GT605 in a compiled function."""
+        only_outside("a pass of a DataLoader", "compile what is done with a batch, and call it in the loop")
         found = self._pass()
         if not self.progress:
             return found
@@ -189,7 +199,7 @@ class DataLoader:
 
     def _crew_for(self, job: Job, seed: int) -> tuple[Crew, bool]:
         """Workers for a pass, and whether they stay for the next one: those that stayed, unless a pass has them."""
-        using = self._crew_in()
+        using = self._crew_in() if self._crew_in else None
         free = using is None or using.closed
         if self.persistent_workers and free:
             if self._crew is None or not self._crew.alive:

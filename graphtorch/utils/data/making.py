@@ -52,7 +52,16 @@ class Maker:
                 self._seeded(number, self._next_samples)
 
     def make(self, number: int, index: Any) -> Any:
-        """Batch ``number``, or END."""
+        """Batch ``number``, or END.
+
+        RuntimeError for a StopIteration of the user's code, which would end the pass as if there were no more batches.
+        """
+        try:
+            return self._made(number, index)
+        except StopIteration as stopped:
+            raise RuntimeError(f"batch {number}: the data set or collate_fn raised StopIteration") from stopped
+
+    def _made(self, number: int, index: Any) -> Any:
         if self.job.iterable:
             return self._seeded(number, self._next_batch)
         found = self._gathered(index)  # which draws nothing

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphtorch.frontend.random import Generator, default_generator
+from graphtorch.frontend.random import Generator, default_generator, stream_of
 from graphtorch.ir.types import float64
 
 _MASK = 2**64 - 1
@@ -72,4 +72,4 @@ def mix(*words: int) -> int:
 
 def draw_seed(generator: Generator | None) -> int:
     """A number below 2**53 from ``generator``, or from gt's default one."""
-    return int((generator or default_generator).uniform((), float64).item() * 2**53)
+    return int(stream_of(generator).uniform((), float64).item() * 2**53)

@@ -10,6 +10,7 @@ from typing import Any
 from tensorboard.compat.proto import event_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from graphtorch.frontend.outside import only_outside
 from graphtorch.ir.ops.common import as_int
 from graphtorch.utils.tensorboard.arguments import as_scalar, as_seconds, as_step, as_tag, refused, wrong_type
 
@@ -91,7 +92,8 @@ class Files:
             return self._open[folder]
 
     def write(self, event: Any, step: int | None = None, seconds: float | None = None, folder: str = "") -> None:
-        """Write an event to the file of ``folder``."""
+        """Write an event to the file of ``folder``; TraceError GT605 in a compiled function."""
+        only_outside("logging for TensorBoard", "return what is to be logged, and log it after the compiled function")
         with self._lock:
             self.get(folder).put(event, step, seconds)
 

@@ -12,8 +12,9 @@ from tensorboard.compat.proto.node_def_pb2 import NodeDef
 from tensorboard.compat.proto.versions_pb2 import VersionDef
 
 from graphtorch.frontend.nn.module import Module
+from graphtorch.frontend.spec import TensorSpec
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.frontend.trace import TensorSpec, name_of, trace
+from graphtorch.frontend.trace import name_of, trace
 from graphtorch.frontend.tree import leaves
 from graphtorch.ir._printer import attrs_text
 from graphtorch.ir.graph import Graph, Node, Param, Value

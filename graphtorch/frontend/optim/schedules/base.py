@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from graphtorch.frontend.optim.optimizer import Optimizer
+from graphtorch.frontend.outside import only_outside
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, StateError, check
 from graphtorch.ir.ops.common import as_int
 
@@ -57,9 +58,17 @@ class LRScheduler:
         return self.get_lr()
 
     def step(self, epoch: int | None = None) -> None:
-        """Go on to the next epoch, or to the given one: then rates that were set by hand do not count."""
+        """Go on to the next epoch, or to the given one: then rates that were set by hand do not count.
+
+        TraceError GT605 in a compiled function: epochs are counted in Python.
+        """
+        self._check_outside()
         self._step_count += 1
         self._go_to(epoch)
+
+    def _check_outside(self) -> None:
+        what = f"step() of {type(self).__name__}"
+        only_outside(what, "call it after the compiled function: a program takes learning rates as they are then")
 
     def _go_to(self, epoch: int | None) -> None:
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch

@@ -62,6 +62,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def step(self, epoch: float | None = None) -> None:
         """Go on to the next epoch, or to ``epoch``, which may be a fraction."""
+        self._check_outside()
         if epoch is None and self.last_epoch < 0:
             epoch = 0
         if epoch is None:

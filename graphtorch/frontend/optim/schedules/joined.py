@@ -64,6 +64,7 @@ class SequentialLR(_Joined):
 
     def step(self) -> None:  # type: ignore[override]
         """Go on to the next epoch."""
+        self._check_outside()
         self.last_epoch += 1
         index = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[index]
@@ -87,6 +88,7 @@ class ChainedScheduler(_Joined):
 
     def step(self) -> None:  # type: ignore[override]
         """Go on to the next epoch."""
+        self._check_outside()
         for scheduler in self._schedulers:
             scheduler.step()
         self._last_lr = self._now()
