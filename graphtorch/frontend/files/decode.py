@@ -110,11 +110,18 @@ def _ndarray(decoder: Decoder, said: Json) -> Any:
     name, shape = get(said, "dtype", str), get(said, "shape", list)
     if not _NUMBERS.fullmatch(name) or len(shape) > 32 or not all(type(n) is int and 0 <= n < 2**48 for n in shape):
         raise damaged(f"an array of {name!r}"[:200])
-    dtype, raw = np.dtype(name), memory.bytes
+    dtype, raw = _dtype(name), memory.bytes
     if not dtype.itemsize or math.prod(shape) * dtype.itemsize != raw.nbytes:
         raise damaged(f"an array of {name} and sizes {shape} has {raw.nbytes} bytes")
     found = np.empty(shape, dtype) if not raw.nbytes else raw.view(dtype).reshape(shape)
     return found[()] if get(said, "scalar", bool, False) and not shape else found
+
+
+def _dtype(name: str) -> np.dtype[Any]:
+    try:
+        return np.dtype(name)
+    except TypeError:
+        raise damaged(f"an array of {name!r}") from None
 
 
 def _module(decoder: Decoder, said: Json) -> Module:

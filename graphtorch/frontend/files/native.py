@@ -18,6 +18,7 @@ from graphtorch.frontend.files.locations import Locations
 from graphtorch.frontend.files.memory import Memory
 from graphtorch.frontend.files.source import Source, damaged
 from graphtorch.frontend.files.trust import Trust
+from graphtorch.frontend.files.unpickler import built
 from graphtorch.ir.errors import LoadError
 
 #: the name of the structure in the metadata, and the version of its grammar
@@ -55,4 +56,4 @@ def read(source: Source, locations: Locations, trust: Trust) -> Any:
     for entry in sorted(header.entries.values(), key=lambda e: e.at):
         memory = safetensors.read_entry(source, header, entry, locations)
         memories[entry.name] = memory, entry.shape
-    return Decoder(memories, trust, source.budget).decode(said["value"])
+    return built(Decoder(memories, trust, source.budget).decode, said["value"])

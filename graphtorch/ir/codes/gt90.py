@@ -144,9 +144,8 @@ CODES = (
         "GT906",
         "LoadError",
         "a module in the file is of a class that is not trusted, or is gone",
-        """`gt.load` makes the package's own layers by itself. A class of yours is named with `classes=[Net]`, which
-        finds it also where it was moved to; `weights_only=False` imports whatever the file names. A `state_dict` needs
-        neither.""",
+        """`gt.load` makes the package's own layers. Name a class of yours with `classes=[Net]`, also where it was
+        moved; `weights_only=False` imports whatever the file names. A `state_dict` needs neither.""",
         """
         import io
         import sys
@@ -160,7 +159,8 @@ CODES = (
             pass
 
 
-        Net.__module__, sys.modules["net"] = "net", types.SimpleNamespace(Net=Net)  # as if from a file net.py
+        Net.__module__ = "net"  # as if it came from a file net.py
+        sys.modules["net"] = types.SimpleNamespace(Net=Net)
         file = io.BytesIO()
         gt.save(Net(), file)
         gt.load(io.BytesIO(file.getvalue()))
@@ -178,7 +178,8 @@ CODES = (
             pass
 
 
-        Net.__module__, sys.modules["net"] = "net", types.SimpleNamespace(Net=Net)
+        Net.__module__ = "net"
+        sys.modules["net"] = types.SimpleNamespace(Net=Net)
         file = io.BytesIO()
         gt.save(Net(), file)
         gt.load(io.BytesIO(file.getvalue()), classes=[Net])
