@@ -165,7 +165,7 @@ def test_dtypes_that_there_are_not(name: str, zipped: bool) -> None:
     ],
 )
 def test_what_is_not_data_is_refused_by_name(value: Any, name: str, zipped: bool) -> None:
-    with pytest.raises(LoadError, match=f"GT90[35]: .*{name}"):
+    with pytest.raises(LoadError, match=rf"GT90[35]: .*{name}"):
         gt.load(saved(value(), zipped))
 
 
