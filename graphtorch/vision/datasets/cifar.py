@@ -14,6 +14,7 @@ import numpy as np
 
 from graphtorch.frontend.files.numpy_builders import ARRAYS
 from graphtorch.frontend.files.unpickler import restricted_load
+from graphtorch.ir.errors import LoadError
 from graphtorch.vision.datasets.files import check_md5, damaged, fetch, missing, reading, unpack
 from graphtorch.vision.datasets.vision import Function, VisionDataset
 from graphtorch.vision.pillow import pillow
@@ -40,15 +41,19 @@ def read_batch(path: str | os.PathLike[str]) -> tuple[Array, list[int]]:
 
 
 def _unpickled(path: str | os.PathLike[str]) -> dict[str, Any]:
-    with Path(path).open("rb") as file:
-        found = restricted_load(file, ARRAYS, encoding="latin1")
+    try:
+        with Path(path).open("rb") as file:
+            found = restricted_load(file, ARRAYS, encoding="latin1")
+    except LoadError as error:
+        error.fix = "get the file again, from where it is published"
+        raise
     if not isinstance(found, dict):
         raise damaged(f"it holds a {type(found).__name__}", "expected a dict")
     return found
 
 
 class CIFAR10(VisionDataset):
-    """50,000 colour images of 32 x 32 in 10 classes to train with, 10,000 to test. Samples are (image of Pillow, class).
+    """50,000 colour images of 32 x 32 in 10 classes to train with, 10,000 to test. Samples are (PIL image, class).
 
     ``root``/cifar-10-batches-py holds the files, with their published md5 sums. ``download=True`` gets the archive into
     ``root``, or takes it from there, and unpacks it. ``data`` is a numpy array uint8[n, 32, 32, 3], ``targets`` a list

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from graphtorch.frontend.files.source import too_large
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, LoadError, MissingFilesError
 from graphtorch.vision.datasets.files import damaged, reading
 from graphtorch.vision.datasets.vision import Function, VisionDataset
@@ -38,7 +39,8 @@ def find_classes(directory: Path) -> tuple[list[str], dict[str, int]]:
 
 
 def _nothing(what: str, *facts: str) -> MissingFilesError:
-    return MissingFilesError("GT920", what, [*facts, "expected a folder for each class: root/ants/1.jpg, root/bees/2.jpg"])
+    expected = "expected a folder for each class: root/ants/1.jpg, root/bees/2.jpg"
+    return MissingFilesError("GT920", what, [*facts, expected])
 
 
 def make_dataset(
@@ -66,8 +68,8 @@ def make_dataset(
         found += [(path, number) for path in paths]
         empty += [] if paths else [name]
     if empty and not allow_empty:
-        what = "" if extensions is None else f", of {extensions if isinstance(extensions, str) else ', '.join(extensions)}"
-        fix = "expected at least one file for each class" + what + "; or allow_empty=True"
+        each = [extensions] if isinstance(extensions, str) else extensions or ()
+        fix = f"expected at least one file {' '.join(each)}{' ' if each else ''}for each class; or allow_empty=True"
         raise _nothing(f"there is no file for the classes {', '.join(empty)} in {os.fspath(directory)}", fix)
     return found
 
@@ -91,7 +93,7 @@ def _files(folder: str, valid: Callable[[str], bool]) -> list[str]:
 
 
 def pil_loader(path: Path) -> Any:
-    """The image in a file, RGB. LoadError GT902 names a file that is damaged or no image."""
+    """The image in a file, RGB. LoadError names one that is damaged or none (GT902), or too large for Pillow (GT904)."""
     image = pillow(wanted_by="ImageFolder")
     with reading(path):
         try:
@@ -99,6 +101,8 @@ def pil_loader(path: Path) -> Any:
                 return image.open(file).convert("RGB")
         except (image.UnidentifiedImageError, SyntaxError, EOFError, ValueError) as error:
             raise damaged(str(error)) from error
+        except image.DecompressionBombError as error:
+            raise too_large(str(error)) from error
         except OSError as error:
             if isinstance(error, LoadError) or error.errno is not None:  # of the system: no such file, no permission
                 raise
@@ -114,8 +118,8 @@ class DatasetFolder(VisionDataset):
     """Files in a folder for each class; ``loader(path)`` makes a sample of a file.
 
     ``classes`` are the names of the folders in order, ``class_to_idx`` their numbers, ``samples`` [(path, number)],
-    ``targets`` the numbers. See `make_dataset` for ``extensions``, ``is_valid_file`` and ``allow_empty``. A subclass may
-    override ``find_classes`` and ``make_dataset``.
+    ``targets`` the numbers. See `make_dataset` for ``extensions``, ``is_valid_file`` and ``allow_empty``. Subclasses
+    may override ``find_classes`` and ``make_dataset``.
     """
 
     def __init__(

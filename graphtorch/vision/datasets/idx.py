@@ -55,7 +55,8 @@ def _read(file: BinaryIO, limit: int) -> Array:
     """An array of at most ``limit`` bytes."""
     head = file.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _DTYPES or not 1 <= head[3] <= _MOST_DIMENSIONS:
-        raise LoadError("GT901", f"this is no file of IDX: it begins with {head!r}", ["expected 0, 0, dtype, dimensions"])
+        facts = ["expected 0, 0, the dtype, the number of dimensions"]
+        raise LoadError("GT901", f"this is no file of IDX: it begins with {head!r}", facts)
     dtype, sizes = np.dtype(_DTYPES[head[2]]), file.read(4 * head[3])
     if len(sizes) < 4 * head[3]:
         raise damaged("it ends within its sizes")

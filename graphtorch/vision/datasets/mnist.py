@@ -30,7 +30,8 @@ def _of_bytes(path: str | os.PathLike[str], ndim: int, what: str) -> Any:
     values = read_idx(path)
     if values.dtype != np.uint8 or values.ndim != ndim:
         with reading(path):
-            raise damaged(f"it has no {what}", f"expected uint8 of {ndim} dimensions, got {values.dtype}{list(values.shape)}")
+            got = f"{values.dtype}{list(values.shape)}"
+            raise damaged(f"it has no {what}", f"expected uint8 of {ndim} dimensions, got {got}")
     return values
 
 
