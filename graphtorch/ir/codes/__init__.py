@@ -78,7 +78,7 @@ HEADINGS: dict[str, tuple[str, str]] = {
     "GT8": ("IRError", "a malformed graph, kernel or pipeline (a mistake in a pass or in an edited file)"),
     "GT9": ("LoadError (a RuntimeError)", "files"),
     "GT91": ("DownloadError (an OSError)", "downloads"),
-    "GT92": ("MissingFilesError (a LoadError and a FileNotFoundError)", "data sets"),
+    "GT92": ("MissingFilesError (a RuntimeError and a FileNotFoundError)", "data sets"),
 }
 
 
