@@ -80,6 +80,7 @@ _LAZY = {
     "while_loop": "graphtorch.frontend.branches",
     "finfo": "graphtorch.frontend.limits",
     "load": "graphtorch.frontend.files.loading",
+    "save": "graphtorch.frontend.files.saving",
     "iinfo": "graphtorch.frontend.limits",
     "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",

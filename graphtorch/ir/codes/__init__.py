@@ -76,7 +76,7 @@ HEADINGS: dict[str, tuple[str, str]] = {
         "state of modules and optimizers",
     ),
     "GT8": ("IRError", "a malformed graph, kernel or pipeline (a mistake in a pass or in an edited file)"),
-    "GT9": ("LoadError (a RuntimeError)", "files"),
+    "GT9": ("LoadError (a RuntimeError), SaveError (a TypeError)", "files"),
     "GT91": ("DownloadError (an OSError)", "downloads"),
     "GT92": ("MissingFilesError (a RuntimeError and a FileNotFoundError)", "data sets"),
 }
