@@ -60,7 +60,9 @@ gt.save(state | {"rng": gt.get_rng_state(), "done": done, "epoch": epoch, "losse
 """
 
 
-@pytest.mark.parametrize(("how", "workers"), [("eager", 0), pytest.param("compiled", 0, marks=pytest.mark.slow), ("compiled", 2)])
+@pytest.mark.parametrize(
+    ("how", "workers"), [("eager", 0), pytest.param("compiled", 0, marks=pytest.mark.slow), ("compiled", 2)]
+)
 def test_training_goes_on_exactly(how: str, workers: int, tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(PROGRAM)
 
