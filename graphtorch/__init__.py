@@ -90,7 +90,7 @@ _LAZY = {
 _LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
     "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
 )}  # fmt: skip
-_PACKAGES = ("autograd", "cuda", "linalg", "nn", "optim", "random", "utils", "testing", "errors")
+_PACKAGES = ("autograd", "cuda", "linalg", "nn", "optim", "random", "utils", "testing", "errors", "vision")
 
 
 def __getattr__(name: str) -> Any:

@@ -8,6 +8,7 @@ from graphtorch.frontend.nn.init import (
     kaiming_uniform_,
     normal_,
     ones_,
+    trunc_normal_,
     uniform_,
     xavier_normal_,
     xavier_uniform_,
@@ -15,6 +16,6 @@ from graphtorch.frontend.nn.init import (
 )
 
 __all__ = [
-    "calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "uniform_",
-    "xavier_normal_", "xavier_uniform_", "zeros_",
+    "calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "trunc_normal_",
+    "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
 ]  # fmt: skip

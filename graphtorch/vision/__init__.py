@@ -1,0 +1,1 @@
+"""Images: `graphtorch.vision.models`, under torchvision's names."""
