@@ -79,6 +79,7 @@ _LAZY = {
     "summary": "graphtorch.frontend.diagnosis.summary",
     "while_loop": "graphtorch.frontend.branches",
     "finfo": "graphtorch.frontend.limits",
+    "load": "graphtorch.frontend.files.loading",
     "iinfo": "graphtorch.frontend.limits",
     "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",

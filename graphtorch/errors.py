@@ -10,12 +10,16 @@ from graphtorch.ir.errors import (
     ContractError,
     ContractWarning,
     DeviceError,
+    DownloadError,
     DTypeError,
     GraphTorchError,
+    HubError,
     IndexRangeError,
     IRError,
+    LoadError,
     MissingAttributeError,
     RecompileWarning,
+    SaveError,
     ShapeError,
     StateError,
     TraceError,
@@ -23,6 +27,6 @@ from graphtorch.ir.errors import (
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "ContractError", "ContractWarning",
-    "DTypeError", "DeviceError", "GraphTorchError", "IRError", "IndexRangeError", "MissingAttributeError",
-    "RecompileWarning", "ShapeError", "StateError", "TraceError",
+    "DTypeError", "DeviceError", "DownloadError", "GraphTorchError", "HubError", "IRError", "IndexRangeError",
+    "LoadError", "MissingAttributeError", "RecompileWarning", "SaveError", "ShapeError", "StateError", "TraceError",
 ]  # fmt: skip

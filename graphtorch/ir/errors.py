@@ -137,6 +137,22 @@ class IRError(GraphTorchError):
     _of_user_code = False
 
 
+class LoadError(GraphTorchError, RuntimeError):
+    """A file that is none, is damaged, or asks for what no file may (GT9xx)."""
+
+
+class SaveError(GraphTorchError, TypeError):
+    """A value that a file cannot hold (GT9xx)."""
+
+
+class HubError(GraphTorchError, RuntimeError):
+    """A repository of models that is not trusted, or has not what was asked for (GT9xx)."""
+
+
+class DownloadError(GraphTorchError, OSError):
+    """A file that cannot be downloaded, or is not what was promised (GT9xx)."""
+
+
 class ContractWarning(UserWarning):
     """A loss, an optimizer or a training step that runs, and hardly does what was meant (GT32x, GT33x)."""
 

@@ -23,10 +23,12 @@ from graphtorch.ir.codes import (
     gt80,
     gt81,
     gt82,
+    gt90,
+    gt91,
 )  # fmt: skip
 from graphtorch.ir.codes.record import Code, Severity
 
-_FILES = (gt10, gt11, gt20, gt30, gt32, gt33, gt34, gt40, gt50, gt51, gt60, gt61, gt70, gt80, gt81, gt82)
+_FILES = (gt10, gt11, gt20, gt30, gt32, gt33, gt34, gt40, gt50, gt51, gt60, gt61, gt70, gt80, gt81, gt82, gt90, gt91)
 
 #: "GT102" -> what is known of it, in the order of the codes
 CODES: dict[str, Code] = {code.code: code for file in _FILES for code in file.CODES}
@@ -53,6 +55,8 @@ HEADINGS: dict[str, tuple[str, str]] = {
         "state of modules and optimizers",
     ),
     "GT8": ("IRError", "a malformed graph, kernel or pipeline (a mistake in a pass or in an edited file)"),
+    "GT9": ("LoadError (a RuntimeError)", "files"),
+    "GT91": ("DownloadError (an OSError)", "downloads"),
 }
 
 

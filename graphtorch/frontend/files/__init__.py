@@ -1,0 +1,1 @@
+"""Files: what is saved and loaded, and the formats that are read."""

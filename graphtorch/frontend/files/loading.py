@@ -1,0 +1,85 @@
+"""`load`: which format a file has, and its value."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from graphtorch.frontend.files import safetensors, torch_legacy, torch_zip
+from graphtorch.frontend.files.locations import Locations
+from graphtorch.frontend.files.source import Source, damaged
+from graphtorch.ir.errors import ArgumentTypeError, LoadError
+
+#: how files begin that are none of ours, and what they are
+_OTHERS = {
+    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"BZh": "a bzip2 file: unpack it first",
+    b"\x89HDF": "an HDF5 file, as Keras writes them",
+    b"GGUF": "a GGUF file, as llama.cpp reads them",
+    b"\x93NUMPY": "a file of numpy: numpy.load(path) reads it",
+    b"version https://git-lfs": "a pointer of Git LFS in the place of the file: run git lfs pull",
+    b"<": "a web page, perhaps the answer of a server in the place of the file",
+}
+
+
+def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
+    """What was saved in ``f``, a path or a file that can seek, by torch.save in either of its formats, or safetensors.
+
+    Nothing that the file names is imported or executed: it may hold tensors, parameters, and plain data (see
+    docs/files.md). Tensors that shared memory share it again.
+
+    ``map_location`` is a device, a mapping or a function as in torch; tensors of GPUs come to the CPU by themselves.
+
+    Raises LoadError: GT901 for another format, GT902 for a damaged file, GT903 for one that names what is not data,
+    GT904 for one that asks for more than it holds, GT905 for a tensor of a dtype that there is not. DeviceError GT402
+    if ``map_location`` wants a GPU.
+    """
+    locations = Locations(map_location)
+    if isinstance(f, str | os.PathLike):
+        with open(f, "rb") as file:
+            return _load(file, locations)
+    if not hasattr(f, "read"):
+        got = f"f must be a path or a file that is open for reading bytes, got {type(f).__name__}"
+        raise ArgumentTypeError("GT301", got)
+    return _load(_seekable(f), locations)
+
+
+def _seekable(f: Any) -> BinaryIO:
+    """The file itself, or all of it in memory, where it cannot seek or cannot read into an array."""
+    if hasattr(f, "readinto") and hasattr(f, "seek") and f.seekable():
+        return f  # type: ignore[no-any-return]
+    data = f.read()
+    if not isinstance(data, bytes):
+        got = f"f gives {type(data).__name__}"
+        raise ArgumentTypeError("GT301", got, ['expected a file of bytes: open(path, "rb")'])
+    return io.BytesIO(data)
+
+
+def _load(file: BinaryIO, locations: Locations) -> Any:
+    source = Source(file, file.tell())
+    try:
+        return _reader(source)(source, locations)
+    except (RecursionError, MemoryError) as error:  # a reader that forgot a limit; better than a crash of the caller
+        raise damaged(type(error).__name__) from None
+
+
+def _reader(source: Source) -> Callable[[Source, Locations], Any]:
+    """What reads this format, told by how it begins; LoadError GT901."""
+    head = source.read(min(source.size, 512))
+    source.seek(0)
+    if head.startswith(b"PK"):
+        return torch_zip.read
+    if head.startswith(b"\x80") or head[:1] == b"L":
+        return torch_legacy.read
+    if safetensors.begins(head, source.size):
+        return safetensors.read
+    raise LoadError("GT901", _what(head), ["expected a file of torch.save, graphtorch.save or safetensors"])
+
+
+def _what(head: bytes) -> str:
+    if head[257:262] == b"ustar" or head.startswith((b"sys_info\0", b"pickle\0", b"storages\0", b"tensors\0")):
+        return "this is a tar archive, as torch before 0.1.10 wrote them, which is not read"
+    known = [what for start, what in _OTHERS.items() if head.startswith(start)]
+    return f"this is {known[0]}" if known else f"this is no file of tensors: it begins with {head[:8]!r}"
