@@ -70,7 +70,9 @@ def test_layers_made_while_a_trace_runs(native: None) -> None:
     gt.manual_seed(1)
     out = gt.compile(net)(gt.ones(2, 300))
     gt.manual_seed(1)
-    np.testing.assert_allclose(out.detach().numpy(), nn.Linear(300, 300)(gt.ones(2, 300)).detach().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        out.detach().numpy(), nn.Linear(300, 300)(gt.ones(2, 300)).detach().numpy(), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_threads(native: None) -> None:

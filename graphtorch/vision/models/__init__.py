@@ -1,7 +1,7 @@
 """Networks for images under torchvision's names, with its arguments, parts, `repr` and state_dict keys.
 
 ``resnet18(num_classes=10)`` is drawn anew, ``resnet18(weights="resnet18-f37072fd.pth")`` read from a file; see
-`graphtorch.vision.models.weights`. ``progress`` is accepted, and changes nothing: nothing is downloaded.
+`graphtorch.vision.models.weights`. ``progress`` shows a bar where weights are downloaded.
 """
 
 from __future__ import annotations

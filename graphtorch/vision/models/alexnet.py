@@ -34,4 +34,4 @@ class AlexNet(nn.Module):
 
 def alexnet(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> AlexNet:
     """`AlexNet`; for ``weights`` see `weights.build`."""
-    return build("alexnet", AlexNet, weights, **kwargs)
+    return build("alexnet", AlexNet, weights, progress, **kwargs)

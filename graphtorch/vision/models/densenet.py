@@ -120,26 +120,28 @@ def _rename(_: nn.Module, state: MutableMapping[str, Any], prefix: str, *rest: A
             state[new] = state.pop(key)
 
 
-def _densenet(name: str, growth: int, blocks: Sequence[int], first: int, weights: Source, kwargs: Any) -> DenseNet:
+def _densenet(
+    name: str, growth: int, blocks: Sequence[int], first: int, weights: Source, progress: bool, kwargs: Any
+) -> DenseNet:
     options = {"growth_rate": growth, "block_config": blocks, "num_init_features": first, **kwargs}
-    return build(name, DenseNet, weights, **options)
+    return build(name, DenseNet, weights, progress, **options)
 
 
 def densenet121(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """`DenseNet` of 121 layers; for ``weights`` see `weights.build`."""
-    return _densenet("densenet121", 32, (6, 12, 24, 16), 64, weights, kwargs)
+    return _densenet("densenet121", 32, (6, 12, 24, 16), 64, weights, progress, kwargs)
 
 
 def densenet161(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """`DenseNet` of 161 layers, that grow by 48; for ``weights`` see `weights.build`."""
-    return _densenet("densenet161", 48, (6, 12, 36, 24), 96, weights, kwargs)
+    return _densenet("densenet161", 48, (6, 12, 36, 24), 96, weights, progress, kwargs)
 
 
 def densenet169(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """`DenseNet` of 169 layers; for ``weights`` see `weights.build`."""
-    return _densenet("densenet169", 32, (6, 12, 32, 32), 64, weights, kwargs)
+    return _densenet("densenet169", 32, (6, 12, 32, 32), 64, weights, progress, kwargs)
 
 
 def densenet201(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> DenseNet:
     """`DenseNet` of 201 layers; for ``weights`` see `weights.build`."""
-    return _densenet("densenet201", 32, (6, 12, 48, 32), 64, weights, kwargs)
+    return _densenet("densenet201", 32, (6, 12, 48, 32), 64, weights, progress, kwargs)

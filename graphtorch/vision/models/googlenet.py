@@ -172,9 +172,9 @@ def googlenet(*, weights: Source = None, progress: bool = True, **kwargs: Any) -
     With published weights ``transform_input`` is True unless given, and ``aux_logits`` False: the heads are dropped.
     """
     if published("googlenet", weights) is None:
-        return build("googlenet", GoogLeNet, weights, **kwargs)
+        return build("googlenet", GoogLeNet, weights, progress, **kwargs)
     wanted = kwargs.pop("aux_logits", False)
-    model = build("googlenet", GoogLeNet, weights, **{"transform_input": True, **kwargs})
+    model = build("googlenet", GoogLeNet, weights, progress, **{"transform_input": True, **kwargs})
     if not wanted:
         model.aux_logits, model.aux1, model.aux2 = False, None, None
     return model

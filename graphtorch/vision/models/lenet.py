@@ -34,4 +34,4 @@ class LeNet(nn.Module):
 
 def lenet(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> LeNet:
     """`LeNet`; ``weights`` is the path of a file, as nobody publishes any."""
-    return build("lenet", LeNet, weights, **kwargs)
+    return build("lenet", LeNet, weights, progress, **kwargs)

@@ -105,4 +105,4 @@ def _initialize(layer: nn.Module) -> None:
 
 def mobilenet_v2(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> MobileNetV2:
     """`MobileNetV2`; for ``weights`` see `weights.build`."""
-    return build("mobilenet_v2", MobileNetV2, weights, **kwargs)
+    return build("mobilenet_v2", MobileNetV2, weights, progress, **kwargs)

@@ -1,6 +1,6 @@
 """The files of weights that torchvision publishes, under its names: ``VGG16_Weights.IMAGENET1K_V1``.
 
-They are not part of graphtorch, which downloads none: `graphtorch.vision.models.weights` says where it looks for them.
+They are no part of graphtorch: `graphtorch.vision.models.weights` downloads them when they are asked for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-_HOST = "https://download.pytorch.org/models/"
+HOST = "https://download.pytorch.org/models/"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,11 @@ class File:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
+    @property
+    def sha256(self) -> str:
+        """The beginning of the checksum, with which the name ends."""
+        return self.name.removesuffix(".pth").rsplit("-", 1)[1]
+
 
 class WeightsEnum(Enum):
     """The published weights of one model; ``DEFAULT`` are the best of them. Each value is a `File`."""
@@ -30,7 +35,7 @@ class WeightsEnum(Enum):
     @property
     def url(self) -> str:
         """Where torchvision publishes the file."""
-        return _HOST + str(self.value.name)
+        return HOST + str(self.value.name)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self._name_}"

@@ -188,59 +188,61 @@ def _start_as_shortcut(block: nn.Module) -> None:
         init.zeros_(weight)
 
 
-def _resnet(name: str, block: Any, layers: Sequence[int], weights: Source, kwargs: dict[str, Any]) -> ResNet:
-    return build(name, ResNet, weights, block=block, layers=layers, **kwargs)
+def _resnet(name: str, block: Any, layers: Sequence[int], weights: Source, progress: bool, kwargs: Any) -> ResNet:
+    return build(name, ResNet, weights, progress, block=block, layers=layers, **kwargs)
 
 
 def resnet18(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 18 layers; for ``weights`` see `weights.build`."""
-    return _resnet("resnet18", BasicBlock, (2, 2, 2, 2), weights, kwargs)
+    return _resnet("resnet18", BasicBlock, (2, 2, 2, 2), weights, progress, kwargs)
 
 
 def resnet34(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 34 layers; for ``weights`` see `weights.build`."""
-    return _resnet("resnet34", BasicBlock, (3, 4, 6, 3), weights, kwargs)
+    return _resnet("resnet34", BasicBlock, (3, 4, 6, 3), weights, progress, kwargs)
 
 
 def resnet50(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 50 layers; for ``weights`` see `weights.build`."""
-    return _resnet("resnet50", Bottleneck, (3, 4, 6, 3), weights, kwargs)
+    return _resnet("resnet50", Bottleneck, (3, 4, 6, 3), weights, progress, kwargs)
 
 
 def resnet101(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 101 layers; for ``weights`` see `weights.build`."""
-    return _resnet("resnet101", Bottleneck, (3, 4, 23, 3), weights, kwargs)
+    return _resnet("resnet101", Bottleneck, (3, 4, 23, 3), weights, progress, kwargs)
 
 
 def resnet152(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 152 layers; for ``weights`` see `weights.build`."""
-    return _resnet("resnet152", Bottleneck, (3, 8, 36, 3), weights, kwargs)
+    return _resnet("resnet152", Bottleneck, (3, 8, 36, 3), weights, progress, kwargs)
 
 
 def resnext50_32x4d(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 50 layers with 32 groups of 4 channels; for ``weights`` see `weights.build`."""
-    return _resnet("resnext50_32x4d", Bottleneck, (3, 4, 6, 3), weights, {"groups": 32, "width_per_group": 4, **kwargs})
+    return _resnet(
+        "resnext50_32x4d", Bottleneck, (3, 4, 6, 3), weights, progress, {"groups": 32, "width_per_group": 4, **kwargs}
+    )
 
 
 def resnext101_32x8d(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 101 layers with 32 groups of 8 channels; for ``weights`` see `weights.build`."""
     return _resnet(
-        "resnext101_32x8d", Bottleneck, (3, 4, 23, 3), weights, {"groups": 32, "width_per_group": 8, **kwargs}
+        "resnext101_32x8d", Bottleneck, (3, 4, 23, 3), weights, progress, {"groups": 32, "width_per_group": 8, **kwargs}
     )
 
 
 def resnext101_64x4d(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 101 layers with 64 groups of 4 channels; for ``weights`` see `weights.build`."""
     return _resnet(
-        "resnext101_64x4d", Bottleneck, (3, 4, 23, 3), weights, {"groups": 64, "width_per_group": 4, **kwargs}
+        "resnext101_64x4d", Bottleneck, (3, 4, 23, 3), weights, progress, {"groups": 64, "width_per_group": 4, **kwargs}
     )
 
 
 def wide_resnet50_2(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 50 layers, twice as wide in the middle; for ``weights`` see `weights.build`."""
-    return _resnet("wide_resnet50_2", Bottleneck, (3, 4, 6, 3), weights, {"width_per_group": 128, **kwargs})
+    return _resnet("wide_resnet50_2", Bottleneck, (3, 4, 6, 3), weights, progress, {"width_per_group": 128, **kwargs})
 
 
 def wide_resnet101_2(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> ResNet:
     """`ResNet` of 101 layers, twice as wide in the middle; for ``weights`` see `weights.build`."""
-    return _resnet("wide_resnet101_2", Bottleneck, (3, 4, 23, 3), weights, {"width_per_group": 128, **kwargs})
+    return _resnet("wide_resnet101_2", Bottleneck, (3, 4, 23, 3), weights, progress, {"width_per_group": 128, **kwargs})

@@ -75,15 +75,15 @@ class SqueezeNet(nn.Module):
         return self.classifier(self.features(x)).flatten(1)
 
 
-def _squeezenet(version: str, weights: Source, kwargs: dict[str, Any]) -> SqueezeNet:
-    return build(f"squeezenet{version}", SqueezeNet, weights, version=version, **kwargs)
+def _squeezenet(version: str, weights: Source, progress: bool, kwargs: Any) -> SqueezeNet:
+    return build(f"squeezenet{version}", SqueezeNet, weights, progress, version=version, **kwargs)
 
 
 def squeezenet1_0(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
     """`SqueezeNet` as in the paper; for ``weights`` see `weights.build`."""
-    return _squeezenet("1_0", weights, kwargs)
+    return _squeezenet("1_0", weights, progress, kwargs)
 
 
 def squeezenet1_1(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> SqueezeNet:
     """`SqueezeNet` with poolings moved to the front; for ``weights`` see `weights.build`."""
-    return _squeezenet("1_1", weights, kwargs)
+    return _squeezenet("1_1", weights, progress, kwargs)

@@ -67,48 +67,48 @@ def _features(column: Sequence[tuple[int, int]], batch_norm: bool) -> nn.Sequent
     return nn.Sequential(*layers)
 
 
-def _vgg(layers: int, batch_norm: bool, weights: Source, kwargs: dict[str, Any]) -> VGG:
+def _vgg(layers: int, batch_norm: bool, weights: Source, progress: bool, kwargs: Any) -> VGG:
     def make(**options: Any) -> VGG:
         return VGG(_features(_COLUMNS[layers], batch_norm), **options)
 
-    return build(f"vgg{layers}{'_bn' if batch_norm else ''}", make, weights, **kwargs)
+    return build(f"vgg{layers}{'_bn' if batch_norm else ''}", make, weights, progress, **kwargs)
 
 
 def vgg11(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 8 convolutions; for ``weights`` see `weights.build`."""
-    return _vgg(11, False, weights, kwargs)
+    return _vgg(11, False, weights, progress, kwargs)
 
 
 def vgg11_bn(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 8 convolutions, each followed by a batch norm; for ``weights`` see `weights.build`."""
-    return _vgg(11, True, weights, kwargs)
+    return _vgg(11, True, weights, progress, kwargs)
 
 
 def vgg13(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 10 convolutions; for ``weights`` see `weights.build`."""
-    return _vgg(13, False, weights, kwargs)
+    return _vgg(13, False, weights, progress, kwargs)
 
 
 def vgg13_bn(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 10 convolutions, each followed by a batch norm; for ``weights`` see `weights.build`."""
-    return _vgg(13, True, weights, kwargs)
+    return _vgg(13, True, weights, progress, kwargs)
 
 
 def vgg16(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 13 convolutions; for ``weights`` see `weights.build`."""
-    return _vgg(16, False, weights, kwargs)
+    return _vgg(16, False, weights, progress, kwargs)
 
 
 def vgg16_bn(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 13 convolutions, each followed by a batch norm; for ``weights`` see `weights.build`."""
-    return _vgg(16, True, weights, kwargs)
+    return _vgg(16, True, weights, progress, kwargs)
 
 
 def vgg19(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 16 convolutions; for ``weights`` see `weights.build`."""
-    return _vgg(19, False, weights, kwargs)
+    return _vgg(19, False, weights, progress, kwargs)
 
 
 def vgg19_bn(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VGG:
     """`VGG` with 16 convolutions, each followed by a batch norm; for ``weights`` see `weights.build`."""
-    return _vgg(19, True, weights, kwargs)
+    return _vgg(19, True, weights, progress, kwargs)

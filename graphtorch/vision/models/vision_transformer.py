@@ -188,7 +188,9 @@ def _rename(_: nn.Module, state: MutableMapping[str, Any], prefix: str, *rest: A
             state[new] = state.pop(key)
 
 
-def _vit(name: str, patch: int, layers: int, heads: int, width: int, weights: Source, kwargs: Any) -> VisionTransformer:
+def _vit(
+    name: str, patch: int, layers: int, heads: int, width: int, weights: Source, progress: bool, kwargs: Any
+) -> VisionTransformer:
     file = published(name, weights)
     options: dict[str, Any] = {
         "image_size": 224 if file is None else file.crop_size,
@@ -196,29 +198,29 @@ def _vit(name: str, patch: int, layers: int, heads: int, width: int, weights: So
         "num_layers": layers,
     }
     options |= {"num_heads": heads, "hidden_dim": width, "mlp_dim": 4 * width, **kwargs}
-    return build(name, VisionTransformer, weights, **options)
+    return build(name, VisionTransformer, weights, progress, **options)
 
 
 def vit_b_16(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
     """The base `VisionTransformer`, patches of 16 x 16; for ``weights`` see `weights.build`."""
-    return _vit("vit_b_16", 16, 12, 12, 768, weights, kwargs)
+    return _vit("vit_b_16", 16, 12, 12, 768, weights, progress, kwargs)
 
 
 def vit_b_32(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
     """The base `VisionTransformer`, patches of 32 x 32; for ``weights`` see `weights.build`."""
-    return _vit("vit_b_32", 32, 12, 12, 768, weights, kwargs)
+    return _vit("vit_b_32", 32, 12, 12, 768, weights, progress, kwargs)
 
 
 def vit_l_16(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
     """The large `VisionTransformer`, patches of 16 x 16; for ``weights`` see `weights.build`."""
-    return _vit("vit_l_16", 16, 24, 16, 1024, weights, kwargs)
+    return _vit("vit_l_16", 16, 24, 16, 1024, weights, progress, kwargs)
 
 
 def vit_l_32(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
     """The large `VisionTransformer`, patches of 32 x 32; for ``weights`` see `weights.build`."""
-    return _vit("vit_l_32", 32, 24, 16, 1024, weights, kwargs)
+    return _vit("vit_l_32", 32, 24, 16, 1024, weights, progress, kwargs)
 
 
 def vit_h_14(*, weights: Source = None, progress: bool = True, **kwargs: Any) -> VisionTransformer:
     """The huge `VisionTransformer`, patches of 14 x 14; for ``weights`` see `weights.build`."""
-    return _vit("vit_h_14", 14, 32, 16, 1280, weights, kwargs)
+    return _vit("vit_h_14", 14, 32, 16, 1280, weights, progress, kwargs)

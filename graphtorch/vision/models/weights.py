@@ -2,9 +2,9 @@
 
 - None: none, the parameters are drawn.
 - A path: a file that `graphtorch.load` reads, with a state_dict. Other arguments are those of the model that was saved.
-- A member of an enumeration of `published`, or the name of one ("IMAGENET1K_V1", "DEFAULT"): the file that torchvision
-  publishes. graphtorch downloads no weights; it looks in the folder where torch keeps them, ``hub/checkpoints`` in
-  ``$TORCH_HOME``, by default ``~/.cache/torch``. StateError GT709 says which file is missing there.
+- A member of an enumeration of `published`, or its name ("IMAGENET1K_V1", "DEFAULT"): the file that torchvision
+  publishes. It is kept where torch keeps it, in ``hub/checkpoints`` of ``$TORCH_HOME``, by default ``~/.cache/torch``,
+  and downloaded if it is not there. Offline that is DownloadError GT910, which says where to put the file.
 - ``pretrained=True`` is torchvision's older word for "DEFAULT".
 """
 
@@ -18,19 +18,23 @@ from typing import Any, TypeVar
 import graphtorch as gt
 from graphtorch import nn
 from graphtorch.frontend.nn import init
-from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, StateError, check
+from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
+from graphtorch.utils.download import download
 from graphtorch.vision.models.published import WEIGHTS, File, WeightsEnum
 
 Source = str | os.PathLike[str] | WeightsEnum | None
 M = TypeVar("M", bound=nn.Module)
 
 
-def build(name: str, make: Callable[..., M], weights: Source, pretrained: bool = False, **kwargs: Any) -> M:
+def build(
+    name: str, make: Callable[..., M], weights: Source, progress: bool, pretrained: bool = False, **kwargs: Any
+) -> M:
     """``make(**kwargs)`` with the parameters that ``weights`` means for the model ``name``; see above.
 
-    Drawn parameters are not computed where a file replaces them.
+    Nothing is drawn where a file replaces it. ``progress`` shows a bar for a download. StateError GT701 for a file of
+    another model, or with another number of classes.
     """
-    path = _path(name, "DEFAULT" if pretrained and weights is None else weights)
+    path = _path(name, "DEFAULT" if pretrained and weights is None else weights, progress)
     if path is None:
         return make(**kwargs)
     state = gt.load(path)
@@ -49,58 +53,42 @@ def build(name: str, make: Callable[..., M], weights: Source, pretrained: bool =
 
 def published(name: str, weights: Any) -> File | None:
     """What is known of ``weights`` of the model ``name``, if torchvision published them, under any path."""
+    member = _member(name, weights)
+    if member is not None:
+        return member.value
+    base = Path(weights).name if isinstance(weights, str | os.PathLike) else None
+    return next((kind.value for kind in WEIGHTS.get(name, ()) if kind.value.name == base), None)
+
+
+def _member(name: str, weights: Any) -> Any:
+    """The member of the enumeration of ``name`` that ``weights`` is or names."""
     kinds = WEIGHTS.get(name)
-    if kinds is None or weights is None:
-        return None
-    if isinstance(weights, kinds):
-        return weights.value
-    if weights in kinds.__members__:
-        return kinds[weights].value
-    base = os.path.basename(os.fspath(weights)) if isinstance(weights, str | os.PathLike) else None
-    return next((kind.value for kind in kinds if kind.value.name == base), None)
+    if isinstance(weights, WeightsEnum):
+        expected = f"expected a member of {kinds.__name__}" if kinds else f"nobody publishes weights of {name}"
+        own = kinds is not None and isinstance(weights, kinds)
+        check(own, "GT304", f"weights={weights!r} are not for {name}", expected, kind=ArgumentError)
+        return weights
+    return kinds.__members__.get(weights) if kinds and isinstance(weights, str) else None
 
 
-def _path(name: str, weights: Any) -> Path | None:
+def _path(name: str, weights: Any, progress: bool) -> Path | None:
+    """The file that ``weights`` means, which may have to be downloaded; None for no weights."""
     if weights is None:
         return None
-    kinds = WEIGHTS.get(name)
-    known = isinstance(weights, WeightsEnum) or (kinds is not None and weights in kinds.__members__)
-    if known:
-        return _in_cache(name, weights)
+    member = _member(name, weights)
+    if member is not None:
+        home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
+        path = Path(home).expanduser() / "hub" / "checkpoints" / member.value.name
+        return path if path.exists() else download(member.url, path, sha256=member.value.sha256, progress=progress)
     if not isinstance(weights, str | os.PathLike):
-        raise ArgumentTypeError(
-            "GT301",
-            f"weights must be a path, the name of published weights or None, got {type(weights).__name__} {weights!r}",
-        )
-    path = Path(weights)
-    names = f", or one of {', '.join(kinds.__members__)}" if kinds else ""
+        got = f"weights must be a path, the name of published weights or None, got {type(weights).__name__} {weights!r}"
+        raise ArgumentTypeError("GT301", got)
+    names = [f'"{n}"' for n in WEIGHTS[name].__members__] if name in WEIGHTS else []
     check(
-        path.exists(),
+        Path(weights).exists(),
         "GT304",
         f"weights={os.fspath(weights)!r} is not a file",
-        f"expected the path of a file that gt.load reads{names}",
+        f"expected {' or '.join(['the path of a file that gt.load reads', *names])}",
         kind=ArgumentError,
     )
-    return path
-
-
-def _in_cache(name: str, weights: WeightsEnum | str) -> Path:
-    """The published file, where torch keeps it; StateError GT709 if it is not there."""
-    kinds = WEIGHTS[name]
-    member = kinds[weights] if isinstance(weights, str) else weights
-    check(
-        isinstance(member, kinds),
-        "GT304",
-        f"weights={member!r} are not for {name}",
-        f"expected a member of {kinds.__name__}",
-        kind=ArgumentError,
-    )
-    home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
-    path = Path(home).expanduser() / "hub" / "checkpoints" / member.value.name
-    if not path.exists():
-        raise StateError(
-            "GT709",
-            f"the published weights of {name} are not on this machine, and graphtorch downloads none",
-            [f"expected {path}", f"it is {member.url}", f'or give the path of the file: {name}(weights="...")'],
-        )
-    return path
+    return Path(weights)
