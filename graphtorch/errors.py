@@ -18,6 +18,7 @@ from graphtorch.ir.errors import (
     IRError,
     LoadError,
     MissingAttributeError,
+    MissingFilesError,
     RecompileWarning,
     SaveError,
     ShapeError,
@@ -28,5 +29,6 @@ from graphtorch.ir.errors import (
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "ContractError", "ContractWarning",
     "DTypeError", "DeviceError", "DownloadError", "GraphTorchError", "HubError", "IRError", "IndexRangeError",
-    "LoadError", "MissingAttributeError", "RecompileWarning", "SaveError", "ShapeError", "StateError", "TraceError",
+    "LoadError", "MissingAttributeError", "MissingFilesError", "RecompileWarning", "SaveError", "ShapeError",
+    "StateError", "TraceError",
 ]  # fmt: skip

@@ -141,6 +141,10 @@ class LoadError(GraphTorchError, RuntimeError):
     """A file that is none, is damaged, or asks for what no file may (GT9xx)."""
 
 
+class MissingFilesError(LoadError, FileNotFoundError):
+    """Files of a data set that are not there (GT92x)."""
+
+
 class SaveError(GraphTorchError, TypeError):
     """A value that a file cannot hold (GT9xx)."""
 

@@ -549,12 +549,16 @@ def window_spread(g: Array, *, size: Any, kernel: Any, **window: Any) -> Array:
     return fold(np.broadcast_to(g.reshape(*g.shape, *(1 for _ in kernel)), (*g.shape, *kernel)), size=size, **window)
 
 
-def keys(x: float) -> float:
-    """Keys' cubic kernel with a = -3/4."""
+def keys(x: float, a: float = -0.75) -> float:
+    """Keys' cubic kernel."""
     x = abs(x)
     if x <= 1:
-        return 1.25 * x**3 - 2.25 * x**2 + 1
-    return -0.75 * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
+        return (a + 2) * x**3 - (a + 3) * x**2 + 1
+    return a * (x**3 - 5 * x**2 + 8 * x - 4) if x < 2 else 0.0
+
+
+def triangle(x: float) -> float:
+    return max(0.0, 1 - abs(x))
 
 
 def resampling(kind: str, n: int, m: int, scale: float) -> Array:
@@ -569,9 +573,13 @@ def resampling(kind: str, n: int, m: int, scale: float) -> Array:
             rows.append([(start <= j < end) / (end - start) for j in range(n)])
         elif kind.startswith("nearest"):
             rows.append(np.arange(n) == min(math.floor((i + 0.5 * kind.endswith("exact")) * scale), n - 1))
+        elif kind.endswith("smooth"):
+            kernel, wide = (lambda x: keys(x, -0.5)) if kind.startswith("cubic") else triangle, max(scale, 1)
+            row = np.array([kernel(((i + 0.5) * scale - (j + 0.5)) / wide) for j in range(n)])
+            rows.append(row / row.sum())
         else:
             at = i * scale if kind.endswith("corners") else (i + 0.5) * scale - 0.5
-            kernel = keys if kind.startswith("cubic") else lambda x: max(0.0, 1 - abs(x))
+            kernel = keys if kind.startswith("cubic") else triangle
             row = np.zeros(n)
             for j in range(-9, n + 9):  # what stands outside is the element at the border
                 row[min(max(j, 0), n - 1)] += kernel(at - j)

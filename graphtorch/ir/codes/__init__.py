@@ -25,10 +25,31 @@ from graphtorch.ir.codes import (
     gt82,
     gt90,
     gt91,
+    gt92,
 )  # fmt: skip
 from graphtorch.ir.codes.record import Code, Severity
 
-_FILES = (gt10, gt11, gt20, gt30, gt32, gt33, gt34, gt40, gt50, gt51, gt60, gt61, gt70, gt80, gt81, gt82, gt90, gt91)
+_FILES = (
+    gt10,
+    gt11,
+    gt20,
+    gt30,
+    gt32,
+    gt33,
+    gt34,
+    gt40,
+    gt50,
+    gt51,
+    gt60,
+    gt61,
+    gt70,
+    gt80,
+    gt81,
+    gt82,
+    gt90,
+    gt91,
+    gt92,
+)
 
 #: "GT102" -> what is known of it, in the order of the codes
 CODES: dict[str, Code] = {code.code: code for file in _FILES for code in file.CODES}
@@ -57,6 +78,7 @@ HEADINGS: dict[str, tuple[str, str]] = {
     "GT8": ("IRError", "a malformed graph, kernel or pipeline (a mistake in a pass or in an edited file)"),
     "GT9": ("LoadError (a RuntimeError)", "files"),
     "GT91": ("DownloadError (an OSError)", "downloads"),
+    "GT92": ("MissingFilesError (a LoadError and a FileNotFoundError)", "data sets"),
 }
 
 

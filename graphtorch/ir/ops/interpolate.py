@@ -44,7 +44,8 @@ def interpolate(
 
     ``mode`` is "nearest", "nearest-exact", "area", "linear" (1 dimension), "bilinear", "bicubic" (2), "trilinear" (3).
     With ``align_corners`` the corners' centers stay; else the corners. A given ``scale_factor`` counts for where
-    elements are taken, unless ``recompute_scale_factor`` has it computed of the sizes. ``antialias`` is refused.
+    elements are taken, unless ``recompute_scale_factor`` has it computed of the sizes. With ``antialias`` ("bilinear"
+    and "bicubic" alone) a new element is a weighted mean of all old ones that it covers, as Pillow resizes images.
     ArgumentError GT304 for arguments that do not fit, DTypeError GT202 for integers unless the mode is a nearest one.
     """
     check(
@@ -61,7 +62,13 @@ def interpolate(
         f"mode={mode!r} does not take an input of {rank + 2} dimensions",
         f"expected [n, c, *size] of {' or '.join(str(r + 2) for r in RANKS[mode])} dimensions",
     )
-    check(not antialias, "GT304", "antialias=True is not supported", "expected antialias=False", kind=ArgumentError)
+    check(
+        not antialias or mode in ("bilinear", "bicubic"),
+        "GT304",
+        f"antialias=True is not allowed with mode={mode!r}",
+        "expected it with bilinear, bicubic alone",
+        kind=ArgumentError,
+    )
     check(
         align_corners is None or mode in SMOOTH,
         "GT304",
@@ -75,12 +82,15 @@ def interpolate(
     if mode in SMOOTH:
         require_float(aval_of(input), "what is interpolated")
     out = input
-    for axis, (n, m, factor) in enumerate(zip(old, new, factors, strict=True)):
-        out = _along(out, axis + 2, n, m, factor, mode, bool(align_corners))
+    axes = list(enumerate(zip(old, new, factors, strict=True)))
+    for axis, (n, m, factor) in (
+        reversed(axes) if antialias else axes
+    ):  # as torch's, whose sums they are to the last bit
+        out = _along(out, axis + 2, n, m, factor, mode, bool(align_corners), bool(antialias))
     return row_major(input) if out is input else out
 
 
-def _along(x: Any, dim: int, n: int, m: int, factor: float | None, mode: str, corners: bool) -> Any:
+def _along(x: Any, dim: int, n: int, m: int, factor: float | None, mode: str, corners: bool, smooth: bool) -> Any:
     scale = n / m if factor is None else 1.0 / factor
     if corners:
         scale = (n - 1) / (m - 1) if m > 1 else 0.0
@@ -88,7 +98,7 @@ def _along(x: Any, dim: int, n: int, m: int, factor: float | None, mode: str, co
         return x
     if mode.startswith("nearest") and m % n == 0 and scale == n / m:
         return _repeated(x, dim, m // n)
-    kind = SMOOTH.get(mode, mode) + ("-corners" if corners else "")
+    kind = SMOOTH.get(mode, mode) + ("-smooth" if smooth else "-corners" if corners else "")
     return bind.bind(resample, x, dim=dim, size=m, kind=kind, scale=scale)
 
 

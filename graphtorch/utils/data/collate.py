@@ -40,11 +40,10 @@ def default_collate(batch: Sequence[Any]) -> Any:
         return _like_mapping(first, lambda key: default_collate([sample[key] for sample in batch]))
     if isinstance(first, Sequence):
         return _like_sequence(first, _collated_parts(batch))
-    raise ArgumentTypeError(
-        "GT301",
-        f"samples of type {type(first).__name__} cannot be collated",
-        ["expected tensors, arrays, numbers, strings, or mappings and sequences of them; or pass collate_fn="],
-    )
+    facts = ["expected tensors, arrays, numbers, strings, or mappings and sequences of them; or pass collate_fn="]
+    if type(first).__module__.startswith("PIL."):
+        facts.append("images become tensors by the data set's transform=transforms.ToTensor()")
+    raise ArgumentTypeError("GT301", f"samples of type {type(first).__name__} cannot be collated", facts)
 
 
 def default_convert(data: Any) -> Any:

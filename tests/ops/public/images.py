@@ -80,7 +80,9 @@ def interpolate(
         scale = n / m if factor is None or recompute_scale_factor else 1 / factor
         kind = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}.get(mode, mode)
         if align_corners:
-            kind, scale = kind + "-corners", (n - 1) / (m - 1) if m > 1 else 0.0
+            kind, scale = kind + "-corners" * (not antialias), (n - 1) / (m - 1) if m > 1 else 0.0
+        if antialias:
+            kind += "-smooth"
         matrix = resampling(kind, n, m, scale)
         if mode.startswith("nearest"):
             input = np.take(input, matrix.argmax(1), axis + 2)
@@ -99,6 +101,8 @@ row(
     interpolate,
     *(smooth(X2, mode=m, **s) for s in SIZES for m in ("nearest", "nearest-exact", "area", *SMOOTH)),
     *(smooth(X2.astype(np.float64), mode=m, align_corners=True, **s) for s in SIZES for m in SMOOTH),
+    *(smooth(X2, mode=m, antialias=True, **s) for s in SIZES for m in SMOOTH),
+    smooth(X2.astype(np.float64), (3, 11), mode="bilinear", align_corners=True, antialias=True),
     smooth(X1, 11, None, "linear"),
     smooth(X1, 11, None, "linear", True),
     smooth(X1, scale_factor=1.5),
@@ -115,6 +119,7 @@ row(
     refuse("does not take an input", X2, 3, mode="linear"),
     refuse("does not take an input", array(3, 5), 3),
     refuse("align_corners", X2, 3, align_corners=False),
+    refuse("antialias", X2, 3, antialias=True),
     refuse("recompute_scale_factor", X2, 3, recompute_scale_factor=True),
     refuse("size", X2, (3, 4, 5)),
     refuse("size", X2, 0),
