@@ -1,6 +1,6 @@
 """A VGG that somebody else trained learns other classes: its layers are frozen, and the last one is replaced.
 
-python examples/finetune_vgg.py                                                    # VGG11, drawn anew; a minute
+python examples/finetune_vgg.py                                                    # VGG11, drawn anew
 python examples/finetune_vgg.py --model vgg16 --weights vgg16-397923af.pth --size 224
 python examples/finetune_vgg.py --model vgg16 --weights DEFAULT --size 224         # downloaded once
 """
@@ -48,9 +48,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="vgg11", choices=[n for n in models.list_models() if n.startswith("vgg")])
     parser.add_argument("--weights", help="a file, or DEFAULT for the published one (default: drawn anew)")
-    parser.add_argument("--size", type=int, default=64, help="of the images; nets were trained with 224")
+    parser.add_argument("--size", type=int, default=32, help="of the images; nets were trained with 224")
     parser.add_argument("--images", type=int, default=600, help="to train with")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--lr", type=float, default=0.01)
     args = parser.parse_args()
 
     gt.manual_seed(0)
@@ -58,7 +59,7 @@ def main() -> None:
     trained = [p for p in model.parameters() if p.requires_grad]
     total = sum(p.numel() for p in model.parameters())
     print(f"{args.model}: {total:,} parameters, of which {sum(p.numel() for p in trained):,} are trained")
-    optimizer = optim.Adam(trained, lr=1e-3)
+    optimizer = optim.Adam(trained, lr=args.lr)
 
     @gt.compile
     def step(pixels: gt.Tensor, labels: gt.Tensor) -> gt.Tensor:
