@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -212,8 +213,16 @@ def test_net_of_the_example(name: str, training: bool, monkeypatch: pytest.Monke
     check_clean(gt.check(net, *inputs, loss=nn.CrossEntropyLoss(), targets=targets, optimizer=optimizer))
 
 
+#: as others are, and larger
+LARGE = {"vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2"} | {
+    name for name in models.list_models() if re.search("13|19$|19_|34|10[12]|152|16[19]|201", name)
+}
+
+
 @TRAINING
-@pytest.mark.parametrize("name", models.list_models())
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE)) for n in models.list_models()]
+)
 def test_model_of_vision(name: str, training: bool) -> None:
     with init.skipped():
         net = models.get_model(name).train(training)
