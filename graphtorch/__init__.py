@@ -80,6 +80,7 @@ _LAZY = {
     "while_loop": "graphtorch.frontend.branches",
     "finfo": "graphtorch.frontend.limits",
     "load": "graphtorch.frontend.files.loading",
+    "save": "graphtorch.frontend.files.saving",
     "iinfo": "graphtorch.frontend.limits",
     "inference_mode": "graphtorch.frontend.differentiate",
     "trace": "graphtorch.frontend.trace",
@@ -91,7 +92,7 @@ _LAZY = {
 _LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
     "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
 )}  # fmt: skip
-_PACKAGES = ("autograd", "cuda", "linalg", "nn", "optim", "random", "utils", "testing", "errors", "vision")
+_PACKAGES = ("autograd", "cuda", "hub", "linalg", "nn", "optim", "random", "utils", "testing", "errors", "vision")
 
 
 def __getattr__(name: str) -> Any:

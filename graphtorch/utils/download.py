@@ -32,7 +32,7 @@ def download(
     A file that is there already stays, if it has the checksum or none is given. ``sha256`` and ``md5`` are hexadecimal;
     the beginning of one is enough, as in names such as ``resnet18-f37072fd.pth``. What comes is kept in
     ``path + ".part"`` and becomes ``path`` when it is whole and has the checksum. ``resume``: with a checksum, the
-    ``.part`` of an earlier try is gone on with, if the server can; without one nobody would know whether the halves fit.
+    ``.part`` of an earlier try is gone on with, if the server can; without one nobody would know whether halves fit.
     ``timeout`` is in seconds without any byte. ``progress``: True, or a description, shows a bar.
 
     Raises DownloadError: GT910 where nothing, or not everything, comes, which says where to put the file instead; GT911

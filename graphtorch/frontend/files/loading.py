@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-from graphtorch.frontend.files import safetensors, torch_legacy, torch_zip
+from graphtorch.frontend.files import native, safetensors, torch_legacy, torch_zip
 from graphtorch.frontend.files.locations import Locations
 from graphtorch.frontend.files.source import Source, damaged
+from graphtorch.frontend.files.trust import Trust
 from graphtorch.ir.errors import ArgumentTypeError, LoadError
 
 #: how files begin that are none of ours, and what they are
@@ -24,26 +25,28 @@ _OTHERS = {
 }
 
 
-def load(f: Any, map_location: Any = None, *, weights_only: bool = True) -> Any:
-    """What was saved in ``f``, a path or a file that can seek, by torch.save in either of its formats, or safetensors.
+def load(f: Any, map_location: Any = None, *, weights_only: bool = True, classes: Iterable[type] = ()) -> Any:
+    """What was saved in ``f``, a path or a file that can seek, by `save`, by torch.save, or as safetensors.
 
-    Nothing that the file names is imported or executed: it may hold tensors, parameters, and plain data (see
-    docs/files.md). Tensors that shared memory share it again.
+    The format is told by how the file begins. It may hold tensors, parameters and plain data (docs/files.md); nothing
+    that it names is imported or executed. Tensors that shared memory share it again, and keep their strides. Modules
+    that `save` wrote are of the package's layers, of ``classes``, or, with ``weights_only=False``, of any class that
+    can be imported: do that with files that you trust. Of torch's files nothing is executed in any case.
 
     ``map_location`` is a device, a mapping or a function as in torch; tensors of GPUs come to the CPU by themselves.
 
     Raises LoadError: GT901 for another format, GT902 for a damaged file, GT903 for one that names what is not data,
-    GT904 for one that asks for more than it holds, GT905 for a tensor of a dtype that there is not. DeviceError GT402
-    if ``map_location`` wants a GPU.
+    GT904 for one that asks for more than it holds, GT905 for a tensor of a dtype that there is not, GT906 for a module
+    of a class that is gone or was not trusted. DeviceError GT402 if ``map_location`` wants a GPU.
     """
-    locations = Locations(map_location)
+    locations, trust = Locations(map_location), Trust(classes, everything=not weights_only)
     if isinstance(f, str | os.PathLike):
         with open(f, "rb") as file:
-            return _load(file, locations)
+            return _load(file, locations, trust)
     if not hasattr(f, "read"):
         got = f"f must be a path or a file that is open for reading bytes, got {type(f).__name__}"
         raise ArgumentTypeError("GT301", got)
-    return _load(_seekable(f), locations)
+    return _load(_seekable(f), locations, trust)
 
 
 def _seekable(f: Any) -> BinaryIO:
@@ -57,24 +60,19 @@ def _seekable(f: Any) -> BinaryIO:
     return io.BytesIO(data)
 
 
-def _load(file: BinaryIO, locations: Locations) -> Any:
+def _load(file: BinaryIO, locations: Locations, trust: Trust) -> Any:
     source = Source(file, file.tell())
-    try:
-        return _reader(source)(source, locations)
-    except (RecursionError, MemoryError) as error:  # a reader that forgot a limit; better than a crash of the caller
-        raise damaged(type(error).__name__) from None
-
-
-def _reader(source: Source) -> Callable[[Source, Locations], Any]:
-    """What reads this format, told by how it begins; LoadError GT901."""
     head = source.read(min(source.size, 512))
     source.seek(0)
-    if head.startswith(b"PK"):
-        return torch_zip.read
-    if head.startswith(b"\x80") or head[:1] == b"L":
-        return torch_legacy.read
-    if safetensors.begins(head, source.size):
-        return safetensors.read
+    try:
+        if safetensors.begins(head, source.size):  # first: the length that it begins with may be any bytes
+            return native.read(source, locations, trust)
+        if head.startswith(b"PK"):
+            return torch_zip.read(source, locations)
+        if head.startswith((b"\x80", b"L")):
+            return torch_legacy.read(source, locations)
+    except (RecursionError, MemoryError) as error:  # what no limit foresaw is the file's fault all the same
+        raise damaged(type(error).__name__) from None
     raise LoadError("GT901", _what(head), ["expected a file of torch.save, graphtorch.save or safetensors"])
 
 

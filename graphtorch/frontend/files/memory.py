@@ -12,7 +12,7 @@ from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.storage import Storage, strided
 from graphtorch.ir.errors import LoadError
-from graphtorch.ir.types import TENSOR_DTYPES, DType
+from graphtorch.ir.types import TENSOR_DTYPES, DType, contiguous_strides
 
 #: numpy 1 has arrays of so many dimensions at most
 _MOST_DIMENSIONS = 32
@@ -44,12 +44,28 @@ class Memory:
             whole = self.bytes.reshape(-1, size)
             whole[:] = whole[:, ::-1].copy()
 
-    def tensor(self, shape: Any, strides: Any, offset: Any) -> Tensor:
-        """The elements from number ``offset`` on; LoadError GT902 or GT904 if they are not all in memory."""
+    def tensor(self, shape: Any, strides: Any, offset: Any, dtype: DType | None = None) -> Tensor:
+        """The elements from number ``offset`` on, under another ``dtype`` of equal size if one is given.
+
+        LoadError GT902 or GT904 if they are not all in memory.
+        """
+        dtype = dtype or self.dtype
+        if dtype.itemsize != self.dtype.itemsize:
+            raise damaged(f"a tensor of {dtype.name} over memory of {self.dtype.name}")
         self._check(shape, strides, offset)
         if 0 in shape:  # its strides may be anything
-            return Tensor._from_array(np.empty(shape, self.dtype.np))
-        return Tensor._from_array(strided(self.storage, self.dtype.np, shape, strides, offset), self.storage)
+            return Tensor._from_array(np.empty(shape, dtype.np))
+        return Tensor._from_array(strided(self.storage, dtype.np, shape, strides, offset), self.storage)
+
+    def arranged(self, shape: tuple[int, ...], strides: Any) -> Tensor:
+        """The elements, which lie row-major, moved into the order that ``strides`` without gaps tell."""
+        self._check(shape, strides, 0)
+        order = sorted(range(len(shape)), key=lambda d: -strides[d])
+        dense = contiguous_strides(tuple(shape[d] for d in order))
+        if any(strides[d] != s for d, s in zip(order, dense, strict=True) if shape[d] > 1):
+            raise damaged(f"the strides {strides} of sizes {list(shape)} have gaps"[:200])
+        self.array[:] = self.array.reshape(shape).transpose(order).ravel()
+        return self.tensor(shape, strides, 0)
 
     def _check(self, shape: Any, strides: Any, offset: Any) -> None:
         numbers = (*_whole(shape, "sizes"), *_whole(strides, "strides"), *_whole((offset,), "offset"))

@@ -127,18 +127,19 @@ def header(entries: list[tuple[str, DType, tuple[int, ...]]], metadata: dict[str
     return len(text).to_bytes(8, "little") + text
 
 
+def read_entry(source: Source, found: Header, entry: Entry, locations: Locations) -> Memory:
+    """The memory of one tensor."""
+    memory = Memory(entry.dtype, math.prod(entry.shape), source.size)
+    locations.check("cpu", memory)
+    source.seek(found.start + entry.at)
+    source.into(memory.bytes)
+    return memory
+
+
 def read_tensors(source: Source, found: Header, locations: Locations) -> dict[str, Tensor]:
     """All tensors by name, in the order of the header; each has memory of its own."""
     made = {}
     for entry in sorted(found.entries.values(), key=lambda e: e.at):
-        memory = Memory(entry.dtype, math.prod(entry.shape), source.size)
-        locations.check("cpu", memory)
-        source.seek(found.start + entry.at)
-        source.into(memory.bytes)
+        memory = read_entry(source, found, entry, locations)
         made[entry.name] = memory.tensor(entry.shape, contiguous_strides(entry.shape), 0)
     return {name: made[name] for name in found.entries}
-
-
-def read(source: Source, locations: Locations) -> dict[str, Tensor]:
-    """The tensors of a file by name. LoadError GT902, GT904, GT905."""
-    return read_tensors(source, read_header(source), locations)

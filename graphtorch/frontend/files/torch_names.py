@@ -71,7 +71,7 @@ def _rebuild_of_dtype(*args: Any) -> None:
 
 def _rebuild_parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> Parameter:
     """torch._utils._rebuild_parameter, and ``_with_state``: what users put on parameters."""
-    return _with_attributes(as_parameter(data, requires_grad), state)
+    return with_attributes(as_parameter(data, requires_grad), state)
 
 
 def _rebuild_from_type(function: Any, kind: Any, args: Any, state: Any) -> Tensor:
@@ -81,10 +81,10 @@ def _rebuild_from_type(function: Any, kind: Any, args: Any, state: Any) -> Tenso
     made = function.make(*args)
     if not isinstance(made, Tensor):
         raise damaged(f"a tensor that is a {type(made).__name__}")
-    return _with_attributes(made, state)
+    return with_attributes(made, state)
 
 
-def _with_attributes(made: _T, state: Any) -> _T:
+def with_attributes(made: _T, state: Any) -> _T:
     """Attributes of a user; a name that tensors use themselves is not one."""
     attributes = state[0] if isinstance(state, tuple) and len(state) == 2 else state
     if attributes is not None and not isinstance(attributes, dict):

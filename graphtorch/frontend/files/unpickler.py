@@ -139,7 +139,7 @@ class Machine:
         if not isinstance(function, Builder) or not isinstance(args, tuple):
             raise LoadError("GT903", f"the file calls {_shown(function)}, which is not a function that may be called")
         made = built(function.make, *args)
-        self.push(made, 64)
+        self.push(made, 640)  # a tensor, which is an object over an object of numpy
         if function.then is not None:
             self.made_by[id(made)] = made, function  # with the value, so that its id stays its own
 

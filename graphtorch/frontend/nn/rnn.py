@@ -12,7 +12,7 @@ from graphtorch.frontend.nn.arguments import at_least, flag, number, one_of, pos
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.packing import PackedSequence
 from graphtorch.frontend.nn.parameter import Parameter
-from graphtorch.frontend.nn.recurrent import CELLS, State, Weights, steps
+from graphtorch.frontend.nn.recurrent import CELLS, Cell, State, Weights, steps
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
@@ -53,7 +53,7 @@ class RNNBase(Module):
     ) -> None:
         super().__init__()
         require_cpu(device)
-        self.mode, self._cell = mode, CELLS[mode]
+        self.mode = mode
         self.input_size = positive(input_size, "input_size")
         self.hidden_size = positive(hidden_size, "hidden_size")
         self.num_layers = positive(num_layers, "num_layers")
@@ -71,6 +71,10 @@ class RNNBase(Module):
             )
         self._all_weights = [self._make(*at, dtype) for at in self._directions()]
         self.reset_parameters()
+
+    @property
+    def _cell(self) -> Cell:
+        return CELLS[self.mode]
 
     def _directions(self) -> list[tuple[int, str]]:
         """(layer, suffix of its parameters), in the order of states."""

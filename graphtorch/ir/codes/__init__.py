@@ -76,8 +76,8 @@ HEADINGS: dict[str, tuple[str, str]] = {
         "state of modules and optimizers",
     ),
     "GT8": ("IRError", "a malformed graph, kernel or pipeline (a mistake in a pass or in an edited file)"),
-    "GT9": ("LoadError (a RuntimeError)", "files"),
-    "GT91": ("DownloadError (an OSError)", "downloads"),
+    "GT9": ("LoadError (a RuntimeError), SaveError (a TypeError)", "files"),
+    "GT91": ("DownloadError (an OSError), HubError (a RuntimeError)", "downloads and repositories of models"),
     "GT92": ("MissingFilesError (a LoadError and a FileNotFoundError)", "data sets"),
 }
 

@@ -140,4 +140,77 @@ CODES = (
         gt.load(io.BytesIO(len(head).to_bytes(8, "little") + head + bytes(4)))
         """,
     ),
+    entry(
+        "GT906",
+        "LoadError",
+        "a module in the file is of a class that is not trusted, or is gone",
+        """`gt.load` makes the package's own layers. Name a class of yours with `classes=[Net]`, also where it was
+        moved; `weights_only=False` imports whatever the file names. A `state_dict` needs neither.""",
+        """
+        import io
+        import sys
+        import types
+
+        import graphtorch as gt
+        from graphtorch import nn
+
+
+        class Net(nn.Module):
+            pass
+
+
+        Net.__module__ = "net"  # as if it came from a file net.py
+        sys.modules["net"] = types.SimpleNamespace(Net=Net)
+        file = io.BytesIO()
+        gt.save(Net(), file)
+        gt.load(io.BytesIO(file.getvalue()))
+        """,
+        """
+        import io
+        import sys
+        import types
+
+        import graphtorch as gt
+        from graphtorch import nn
+
+
+        class Net(nn.Module):
+            pass
+
+
+        Net.__module__ = "net"
+        sys.modules["net"] = types.SimpleNamespace(Net=Net)
+        file = io.BytesIO()
+        gt.save(Net(), file)
+        gt.load(io.BytesIO(file.getvalue()), classes=[Net])
+        """,
+    ),
+    entry(
+        "GT907",
+        "SaveError",
+        "a value that a file cannot hold",
+        """Files hold data: tensors, modules, numbers, texts and containers of them. The message names what is none, and
+        where it was found. Save the `state_dict()` of objects that have one; write a function as a method, or at the
+        top level of a module.""",
+        """
+        import io
+
+        import graphtorch as gt
+        from graphtorch import nn
+
+        net = nn.Linear(4, 3)
+        net.scale = lambda x: x * 2
+        gt.save(net, io.BytesIO())
+        """,
+        """
+        import io
+
+        import graphtorch as gt
+        from graphtorch import nn
+
+        net = nn.Linear(4, 3)
+        net.scale = lambda x: x * 2
+        gt.save(net.state_dict(), io.BytesIO())
+        """,
+    ),
 )

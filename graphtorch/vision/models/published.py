@@ -23,11 +23,6 @@ class File:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
 
-    @property
-    def sha256(self) -> str:
-        """The beginning of the checksum, with which the name ends."""
-        return self.name.removesuffix(".pth").rsplit("-", 1)[1]
-
 
 class WeightsEnum(Enum):
     """The published weights of one model; ``DEFAULT`` are the best of them. Each value is a `File`."""

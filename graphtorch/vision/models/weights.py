@@ -3,8 +3,8 @@
 - None: none, the parameters are drawn.
 - A path: a file that `graphtorch.load` reads, with a state_dict. Other arguments are those of the model that was saved.
 - A member of an enumeration of `published`, or its name ("IMAGENET1K_V1", "DEFAULT"): the file that torchvision
-  publishes. It is kept where torch keeps it, in ``hub/checkpoints`` of ``$TORCH_HOME``, by default ``~/.cache/torch``,
-  and downloaded if it is not there. Offline that is DownloadError GT910, which says where to put the file.
+  publishes. It is kept in ``checkpoints`` of `graphtorch.hub.get_dir`, and downloaded if it is not there. Offline that
+  is DownloadError GT910, which says where to put the file.
 - ``pretrained=True`` is torchvision's older word for "DEFAULT".
 """
 
@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 import graphtorch as gt
 from graphtorch import nn
 from graphtorch.frontend.nn import init
+from graphtorch.hub import load_state_dict_from_url
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
-from graphtorch.utils.download import download
 from graphtorch.vision.models.published import WEIGHTS, File, WeightsEnum
 
 Source = str | os.PathLike[str] | WeightsEnum | None
@@ -34,14 +34,13 @@ def build(
     Nothing is drawn where a file replaces it. ``progress`` shows a bar for a download. StateError GT701 for a file of
     another model, or with another number of classes.
     """
-    path = _path(name, "DEFAULT" if pretrained and weights is None else weights, progress)
-    if path is None:
+    state = _state(name, "DEFAULT" if pretrained and weights is None else weights, progress)
+    if state is None:
         return make(**kwargs)
-    state = gt.load(path)
     check(
         isinstance(state, Mapping),
         "GT301",
-        f"{path} holds a {type(state).__name__}",
+        f"{weights} holds a {type(state).__name__}",
         "expected a state_dict; a whole module needs no constructor: gt.load gives it",
         kind=ArgumentTypeError,
     )
@@ -71,15 +70,13 @@ def _member(name: str, weights: Any) -> Any:
     return kinds.__members__.get(weights) if kinds and isinstance(weights, str) else None
 
 
-def _path(name: str, weights: Any, progress: bool) -> Path | None:
-    """The file that ``weights`` means, which may have to be downloaded; None for no weights."""
+def _state(name: str, weights: Any, progress: bool) -> Any:
+    """What the file holds that ``weights`` mean, which may have to be downloaded; None for no weights."""
     if weights is None:
         return None
     member = _member(name, weights)
     if member is not None:
-        home = os.environ.get("TORCH_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "torch")
-        path = Path(home).expanduser() / "hub" / "checkpoints" / member.value.name
-        return path if path.exists() else download(member.url, path, sha256=member.value.sha256, progress=progress)
+        return load_state_dict_from_url(member.url, progress=progress, check_hash=True)
     if not isinstance(weights, str | os.PathLike):
         got = f"weights must be a path, the name of published weights or None, got {type(weights).__name__} {weights!r}"
         raise ArgumentTypeError("GT301", got)
@@ -91,4 +88,4 @@ def _path(name: str, weights: Any, progress: bool) -> Path | None:
         f"expected {' or '.join(['the path of a file that gt.load reads', *names])}",
         kind=ArgumentError,
     )
-    return Path(weights)
+    return gt.load(weights)
