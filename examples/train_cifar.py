@@ -8,52 +8,48 @@ python examples/train_cifar.py --epochs 10 --save model.npz
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import graphtorch as gt
 from graphtorch import nn, optim
+from graphtorch.errors import LoadError
 from graphtorch.nn import functional as F
 from graphtorch.utils.data import DataLoader, Dataset, random_split
+from graphtorch.vision import transforms
+from graphtorch.vision.datasets.cifar import read_batch
 
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
-MEAN = np.array([0.4914, 0.4822, 0.4465], np.float32)[:, None, None]
-STD = np.array([0.2470, 0.2435, 0.2616], np.float32)[:, None, None]
+PLAIN = [transforms.ToTensor(), transforms.Normalize((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))]
+TEST = transforms.Compose(PLAIN)
+TRAIN = transforms.Compose([*PLAIN, transforms.RandomHorizontalFlip()])
 
 
 # ---- data ----------------------------------------------------------------------------------------
 
 
 class Images(Dataset):
-    """u8[n,3,32,32] and classes; items are normalised f32[3,32,32], mirrored half of the time where ``mirror``."""
+    """Pixels u8[n,32,32,3] and classes; samples are transformed."""
 
-    def __init__(self, pixels: np.ndarray, labels: Sequence[int], mirror: bool = False) -> None:
-        self.pixels, self.labels, self.mirror = pixels, list(labels), mirror
+    def __init__(self, pixels: np.ndarray, labels: Sequence[int], transform: Callable[[Any], gt.Tensor]) -> None:
+        self.pixels, self.labels, self.transform = pixels, list(labels), transform
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[gt.Tensor, int]:
-        image = (self.pixels[index].astype(np.float32) / 255 - MEAN) / STD
-        if self.mirror and gt.rand(()).item() < 0.5:
-            image = image[:, :, ::-1].copy()
-        return gt.from_numpy(image), self.labels[index]
+        return self.transform(self.pixels[index]), self.labels[index]
 
 
 def cifar(folder: Path, names: Sequence[str]) -> tuple[np.ndarray, list[int]]:
-    """Pixels and classes of files of CIFAR-10. They are pickles: open none that you do not trust."""
-    pixels, labels = [], []
-    for name in names:
-        with open(folder / name, "rb") as file:
-            batch = pickle.load(file, encoding="latin1")
-        pixels.append(batch["data"].reshape(-1, 3, 32, 32))
-        labels += batch["labels"]
-    return np.concatenate(pixels), labels
+    """Pixels and classes of files of CIFAR-10; `datasets.CIFAR10` would download them, and want the published ones."""
+    batches = [read_batch(folder / name) for name in names]
+    return np.concatenate([pixels for pixels, _ in batches]), [n for _, labels in batches for n in labels]
 
 
 def made_up(count: int, seed: int) -> tuple[np.ndarray, list[int]]:
@@ -67,7 +63,7 @@ def made_up(count: int, seed: int) -> tuple[np.ndarray, list[int]]:
         stripes = (row + rng.integers(32)) // width % 2 == 0
         disc = (row - rng.integers(12, 20)) ** 2 + (column - rng.integers(12, 20)) ** 2 < (width + 1) ** 2
         image += (disc if label % 2 else stripes) * colour[:, None, None]
-    return pixels.astype(np.uint8), labels
+    return pixels.astype(np.uint8).transpose(0, 2, 3, 1), labels
 
 
 # ---- the model and its loops ---------------------------------------------------------------------
@@ -167,8 +163,9 @@ def load_data(folder: Path | None) -> tuple[Images, Images, Images]:
         tested = cifar(folder, ["test_batch"])
     held = len(arrays[1]) // 10
     split = random_split(range(len(arrays[1])), [len(arrays[1]) - held, held])
-    train, val = (Images(arrays[0][list(s)], [arrays[1][i] for i in s], mirror=s is split[0]) for s in split)
-    return train, val, Images(*tested)
+    parts = zip(split, (TRAIN, TEST), strict=True)
+    train, val = (Images(arrays[0][list(s)], [arrays[1][i] for i in s], transform) for s, transform in parts)
+    return train, val, Images(*tested, TEST)
 
 
 def main() -> None:
@@ -176,7 +173,7 @@ def main() -> None:
     gt.manual_seed(0)
     try:
         train, val, test = load_data(args.data)
-    except (OSError, KeyError, pickle.UnpicklingError) as error:
+    except (OSError, LoadError) as error:
         raise SystemExit(f"--data {args.data}: expected data_batch_1 to 5 and test_batch ({error})") from error
     device = gt.device("cuda" if gt.cuda.is_available() else "cpu")
     model = make_model().to(device)

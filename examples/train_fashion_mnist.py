@@ -20,12 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from data.cut_fashion_mnist import read_idx
 
 import graphtorch as gt
 from graphtorch import nn, optim
+from graphtorch.errors import LoadError
 from graphtorch.nn import functional as F
 from graphtorch.utils.data import DataLoader, TensorDataset
+from graphtorch.vision.datasets.mnist import read_image_file, read_label_file
+from graphtorch.vision.transforms.functional import convert_image_dtype, normalize
 
 MINI = Path(__file__).parent / "data" / "fashion_mnist_mini.npz"
 FILES = {"train": "train", "test": "t10k"}
@@ -64,12 +66,14 @@ class Net(nn.Module):
 def load(source: Path, split: str) -> TensorDataset:
     """Images f32[n,1,28,28], normalised, with classes i64[n]; ``source`` is an .npz file or a folder of IDX files."""
     if source.is_dir():
-        images, labels = (read_idx(source / f"{FILES[split]}-{kind}.gz") for kind in IDX)
+        images = read_image_file(source / f"{FILES[split]}-{IDX[0]}.gz")
+        labels = read_label_file(source / f"{FILES[split]}-{IDX[1]}.gz")
     else:
         with np.load(source) as file:
-            images, labels = file[f"{split}_images"], file[f"{split}_labels"]
-    pixels = (images[:, None].astype(np.float32) / 255 - MEAN) / STD
-    return TensorDataset(gt.tensor(pixels), gt.tensor(labels.astype(np.int64)))
+            images = gt.from_numpy(file[f"{split}_images"])
+            labels = gt.from_numpy(file[f"{split}_labels"].astype(np.int64))
+    pixels = convert_image_dtype(images[:, None], gt.float32)
+    return TensorDataset(normalize(pixels, MEAN, STD), labels)
 
 
 # ---- training ------------------------------------------------------------------------------------
@@ -220,7 +224,7 @@ def main() -> None:
         gt.set_num_threads(args.num_threads)
     try:
         train, test = load(args.data, "train"), load(args.data, "test")
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, LoadError) as error:
         names = ", ".join(f"{name}-{kind}.gz" for name in FILES.values() for kind in IDX)
         raise SystemExit(f"--data {args.data}: expected a folder with {names} ({error})") from error
     if len(train) < args.batch_size:

@@ -10,31 +10,17 @@ u8[2000,28,28], test_labels u8[2000]. The same source gives the same bytes.
 from __future__ import annotations
 
 import argparse
-import gzip
-import struct
 from pathlib import Path
 
 import numpy as np
+
+from graphtorch.errors import LoadError
+from graphtorch.vision.datasets.idx import read_idx
 
 SOURCE = Path("/usr/share/datasets/fashion-mnist")  # Debian: apt install dataset-fashion-mnist
 OUT = Path(__file__).with_name("fashion_mnist_mini.npz")
 SPLITS = {"train": ("train", 1000), "test": ("t10k", 200)}
 CLASSES = 10
-_UINT8 = 0x08
-
-
-def read_idx(path: Path) -> np.ndarray:
-    """The array in an IDX .gz file of unsigned bytes; OSError or ValueError for any other file.
-
-    An IDX file starts with two zero bytes, the element type and the number of dimensions; then come the
-    sizes, big-endian, 4 bytes each, and the elements.
-    """
-    data = gzip.decompress(path.read_bytes())
-    if len(data) < 4 or data[:3] != bytes((0, 0, _UINT8)):
-        raise ValueError(f"{path} is not an IDX file of unsigned bytes")
-    ndim = data[3]
-    shape = struct.unpack_from(f">{ndim}I", data, 4)
-    return np.frombuffer(data, np.uint8, offset=4 + 4 * ndim).reshape(shape)
 
 
 def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
@@ -63,7 +49,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         arrays = cut(args.source)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LoadError) as error:
         parser.error(f"--source {args.source}: {error}")
     np.savez_compressed(args.out, **arrays)
     for name, array in arrays.items():

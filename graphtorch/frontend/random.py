@@ -16,7 +16,7 @@ from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.ops.common import as_int, sizes
-from graphtorch.ir.ops.random import random_uniform
+from graphtorch.ir.ops.random import philox, random_uniform
 from graphtorch.ir.types import DType, defaults, float64, greatest, int64, least
 
 
@@ -67,6 +67,15 @@ class Generator:
             out = bind.bind(random_uniform, self.state, shape=shape, dtype=dtype)
         self.state.copy_(self.state + self._step)
         return out
+
+    def number(self) -> float:
+        """The next draw of the stream as Python's number: ``uniform((), float64).item()`` without the work of ops."""
+        if bind.current().tracing:
+            return float(self.uniform((), float64).item())
+        state = self.state._array
+        word = philox(int(state[0]), int(state[1]), 1)[0, 0]
+        state[1:] += 1
+        return int(word) * 2.0**-32
 
 
 default_generator = Generator()

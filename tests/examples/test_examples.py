@@ -99,6 +99,22 @@ def test_finetune_vgg() -> None:
     assert losses[1] < losses[0] and numbers(r"accuracy (\S+)", text)[-1] > 0.12
 
 
+@pytest.mark.parametrize(
+    "options", [("--epochs", 2), ("--layout", "files", "--workers", 2, "--epochs", 2)], ids=["folders", "files"]
+)
+def test_ants_bees(options: tuple[object, ...]) -> None:
+    pytest.importorskip("PIL")
+    text = run("ants_bees.py", *options)
+    assert "160 images to train with, 40 to validate" in text
+    assert numbers(r"accuracy (\S+)", text)[-1] >= 0.9
+    assert "the last image shows bees: it says bees" in text
+
+
+def test_ants_bees_says_what_is_missing(tmp_path: Path) -> None:
+    pytest.importorskip("PIL")
+    assert "there is no folder" in run("ants_bees.py", "--data", tmp_path, fails=True)
+
+
 def test_padding_does_not_change_a_name() -> None:
     """The state behind the last letter, whatever comes after it."""
     import runpy

@@ -288,6 +288,18 @@ def test_seeds_repeat(name: str, image: Any) -> None:
     assert found[0] == found[1] and len(set(found)) > 1
 
 
+def test_numbers_are_those_of_the_generator() -> None:
+    compiled = gt.compile(lambda: gt.rand(3))
+    found = []
+    for draw in (gt.default_generator.number, lambda: gt.rand((), dtype=gt.float64).item()):
+        gt.manual_seed(2**63 + 5)
+        found.append([draw(), *compiled().tolist(), draw(), *gt.rand(2).tolist(), draw()])
+    assert found[0] == found[1] and len(set(found[0])) == 8
+    gt.set_rng_state(gt.tensor([4, 2**63 - 1]))
+    gt.default_generator.number()
+    assert gt.get_rng_state().tolist() == [4, -(2**63)]
+
+
 def test_probabilities() -> None:
     gt.manual_seed(0)
     x = gt.tensor([[[1.0, 2.0]]])

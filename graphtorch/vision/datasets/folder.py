@@ -93,7 +93,7 @@ def _files(folder: str, valid: Callable[[str], bool]) -> list[str]:
 
 
 def pil_loader(path: Path) -> Any:
-    """The image in a file, RGB. LoadError names one that is damaged or none (GT902), or too large for Pillow (GT904)."""
+    """The image in a file, RGB. LoadError names one that is damaged (GT902), or too large for Pillow (GT904)."""
     image = pillow(wanted_by="ImageFolder")
     with reading(path):
         try:

@@ -110,8 +110,11 @@ class MNIST(VisionDataset):
         return data, targets
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image = pillow(wanted_by=type(self).__name__).fromarray(np.asarray(self.data[index]))
-        return self._sample(image, int(self.targets[index]))
+        pixels, targets = (
+            self.data.numpy(),
+            self.targets.numpy(),
+        )  # views: an op for each would take longer than the rest
+        return self._sample(pillow(wanted_by=type(self).__name__).fromarray(pixels[index]), int(targets[index]))
 
     def __len__(self) -> int:
         return len(self.data)

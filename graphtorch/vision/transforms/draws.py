@@ -7,12 +7,11 @@ a program (`gt.compile`) cannot hold them: TraceError GT601 there.
 from __future__ import annotations
 
 from graphtorch.frontend.random import default_generator, randperm
-from graphtorch.ir.types import float64
 
 
 def uniform(low: float = 0.0, high: float = 1.0) -> float:
     """A number from ``low`` up to ``high``."""
-    return low + (high - low) * float(default_generator.uniform((), float64).item())
+    return low + (high - low) * default_generator.number()
 
 
 def integer(low: int, high: int) -> int:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 import graphtorch as gt
-from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.tensor import Tensor, as_tensor_of
+from graphtorch.frontend.tensors.base import interpreter
 from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
 from graphtorch.ir.types import DType, float32, float64, int32, int64
 from graphtorch.vision.pillow import is_pil, pillow
@@ -45,7 +46,8 @@ def to_tensor(pic: Any) -> Tensor:
 
 def _of_bytes(values: Array) -> Tensor:
     dtype = gt.get_default_dtype()
-    return gt.from_numpy(np.divide(values, 255, dtype=np.float64 if dtype == float64 else np.float32)).to(dtype)
+    shares = as_tensor_of(np.divide(values, 255, dtype=np.float64 if dtype == float64 else np.float32))
+    return shares if dtype in (float32, float64) else shares.to(dtype)
 
 
 def _channels_first(values: Array) -> Array:
@@ -184,26 +186,31 @@ def normalize(tensor: Tensor, mean: Any, std: Any, inplace: bool = False) -> Ten
         raise ArgumentTypeError("GT301", f"tensor must be a tensor, got {type(tensor).__name__}", fix)
     require_float_image(tensor, "what is normalised")
     check(tensor.ndim >= 3, "GT107", "tensor is no image", f"expected [..., C, H, W], got {tensor.ndim} dimensions")
-    center, spread = (_per_channel(v, name, tensor) for v, name in ((mean, "mean"), (std, "std")))
-    if isinstance(std, Tensor) or not inplace:
-        out = (tensor - center) / spread
-        return tensor.copy_(out) if inplace else out
-    return tensor.sub_(center).div_(spread)  # type: ignore[no-any-return]
+    center, spread = _per_channel(mean, "mean", tensor), _per_channel(std, "std", tensor)
+    if not inplace and _is_array(tensor) and isinstance(center, np.ndarray) and isinstance(spread, np.ndarray):
+        with np.errstate(all="ignore"):
+            return as_tensor_of((tensor._array - center) / spread)
+    center, spread = (gt.from_numpy(v) if isinstance(v, np.ndarray) else v for v in (center, spread))
+    out = (tensor - center) / spread
+    return tensor.copy_(out) if inplace else out
 
 
-def _per_channel(values: Any, name: str, tensor: Tensor) -> Tensor:
-    """The numbers as [C, 1, 1] of the tensor's dtype; deviations must not be 0 in it."""
+def _is_array(tensor: Tensor) -> bool:
+    """Whether nothing but numbers is wanted of it: two ops take 0.1 ms each, and data sets have many small images."""
+    return not (interpreter().tracing or tensor.requires_grad or tensor.dtype not in (float32, float64))
+
+
+def _per_channel(values: Any, name: str, tensor: Tensor) -> Any:
+    """The numbers as [C, 1, 1] of the tensor's dtype, an array unless they are a tensor; deviations are not 0 in it."""
     if isinstance(values, Tensor):
-        given = values.to(tensor.dtype)
+        flat: Any = values.to(tensor.dtype).reshape(-1)
     else:
-        array = np.atleast_1d(np.asarray(values, np.float64))
-        given = gt.tensor(array.tolist(), dtype=tensor.dtype)
-        if name == "std" and not array.astype(tensor.dtype.np).all():
+        flat = np.asarray(values, np.float64).reshape(-1).astype(tensor.dtype.np)
+        if name == "std" and not flat.all():
             raise refused("std", values, f"deviations that are not 0 in {tensor.dtype!r}")
-    flat = given.reshape(-1)
     if len(flat) not in (1, tensor.shape[-3]):
         raise refused(name, values, f"{tensor.shape[-3]} numbers, one for each channel of {tensor.aval}")
-    return flat.reshape(-1, 1, 1)  # type: ignore[no-any-return]
+    return flat.reshape(-1, 1, 1)
 
 
 __all__ = ["convert_image_dtype", "normalize", "pil_to_tensor", "to_pil_image", "to_tensor"]
