@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,22 @@ def save(net: nn.Module, path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture
 def folder(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """Where torch keeps weights; what would be downloaded is in the folder "host"."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    (tmp_path / "host").mkdir()
+    """Where weights are kept; what would be downloaded is in the folder "host"."""
+    monkeypatch.setenv("GRAPHTORCH_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(published, "HOST", (tmp_path / "host").as_uri() + "/")
-    return tmp_path / "torch" / "hub" / "checkpoints"
+    folder = tmp_path / "home" / "hub" / "checkpoints"
+    for made in (tmp_path / "host", folder):
+        made.mkdir(parents=True)
+    return folder
+
+
+def publish(net: nn.Module, place: pathlib.Path, name: str, monkeypatch: pytest.MonkeyPatch, **facts: Any) -> Any:
+    """Let the state be the published one of ``name``, in ``place``; the enumeration."""
+    path = save(net, place / "new")
+    named = path.rename(path.with_name(f"{name}-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"))
+    kind = published._enum("Some_Weights", "V1", V1=published.File(named.name, **facts))
+    monkeypatch.setitem(published.WEIGHTS, name, kind)
+    return kind
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:
@@ -83,14 +95,11 @@ def test_weights_of_another_model() -> None:
         models.lenet(weights=models.ResNet34_Weights.DEFAULT)
 
 
-@pytest.mark.parametrize(
-    "how", [{"weights": "DEFAULT"}, {"pretrained": True}, {"weights": models.SqueezeNet1_1_Weights.IMAGENET1K_V1}]
-)
-def test_published_weights_that_are_there(how: dict[str, Any], folder: pathlib.Path) -> None:
+def test_published_weights_that_are_there(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = filled("squeezenet1_1")
-    folder.mkdir(parents=True)
-    save(net, folder / "squeezenet1_1-b8a52dc0.pth")
-    assert same(models.squeezenet1_1(**how), net)
+    kind = publish(net, folder, "squeezenet1_1", monkeypatch)
+    for how in ({"weights": "DEFAULT"}, {"weights": "V1"}, {"weights": kind.V1}, {"pretrained": True}):
+        assert same(models.squeezenet1_1(**how), net)
     assert not same(models.squeezenet1_1(pretrained=False), net)
 
 
@@ -104,30 +113,38 @@ def test_published_weights_offline(how: dict[str, Any], folder: pathlib.Path) ->
 
 def test_published_weights_are_downloaded(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = filled("squeezenet1_0")
-    path = save(net, folder.parent.parent.parent / "host" / "new")
-    name = f"squeezenet1_0-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"
-    path.rename(path.with_name(name))
-    monkeypatch.setitem(published.WEIGHTS, "squeezenet1_0", published._v1("Other", name))
+    kind = publish(net, folder.parent.parent.parent / "host", "squeezenet1_0", monkeypatch)
     assert same(models.squeezenet1_0(weights="DEFAULT", progress=False), net)
-    assert [p.name for p in folder.iterdir()] == [name]
+    assert [p.name for p in folder.iterdir()] == [kind.V1.value.name]
 
 
-def test_the_heads_of_published_googlenet_are_dropped(folder: pathlib.Path) -> None:
+def test_the_heads_of_published_googlenet_are_dropped(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     net = filled("googlenet")
-    folder.mkdir(parents=True)
-    path = save(net, folder / "googlenet-1378be20.pth")
-    for weights in ("DEFAULT", path):  # the very file, wherever it is
+    kind = publish(net, folder, "googlenet", monkeypatch)
+    for weights in ("DEFAULT", folder / kind.V1.value.name):  # the very file, wherever it is
         got = models.googlenet(weights=weights)
         assert got.transform_input and not got.aux_logits and got.aux1 is None and got.aux2 is None
     both = models.googlenet(weights="DEFAULT", aux_logits=True, transform_input=False)
     assert same(both, net) and both.train()(images(2, 3, 33, 33)).aux_logits1.shape == (2, 1000)
 
 
-def test_vision_transformers_are_as_large_as_their_weights(folder: pathlib.Path) -> None:
-    small = {"num_layers": 1}
-    folder.mkdir(parents=True)
-    save(empty("vit_b_16", image_size=384, **small), folder / "vit_b_16_swag-9ac1b537.pth")
-    assert models.vit_b_16(weights="IMAGENET1K_SWAG_E2E_V1", **small).image_size == 384
+def test_vision_transformers_are_as_large_as_their_weights(
+    folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = empty("vit_b_16", image_size=384, num_layers=1)
+    publish(net, folder, "vit_b_16", monkeypatch, crop_size=384)
+    assert models.vit_b_16(weights="V1", num_layers=1).image_size == 384
+
+
+def test_images_are_made_ready_as_the_model_was_trained() -> None:
+    picture = pytest.importorskip("PIL.Image", reason="pip install pillow").new("RGB", (320, 290), (255, 0, 51))
+    made = models.ResNet50_Weights.DEFAULT.transforms()(picture)
+    expected = (np.array([1, 0, 0.2]) - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    np.testing.assert_allclose(made.numpy(), np.broadcast_to(expected[:, None, None], (3, 224, 224)), atol=1e-5)
+    bytes = gt.full((3, 600, 520), 255, dtype=gt.uint8)
+    assert models.ViT_B_16_Weights.IMAGENET1K_SWAG_E2E_V1.transforms()(bytes).shape == (3, 384, 384)
+    sizes = [repr(t) for t in models.ResNet50_Weights.DEFAULT.transforms().transforms[:2]]
+    assert "size=232" in sizes[0] and "(224, 224)" in sizes[1]
 
 
 def test_every_model_of_torchvision_has_its_weights() -> None:
@@ -136,5 +153,7 @@ def test_every_model_of_torchvision_has_its_weights() -> None:
         assert kind is models.get_model_weights(getattr(models, name)) and kind.DEFAULT in kind
         assert getattr(models, kind.__name__) is kind
         for member in kind:
-            assert member.url.endswith(member.value.name) and len(member.value.sha256) == 8
+            assert re.fullmatch(r"[\w-]+-[0-9a-f]{8}\.pth", member.value.name) and member.url.endswith(
+                member.value.name
+            )
     assert repr(models.VGG16_Weights.DEFAULT) == "VGG16_Weights.IMAGENET1K_V1"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import graphtorch as gt
+
 HOST = "https://download.pytorch.org/models/"
 
 
@@ -32,8 +34,29 @@ class WeightsEnum(Enum):
         """Where torchvision publishes the file."""
         return HOST + str(self.value.name)
 
+    def transforms(self) -> Any:
+        """What makes of an image of Pillow, or of u8[3,h,w], what the model was trained with: f32[3,crop,crop]."""
+        from graphtorch.vision import transforms  # which most of those who use a model have imported, or do not need
+
+        file: File = self.value
+        how = transforms.InterpolationMode.BICUBIC if file.bicubic else transforms.InterpolationMode.BILINEAR
+        return transforms.Compose(
+            [
+                transforms.Resize(file.resize_size, how),
+                transforms.CenterCrop(file.crop_size),
+                transforms.Lambda(_as_float),
+                transforms.Normalize(file.mean, file.std),
+            ]
+        )
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}.{self._name_}"
+
+
+def _as_float(image: Any) -> Any:
+    from graphtorch.vision.transforms import functional as F
+
+    return F.convert_image_dtype(image if isinstance(image, gt.Tensor) else F.pil_to_tensor(image), gt.float32)
 
 
 def _enum(name: str, default: str, **files: str | File) -> Any:
