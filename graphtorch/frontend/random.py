@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from graphtorch.frontend import drawing
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
 from graphtorch.ir.device import require_cpu
@@ -59,9 +61,12 @@ class Generator:
 
     def uniform(self, shape: tuple[int, ...], dtype: DType) -> Tensor:
         """The next draw of the stream, uniform in [0, 1)."""
-        out = bind.bind(random_uniform, self.state, shape=shape, dtype=dtype)
+        if drawing.native(prod(shape), dtype):
+            out = drawing.uniform(self.state, shape)
+        else:
+            out = bind.bind(random_uniform, self.state, shape=shape, dtype=dtype)
         self.state.copy_(self.state + self._step)
-        return out  # type: ignore[no-any-return]
+        return out
 
     def number(self) -> float:
         """The next draw of the stream as Python's number: ``uniform((), float64).item()`` without the work of ops."""
@@ -149,8 +154,11 @@ def randn(
     """Standard normal, by the method of Box and Muller (1958) from two uniform draws."""
     require_cpu(device)
     shape, dtype, stream = sizes(size), dtype or defaults.dtype, stream_of(generator)
-    radius = ((1 - stream.uniform(shape, dtype)).log() * -2).sqrt()
-    out: Tensor = radius * (stream.uniform(shape, dtype) * (2 * np.pi)).cos()
+    first, second = stream.uniform(shape, dtype), stream.uniform(shape, dtype)
+    if drawing.native(prod(shape), dtype):
+        out = drawing.normal(first, second)
+    else:
+        out = ((1 - first).log() * -2).sqrt() * (second * (2 * np.pi)).cos()
     return out.requires_grad_() if requires_grad else out
 
 

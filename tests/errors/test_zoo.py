@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +17,7 @@ import graphtorch as gt
 from benchmarks import nets
 from graphtorch import nn, optim
 from graphtorch.frontend.nn import init
+from graphtorch.vision import models
 from tests.errors.broken import programs
 
 TRAINING = pytest.mark.parametrize("training", [True, False], ids=["training", "eval"])
@@ -206,6 +211,68 @@ def test_net_of_the_example(name: str, training: bool, monkeypatch: pytest.Monke
     net = make(runpy.run_path(str(folder / f"{name}.py"), run_name="example")).train(training)
     optimizer = optim.SGD(net.parameters(), lr=0.1) if training else None  # to train in eval mode would be a mistake
     check_clean(gt.check(net, *inputs, loss=nn.CrossEntropyLoss(), targets=targets, optimizer=optimizer))
+
+
+#: as others are, and larger
+LARGE = {"vit_h_14", "vit_l_16", "vit_l_32", "wide_resnet101_2"} | {
+    name for name in models.list_models() if re.search("13|19$|19_|34|10[12]|152|16[19]|201", name)
+}
+
+
+@TRAINING
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE)) for n in models.list_models()]
+)
+def test_model_of_vision(name: str, training: bool) -> None:
+    with init.skipped():
+        net = models.get_model(name).train(training)
+    images = f32(2, 1, 28, 28) if name == "lenet" else f32(2, 3, 224, 224)
+    loss: Any = nn.CrossEntropyLoss()
+    if name == "googlenet" and training:  # three heads, as in the paper
+        loss = lambda out, y: sum(
+            w * nn.functional.cross_entropy(o, y) for w, o in zip((1, 0.3, 0.3), out, strict=True)
+        )
+    optimizer = optim.SGD(net.parameters(), lr=0.1) if training else None
+    check_clean(gt.check(net, images, loss=loss, targets=i64(2), optimizer=optimizer))
+
+
+def test_edited_model() -> None:
+    """Frozen, with another head, as examples/finetune_vgg.py does it."""
+    with init.skipped():
+        net = models.vgg16().requires_grad_(False)
+    net.classifier[6] = nn.Linear(4096, 10)
+    optimizer = optim.Adam(p for p in net.parameters() if p.requires_grad)
+    check_clean(gt.check(net, f32(2, 3, 224, 224), loss=nn.CrossEntropyLoss(), targets=i64(2), optimizer=optimizer))
+
+
+def test_net_of_the_encoder_of_sentences() -> None:
+    names = runpy.run_path(str(Path(__file__).parent.parent.parent / "examples" / "minilm_embed.py"))
+    with init.skipped():
+        net = names["MiniLM"]().eval()
+    check_clean(gt.check(net, i64(3, 32)))
+
+
+@TRAINING
+def test_net_with_an_op_of_its_own(training: bool) -> None:
+    """In a process of its own: examples/custom_op.py adds an op to those of all."""
+    program = f"""
+import runpy
+import graphtorch as gt
+from graphtorch import nn, optim
+
+names = runpy.run_path("examples/custom_op.py")
+net = names["Net"]().train({training})
+optimizer = optim.Adam(net.parameters(), lr=0.02) if {training} else None
+inputs, targets = gt.TensorSpec((7, 2)), gt.TensorSpec((7, 1))
+report = gt.check(net, inputs, loss=nn.functional.mse_loss, targets=targets, optimizer=optimizer)
+assert report and not report.errors and not report.warnings, str(report)
+"""
+    root = Path(__file__).parent.parent.parent
+    paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = [sys.executable, "-W", "error", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, cwd=root)
+    assert done.returncode == 0, done.stderr
 
 
 @TRAINING

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent.parent
 def run(name: str, *args: object, fails: bool = False) -> str:
     """What ``examples/name`` prints; warnings are errors, as in all tests."""
     command = [sys.executable, "-W", "error", str(ROOT / "examples" / name), *map(str, args)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment)
     assert (done.returncode != 0) is fails, done.stderr
     assert "\r" not in done.stdout, "a progress bar, and no terminal"
@@ -89,6 +90,13 @@ def test_train_cifar_reads_the_files_of_cifar(tmp_path: Path) -> None:
     text = run("train_cifar.py", "--data", tmp_path, "--epochs", 1, "--batch-size", 9)
     assert "54 images to train with, 6 to validate, 12 to test" in text
     assert "expected data_batch_1 to 5" in run("train_cifar.py", "--data", tmp_path / "nothing", fails=True)
+
+
+def test_finetune_vgg() -> None:
+    text = run("finetune_vgg.py", "--images", 300, "--epochs", 2)
+    assert "128,807,306 parameters, of which 40,970 are trained" in text
+    losses = numbers(r"loss (\S+),", text)
+    assert losses[1] < losses[0] and numbers(r"accuracy (\S+)", text)[-1] > 0.12
 
 
 @pytest.mark.parametrize(

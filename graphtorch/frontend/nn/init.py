@@ -80,7 +80,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     if mode.skips:
         return tensor
     drawn = stream_of(generator).uniform(tensor.aval.shape, tensor.dtype)
-    return tensor.copy_(drawn * (b - a) + a)
+    return tensor.copy_(drawn.mul_(b - a).add_(a))
 
 
 @no_grad()
@@ -88,7 +88,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     """Normal with ``mean`` and standard deviation ``std``."""
     if mode.skips:
         return tensor
-    return tensor.copy_(randn(*tensor.aval.shape, generator=generator, dtype=tensor.dtype) * std + mean)
+    drawn = randn(*tensor.aval.shape, generator=generator, dtype=tensor.dtype)
+    return tensor.copy_(drawn.mul_(std).add_(mean))
 
 
 @no_grad()
