@@ -84,7 +84,7 @@ class ShapeError(GraphTorchError, ValueError, RuntimeError):
     """Shapes that do not fit (GT1xx)."""
 
 
-class DTypeError(GraphTorchError, TypeError, RuntimeError):
+class DTypeError(GraphTorchError, TypeError, RuntimeError, ValueError):
     """Element types that do not fit (GT2xx)."""
 
 
@@ -115,7 +115,7 @@ class TraceError(GraphTorchError, RuntimeError):
     """User code that cannot become a static graph (GT6xx)."""
 
 
-class StateError(GraphTorchError, RuntimeError, KeyError):
+class StateError(GraphTorchError, RuntimeError, KeyError, ValueError):
     """A state_dict or a module attribute that does not fit (GT7xx)."""
 
     __str__ = GraphTorchError.__str__

@@ -227,3 +227,23 @@ def test_buffers_are_the_memory_that_they_were_given_and_state_of_programs() -> 
         gt.nn.Buffer([1.0])
     with pytest.raises(StateError, match=r"GT704.*cannot have a member 'training'"):
         net.training = gt.nn.Buffer(gt.ones(1))
+
+
+#: what fails with a ValueError in torch, of a kind of error that most often is another one there
+VALUE_ERRORS: dict[str, Any] = {
+    "types of a recurrent layer": lambda lib: lib.nn.LSTM(3, 4)(lib.ones(2, 1, 3, dtype=lib.float64)),
+    "state of another optimizer": lambda lib: lib.optim.SGD([lib.ones(2, requires_grad=True)], lr=0.1).load_state_dict(
+        lib.optim.SGD([{"params": [lib.ones(2, requires_grad=True)]} for _ in "ab"], lr=0.1).state_dict()
+    ),
+    "shape of a lazy parameter": lambda lib: lib.nn.LazyLinear(3).weight.numel(),
+    "no such parameter": lambda lib: lib.nn.utils.parametrize.register_parametrization(
+        lib.nn.Linear(2, 2), "wait", lib.nn.Identity()
+    ),
+}
+
+
+@pytest.mark.parametrize("lib", LIBS)
+@pytest.mark.parametrize("name", VALUE_ERRORS)
+def test_errors_are_caught_by_torchs_classes(name: str, lib: Any) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        VALUE_ERRORS[name](lib)

@@ -99,8 +99,10 @@ _EXTREMES: dict[float, Callable[[Any], Any]] = {math.inf: lambda x: x.amax(), -m
 
 
 def _order(given: Any) -> float:
+    if not isinstance(given, str):
+        return number(given, "norm_type")
     try:
-        return number(float(given) if isinstance(given, str) else given, "norm_type")
+        return float(given)
     except ValueError:
         raise ArgumentTypeError("GT301", f"norm_type must be a number, got str {given!r}") from None
 

@@ -45,7 +45,8 @@ class DataLoader:
     whatever ``num_workers`` is, and training's own numbers do not depend on what data sets draw. With an iterable
     data set this holds for each worker's part. Generators that a data set holds itself are copied into each worker.
 
-    **Errors.** What a worker raises is raised here, with its traceback as the cause. WorkerError when a worker ended;
+    **Errors.** What a worker raises is raised here, with its traceback as the cause; a StopIteration of a data set or
+    of ``collate_fn``, which would end the pass early, is a RuntimeError. WorkerError when a worker ended;
     WorkerTimeout, which is one too, when a batch took longer than ``timeout`` seconds (0: any time).
 
     **Resuming.** `state_dict` tells after which batch a pass is, and a loader that was given that by
