@@ -41,7 +41,7 @@ class Joins:
 
 
 def _join(parts: Sequence[Value], node: Node) -> Value:
-    return cat(parts, **node.attrs) if len(parts) > 1 else parts[0]  # type: ignore[no-any-return]
+    return cat(parts, **node.attrs) if len(parts) > 1 else parts[0]
 
 
 def _is_wide(node: Node) -> bool:
