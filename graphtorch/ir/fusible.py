@@ -31,6 +31,8 @@ CHEAP = frozenset(
 DRAWS = frozenset(["random_uniform"])
 #: results of a contraction that are reduced to one by the task that computes them, at most
 MOST_TOGETHER = 256
+#: operands of all cats in a kernel, at most: for each element that it stores it reads from all of them
+MOST_JOINED = 16
 #: one after the other along a dimension; as to what joins them they are reductions of as many results as elements
 SCANS = frozenset("cumsum cumprod cummax cummin logcumsumexp run_sum recurrence".split())
 #: what each element gets from the windows that hold it: a sum where these may be several

@@ -30,13 +30,14 @@ def root(value: Value) -> Value:
     return value
 
 
-def may_overwrite(node: Node, memory: Value, result: Value) -> bool:
+def may_overwrite(node: Node, memory: Value, result: Value, at: Sequence[int] | None = None) -> bool:
     """Whether the kernel of ``node`` may store ``result``, one of its results, over ``memory``, the root of operands.
 
-    Elements have to be as wide: then an element of the one is where that of the other is.
+    Elements have to be as wide: then an element of the one is where that of the other is. ``at`` are the numbers of
+    these operands, where the caller knows them: a bundle has thousands.
     """
     shape = result.type.shape
-    operands = [i for i, o in enumerate(node.operands) if root(o) is memory]
+    operands = [i for i, o in enumerate(node.operands) if root(o) is memory] if at is None else at
     alike = all(same(node.operands[i].type.shape, shape) for i in operands)
     if not alike or memory.type.dtype.itemsize != result.type.dtype.itemsize:
         return False

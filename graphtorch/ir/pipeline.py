@@ -15,6 +15,7 @@ from graphtorch.ir.passes.dce import Dce
 from graphtorch.ir.passes.decompose import Decompose
 from graphtorch.ir.passes.fold import Fold
 from graphtorch.ir.passes.fuse import Fuse
+from graphtorch.ir.passes.joins import Joins
 from graphtorch.ir.passes.rematerialize import Rematerialize
 from graphtorch.ir.passes.transposes import Transposes
 from graphtorch.ir.passes.widen import Widen
@@ -22,9 +23,9 @@ from graphtorch.ir.passmanager import Pass, UserPass, parse_pipeline, run_passes
 
 #: the graph as the program that it is: gradients expanded, nothing computed twice or in vain, or rounded on its way
 SIMPLIFY: tuple[Pass, ...] = (Autodiff(), Canonicalize(), Transposes(), Cse(), Widen(), Dce())
-#: loops over state, groups that become kernels, what of them is one kernel for many arrays, what backward makes anew,
-#: and where state is written
-SCHEDULE: tuple[Pass, ...] = (Carries(), Fuse(), Bundle(), Rematerialize(), Alias())
+#: loops over state, trees of cats, groups that become kernels, what of them is one kernel for many arrays, what
+#: backward makes anew, and where state is written
+SCHEDULE: tuple[Pass, ...] = (Carries(), Joins(), Fuse(), Bundle(), Rematerialize(), Alias())
 #: what a program with frozen parameters goes through, before it is cut in two (ir/frozen.py)
 FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 #: what every traced program goes through
@@ -46,7 +47,7 @@ PASSES: dict[str, type[Pass]] = {
     p.name: p
     for p in (
         *(Autodiff, Canonicalize, Transposes, Cse, Dce, Fold, Decompose, Widen),
-        *(Carries, Fuse, Bundle, Rematerialize, Alias),
+        *(Carries, Joins, Fuse, Bundle, Rematerialize, Alias),
     )
 }
 

@@ -7,7 +7,7 @@ that memory is free: blocks that are dead by then may lie in it (lending.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphtorch.ir.control_flow import counts, is_control_flow
@@ -155,13 +155,14 @@ def _blocks(graph: Graph, places: dict[Value, Place], sizes: Mapping[str, int] |
     for position, node in enumerate(graph.nodes):
         if node.op is reshape:
             continue
+        dying = [m for m in dict.fromkeys(map(root, node.operands)) if m in of and last[m] == position]
         for result in node.results:
             place = places.get(result)
             if place is not None and place.kind == "param":
                 continue
             nbytes = at_sizes(result.type.nbytes, sizes or {})
             empty = surely("==", result.type.nbytes, 0)
-            block = None if empty else _dying(node, position, result, of, last)
+            block = None if empty else _over(node, dying, result, of)
             if is_control_flow(node):
                 block = _carried(node, result, of)
             if block is None:
@@ -181,14 +182,13 @@ def _carried(node: Node, result: Value, of: dict[Value, Block]) -> Block | None:
     return of[d.of(node.operands)[1][result.index]] if result.index < d.carries else None
 
 
-def _dying(node: Node, position: int, result: Value, of: dict[Value, Block], last: dict[Value, int]) -> Block | None:
-    """The block of an operand that nobody reads after ``node``, and over which it may store ``result``."""
-    for memory in dict.fromkeys(map(root, node.operands)):
-        block = of.get(memory)
-        if block is None or block.values[-1] is not memory or last[memory] != position:
+def _over(node: Node, dying: Sequence[Value], result: Value, of: dict[Value, Block]) -> Block | None:
+    """The block of one of the operands that nobody reads after ``node``, over which it may store ``result``."""
+    for memory in dying:
+        if of[memory].values[-1] is not memory:  # another result lies there
             continue
         if surely("==", memory.type.nbytes, result.type.nbytes) and _may_overwrite(node, memory, result):
-            return block
+            return of[memory]
     return None
 
 

@@ -13,6 +13,7 @@ from graphtorch.ir.fusible import (
     CONTRACTIONS,
     DRAWS,
     INJECTIVE,
+    MOST_JOINED,
     is_injective,
     is_local,
     is_reduction,
@@ -41,6 +42,7 @@ NOT_BLOCKS = "the product's blocks do not hold what is reduced"
 OTHER_SHAPES = "an update of another shape than the product cannot be written in place"
 NOTHING_SHARED = "they read nothing in common"
 SWITCHED_OFF = "the pass has it switched off"
+WIDE = "each element would be chosen among too many arrays"
 CIRCLE = "each would have to wait for the other"
 
 
@@ -78,6 +80,8 @@ class Joining:
         """Why ``node`` does not join the group, whose results it reads."""
         if len(group.nodes) >= self.options.max_ops:
             return FULL
+        if _joined([*group.nodes, node]) > MOST_JOINED:
+            return WIDE
         if group.is_closed:
             return CLOSED_KERNEL
         if node.op.name in CLOSED:
@@ -149,6 +153,8 @@ class Joining:
         """Why two producers of one node, which has joined ``own``, do not become one kernel."""
         if len(own.nodes) + len(other.nodes) > self.options.max_ops:
             return FULL
+        if _joined([*own.nodes, *other.nodes]) > MOST_JOINED:
+            return WIDE
         if own.is_closed or other.is_closed:
             return self._moved(other, own.nodes[-1]) if own.nodes[-1].op.name in ATTENTION else CLOSED_KERNEL
         if own.rows and (other.root is None or other.rows == own.rows):
@@ -212,3 +218,8 @@ def _depends(node: Node, root: Node, group: Group) -> bool:
         found |= sources
         pending += sources
     return root in found
+
+
+def _joined(nodes: Sequence[Node]) -> int:
+    """Operands of their cats."""
+    return sum(len(n.operands) for n in nodes if n.op.name == "cat")

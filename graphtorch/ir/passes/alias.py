@@ -7,7 +7,7 @@ pass appends a copy.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -73,29 +73,32 @@ def _shared_outputs(graph: Graph) -> list[int]:
 
 def _unsafe_updates(graph: Graph) -> list[Param]:
     position = {node: i for i, node in enumerate(graph.nodes)}
-    readers: dict[Value, list[Node]] = {}
+    readers: dict[Value, dict[Node, list[int]]] = {}
     for node in graph.nodes:
-        for operand in node.operands:
-            readers.setdefault(root(operand), []).append(node)
+        for number, operand in enumerate(node.operands):
+            readers.setdefault(root(operand), {}).setdefault(node, []).append(number)
     seen: set[Value] = set()
     unsafe = []
     for param, value in graph.updates.items():
         r = root(value)
-        safe = r.node is not None and r not in seen and _may_overwrite(param, r, readers.get(param, []), position)
+        safe = r.node is not None and r not in seen and _may_overwrite(param, r, readers.get(param, {}), position)
         if not safe:
             unsafe.append(param)
         seen.add(r)
     return unsafe
 
 
-def _may_overwrite(param: Param, value: Value, readers: Sequence[Node], position: dict[Node, int]) -> bool:
+def _may_overwrite(
+    param: Param, value: Value, readers: Mapping[Node, Sequence[int]], position: dict[Node, int]
+) -> bool:
+    """``readers`` of the parameter's memory have the numbers of the operands that lie in it."""
     writer = value.node
     assert writer is not None  # the caller saw to it
     if is_loop(writer) and value.index < division(writer.attrs).carries:
         return False  # a carry lies where the loop began with it
-    for node in readers:
+    for node, at in readers.items():
         if node is writer:
-            if not may_overwrite(writer, param, value):
+            if not may_overwrite(writer, param, value, at):
                 return False
         elif node.op is not reshape and position[node] >= position[writer]:
             return False

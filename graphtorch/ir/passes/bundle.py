@@ -51,7 +51,13 @@ def _alike(graph: Graph, reductions: bool) -> Iterator[tuple[bool, list[Node]]]:
     updates = [n for n in graph.nodes if _is_loop(n) and updated.issuperset(n.results) and not readers[n]]
     yield False, updates
     done = set(updates)
-    yield True, [n for n in graph.nodes if n not in done and _is_early(n, graph, readers)]
+    written: dict[Node, list[Param]] = {}
+    for param, value in graph.updates.items():
+        if value.node is not None:
+            written.setdefault(value.node, []).append(param)
+    uses = graph.uses()
+    alone = {n for n, params in written.items() if all(u is n for p in params for u in uses[p])}
+    yield True, [n for n in graph.nodes if n not in done and _is_early(n) and (n in alone or n not in written)]
     sums: dict[Node, list[Node]] = {}
     for node in graph.nodes if reductions else ():
         if _is_number(node) and len(readers[node]) == 1:
@@ -94,13 +100,10 @@ def _is_loop(node: Node) -> bool:
     )
 
 
-def _is_early(node: Node, graph: Graph, readers: dict[Node, set[Node]]) -> bool:
-    """Whether it is a small loop over parameters, which no kernel would have to read before they are written."""
+def _is_early(node: Node) -> bool:
+    """Whether it is a small loop over parameters. (Another kernel must not read them, where it writes them.)"""
     small = _is_loop(node) and all(example(r.type.numel) <= FEW_ELEMENTS for r in node.results)
-    if not small or not all(isinstance(o, Param) for o in node.operands):
-        return False
-    written = {p for p, v in graph.updates.items() if v in node.results}
-    return not any(n is not node and written.intersection(n.operands) for n in graph.nodes)
+    return small and all(isinstance(o, Param) for o in node.operands)
 
 
 def _is_number(node: Node) -> bool:

@@ -12,13 +12,13 @@ elements or its results, such as a softmax (graphtorch/ir/rows.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from graphtorch.ir.control_flow import is_control_flow
 from graphtorch.ir.fusible import is_reduction
-from graphtorch.ir.graph import Graph, Node
+from graphtorch.ir.graph import Graph, Node, Value
 from graphtorch.ir.passes._groups import Group, Groups, fused
 from graphtorch.ir.passes._joining import CIRCLE, Joining
 from graphtorch.ir.passes._recompute import worth_recomputing
@@ -81,6 +81,9 @@ class _Fuser:
         self.units = Units()
         #: of names of memory and control flow, which are in no group
         self.own_unit: dict[Node, Unit] = {}
+        #: nodes of groups that go over rows, by what they read; of a group that is not full at least the first
+        self.reading: dict[Value, list[Node]] = {}
+        self.most = options.max_ops
         #: why a node (or the group that it is in) and a producer are two kernels, by a node of each
         self.reasons: dict[tuple[Node, Node], str] = {}
         for node in graph.nodes:
@@ -105,6 +108,7 @@ class _Fuser:
         if not joinable:
             self.group[node] = Group(node, unit)
             self.group[node].rows = self.joining.rows(node)
+            self._note(self.group[node], [node])
             self.group[node].depth = 1 + max((g.depth for g in producers), default=0)
             return
         own = min(joinable, key=_preference)
@@ -120,9 +124,27 @@ class _Fuser:
         rows = self.joining.rows(node)
         if rows is None:
             return []
-        readers = {u for v in self.groups.inputs(nodes) for u in self.groups.users(v) if u in self.group}
+        readers = {u for v in self.groups.inputs(nodes) for u in self._open_readers(v)}
         in_order = sorted(readers, key=self.groups.position.__getitem__)  # the same in every process
         return [self.group[u] for u in in_order if self.group[u].rows == rows]
+
+    def _note(self, group: Group, nodes: Sequence[Node]) -> None:
+        """``nodes`` are in the group now."""
+        for node in nodes if group.rows else ():
+            for value in self.groups.inputs([node]):
+                self.reading.setdefault(value, []).append(node)
+
+    def _open_readers(self, value: Value) -> Iterable[Node]:
+        """The first reader in each group over rows that is not full. Others are forgotten: of an array that thousands
+        reduce, all would be looked at for each."""
+        of_group: dict[Group, Node] = {}
+        for node in self.reading.get(value, ()):
+            if len(self.group[node].nodes) < self.most:
+                of_group.setdefault(self.group[node], node)
+        found = list(of_group.values())
+        if value in self.reading:
+            self.reading[value] = found
+        return found
 
     def _may_join(self, node: Node, unit: Unit, group: Group) -> bool:
         reason = self.joining.apart(node, group) or ("" if self.units.may_merge(group.unit, unit) else CIRCLE)
@@ -140,12 +162,14 @@ class _Fuser:
     def _join(self, node: Node, group: Group) -> None:
         group.nodes.append(node)
         self.group[node] = group
+        had_rows = group.rows is not None
         if is_reduction(node) and group.root is None:
             group.root, group.rows = node, self.joining.rows(node)
         elif is_reduction(node) and group.rows is None:
             group.second = node
         if group.second is None and group.rows is None:
             group.shape = node.results[0].type.shape
+        self._note(group, [node] if had_rows else group.nodes)
 
     def _merge(self, own: Group, other: Group) -> None:
         self.units.merge(own.unit, other.unit)
@@ -153,6 +177,7 @@ class _Fuser:
         own.depth = max(own.depth, other.depth)
         for node in other.nodes:
             self.group[node] = own
+        self._note(own, other.nodes if other.rows is None else ())
 
 
 def _preference(group: Group) -> tuple[int, int]:
