@@ -2,7 +2,7 @@
 
     python -m tests.files.fuzz_atheris FOLDER -max_total_time=600 -malloc_limit_mb=100
 
-FOLDER has the seeds at first, and then what reached new code. An allocation beyond the limit is a finding, too.
+FOLDER has the seeds at first, and then what reached new code; `corpus` has a small file for each thing that is said. An allocation beyond the limit is a finding, too.
 """
 
 from __future__ import annotations

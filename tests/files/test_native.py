@@ -188,6 +188,8 @@ def test_a_module_of_a_user_without_its_init() -> None:
     calls = Net.calls
     with pytest.raises(LoadError, match=r"GT906: .* made of tests\.files\.test_native:Net(.|\n)*classes=\[Net\]"):
         again(net)
+    with pytest.raises(LoadError, match="GT906"):
+        again(net, weights_only=None)  # torch's default, and not False
     for options in ({"classes": [Net, helper]}, {"weights_only": False}):
         got = again(net, **options)
         assert type(got) is Net and Net.calls == calls and repr(got) == repr(net)

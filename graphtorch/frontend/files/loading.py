@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from graphtorch.frontend.files import native, safetensors, torch_legacy, torch_zip
 from graphtorch.frontend.files.locations import Locations
-from graphtorch.frontend.files.source import Source, damaged
+from graphtorch.frontend.files.source import Budget, Source, damaged
 from graphtorch.frontend.files.trust import Trust
 from graphtorch.ir.errors import ArgumentTypeError, LoadError
 
@@ -25,13 +25,14 @@ _OTHERS = {
 }
 
 
-def load(f: Any, map_location: Any = None, *, weights_only: bool = True, classes: Iterable[type] = ()) -> Any:
+def load(f: Any, map_location: Any = None, *, weights_only: bool | None = True, classes: Iterable[type] = ()) -> Any:
     """What was saved in ``f``, a path or a file that can seek, by `save`, by torch.save, or as safetensors.
 
     The format is told by how the file begins. It may hold tensors, parameters and plain data (docs/files.md); nothing
     that it names is imported or executed. Tensors that shared memory share it again, and keep their strides. Modules
     that `save` wrote are of the package's layers, of ``classes``, or, with ``weights_only=False``, of any class that
-    can be imported: do that with files that you trust. Of torch's files nothing is executed in any case.
+    can be imported: do that with files that you trust. Of torch's files nothing is executed in any case. Objects take
+    at most twice the size of the file, or 256 MiB; ``weights_only=False`` lifts that, too. None is True, as in torch.
 
     ``map_location`` is a device, a mapping or a function as in torch; tensors of GPUs come to the CPU by themselves.
 
@@ -39,7 +40,7 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, classes
     GT904 for one that asks for more than it holds, GT905 for a tensor of a dtype that there is not, GT906 for a module
     of a class that is gone or was not trusted. DeviceError GT402 if ``map_location`` wants a GPU.
     """
-    locations, trust = Locations(map_location), Trust(classes, everything=not weights_only)
+    locations, trust = Locations(map_location), Trust(classes, everything=weights_only is False)
     if isinstance(f, str | os.PathLike):
         with open(f, "rb") as file:
             return _load(file, locations, trust)
@@ -62,6 +63,8 @@ def _seekable(f: Any) -> BinaryIO:
 
 def _load(file: BinaryIO, locations: Locations, trust: Trust) -> Any:
     source = Source(file, file.tell())
+    if trust.everything:
+        source.budget = Budget(source.size, unlimited=True)
     head = source.read(min(source.size, 512))
     source.seek(0)
     try:
