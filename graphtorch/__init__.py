@@ -92,7 +92,7 @@ _LAZY = {
 _LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
     "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
 )}  # fmt: skip
-_PACKAGES = ("autograd", "cuda", "linalg", "nn", "optim", "random", "utils", "testing", "errors", "vision")
+_PACKAGES = ("autograd", "cuda", "hub", "linalg", "nn", "optim", "random", "utils", "testing", "errors", "vision")
 
 
 def __getattr__(name: str) -> Any:

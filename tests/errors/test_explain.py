@@ -67,7 +67,7 @@ def test_ways_to_write_a_code(asked: str, capsys: pytest.CaptureFixture[str]) ->
     ("argv", "said"),
     [
         (["explain", "GT615"], "graphtorch explain: there is no code GT615; near it: GT614, GT616, GT613"),
-        (["explain", "999"], "graphtorch explain: there is no code GT999; near it: GT920, GT911, GT910"),
+        (["explain", "999"], "graphtorch explain: there is no code GT999; near it: GT920, GT913, GT912"),
         (["explain", "shape"], "graphtorch explain: expected a code such as GT102, got 'shape'"),
         (["explain", "GT１０２"], "graphtorch explain: expected a code such as GT102, got 'GT１０２'"),
         (["explain", "GT101", "GT102"], "graphtorch: unrecognized arguments: GT102"),

@@ -19,8 +19,8 @@ class Server:
         self.ranges = True
 
     def answer(self, handler: Any) -> None:
-        path, asked = handler.path, handler.headers.get("Range")
-        self.asked.append((path, asked))
+        path, asked = handler.path.partition("?")[0], handler.headers.get("Range")
+        self.asked.append((handler.path, asked))
         if path not in self.files:
             handler.send_error(404)
             return

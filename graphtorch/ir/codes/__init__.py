@@ -77,7 +77,7 @@ HEADINGS: dict[str, tuple[str, str]] = {
     ),
     "GT8": ("IRError", "a malformed graph, kernel or pipeline (a mistake in a pass or in an edited file)"),
     "GT9": ("LoadError (a RuntimeError), SaveError (a TypeError)", "files"),
-    "GT91": ("DownloadError (an OSError)", "downloads"),
+    "GT91": ("DownloadError (an OSError), HubError (a RuntimeError)", "downloads and repositories of models"),
     "GT92": ("MissingFilesError (a RuntimeError and a FileNotFoundError)", "data sets"),
 }
 

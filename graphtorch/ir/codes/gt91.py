@@ -1,4 +1,4 @@
-"""GT910 to GT914: downloads, and repositories of models."""
+"""GT910 to GT913: downloads, and repositories of models."""
 
 from __future__ import annotations
 
@@ -47,6 +47,55 @@ CODES = (
 
         with tempfile.TemporaryDirectory() as folder:
             download("file:///dev/null", Path(folder, "labels.txt"), sha256="e3b0c442")
+        """,
+    ),
+    entry(
+        "GT912",
+        "HubError",
+        "a repository of models is not trusted",
+        """`gt.hub` runs the `hubconf.py` of a repository, which may do all that you may. It is fetched and run only
+        after `trust_repo=True`, or a yes at a terminal. A folder of this machine (`source="local"`) needs neither.""",
+        """
+        import graphtorch as gt
+
+        gt.hub.load("nobody/models", "net", trust_repo=False)
+        """,
+        """
+        import tempfile
+        from pathlib import Path
+
+        import graphtorch as gt
+
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "hubconf.py").write_text("from graphtorch.nn import Linear")
+            gt.hub.load(folder, "Linear", 4, 3, source="local")
+        """,
+    ),
+    entry(
+        "GT913",
+        "HubError",
+        "a repository has no such entry, or needs what is not installed",
+        """`gt.hub.list(repo)` gives the entries: the functions of `hubconf.py` whose names do not begin with `_`. The
+        list `dependencies` in it names the modules that have to be installed.""",
+        """
+        import tempfile
+        from pathlib import Path
+
+        import graphtorch as gt
+
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "hubconf.py").write_text("from graphtorch.nn import Linear")
+            gt.hub.load(folder, "linear", 4, 3, source="local")
+        """,
+        """
+        import tempfile
+        from pathlib import Path
+
+        import graphtorch as gt
+
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, "hubconf.py").write_text("from graphtorch.nn import Linear")
+            gt.hub.load(folder, gt.hub.list(folder, source="local")[0], 4, 3, source="local")
         """,
     ),
 )
