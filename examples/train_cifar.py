@@ -2,7 +2,7 @@
 
 python examples/train_cifar.py                                    # images that are made up here
 python examples/train_cifar.py --data cifar-10-batches-py         # CIFAR-10, as its python version is unpacked
-python examples/train_cifar.py --epochs 10 --save model.npz
+python examples/train_cifar.py --epochs 10 --save model.pt
 """
 
 from __future__ import annotations
@@ -126,18 +126,13 @@ def evaluate(model: nn.Module, predict: Callable[..., gt.Tensor], loader: DataLo
     return loss / count, hits / count
 
 
-# ---- saving --------------------------------------------------------------------------------------
-
-
-def save(model: nn.Module, path: Path) -> None:
-    """The state as arrays of numpy under torch's keys: torch reads it as well as graphtorch."""
-    np.savez(path, **{key: value.numpy() for key, value in model.state_dict().items()})
+# ---- loading -------------------------------------------------------------------------------------
 
 
 def load(path: Path) -> nn.Sequential:
+    """The model again; torch's files of such a model are read as well."""
     model = make_model()
-    with np.load(path) as file:
-        model.load_state_dict({key: gt.from_numpy(file[key]) for key in file.files})
+    model.load_state_dict(gt.load(path))
     return model.eval()
 
 
@@ -150,7 +145,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--lr", type=float, default=3e-3)
-    parser.add_argument("--save", type=Path, help="where to leave the state, an .npz file (default: nowhere)")
+    parser.add_argument("--save", type=Path, help="where to leave the state, a file (default: nowhere)")
     return parser.parse_args()
 
 
@@ -202,8 +197,8 @@ def main() -> None:
     print(f"test accuracy {evaluate(model, predict, test_loader)[1]:.3f}")
 
     with tempfile.TemporaryDirectory() as folder:
-        path = args.save or Path(folder) / "model.npz"
-        save(model, path)
+        path = args.save or Path(folder) / "model.pt"
+        gt.save(model.state_dict(), path)
         again = load(path)
     images, labels = next(iter(test_loader))
     with gt.no_grad():

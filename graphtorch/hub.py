@@ -108,8 +108,8 @@ def load_state_dict_from_url(
     """What `load` reads from the file at ``url``, which is downloaded once, into ``model_dir`` (`get_dir`/checkpoints).
 
     A name such as "resnet18-f37072fd.pth" has the beginning of the file's SHA-256, which is checked, and lets a
-    download that broke off be resumed; ``check_hash`` asks for such a name. Raises DownloadError GT910 and GT911, LoadError as
-    `load` does, ArgumentError GT304 for a name without a checksum where one is asked for.
+    download that broke off be resumed; ``check_hash`` asks for such a name. Raises DownloadError GT910 and GT911,
+    LoadError as `load` does, ArgumentError GT304 for a name without a checksum where one is asked for.
     """
     name = file_name or Path(urlparse(url).path).name
     found = _HASH.search(name)

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tests.vision.cases import GRIDS, REPRS, Case, cases, pictures, tensors
+from tests.vision.cases import FIXED, GRIDS, REPRS, Case, cases, pictures, tensors
 
 FACTS = Path(__file__).parent.parent / "tests" / "vision" / "facts"
 
@@ -57,6 +58,22 @@ def reprs() -> dict[str, str]:
     return {source: repr(eval(source, names)) for source in REPRS}
 
 
+def fixed() -> tuple[dict[str, Any], dict[str, str]]:
+    """What transforms give that have no choice: (arrays, modes of images), by the constructor and the image."""
+    import torch
+    from torchvision import transforms
+
+    arrays, modes = {}, {}
+    images = {"rgb8": torch.from_numpy(tensors()["rgb8"]), "RGB": pictures()["RGB"]}
+    for source, (name, image) in product(FIXED, images.items()):
+        out = eval(source, {**vars(transforms)})(image)
+        for number, one in enumerate(out if isinstance(out, tuple) else (out,)):
+            key = f"{source} of {name}#{number}"
+            arrays[key] = one.numpy() if isinstance(one, torch.Tensor) else np.asarray(one)
+            modes |= {} if isinstance(one, torch.Tensor) else {key: one.mode}
+    return arrays, modes
+
+
 def grids() -> dict[str, Any]:
     import torch
     from torchvision.utils import make_grid
@@ -87,7 +104,8 @@ def main() -> None:
     import PIL
     import torchvision
 
-    arrays, modes = results()
+    (arrays, modes), (more, more_modes) = results(), fixed()
+    arrays, modes = arrays | more, modes | more_modes
     np.savez_compressed(FACTS / "results.npz", **arrays, **grids())
     writer = f"torchvision {torchvision.__version__}, Pillow {PIL.__version__}, Python {sys.version.split()[0]}"
     facts = {"written by": writer, "modes": modes, "reprs": reprs(), "published": published()}

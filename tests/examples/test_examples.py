@@ -74,12 +74,11 @@ def test_char_transformer(tmp_path: Path) -> None:
 
 
 def test_train_cifar(tmp_path: Path) -> None:
-    text = run("train_cifar.py", "--epochs", 2, "--save", tmp_path / "model.npz")
+    text = run("train_cifar.py", "--epochs", 2, "--save", tmp_path / "model.pt")
     losses = numbers(r": loss (\S+),", text)
     assert len(losses) == 2 and losses[1] < 0.7 * losses[0]
     assert text.splitlines()[-1].startswith("loaded again, it says: ") and text.count("(") == 6
-    with np.load(tmp_path / "model.npz") as file:
-        assert file["11.weight"].shape == (10, 512)
+    assert gt.load(tmp_path / "model.pt")["11.weight"].shape == (10, 512)
 
 
 def test_train_cifar_reads_the_files_of_cifar(tmp_path: Path) -> None:

@@ -149,6 +149,8 @@ PICKLES = {
     "a storage of a text": b"\x80\x02(" + text("storage") + text("a") + text("0") + text("cpu") + b"K\x04tQ.",
     "a storage of 8 EiB": b"\x80\x02(" + text("storage") + b"ctorch\nFloatStorage\n" + text("0") + text("cpu") + b"\x8a\x09" + b"\0" * 7 + b"\x20\0tQ.",
     "a module": b"\x80\x02(" + text("module") + b"NNNtQ.",
+    "an ordered dict of deep pairs": b"\x80\x02ccollections\nOrderedDict\n])" + b"\x85" * 100_000 + b"N\x86a\x85R0N.",
+    "a counter of deep tuples": b"\x80\x02ccollections\nCounter\n])" + b"\x85" * 100_000 + b"a\x85R.",
     "INST": b"(ios\nsystem\n.",
     "an extension": b"\x80\x02\x82\x01.",
     "a buffer": b"\x80\x05\x97.",
@@ -372,6 +374,57 @@ def test_arrays(state: Callable[[], Any]) -> None:
 def test_arrays_are_refused_where_nobody_asks_for_them() -> None:
     with pytest.raises(LoadError, match=r"GT903: the file names numpy\._core\.multiarray\._reconstruct"):
         restricted_load(io.BytesIO(pickle.dumps(np.arange(3), 2)))
+
+
+def test_very_many_tensors_are_loaded_where_the_file_is_trusted() -> None:
+    file = io.BytesIO()
+    gt.save([gt.zeros(1) for _ in range(1000)], file)
+    for data in (file.getvalue(), with_many(2000)):
+        error = refused(data)
+        assert error.code == "GT904" and "weights_only=False lifts this limit" in str(error)
+        assert len(gt.load(io.BytesIO(data), weights_only=False)) >= 1000
+
+
+ONE = (
+    b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(("
+    + text("storage")
+    + b"ctorch\nFloatStorage\n"
+    + text("0")
+    + text("cpu")
+)
+ONE += b"K\x04tQK\0K\x04\x85K\x01\x85\x89NtRq\0"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"0ctorch\nSize\n)h\0\x92.",
+        b"0}h\0Ns.",
+        b"0\x8f(h\0\x90.",
+        b"0(h\0" + b"NNNNtQ.",
+        b"0c_codecs\nencode\n" + text("a") + b"h\0\x86R.",
+        b"0ctorch._tensor\n_rebuild_from_type_v2\n(ctorch\nSize\nh\0)NtR.",
+        b"0ctorch\nSize\nh\0\x85R.",
+        b"0ctorch\ndevice\nh\0\x85R.",
+        b"0ccollections\nCounter\nh\0\x85R.",
+        b"0ccollections\nOrderedDict\n]h\0N\x86a\x85R.",
+        b"0h\0)R.",
+        b"0h\0}b.",
+        b"0ch\0.",
+    ],
+)
+def test_a_tensor_in_the_place_of_something_else(code: bytes) -> None:
+    data = ONE + code
+    refused(zipped({"a/data.pkl": data, "a/data/0": np.arange(4, dtype="<f4").tobytes()}))
+
+
+def with_many(n: int) -> bytes:
+    """A file of torch's with ``n`` tensors over one storage."""
+    data = tensor([2, 2], [2, 1])
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        records = {name: archive.read(name) for name in archive.namelist()}
+    one = records["a/data.pkl"][2:-1]
+    return zipped(records | {"a/data.pkl": b"\x80\x02(" + one * n + b"l."})
 
 
 def test_the_peak_of_a_large_honest_file(tmp_path: Path) -> None:

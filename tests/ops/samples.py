@@ -594,8 +594,6 @@ _RESAMPLINGS = (
     ("cover", 7, 3, 0.0), ("cover", 3, 5, 0.0), ("linear", 4, 11, 4 / 11), ("linear", 9, 4, 2.25), ("linear", 1, 3, 1 / 3),
     ("linear-corners", 4, 11, 0.3), ("linear-corners", 9, 1, 0.0), ("cubic", 5, 12, 5 / 12), ("cubic", 11, 4, 2.75),
     ("cubic-corners", 6, 11, 0.5), ("area", 7, 4, 0.0), ("area", 3, 5, 0.0), ("linear", 4, 7, 0.6), ("nearest", 4, 0, 1.0),
-    ("linear-smooth", 11, 4, 2.75), ("linear-smooth", 3, 8, 0.375), ("linear-smooth", 23, 3, 7.6), ("cubic-smooth", 11, 4, 2.75),
-    ("cubic-smooth", 4, 9, 4 / 9), ("cubic-smooth", 1, 3, 1 / 3), ("linear-smooth", 5, 1, 5.0),
 )  # fmt: skip
 
 

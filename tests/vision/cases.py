@@ -189,6 +189,20 @@ def _conversions() -> Found:
         yield "normalize", image, {"mean": 0.4, "std": 0.3}
 
 
+#: transforms whose ranges leave no choice, for images of each kind
+FIXED = (
+    "ColorJitter(brightness=(1.3, 1.3))", "ColorJitter(contrast=(0.7, 0.7))", "ColorJitter(saturation=(1.6, 1.6))",
+    "ColorJitter(hue=(0.2, 0.2))", "RandomRotation((33, 33), fill=7)", "RandomRotation((-20, -20), expand=True)",
+    "RandomRotation((33, 33), InterpolationMode.BILINEAR, center=(2, 3))",
+    "RandomAffine((12, 12), scale=(1.2, 1.2), shear=(7, 7))", "RandomAffine((12, 12), shear=(7, 7, 3, 3), fill=(9, 8, 7))",
+    "RandomResizedCrop(6, (9, 9), (2, 2.5))", "RandomResizedCrop((5, 8), (9, 9), (0.2, 0.5))", "GaussianBlur((3, 5), (0.8, 0.8))",
+    "RandomCrop((11, 17))", "RandomCrop((15, 19), padding=(1, 2), fill=3)", "RandomGrayscale(1)", "RandomInvert(1)",
+    "RandomPosterize(2, 1)", "RandomSolarize(90, 1)", "RandomAdjustSharpness(1.7, 1)", "RandomAutocontrast(1)",
+    "RandomEqualize(1)", "RandomHorizontalFlip(1)", "RandomVerticalFlip(1)", "RandomApply([Pad(2, 5), CenterCrop(9)], 1)",
+    "Grayscale(3)", "FiveCrop((4, 5))", "TenCrop(4, True)", "Pad((1, 2), 3, 'reflect')", "Resize(6, max_size=8)",
+    "CenterCrop((20, 5))", "Compose([Resize(9), CenterCrop(7), Pad(1)])",
+)  # fmt: skip
+
 #: constructors of transforms, whose reprs are facts
 REPRS = (
     "Compose([Resize(256), CenterCrop(224), ToTensor()])", "ToTensor()", "PILToTensor()", "ToPILImage()",

@@ -12,9 +12,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from graphtorch.vision import datasets
 
 
 class Server:
@@ -109,3 +112,29 @@ def archive(folder: str, files: dict[str, bytes]) -> bytes:
         outside.size = 4
         tar.addfile(outside, io.BytesIO(b"none"))
     return out.getvalue()
+
+
+def small_mnist(files: dict[str, bytes], url: str = "http://127.0.0.1:9/") -> type[datasets.MNIST]:
+    """MNIST with other files, by their checksums."""
+    resources = [(name, md5(files[name])) for name, _ in datasets.MNIST.resources]
+    return type("Small", (datasets.MNIST,), {"mirrors": [url], "resources": resources})
+
+
+def small_cifar(
+    files: dict[str, bytes], url: str = "http://127.0.0.1:9/", packed: bytes = b""
+) -> type[datasets.CIFAR10]:
+    def sums(names: list[list[str]]) -> list[list[str]]:
+        return [[name, md5(files[name])] for name, _ in names]
+
+    kind = datasets.CIFAR10
+    changes = {
+        "url": url + kind.filename, "tgz_md5": md5(packed), "train_list": sums(kind.train_list),
+        "test_list": sums(kind.test_list), "meta": {**kind.meta, "md5": md5(files["batches.meta"])},
+    }  # fmt: skip
+    return type("Small", (kind,), changes)
+
+
+def put(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import graphtorch as gt
 from graphtorch.vision import transforms, utils
 from graphtorch.vision.transforms import InterpolationMode
 from graphtorch.vision.transforms import functional as F
-from tests.vision.cases import GRIDS, REPRS, Case, cases, pictures, tensors
+from tests.vision.cases import FIXED, GRIDS, REPRS, Case, cases, pictures, tensors
 
 FACTS = Path(__file__).parent / "facts"
 RESULTS = dict(np.load(FACTS / "results.npz"))
@@ -74,6 +75,27 @@ def test_result(case: Case) -> None:
             np.testing.assert_array_equal(np.asarray(one), RESULTS[key])
     same = np.array_equal(np.asarray(before), np.asarray(image))
     assert same, "the image was changed"
+
+
+@pytest.mark.parametrize("image", ["rgb8", "RGB"])
+@pytest.mark.parametrize("source", FIXED)
+def test_transform(source: str, image: str) -> None:
+    change = eval(source, {**vars(transforms)})
+    again = pickle.loads(pickle.dumps(change))  # as workers that are not forked get it
+    assert repr(again) == repr(change)
+    out = again(IMAGES[image])
+    for number, one in enumerate(out if isinstance(out, tuple) else (out,)):
+        key = f"{source} of {image}#{number}"
+        want = RESULTS[key]
+        if not isinstance(one, gt.Tensor):
+            assert one.mode == KNOWN["modes"][key]
+            np.testing.assert_array_equal(np.asarray(one), want)
+            continue
+        assert one.shape == want.shape
+        off = one.numpy() != want
+        nearest = "Rotation" in source or "Affine" in source
+        near = np.abs(one.numpy().astype(int) - want) <= 1
+        assert off.mean() <= 0.02 and (near.all() or nearest)
 
 
 @pytest.mark.parametrize("source", REPRS)

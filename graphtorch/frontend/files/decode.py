@@ -83,7 +83,7 @@ def _block(decoder: Decoder, said: Json) -> tuple[Memory, tuple[int, ...]]:
 
 
 def _tensor(decoder: Decoder, said: Json) -> Any:
-    decoder.budget.take(1024)
+    decoder.budget.take(1400)
     memory, shape = _block(decoder, said)
     out = _laid_out(memory, shape, said)
     if "parameter" in said:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphtorch.frontend.files.source import damaged
+from graphtorch.frontend.tensors.base import TensorBase
 
 #: how deep containers may lie in each other
 DEEPEST = 200
@@ -19,7 +20,7 @@ def check_key(key: Any, depth: int = 0) -> None:
     """
     if type(key) is int and key.bit_length() > 64:
         raise damaged("a key is an integer of more than 64 bits")
-    if isinstance(key, list | dict | set | bytearray) or type(key).__hash__ is None:
+    if type(key).__hash__ is None or isinstance(key, TensorBase):  # whose == compares elements
         raise damaged(f"a key is a {type(key).__name__}")
     if isinstance(key, tuple | frozenset):
         if depth > 4:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from graphtorch.frontend.files import native, safetensors, torch_legacy, torch_zip
 from graphtorch.frontend.files.locations import Locations
-from graphtorch.frontend.files.source import Source, damaged
+from graphtorch.frontend.files.source import Budget, Source, damaged
 from graphtorch.frontend.files.trust import Trust
 from graphtorch.ir.errors import ArgumentTypeError, LoadError
 
@@ -31,7 +31,8 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool = True, classes
     The format is told by how the file begins. It may hold tensors, parameters and plain data (docs/files.md); nothing
     that it names is imported or executed. Tensors that shared memory share it again, and keep their strides. Modules
     that `save` wrote are of the package's layers, of ``classes``, or, with ``weights_only=False``, of any class that
-    can be imported: do that with files that you trust. Of torch's files nothing is executed in any case.
+    can be imported: do that with files that you trust. Of torch's files nothing is executed in any case. Objects take
+    at most twice the size of the file, or 256 MiB; ``weights_only=False`` lifts that, too.
 
     ``map_location`` is a device, a mapping or a function as in torch; tensors of GPUs come to the CPU by themselves.
 
@@ -62,6 +63,8 @@ def _seekable(f: Any) -> BinaryIO:
 
 def _load(file: BinaryIO, locations: Locations, trust: Trust) -> Any:
     source = Source(file, file.tell())
+    if trust.everything:
+        source.budget = Budget(source.size, unlimited=True)
     head = source.read(min(source.size, 512))
     source.seek(0)
     try:

@@ -109,4 +109,4 @@ def as_parameter(data: Any, requires_grad: Any) -> Parameter:
     """A `Parameter` over ``data``."""
     if not isinstance(data, Tensor):
         raise damaged(f"a parameter over a {type(data).__name__}")
-    return Parameter(data, bool(requires_grad))
+    return Parameter(data, requires_grad is True)

@@ -153,7 +153,7 @@ def _reduce(m: Machine) -> None:
 
 def _new_with_names(m: Machine) -> None:
     named, args, cls = m.pop(), m.pop(), m.pop()
-    if named:
+    if not isinstance(named, dict) or named:
         raise LoadError("GT903", "the file makes an object with arguments by name, which plain data does not need")
     m.call(cls, args)
 
@@ -162,7 +162,7 @@ def _persistent(m: Machine) -> None:
     given = m.pop()
     if m.persistent is None:
         raise LoadError("GT903", "the file has a persistent id, which plain data does not need")
-    m.push(m.persistent(given))
+    m.push(m.persistent(given), 1000)  # a storage
 
 
 def _constant(value: Any) -> Callable[[Machine], None]:

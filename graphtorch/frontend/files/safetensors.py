@@ -59,7 +59,7 @@ def read_header(source: Source) -> Header:
     metadata = given.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise damaged("the metadata is not one text for each name")
-    source.budget.take(1024 * len(given))
+    source.budget.take(2400 * len(given))
     entries = {name: _entry(name, said) for name, said in given.items()}
     _check_places(entries.values(), source.left)
     return Header(entries, metadata, 8 + length)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from typing import Any, NamedTuple, TypeVar
 
+from graphtorch.frontend.files.graph_limits import check_key
 from graphtorch.frontend.files.memory import Memory, as_parameter, dtype_called, no_dtype
 from graphtorch.frontend.files.source import damaged
 from graphtorch.frontend.files.unpickler import Builder
@@ -55,10 +56,10 @@ def _rebuild(
     """torch._utils._rebuild_tensor_v2, and its older form without ``requires_grad``."""
     if not isinstance(storage, Stored):
         raise damaged("a tensor has no storage")
-    if meta:
-        raise LoadError("GT903", f"the file has a tensor with {sorted(map(str, meta))}, which cannot be read")
+    if meta is not None and not (isinstance(meta, dict) and not meta):
+        raise LoadError("GT903", "the file has a tensor that is conjugated or negated, which cannot be read")
     out = storage.memory.tensor(size, stride, offset)
-    if requires_grad and storage.dtype.is_floating_point:
+    if requires_grad is True and storage.dtype.is_floating_point:
         out._requires_grad = True
     return out
 
@@ -76,7 +77,11 @@ def _rebuild_parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = N
 
 def _rebuild_from_type(function: Any, kind: Any, args: Any, state: Any) -> Tensor:
     """torch._tensor._rebuild_from_type_v2: a tensor with what a user put on it."""
-    if not isinstance(function, Builder) or kind not in (Tensor, Parameter) or not isinstance(args, tuple):
+    if (
+        not isinstance(function, Builder)
+        or (kind is not Tensor and kind is not Parameter)
+        or not isinstance(args, tuple)
+    ):
         raise damaged("a tensor of a type that there is not")
     made = function.make(*args)
     if not isinstance(made, Tensor):
@@ -104,7 +109,7 @@ def _keep_metadata(made: Any, state: Any) -> None:
 
 def _encoded(text: Any, encoding: Any = "latin1") -> bytes:
     """_codecs.encode: how bytes are written by protocol 2."""
-    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+    if not isinstance(text, str) or not isinstance(encoding, str) or encoding not in ("latin1", "latin-1"):
         raise damaged("bytes are written in an unknown way")
     return text.encode("latin-1")
 
@@ -117,17 +122,20 @@ def _pairs(kind: Any) -> Builder:
     """A kind of dict: empty, since its pairs come by opcodes, or of a list of pairs, as old files have it."""
 
     def make(pairs: Any = ()) -> Any:
-        if not isinstance(pairs, list | tuple | dict):
+        found = list(pairs.items()) if isinstance(pairs, dict) else pairs
+        if not isinstance(found, list | tuple):
             raise damaged(f"a {kind.__name__} of a {type(pairs).__name__}")
-        return kind(pairs)
+        made = kind()
+        for key, value in found:
+            check_key(key)
+            made[key] = value
+        return made
 
     return Builder(make, _keep_metadata)
 
 
 def _set(kind: Any) -> Builder:
     def make(members: Any = ()) -> Any:
-        from graphtorch.frontend.files.graph_limits import check_key
-
         if not isinstance(members, list | tuple):
             raise damaged(f"a {kind.__name__} of a {type(members).__name__}")
         for member in members:
@@ -156,15 +164,18 @@ def _complex(real: Any, imaginary: Any = 0.0) -> complex:
     return complex(real, imaginary)
 
 
+#: bytes of a tensor of no elements, which is an object over an object of numpy
+_TENSOR = 1400
+
 NAMES: dict[str, Any] = {
     "collections.OrderedDict": _pairs(OrderedDict),
     "collections.Counter": _pairs(Counter),
-    "torch._utils._rebuild_tensor": Builder(_rebuild),
-    "torch._utils._rebuild_tensor_v2": Builder(_rebuild),
+    "torch._utils._rebuild_tensor": Builder(_rebuild, cost=_TENSOR),
+    "torch._utils._rebuild_tensor_v2": Builder(_rebuild, cost=_TENSOR),
     "torch._utils._rebuild_tensor_v3": Builder(_rebuild_of_dtype),
-    "torch._utils._rebuild_parameter": Builder(_rebuild_parameter),
-    "torch._utils._rebuild_parameter_with_state": Builder(_rebuild_parameter),
-    "torch._tensor._rebuild_from_type_v2": Builder(_rebuild_from_type),
+    "torch._utils._rebuild_parameter": Builder(_rebuild_parameter, cost=_TENSOR),
+    "torch._utils._rebuild_parameter_with_state": Builder(_rebuild_parameter, cost=_TENSOR),
+    "torch._tensor._rebuild_from_type_v2": Builder(_rebuild_from_type, cost=_TENSOR),
     "torch.Tensor": Tensor,
     "torch.nn.parameter.Parameter": Parameter,
     "torch.Size": Builder(_size),

@@ -41,7 +41,7 @@ def read(source: Source, locations: Locations) -> Any:
 
 def persistent_id(given: Any) -> tuple[Any, str, str, int]:
     """Class, key, place and number of elements of a storage: what the ids of both formats begin with."""
-    if not isinstance(given, tuple) or len(given) not in (5, 6) or given[0] not in ("storage", b"storage"):
+    if not isinstance(given, tuple) or len(given) not in (5, 6) or not _is(given[0], "storage"):
         raise damaged("a persistent id is not that of a storage")
     _, kind, key, location, numel = given[:5]
     if not isinstance(key, str) or not isinstance(location, str) or type(numel) is not int or numel < 0:
@@ -51,6 +51,11 @@ def persistent_id(given: Any) -> tuple[Any, str, str, int]:
             "GT903", "the file has a view of a storage, as torch 0.1 wrote it", ["write it with a newer torch"]
         )
     return kind, key, location, numel
+
+
+def _is(value: Any, text: str) -> bool:
+    """Whether a value is this text: a tensor, which == compares element by element, is not."""
+    return isinstance(value, str) and value == text
 
 
 def _root(archive: ZipReader) -> str:

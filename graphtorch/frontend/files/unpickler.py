@@ -29,10 +29,13 @@ _REFUSED = {
 
 
 class Builder:
-    """What a pickle may call: ``make(*arguments)``. ``then(made, state)`` is what BUILD does to what was made."""
+    """What a pickle may call: ``make(*arguments)``. ``then(made, state)`` is what BUILD does to what was made; ``cost``
+    is about how many bytes that takes."""
 
-    def __init__(self, make: Callable[..., Any], then: Callable[[Any, Any], Any] | None = None) -> None:
-        self.make, self.then = make, then
+    def __init__(
+        self, make: Callable[..., Any], then: Callable[[Any, Any], Any] | None = None, cost: int = 400
+    ) -> None:
+        self.make, self.then, self.cost = make, then, cost
 
 
 class _Mark:
@@ -139,7 +142,7 @@ class Machine:
         if not isinstance(function, Builder) or not isinstance(args, tuple):
             raise LoadError("GT903", f"the file calls {_shown(function)}, which is not a function that may be called")
         made = built(function.make, *args)
-        self.push(made, 640)  # a tensor, which is an object over an object of numpy
+        self.push(made, function.cost)
         if function.then is not None:
             self.made_by[id(made)] = made, function  # with the value, so that its id stays its own
 
@@ -198,8 +201,6 @@ def built(make: Callable[..., Any], *args: Any) -> Any:
     try:
         return make(*args)
     except (TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
-        if isinstance(error, LoadError):
-            raise
         raise damaged(f"{type(error).__name__}: {error}") from None
 
 
@@ -229,6 +230,6 @@ def restricted_load(file: BinaryIO, allowed: Mapping[str, Any] | None = None, en
     ``allowed``: names of globals, "module.name", with the `Builder` or the value that each is to mean; see `ARRAYS` in
     `numpy_builders`. ``encoding``: of the texts of Python 2, or "bytes" to leave them as they are. Nothing is imported
     or executed. Raises LoadError: GT902 for a damaged pickle, GT903 for a name that is not allowed, GT904 for one that
-    asks for more memory than twice its size (64 MiB, if it is small).
+    asks for more memory than twice its size (256 MiB, if it is small).
     """
     return Machine(Source(file, file.tell()), allowed or {}, None, encoding).load()

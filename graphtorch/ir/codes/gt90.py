@@ -89,7 +89,7 @@ CODES = (
         "GT904",
         "LoadError",
         "the file asks for more than it holds",
-        """What a file describes may take twice the memory that the file has bytes (64 MiB for small ones). A small file
+        """What a file describes may take twice the memory that the file has bytes (256 MiB for small ones). A small one
         that wants more is made to fill the memory; compressed archives are refused for the same reason.""",
         """
         import io

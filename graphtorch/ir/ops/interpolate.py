@@ -9,7 +9,7 @@ from typing import Any
 from graphtorch.ir import bind
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
-from graphtorch.ir.ops import adaptive
+from graphtorch.ir.ops import adaptive, smoothing
 from graphtorch.ir.ops.casts import row_major
 from graphtorch.ir.ops.common import Shape, as_int, aval_of, broadcast, require_float, shape_of
 from graphtorch.ir.ops.movement import permute, reshape
@@ -63,10 +63,10 @@ def interpolate(
         f"expected [n, c, *size] of {' or '.join(str(r + 2) for r in RANKS[mode])} dimensions",
     )
     check(
-        not antialias or mode in ("bilinear", "bicubic"),
+        not antialias or mode in smoothing.MODES,
         "GT304",
         f"antialias=True is not allowed with mode={mode!r}",
-        "expected it with bilinear, bicubic alone",
+        f"expected it with {', '.join(smoothing.MODES)} alone",
         kind=ArgumentError,
     )
     check(
@@ -83,9 +83,7 @@ def interpolate(
         require_float(aval_of(input), "what is interpolated")
     out = input
     axes = list(enumerate(zip(old, new, factors, strict=True)))
-    for axis, (n, m, factor) in (
-        reversed(axes) if antialias else axes
-    ):  # as torch's, whose sums they are to the last bit
+    for axis, (n, m, factor) in reversed(axes) if antialias else axes:  # in the order of torch's, and Pillow's
         out = _along(out, axis + 2, n, m, factor, mode, bool(align_corners), bool(antialias))
     return row_major(input) if out is input else out
 
@@ -96,9 +94,11 @@ def _along(x: Any, dim: int, n: int, m: int, factor: float | None, mode: str, co
         scale = (n - 1) / (m - 1) if m > 1 else 0.0
     if n == m and (scale == 1 or corners):
         return x
+    if smooth:
+        return smoothing.smoothed(x, dim, m, scale, mode)
     if mode.startswith("nearest") and m % n == 0 and scale == n / m:
         return _repeated(x, dim, m // n)
-    kind = SMOOTH.get(mode, mode) + ("-smooth" if smooth else "-corners" if corners else "")
+    kind = SMOOTH.get(mode, mode) + ("-corners" if corners else "")
     return bind.bind(resample, x, dim=dim, size=m, kind=kind, scale=scale)
 
 

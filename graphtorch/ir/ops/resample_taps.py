@@ -9,12 +9,9 @@
     cubic            the four around (i + 1/2) * scale - 1/2                                    Keys' kernel, a = -3/4
     cubic-corners    the four around i * scale                                                  Keys' kernel, a = -3/4
     area             floor(i * n / m) up to, not including, ceil((i + 1) * n / m)               1 / their number
-    linear-smooth    all within max(scale, 1) of (i + 1/2) * scale                              by distance; sum 1
-    cubic-smooth     all within 2 max(scale, 1) of (i + 1/2) * scale                            Keys', a = -1/2; sum 1
 
-What stands outside is the element at the border; of the last two, which are Pillow's and no other elements than the
-near ones where they enlarge, what stands outside is left out. R. Keys, "Cubic convolution interpolation for digital
-image processing", IEEE Trans. ASSP 29 (1981).
+What stands outside is the element at the border. R. Keys, "Cubic convolution interpolation for digital image
+processing", IEEE Trans. ASSP 29 (1981).
 """
 
 from __future__ import annotations
@@ -44,7 +41,6 @@ class _Numbers(NamedTuple):
     least: Callable[[Any, Any], Any]
     most: Callable[[Any, Any], Any]
     choose: Callable[[Any, Any, Any], Any]
-    size: Callable[[Any], Any]  # without its sign
 
 
 def _nearest(a: _Numbers, i: Any, n: int, _m: int, scale: float) -> list[Tap]:
@@ -112,37 +108,6 @@ def _area(a: _Numbers, i: Any, n: int, m: int, _scale: float) -> list[Tap]:
     return [(a.least(at, n - 1), a.choose(inside, share, 0.0)) for at, inside in taps]
 
 
-def _triangle(a: _Numbers, x: Any) -> Any:
-    return a.most(1.0 - x, 0.0)
-
-
-def _keys(a: _Numbers, x: Any) -> Any:
-    """Keys' kernel, a = -1/2, for x >= 0."""
-    near, far = (x * 1.5 - 2.5) * x * x + 1.0, ((x * -0.5 + 2.5) * x - 4.0) * x + 2.0
-    return a.choose(x < 1.0, near, a.choose(x < 2.0, far, 0.0))
-
-
-def _smooth(
-    kernel: Callable[[_Numbers, Any], Any], reach: int
-) -> Callable[[_Numbers, Any, int, int, float], list[Tap]]:
-    """Taps of a kernel that is as wide as ``reach`` new elements on either side, and never narrower than old ones."""
-
-    def taps(a: _Numbers, i: Any, n: int, _m: int, scale: float) -> list[Tap]:
-        wide = max(scale, 1.0)
-        center = (a.real(i) + 0.5) * scale
-        first = a.most(a.floor(center - reach * wide + 0.5), 0)
-        found: list[Tap] = []
-        total: Any = None
-        for t in range(min(2 * math.ceil(reach * wide) + 1, n)):
-            share = kernel(a, a.size(a.real(first + t) - center + 0.5) * (1.0 / wide))
-            weight = a.choose(first + t < n, share, 0.0)
-            total = weight if total is None else total + weight
-            found.append((a.least(first + t, n - 1), weight))
-        return [(index, weight / total) for index, weight in found]
-
-    return taps
-
-
 _TAPS: dict[str, Callable[[_Numbers, Any, int, int, float], list[Tap]]] = {
     "nearest": _nearest,
     "nearest-exact": _nearest_exact,
@@ -152,8 +117,6 @@ _TAPS: dict[str, Callable[[_Numbers, Any, int, int, float], list[Tap]]] = {
     "cubic": _cubic,
     "cubic-corners": _cubic_corners,
     "area": _area,
-    "linear-smooth": _smooth(_triangle, 1),
-    "cubic-smooth": _smooth(_keys, 2),
 }
 KINDS = tuple(_TAPS)
 #: kinds that compute nothing
@@ -175,7 +138,7 @@ def taps_in_numpy(kind: str, n: int, m: int, scale: float, dtype: Any) -> list[t
     real = np.dtype(np.float32 if kind in MOVES else dtype).type
     numbers = _Numbers(
         lambda i: i.astype(real), lambda x: np.floor(x).astype(np.int64), np.minimum, np.maximum,
-        lambda c, x, y: np.where(c, x, y).astype(real), np.abs,
+        lambda c, x, y: np.where(c, x, y).astype(real),
     )  # fmt: skip
     return _TAPS[kind](numbers, np.arange(length(kind, n, m)), n, m, scale)
 
@@ -188,7 +151,6 @@ def taps_in_expr(kind: str, i: Expr, n: int, m: int, scale: float, dtype: DType)
         lambda x: expr.cast(expr.cast(expr.unary("floor", x), int32), int64),
         expr.minimum, expr.maximum,
         lambda c, x, y: expr.select(c, *(v if isinstance(v, Expr) else expr.const(v, real) for v in (x, y))),
-        lambda x: expr.unary("abs", x),
     )  # fmt: skip
     return _TAPS[kind](numbers, i, n, m, scale)
 
