@@ -149,12 +149,7 @@ class ResNet(nn.Module):
             self.apply(_start_as_shortcut)
 
     def _make_layer(
-        self,
-        block: Block,
-        planes: int,
-        blocks: int,
-        stride: int = 1,
-        dilate: bool = False,
+        self, block: Block, norm: Norm, planes: int, blocks: int, stride: int = 1, dilate: bool = False
     ) -> nn.Sequential:
         """A stage: its first block changes the resolution and the channels, the others keep both."""
         before = self.dilation
