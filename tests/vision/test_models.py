@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import pathlib
 import pickle
 
 import numpy as np
@@ -154,11 +155,21 @@ def test_the_user_s_edit() -> None:
     assert [n for n, p in net.named_parameters() if p.requires_grad] == ["classifier.6.weight", "classifier.6.bias"]
 
 
-def test_a_model_can_be_pickled() -> None:
-    net = models.densenet121(block_config=(1, 1), num_classes=2)
-    again = pickle.loads(pickle.dumps(net))
-    x = images(1, 3, 33, 33)
-    np.testing.assert_array_equal(net.eval()(x).detach().numpy(), again.eval()(x).detach().numpy())
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("densenet121", {"block_config": (1, 1), "num_classes": 2}),
+        ("vit_b_32", {"num_layers": 1, "image_size": 64}),
+        ("googlenet", {"num_classes": 3}),
+        ("resnet18", {"num_classes": 3}),
+    ],
+)
+def test_a_model_is_saved_whole(name: str, arguments: dict, tmp_path: pathlib.Path) -> None:
+    net = models.get_model(name, **arguments).eval()
+    gt.save(net, tmp_path / "net")
+    x = images(1, 3, 64, 64)
+    for again in (pickle.loads(pickle.dumps(net)), gt.load(tmp_path / "net", weights_only=False)):
+        np.testing.assert_array_equal(net(x).detach().numpy(), again.eval()(x).detach().numpy())
 
 
 @pytest.mark.parametrize(("name", "old", "new"), [

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import graphtorch as gt
 from graphtorch import nn
 from graphtorch.nn import init
-from graphtorch.vision.models.weights import Source, build
+from graphtorch.vision.models.weights import Source, build, renamed
 
 
 class _DenseLayer(nn.Module):
@@ -98,7 +97,11 @@ class DenseNet(nn.Module):
         self.features = nn.Sequential(layers)
         self.classifier = nn.Linear(channels, num_classes)
         self.apply(_initialize)
-        self.register_load_state_dict_pre_hook(_rename)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As of any module; the older names of published files (``norm.1`` for ``norm1``) are known, too."""
+        older = r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)"
+        return super().load_state_dict(renamed(state_dict, older, r"\1\2"), strict, assign)
 
     def forward(self, x: gt.Tensor) -> gt.Tensor:
         x = nn.functional.relu(self.features(x))
@@ -110,14 +113,6 @@ def _initialize(layer: nn.Module) -> None:
         init.kaiming_normal_(layer.weight)
     elif isinstance(layer, nn.Linear):
         init.zeros_(layer.bias)
-
-
-def _rename(_: nn.Module, state: MutableMapping[str, Any], prefix: str, *rest: Any) -> None:
-    """The published files are older than the names of today: ``norm.1`` is ``norm1`` now."""
-    for key in list(state):
-        new = re.sub(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)", r"\1\2", key)
-        if key.startswith(prefix) and new != key:
-            state[new] = state.pop(key)
 
 
 def _densenet(

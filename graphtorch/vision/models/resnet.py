@@ -123,7 +123,7 @@ class ResNet(nn.Module):
         norm_layer: Norm | None = None,
     ) -> None:
         super().__init__()
-        self._norm_layer = norm = norm_layer or nn.BatchNorm2d
+        norm = norm_layer or nn.BatchNorm2d
         dilate = replace_stride_with_dilation or (False, False, False)
         check(
             len(dilate) == 3,
@@ -138,10 +138,10 @@ class ResNet(nn.Module):
         self.bn1 = norm(self.inplanes)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.layer1 = self._make_layer(block, 64, layers[0])
-        self.layer2 = self._make_layer(block, 128, layers[1], 2, dilate[0])
-        self.layer3 = self._make_layer(block, 256, layers[2], 2, dilate[1])
-        self.layer4 = self._make_layer(block, 512, layers[3], 2, dilate[2])
+        self.layer1 = self._make_layer(block, norm, 64, layers[0])
+        self.layer2 = self._make_layer(block, norm, 128, layers[1], 2, dilate[0])
+        self.layer3 = self._make_layer(block, norm, 256, layers[2], 2, dilate[1])
+        self.layer4 = self._make_layer(block, norm, 512, layers[3], 2, dilate[2])
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(512 * block.expansion, num_classes)
         self.apply(_initialize)
@@ -149,12 +149,7 @@ class ResNet(nn.Module):
             self.apply(_start_as_shortcut)
 
     def _make_layer(
-        self,
-        block: Block,
-        planes: int,
-        blocks: int,
-        stride: int = 1,
-        dilate: bool = False,
+        self, block: Block, norm: Norm, planes: int, blocks: int, stride: int = 1, dilate: bool = False
     ) -> nn.Sequential:
         """A stage: its first block changes the resolution and the channels, the others keep both."""
         before = self.dilation
@@ -163,11 +158,11 @@ class ResNet(nn.Module):
         width, shortcut = planes * block.expansion, None
         if stride != 1 or self.inplanes != width:
             project = nn.Conv2d(self.inplanes, width, 1, stride=stride, bias=False)
-            shortcut = nn.Sequential(project, self._norm_layer(width))
+            shortcut = nn.Sequential(project, norm(width))
         kind = (self.groups, self.base_width)
-        stage = [block(self.inplanes, planes, stride, shortcut, *kind, before, self._norm_layer)]
+        stage = [block(self.inplanes, planes, stride, shortcut, *kind, before, norm)]
         self.inplanes = width
-        stage += [block(width, planes, 1, None, *kind, self.dilation, self._norm_layer) for _ in range(1, blocks)]
+        stage += [block(width, planes, 1, None, *kind, self.dilation, norm) for _ in range(1, blocks)]
         return nn.Sequential(*stage)
 
     def forward(self, x: gt.Tensor) -> gt.Tensor:

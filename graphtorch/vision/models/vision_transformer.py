@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import OrderedDict
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ from graphtorch import nn
 from graphtorch.ir.errors import ArgumentError, ShapeError, check
 from graphtorch.nn import init
 from graphtorch.vision.models.blocks import Conv2dNormActivation, Norm
-from graphtorch.vision.models.weights import Source, build, published
+from graphtorch.vision.models.weights import Source, build, published, renamed
 
 _NORM: Norm = partial(nn.LayerNorm, eps=1e-6)
 
@@ -120,7 +119,7 @@ class VisionTransformer(nn.Module):
         self.image_size, self.patch_size = image_size, patch_size
         self.hidden_dim, self.mlp_dim = hidden_dim, mlp_dim
         self.attention_dropout, self.dropout = attention_dropout, dropout
-        self.num_classes, self.representation_size, self.norm_layer = num_classes, representation_size, norm_layer
+        self.num_classes, self.representation_size = num_classes, representation_size
         self.conv_proj = (
             _patches(patch_size, hidden_dim) if conv_stem_configs is None else _stem(conv_stem_configs, hidden_dim)
         )
@@ -130,7 +129,12 @@ class VisionTransformer(nn.Module):
             self.seq_length, num_layers, num_heads, hidden_dim, mlp_dim, dropout, attention_dropout, norm_layer
         )
         self.heads = _heads(hidden_dim, representation_size, num_classes)
-        self.register_load_state_dict_pre_hook(_rename)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As of any module; the older names of published files are known, too."""
+        for old, new in (("linear_1", "0"), ("linear_2", "3")):
+            state_dict = renamed(state_dict, rf"mlp\.{old}\.", f"mlp.{new}.")
+        return super().load_state_dict(state_dict, strict, assign)
 
     def forward(self, x: gt.Tensor) -> gt.Tensor:
         n, size = x.shape[0], (self.image_size, self.image_size)
@@ -178,14 +182,6 @@ def _heads(hidden_dim: int, representation_size: int | None, num_classes: int) -
     init.zeros_(head.weight)
     init.zeros_(head.bias)
     return nn.Sequential(layers)
-
-
-def _rename(_: nn.Module, state: MutableMapping[str, Any], prefix: str, *rest: Any) -> None:
-    """Published files are older than today's names: ``mlp.linear_1`` is ``mlp.0`` now, ``mlp.linear_2`` ``mlp.3``."""
-    for key in list(state):
-        new = re.sub(r"mlp\.linear_([12])\.", lambda found: f"mlp.{3 * (int(found[1]) - 1)}.", key)
-        if key.startswith(prefix) and new != key:
-            state[new] = state.pop(key)
 
 
 def _vit(

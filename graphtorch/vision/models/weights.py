@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -48,6 +49,11 @@ def build(
         model = make(**kwargs)
     model.load_state_dict(state)
     return model
+
+
+def renamed(state: Mapping[str, Any], old: str, new: str) -> Mapping[str, Any]:
+    """``state`` with the pattern ``old`` in its keys replaced by ``new``; what is no mapping stays what it is."""
+    return {re.sub(old, new, key): value for key, value in state.items()} if isinstance(state, Mapping) else state
 
 
 def published(name: str, weights: Any) -> File | None:
