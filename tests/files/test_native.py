@@ -169,16 +169,16 @@ class Net(nn.Module):
         self.register_buffer("dropped", gt.zeros(3), persistent=False)
         self.register_parameter("none", None)
         self.missing = None
-        self.act, self.norm, self.helper = nn.functional.gelu, nn.LayerNorm, helper
+        self.act, self.norm, self.doubled = nn.functional.gelu, nn.LayerNorm, doubled
         self.sizes, self.names = (3, 4), ["a", {"b": 1}]
         self.above = [self]
         self.plain = gt.arange(4.0)
 
     def forward(self, x: Any) -> Any:
-        return self.helper(self.act(self.twice(x)) * self.kept.sum() + self.first(x) + self.plain)
+        return self.doubled(self.act(self.twice(x)) * self.kept.sum() + self.first(x) + self.plain)
 
 
-def helper(x: Any) -> Any:
+def doubled(x: Any) -> Any:
     return x * 2
 
 
@@ -190,14 +190,14 @@ def test_a_module_of_a_user_without_its_init() -> None:
         again(net)
     with pytest.raises(LoadError, match="GT906"):
         again(net, weights_only=None)  # torch's default, and not False
-    for options in ({"classes": [Net, helper]}, {"weights_only": False}):
+    for options in ({"classes": [Net, doubled]}, {"weights_only": False}):
         got = again(net, **options)
         assert type(got) is Net and Net.calls == calls and repr(got) == repr(net)
         assert not got.training and got.first.training
         assert got.first.weight is got.second.weight and got.twice is got.second and got.above == [got]
         assert got.none is None and got.missing is None and got.sizes == (3, 4) and got.names == net.names
         assert list(got.state_dict()) == list(net.state_dict()) and "dropped" in dict(got.named_buffers())
-        assert got.act is nn.functional.gelu and got.norm is nn.LayerNorm and got.helper is helper
+        assert got.act is nn.functional.gelu and got.norm is nn.LayerNorm and got.doubled is doubled
         x = gt.randn(5, 3)
         assert gt.equal(got(x), net(x))
         assert gt.equal(gt.compile(got)(x), gt.compile(net)(x))
@@ -261,7 +261,7 @@ def test_a_compiled_module_is_saved_as_the_module() -> None:
 
 def hooked() -> nn.Module:
     net = nn.Sequential(nn.Linear(3, 2))
-    net[0].register_forward_hook(helper)
+    net[0].register_forward_hook(doubled)
     return net
 
 
@@ -292,7 +292,7 @@ def deep() -> Any:
         (lambda: {"o": gt.optim.SGD([gt.ones(1, requires_grad=True)], 0.1)}, r"o cannot be saved(.|\n)*o\.state_dict"),
         (lambda: object(), "the value cannot be saved: it is a object"),
         (lambda: np.array([None]), "cannot be saved: it is a ndarray"),
-        (hooked, "0 has the forward hook helper, which is code"),
+        (hooked, "0 has the forward hook doubled, which is code"),
         (local, "of a class that no import finds: .*Local"),
         (lambda: nn.LazyLinear(3), "weight has no shape yet|load pre hook"),
         (endless, "0.again contains itself"),
