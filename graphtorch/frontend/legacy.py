@@ -11,7 +11,7 @@ from graphtorch.frontend.construction import to_tensor
 from graphtorch.frontend.dtypes import TENSOR_NAMES
 from graphtorch.frontend.history import replaced
 from graphtorch.frontend.tensor import Size, Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import sizes
@@ -50,7 +50,7 @@ class TensorClass:
 
 def build(name: str, args: tuple[Any, ...], named: dict[str, Any], device: Any, dtype: DType | None) -> Tensor:
     """What the constructor ``name`` makes of its arguments; of the default dtype, unless ``dtype`` is given."""
-    require_cpu(device)
+    check_device(device)
     args = _given(name, args, named)
     first: Any = args[0] if len(args) == 1 else Size(args or (0,))
     if isinstance(first, Tensor):

@@ -8,20 +8,23 @@ import numpy as np
 
 from graphtorch.frontend.nn.parameter import Uninitialized
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import device, require_cpu
+from graphtorch.ir.device import check_device, device
 from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
 from graphtorch.ir.types import DType
 
 
-def target_dtype(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
-    """The dtype that arguments of `Module.to` ask for."""
-    dtype = kwargs.get("dtype")
-    require_cpu(kwargs.get("device"))
-    for arg in args:
-        if isinstance(arg, Tensor | DType):
-            dtype = arg.dtype if isinstance(arg, Tensor) else arg
-        elif isinstance(arg, str | device):
-            require_cpu(arg)
+def target_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[DType | None, device | None]:
+    """The dtype and the device that arguments of `Module.to` ask for."""
+    dtype, place = kwargs.get("dtype"), check_device(kwargs.get("device"))
+    for at, arg in enumerate(args):
+        if isinstance(arg, Tensor):
+            dtype, place = arg.dtype, arg.device
+        elif isinstance(arg, DType):
+            dtype = arg
+        elif isinstance(arg, str | device) or (type(arg) is int and at == 0):
+            place = check_device(arg)
+        elif isinstance(arg, bool):
+            pass  # non_blocking
         else:
             raise ArgumentTypeError("GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"])
     check(
@@ -31,7 +34,7 @@ def target_dtype(args: tuple[Any, ...], kwargs: dict[str, Any]) -> DType | None:
         f"expected graphtorch.float32 or another of its kind, got {dtype!r}",
         kind=DTypeError,
     )
-    return dtype
+    return dtype, place
 
 
 def convert(tensor: Tensor, dtype: DType) -> None:

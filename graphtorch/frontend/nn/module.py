@@ -9,12 +9,14 @@ from typing import Any, Self
 
 from graphtorch.frontend.nn import hooks
 from graphtorch.frontend.nn import state_dict as _state
-from graphtorch.frontend.nn.conversion import convert, target_dtype
+from graphtorch.frontend.nn.conversion import convert, target_of
 from graphtorch.frontend.nn.hooks import Hooked
 from graphtorch.frontend.nn.members import Registry
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.paths import Paths
+from graphtorch.frontend.placement import move_in_place
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.frontend.tensors.protocols import gpu_named
 from graphtorch.ir import bind, loc
 from graphtorch.ir.errors import (
     ArgumentTypeError,
@@ -185,17 +187,18 @@ class Module(Paths, Hooked):
         bind.current().cleared(self)
 
     def to(self, *args: Any, **kwargs: Any) -> Self:
-        """Convert the floating-point parameters and buffers: ``net.to(gt.float64)``, ``net.to("cpu")``.
+        """Convert the floating-point parameters and buffers, or move all of them: ``net.to(gt.float64)``,
+        ``net.to("cuda")``, ``net.to("cpu")``.
 
-        The tensors stay the same objects. DTypeError GT202 for a dtype that is not floating point,
-        DeviceError GT402 for a device that cannot hold tensors.
+        The tensors stay the same objects, so an optimizer that has them need not be made again. DTypeError GT202 for a
+        dtype that is not floating point, DeviceError GT402 for a device that cannot hold tensors.
         """
-        dtype = target_dtype(args, kwargs)
-        if dtype is None:
-            return self
+        dtype, place = target_of(args, kwargs)
         for tensor in (*self.parameters(), *self.buffers()):
-            if tensor.dtype.is_floating_point:
+            if dtype is not None and tensor.dtype.is_floating_point:
                 convert(tensor, dtype)
+            if place is not None:
+                move_in_place(tensor, place)
         return self
 
     def float(self) -> Self:
@@ -215,12 +218,12 @@ class Module(Paths, Hooked):
         return self.to(bfloat16)
 
     def cpu(self) -> Self:
-        """This module: its tensors are on the CPU."""
-        return self
+        """All parameters and buffers on the CPU."""
+        return self.to("cpu")
 
     def cuda(self, device: Any = None) -> Self:
-        """DeviceError GT402: see `to`."""
-        return self.to("cuda")
+        """All parameters and buffers on a GPU, the current one unless ``device`` is its number or name: see `to`."""
+        return self.to("cuda" if device is None else gpu_named(device))
 
     def state_dict(
         self, *, destination: dict[str, Any] | None = None, prefix: str = "", keep_vars: bool = False

@@ -21,6 +21,7 @@ from graphtorch.frontend.nn.parameter import Uninitialized
 from graphtorch.frontend.optim import state_dict as _state
 from graphtorch.frontend.optim.names import take_names
 from graphtorch.frontend.optim.step_hooks import Hook, StepHooks
+from graphtorch.frontend.placement import at
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.gradients import RemovableHandle
 from graphtorch.ir import bind
@@ -140,7 +141,7 @@ class Optimizer:
         state = self.state[p]
         if name not in state:
             interpreter.made(state, name)
-            with bind.suspended():
+            with bind.suspended(), at(p.device):
                 state[name] = make()
         return state[name]  # type: ignore[no-any-return]
 
