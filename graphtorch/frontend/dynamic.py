@@ -132,7 +132,7 @@ class Kind:
 
 
 def kind_of(args: Any, kwargs: Any, tensors: Sequence[Tensor], places: Sequence[Place], static: frozenset[str]) -> Kind:
-    """The kind of a call in which ``static`` names stand for their sizes alone, and so do names of sizes below 2, and all
+    """The kind of a call in which ``static`` names stand for their sizes alone, as do those of sizes below 2, and all
     where a tensor is on a GPU, for which every size has a program of its own."""
     sizes = _sizes(places, tensors)
     on_gpu = any(t.is_cuda for t in tensors)
