@@ -26,9 +26,9 @@ class CudaError(RuntimeError):
     """A call of the driver that failed: its name, and the driver's name of the error."""
 
 
-def _loaded() -> ctypes.CDLL:
+def _loaded(library: str) -> ctypes.CDLL:
     try:
-        return ctypes.CDLL("libcuda.so.1")
+        return ctypes.CDLL(library)
     except OSError as error:
         raise CudaError(f"there is no driver: {error}") from None
 
@@ -45,10 +45,10 @@ class Launch:
 
 
 class Gpu:
-    """The primary context of device 0. CudaError where there is no driver or no device."""
+    """The primary context of device 0, by the driver ``library``. CudaError where there is no driver or no device."""
 
-    def __init__(self) -> None:
-        self.lib = _loaded()
+    def __init__(self, library: str = "libcuda.so.1") -> None:
+        self.lib = _loaded(library)
         self.call("cuInit", 0)
         device = c_int()
         self.call("cuDeviceGet", byref(device), 0)
@@ -97,6 +97,7 @@ class Gpu:
         self.call("cuMemAlloc_v2", byref(address), c_size_t(max(nbytes, 1)))
         self.memory.append(address.value)
         self.call("cuMemsetD8_v2", address, ctypes.c_ubyte(fill), c_size_t(max(nbytes, 1)))
+        self.call("cuCtxSynchronize")  # fills are not waited for, and this stream does not wait for the default one
         return address.value
 
     def upload(self, array: Array, address: int | None = None) -> int:

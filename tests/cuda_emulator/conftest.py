@@ -1,0 +1,34 @@
+"""The emulator's device, or why there is none."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+
+import pytest
+
+from graphtorch.codegen import nvcc
+from tests import cuda_emulator
+from tests.gpu.driver import Gpu
+
+#: all launches run in each of these orders, and have to leave the same bytes
+ORDERS = b"forward,reverse,20261127"
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Gpu:
+    reason = cuda_emulator.available()
+    if reason:
+        pytest.skip(reason)
+    device = Gpu(str(cuda_emulator.library_path()))
+    device.lib.emu_report.restype = ctypes.c_char_p
+    device.lib.emu_set_orders(ORDERS)
+    return device
+
+
+@pytest.fixture
+def gpu(emulator: Gpu, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gpu]:
+    """The device, with a compiler for it; memory that a test takes is given back after it."""
+    monkeypatch.setattr(nvcc, "compile_cubin", cuda_emulator.build)
+    yield emulator
+    emulator.free()
