@@ -10,11 +10,13 @@ from graphtorch.ir.errors import (
     ContractError,
     ContractWarning,
     DeviceError,
+    DeviceWarning,
     DTypeError,
     GraphTorchError,
     IndexRangeError,
     IRError,
     MissingAttributeError,
+    OutOfMemoryError,
     RecompileWarning,
     ShapeError,
     StateError,
@@ -23,6 +25,6 @@ from graphtorch.ir.errors import (
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "ContractError", "ContractWarning",
-    "DTypeError", "DeviceError", "GraphTorchError", "IRError", "IndexRangeError", "MissingAttributeError",
-    "RecompileWarning", "ShapeError", "StateError", "TraceError",
+    "DTypeError", "DeviceError", "DeviceWarning", "GraphTorchError", "IRError", "IndexRangeError",
+    "MissingAttributeError", "OutOfMemoryError", "RecompileWarning", "ShapeError", "StateError", "TraceError",
 ]  # fmt: skip

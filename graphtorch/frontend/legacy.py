@@ -50,7 +50,12 @@ class TensorClass:
 
 def build(name: str, args: tuple[Any, ...], named: dict[str, Any], device: Any, dtype: DType | None) -> Tensor:
     """What the constructor ``name`` makes of its arguments; of the default dtype, unless ``dtype`` is given."""
-    check_device(device)
+    place = check_device(device)
+    made = _built(name, args, named, dtype)
+    return made if place is None else made.to(place)
+
+
+def _built(name: str, args: tuple[Any, ...], named: dict[str, Any], dtype: DType | None) -> Tensor:
     args = _given(name, args, named)
     first: Any = args[0] if len(args) == 1 else Size(args or (0,))
     if isinstance(first, Tensor):

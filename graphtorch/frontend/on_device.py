@@ -6,6 +6,7 @@ copied, and its results copied back; a warning says so, once for each op.
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -28,6 +29,7 @@ from graphtorch.ir.types import TensorType
 from graphtorch.runtime import cuda_copy
 from graphtorch.runtime.cuda_array import DeviceArray, on_gpu
 from graphtorch.runtime.cuda_program import CudaProgram, needs_copies
+from graphtorch.runtime.threads import fork_safe
 
 Array = Any
 #: programs of ops by device, op, types and attributes; None for an op that runs on the CPU
@@ -36,6 +38,7 @@ _programs: dict[tuple[Any, ...], CudaProgram | None] = {}
 _numbers: dict[tuple[Any, ...], DeviceArray] = {}
 _FULL = 10_000
 _warned: set[str] = set()
+_making = fork_safe(threading.RLock())
 
 
 def device_of(arrays: Sequence[Array]) -> int | None:
@@ -60,8 +63,8 @@ def run(
         found = arrays[0].viewed(lambda shadow: op.ref(shadow, **attrs))
         if found is not None:
             return [found]
-    if op is OPS["clone"] and not attrs.get("row_major"):
-        return [cuda_copy.copied(arrays[0])]
+    if op is OPS["clone"]:
+        return [cuda_copy.copied(arrays[0], "C" if attrs.get("row_major") else "K")]
     repeated = tuple(i for i, a in enumerate(arrays) if _is_repeated(a))
     program = _program(op, call.taken, attrs, index, repeated)
     if program is None:
@@ -127,11 +130,12 @@ def _program(
         hash(key)
     except TypeError:  # a body, which is a graph
         return _made(op, taken, attrs, index, repeated)
-    if key not in _programs:
-        if len(_programs) >= _FULL:
-            _programs.clear()
-        _programs[key] = _made(op, taken, attrs, index, repeated)
-    return _programs[key]
+    with _making:
+        if key not in _programs:
+            if len(_programs) >= _FULL:
+                _programs.clear()
+            _programs[key] = _made(op, taken, attrs, index, repeated)
+        return _programs[key]
 
 
 def _made(

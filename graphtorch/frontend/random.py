@@ -216,5 +216,7 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
     """A random order of 0..n-1, int64 unless ``dtype`` says otherwise: that of n uniform draws."""
     count = as_int(n, "n")
     check(count >= 0, "GT304", f"n={count} is not allowed", "expected n >= 0", kind=ArgumentError)
-    order: Tensor = _generator(generator).uniform((count,), float64).argsort(stable=True)
-    return order.to(dtype or int64)
+    drawn = _generator(generator).uniform((count,), float64)
+    if drawn._data is not None:  # a GPU has no kernel that sorts
+        return drawn.cpu().argsort(stable=True).to(dtype or int64).to(drawn.device)
+    return drawn.argsort(stable=True).to(dtype or int64)  # type: ignore[no-any-return]

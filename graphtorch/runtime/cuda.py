@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -187,46 +188,60 @@ class Gpu:
     # ---- code -------------------------------------------------------------------------------------
 
     def load(self, cubin: bytes) -> Module:
+        """Code for this device, as a compiler gives it."""
         drv = _pycuda()
         try:
             with self.current():
-                return Module(drv.module_from_buffer(cubin))
+                return Module(self, drv.module_from_buffer(cubin))
         except drv.Error as error:
             raise failed("cuModuleLoadData", str(error)) from None
 
-    def launch(self, function: Any, grid: Dim3, block: Dim3, arguments: bytes) -> None:
+    def launch(self, function: Function, grid: Dim3, block: Dim3, arguments: bytes) -> None:
         """``arguments`` are the addresses, 8 bytes each."""
         drv = _pycuda()
         try:
-            function._launch_kernel(grid, block, arguments, 0, self.stream.raw)
+            function.raw._launch_kernel(grid, block, arguments, 0, self.stream.raw)
         except drv.Error as error:
             raise failed("cuLaunchKernel", str(error)) from None
         if self._waits:
             self.synchronize()
 
 
-class Module:
-    """Loaded code."""
+class _Owned:
+    """An object of pycuda, ``raw``, which may go in any thread: pycuda wants its context to be current then."""
 
-    def __init__(self, module: Any) -> None:
-        self._module = module
+    def __init__(self, device: Gpu, raw: Any) -> None:
+        self.device, self.raw = device, raw
 
-    def function(self, name: str) -> Any:
-        return self._module.get_function(name)
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if not ending():  # then pycuda does it, in the thread that the context was made in
+            with self.device.current():
+                self.raw = None
 
-    def figures(self, name: str) -> dict[str, int]:
+
+class Function(_Owned):
+    """A kernel of loaded code."""
+
+    @property
+    def figures(self) -> dict[str, int]:
         """Registers a thread, bytes that it spills, and bytes of shared memory a block."""
-        f = self.function(name)
+        f = self.raw
         return {"registers": f.num_regs, "spilled": f.local_size_bytes, "shared": f.shared_size_bytes}
 
 
-class Stream:
+class Module(_Owned):
+    """Loaded code."""
+
+    def function(self, name: str) -> Function:
+        return Function(self.device, self.raw.get_function(name))
+
+
+class Stream(_Owned):
     """Work in turn. It belongs to a device."""
 
     def __init__(self, device: Gpu) -> None:
-        self.device = device
         with device.current():
-            self.raw = _pycuda().Stream()
+            super().__init__(device, _pycuda().Stream())
         self.handle = int(self.raw.handle)
 
     def synchronize(self) -> None:
@@ -245,13 +260,13 @@ class Stream:
         self.raw.wait_for_event(event.raw)
 
 
-class Event:
+class Event(_Owned):
     """A point in the work of a stream."""
 
     def __init__(self, device: Gpu, timing: bool) -> None:
-        drv, self.device = _pycuda(), device
+        drv = _pycuda()
         with device.current():
-            self.raw = drv.Event(0 if timing else drv.event_flags.DISABLE_TIMING)
+            super().__init__(device, drv.Event(0 if timing else drv.event_flags.DISABLE_TIMING))
 
     def record(self, stream: Stream) -> None:
         self.raw.record(stream.raw)

@@ -20,7 +20,7 @@ from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.launch import Dim3, stages_of
 from graphtorch.ir.errors import DeviceError
 from graphtorch.runtime import cache
-from graphtorch.runtime.cuda import Gpu
+from graphtorch.runtime.cuda import Function, Gpu
 
 #: kernels of one translation unit: units are compiled side by side
 UNIT = 8
@@ -31,7 +31,7 @@ class Stage:
     """One launch of a kernel: its function, and how many blocks and threads."""
 
     name: str
-    function: Any
+    function: Function
     grid: Dim3
     block: Dim3
 
@@ -62,8 +62,9 @@ def compile_and_load(gpu: Gpu, kernels: Sequence[Kernel]) -> Loaded:
         module = gpu.load(cubin)
         for kernel in unit:
             parts = stages_of(kernel)
-            stages.append(tuple(Stage(c_name(s), module.function(c_name(s)), *launch_geometry(s)) for s in parts))
-            report += [f"{c_name(s)}: {_figures(module.figures(c_name(s)))}" for s in parts]
+            found_here = [Stage(c_name(s), module.function(c_name(s)), *launch_geometry(s)) for s in parts]
+            stages.append(tuple(found_here))
+            report += [f"{s.name}: {_figures(s.function.figures)}" for s in found_here]
     return Loaded(stages, all(hit for _, hit in found), sources, report)
 
 

@@ -116,12 +116,22 @@ def contiguous(array: DeviceArray) -> DeviceArray:
     return array if array.flags.c_contiguous else copied(array, "C")
 
 
-def copied(array: DeviceArray, order: Any = "K") -> DeviceArray:
+def copied(array: DeviceArray, order: str = "K") -> DeviceArray:
     """A copy, in row-major order ("C") or in that of the array's dimensions ("K")."""
-    strides = np.empty_like(array.shadow, order=order, subok=False).strides
-    out = DeviceArray.over(raw(gpu(array.device), array.nbytes), array.shape, array.dtype, 0, strides)
+    out = DeviceArray.over(
+        raw(gpu(array.device), array.nbytes), array.shape, array.dtype, 0, _dense(array) if order == "K" else None
+    )
     assign(out, array)
     return out
+
+
+def _dense(array: DeviceArray) -> tuple[int, ...]:
+    """Strides without gaps, with dimensions in the order in which they lie; numpy's order "K"."""
+    found, step = [0] * array.ndim, array.itemsize
+    for d in sorted(range(array.ndim), key=lambda d: (abs(array.strides[d]), -d)):
+        found[d] = step
+        step *= array.shape[d]
+    return tuple(found)
 
 
 def assign(to: DeviceArray, source: DeviceArray | Array) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from graphtorch.frontend.nn.parameter import Uninitialized
+from graphtorch.frontend.placement import move_in_place
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir.device import check_device, device
 from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
+from graphtorch.ir.op import parameters_of
 from graphtorch.ir.types import DType
 
 
@@ -45,3 +48,28 @@ def convert(tensor: Tensor, dtype: DType) -> None:
     tensor.data = tensor.data.to(dtype)
     if tensor.grad is not None:
         tensor.grad.data = tensor.grad.data.to(dtype)
+
+
+def move(tensor: Tensor, place: device) -> None:
+    """The same tensor object on another device, with its gradient; one of a lazy layer will be made there."""
+    if isinstance(tensor, Uninitialized):
+        tensor._place = place
+    else:
+        move_in_place(tensor, place)
+
+
+def made_there(cls: type) -> None:
+    """Layers of ours whose constructor has ``device`` are made on the CPU, and then moved there."""
+    own: Any = vars(cls).get("__init__")
+    if own is None or not cls.__module__.startswith("graphtorch.") or "device" not in (names := parameters_of(own)):
+        return
+    at = names.index("device")
+
+    @functools.wraps(own)
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        own(self, *args, **kwargs)
+        given = kwargs.get("device", args[at - 1] if 0 < at <= len(args) else None)
+        if given is not None:
+            self.to(given)
+
+    cls.__init__ = init  # type: ignore[misc]

@@ -9,12 +9,11 @@ from typing import Any, Self
 
 from graphtorch.frontend.nn import hooks
 from graphtorch.frontend.nn import state_dict as _state
-from graphtorch.frontend.nn.conversion import convert, target_of
+from graphtorch.frontend.nn.conversion import convert, made_there, move, target_of
 from graphtorch.frontend.nn.hooks import Hooked
 from graphtorch.frontend.nn.members import Registry
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.paths import Paths
-from graphtorch.frontend.placement import move_in_place
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.protocols import gpu_named
 from graphtorch.ir import bind, loc
@@ -33,6 +32,10 @@ class Module(Paths, Hooked):
     Parameters, buffers and modules that are assigned to attributes are found by `parameters`,
     `state_dict`, `to` and the like, under the names of the attributes.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        made_there(cls)
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,7 +201,7 @@ class Module(Paths, Hooked):
             if dtype is not None and tensor.dtype.is_floating_point:
                 convert(tensor, dtype)
             if place is not None:
-                move_in_place(tensor, place)
+                move(tensor, place)
         return self
 
     def float(self) -> Self:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
-from graphtorch.ir.device import check_device
+from graphtorch.ir.device import check_device, device
 from graphtorch.ir.errors import ArgumentTypeError, StateError
 from graphtorch.ir.types import DType, TensorType, defaults, dtype_from_name
 
@@ -45,6 +45,9 @@ class Uninitialized(Tensor):
 
     _becomes: ClassVar[type[Tensor]]
     _called: ClassVar[str]
+
+    #: where what takes its place is to be
+    _place: device | None = None
 
     @property
     def aval(self) -> TensorType:
