@@ -46,6 +46,9 @@ def _launches(graph: Graph) -> Iterator[CudaLaunch]:
 
 
 def _scheduled(node: Node, name: str) -> Kernel:
+    inside = [node] if node.body is None else list(node.body.nodes)
+    if not all(n.body is not None or hasattr(n.op, "lower") for n in inside):
+        raise _no_kernel(node)
     nest = lower_node(node, name).nest
     if not isinstance(nest, LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest):
         raise _no_kernel(node)

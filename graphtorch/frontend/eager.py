@@ -28,7 +28,7 @@ from graphtorch.ir.ops.casts import constant as CONSTANT
 from graphtorch.ir.ops.casts import detach as DETACH
 from graphtorch.ir.ops.casts import laid_out_as, row_major
 from graphtorch.ir.types import TensorType, float32
-from graphtorch.runtime.cuda_array import DeviceArray, on_gpu
+from graphtorch.runtime.cuda_array import on_gpu
 
 
 class Eager(Interpreter):
@@ -39,9 +39,8 @@ class Eager(Interpreter):
             return (_detached(operands[0]),)
         call = typed(op, operands, attrs)
         arrays: list[Any] = [o._array for o in operands]
-        if ops.placed and (not arrays or DeviceArray in map(type, arrays)):
-            found: Any = on_device.run(op, operands, arrays, attrs, call)
-        else:
+        found: Any = on_device.run(op, operands, arrays, attrs, call) if ops.placed else None
+        if found is None:
             found = op.ref(*arrays, **attrs) if call.plain else reference(op, arrays, attrs)
         results = _wrapped(op, operands, found if isinstance(found, tuple | list) else (found,), call.made)
         if call.differentiable and autograd.is_grad_enabled():

@@ -51,11 +51,11 @@ def device_of(arrays: Sequence[Array]) -> int | None:
 
 def run(
     op: Op, operands: Sequence[Any], arrays: Sequence[Array], attrs: dict[str, Any], call: TypedCall
-) -> list[Array]:
-    """What ``op`` makes of operands of which one at least is on a GPU; views where it gives views."""
+) -> list[Array] | None:
+    """What ``op`` makes on a GPU, views where it gives views; None for an op of tensors of the CPU."""
     index = device_of(arrays)
     if index is None:
-        return _from_nothing(op, attrs)
+        return _from_numbers(op, arrays, attrs)
     _check(op, operands, arrays, index)
     if not any(t.numel for t in call.made):
         return [cuda_copy.empty(index, t.shape, t.dtype.np) for t in call.made]
@@ -72,11 +72,17 @@ def run(
     return program.run([operand(_first(a) if i in repeated else a, index) for i, a in enumerate(arrays)])
 
 
-def _from_nothing(op: Op, attrs: dict[str, Any]) -> list[Array]:
-    """An op of no operands: a number stays on the CPU, all else is made where tensors are made now."""
-    found = [np.asarray(a) for a in reference(op, [], attrs)]
+def _from_numbers(op: Op, arrays: Sequence[Array], attrs: dict[str, Any]) -> list[Array] | None:
+    """Of numbers that are no tensor's, or of nothing: one number stays on the CPU, all else is made where tensors are
+    made now. None for tensors of the CPU."""
     place = here()
-    return [a if place.type == "cpu" or not a.ndim else array_on(a, place) for a in found]
+    if place.type == "cpu" or (arrays and not any(map(_is_repeated, arrays))):
+        return None
+    if any(a.ndim and not _is_repeated(a) for a in arrays):
+        return None
+    with np.errstate(all="ignore"):
+        found = [np.asarray(a) for a in reference(op, arrays, attrs)]
+    return [a if not a.ndim or _is_repeated(a) else array_on(np.ascontiguousarray(a), place) for a in found]
 
 
 def _is_repeated(array: Array) -> bool:
@@ -147,7 +153,7 @@ def _made(
         given = [broadcast_to(p, t.shape) if p.type != t else p for p, t in zip(graph.params, taken, strict=True)]
         found = bind(op, *given, **attrs)
     graph.outputs = list(found) if isinstance(found, tuple) else [found]
-    if any(map(is_control_flow, graph.nodes)):
+    if any(is_control_flow(n) or not hasattr(n.op, "lower") for n in graph.nodes):
         return None
     try:
         return CudaProgram(run_passes(graph, OPTIMIZE_CUDA), index)
@@ -214,4 +220,6 @@ def _node(node: Node, given: list[Array], index: int) -> list[Array]:
             return [np.asarray(a) for a in reference(node.op, given, node.attrs)]
     placed = [operand(a, index) if not on_gpu(a) else a for a in given]
     call = TypedCall(types, tuple(o.type for o in node.operands), True, (), False, ())
-    return run(node.op, (), placed, node.attrs, call)
+    found = run(node.op, (), placed, node.attrs, call)
+    assert found is not None  # one of them is on a GPU
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from graphtorch.frontend.autograd import (
@@ -78,7 +79,8 @@ class OpNode(GradNode):
         ys = [restored(k, a, (self, i)) for i, (k, a) in enumerate(zip(self.results, self.avals, strict=True))]
         xs = [restored(k, a, e) for k, a, e in zip(self.operands, self.call.taken, self.edges, strict=True)]
         one = len(ys) == 1
-        return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs, wanted)
+        with at_the_device(grads):
+            return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs, wanted)
 
     def _by_plan(self, grads: list[Tensor | None], planned: Gradient) -> Sequence[Tensor | None]:
         kept = [*(self.results or ()), *self.operands]
@@ -115,6 +117,15 @@ class OpNode(GradNode):
             if kept is not None:
                 self.results, self.operands = None, []
                 return
+
+
+def at_the_device(grads: Sequence[Tensor | None]) -> AbstractContextManager[None]:
+    """What formulas make of numbers is made where the gradients are."""
+    if ops.placed is None:
+        return nullcontext()
+    from graphtorch.frontend import placement  # which has nodes itself
+
+    return placement.at(placement.of(grads))
 
 
 def _on_device(grads: Sequence[Tensor | None]) -> bool:

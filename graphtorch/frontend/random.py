@@ -218,5 +218,6 @@ def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None 
     check(count >= 0, "GT304", f"n={count} is not allowed", "expected n >= 0", kind=ArgumentError)
     drawn = _generator(generator).uniform((count,), float64)
     if drawn._data is not None:  # a GPU has no kernel that sorts
-        return drawn.cpu().argsort(stable=True).to(dtype or int64).to(drawn.device)
+        order: Tensor = drawn.cpu().argsort(stable=True)
+        return order.to(dtype or int64).to(drawn.device)
     return drawn.argsort(stable=True).to(dtype or int64)  # type: ignore[no-any-return]

@@ -29,13 +29,11 @@ def test_the_tests_of(name: str, tmp_path: Path) -> None:
         "-m",
         "pytest",
         "-q",
-        "-m",
-        "gpu",
         str(HERE / name),
         "-o",
         f"cache_dir={tmp_path}",
-        "-p",
-        "no:randomly",
+        "-m",
+        "gpu and not slow",
     ]
     env = cuda_emulator.environment(devices=2, memory=1 << 30) | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=HERE.parent.parent)

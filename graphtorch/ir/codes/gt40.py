@@ -25,8 +25,8 @@ CODES = (
         "GT402",
         "DeviceError",
         "the device cannot hold tensors",
-        """A GPU can where pycuda is installed, the driver starts, and there is a device of that number: the message says
-        what is missing, and so does `gt.cuda.why_unavailable()`. Choose by `gt.cuda.is_available()`.""",
+        """A GPU can where pycuda is installed, the driver starts, and there is a device of that number: the message
+        says what is missing, and so does `gt.cuda.why_unavailable()`. Choose by `gt.cuda.is_available()`.""",
         """
         import graphtorch as gt
 
@@ -71,9 +71,8 @@ CODES = (
         "GT405",
         "OutOfMemoryError",
         "a GPU has no memory left",
-        """The message says how much is wanted, and how much tensors hold. Make batches smaller, forget tensors that are not
-        needed (a list of losses with their history is one such place: append `loss.item()`), or compile the step, whose
-        memory is planned.""",
+        """The message says how much is wanted, and how much tensors hold. Make batches smaller, forget tensors that are
+        not needed (a list of losses has their history: append `loss.item()`), or compile the step, whose memory is planned.""",
         unshown="It takes a GPU.",
     ),
     entry(
@@ -88,8 +87,8 @@ CODES = (
         "GT407",
         "DeviceError DeviceWarning",
         "an op has no kernel for a GPU",
-        """Sorting has none, nor have loops as one node (`gt.scan`, `gt.cond`, `gt.while_loop`). Eager mode computes it on
-        the CPU, copies its tensors there and back, and warns once; in a compiled function it is an error: call it
+        """Sorting has none, nor have loops as one node (`gt.scan`, `gt.cond`, `gt.while_loop`). Eager mode computes it
+        on the CPU, copies its tensors there and back, and warns once; in a compiled function it is an error: call it
         outside.""",
         unshown="It takes a GPU.",
     ),
@@ -97,8 +96,8 @@ CODES = (
         "GT408",
         "DeviceError",
         "numpy cannot read a tensor on a GPU",
-        """Copy it first: `x.cpu().numpy()`; `x.detach().cpu().numpy()` where it requires gradients. `item()`, `tolist()`
-        and printing copy by themselves.""",
+        """Copy it first: `x.cpu().numpy()`; `x.detach().cpu().numpy()` where it requires gradients. `item()`,
+        `tolist()` and printing copy by themselves.""",
         unshown="It takes a GPU.",
     ),
     entry(
