@@ -72,7 +72,8 @@ CODES = (
         "OutOfMemoryError",
         "a GPU has no memory left",
         """The message says how much is wanted, and how much tensors hold. Make batches smaller, forget tensors that are
-        not needed (a list of losses has their history: append `loss.item()`), or compile the step, whose memory is planned.""",
+        not needed (a list of losses has their history: append `loss.item()`), or compile the step: its memory is
+        planned.""",
         unshown="It takes a GPU.",
     ),
     entry(
