@@ -57,7 +57,7 @@ def test_views_share_memory_and_move_nothing(name: str) -> None:
     there, here = gt.tensor(a).cuda(), gt.tensor(a)
     before = gt.cuda.memory_allocated()
     x, y = VIEWS[name](there), VIEWS[name](here)
-    assert gt.cuda.memory_allocated() == before
+    assert gt.cuda.memory_allocated() <= before  # what earlier tests left may go meanwhile
     assert (x.shape, x.stride(), x.storage_offset()) == (y.shape, y.stride(), y.storage_offset())
     np.testing.assert_array_equal(x.cpu().numpy(), y.numpy())
     there.mul_(-2)
