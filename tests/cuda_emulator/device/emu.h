@@ -43,4 +43,6 @@ constexpr int warpSize = emu::WARP;
 
 #include "mma.h"
 
+#include "warp_prelude.h"
+
 #include "module.h"
