@@ -56,10 +56,14 @@ class Gpu:
         device = c_int()
         self.call("cuDeviceGet", byref(device), 0)
         self.device, self.context, self.stream = device, c_void_p(), c_void_p()
-        self.call("cuDevicePrimaryCtxRetain", byref(self.context), device)
+        self.memory: list[int] = []
+        self.open()
+
+    def open(self) -> None:
+        """A context and a stream; again after the context was reset."""
+        self.call("cuDevicePrimaryCtxRetain", byref(self.context), self.device)
         self.call("cuCtxSetCurrent", self.context)
         self.call("cuStreamCreate", byref(self.stream), 1)
-        self.memory: list[int] = []
 
     def call(self, name: str, *args: object) -> None:
         code = getattr(self.lib, name)(*args)
