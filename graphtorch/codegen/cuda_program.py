@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from graphtorch.codegen.kernel_ir import Kernel
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest
 from graphtorch.codegen.lower import lower_node
 from graphtorch.codegen.program import computing, kind_of
-from graphtorch.codegen.schedule.cuda import schedule_cuda
+from graphtorch.codegen.schedule.cuda import CudaNest, schedule_cuda
 from graphtorch.ir.control_flow import is_control_flow
 from graphtorch.ir.errors import DeviceError
 from graphtorch.ir.graph import Graph, Node, Value
@@ -50,7 +49,7 @@ def _scheduled(node: Node, name: str) -> Kernel:
     if not all(n.body is not None or hasattr(n.op, "lower") for n in inside):
         raise _no_kernel(node)
     nest = lower_node(node, name).nest
-    if not isinstance(nest, LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest):
+    if not isinstance(nest, CudaNest):
         raise _no_kernel(node)
     return schedule_cuda(nest)
 

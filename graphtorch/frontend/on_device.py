@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.codegen.cuda_target import CudaTarget, cuda_target
 from graphtorch.frontend.placement import array_on, here, mixed
 from graphtorch.frontend.typed_calls import TypedCall
 from graphtorch.ir.bind import bind
@@ -132,7 +133,14 @@ def _program(
 ) -> CudaProgram | None:
     """Of an op whose operands numbered ``repeated`` come as one number each."""
     try:
-        key = (index, op, repeated, *taken, *[(k, repr(v) if type(v) is float else v) for k, v in attrs.items()])
+        key = (
+            index,
+            cuda_target(),
+            op,
+            repeated,
+            *taken,
+            *[(k, repr(v) if type(v) is float else v) for k, v in attrs.items()],
+        )
         hash(key)
     except TypeError:  # a body, which is a graph
         return _made(op, taken, attrs, index, repeated)
@@ -183,14 +191,15 @@ class DevicePlan:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._programs: dict[int, CudaProgram | None] = {}
+        self._programs: dict[tuple[int, CudaTarget], CudaProgram | None] = {}
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
         index = device_of(arrays)
         assert index is not None  # the caller has looked
-        if index not in self._programs:
-            self._programs[index] = self._made(index)
-        program = self._programs[index]
+        key = index, cuda_target()
+        if key not in self._programs:
+            self._programs[key] = self._made(index)
+        program = self._programs[key]
         if program is None:
             return self._by_ops(arrays, index)
         return program.run([operand(a, index) for a in arrays])

@@ -108,7 +108,8 @@ class Gpu:
         self._streams = _Streams()
         self.main = Stream(self)
         self._pinned: dict[int, list[Any]] = {}
-        self._waits = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"
+        #: whether each launch is waited for, so that errors come where they belong
+        self.waits = os.environ.get("CUDA_LAUNCH_BLOCKING") == "1"
 
     @property
     def arch(self) -> str:
@@ -196,14 +197,14 @@ class Gpu:
         except drv.Error as error:
             raise failed("cuModuleLoadData", str(error)) from None
 
-    def launch(self, function: Function, grid: Dim3, block: Dim3, arguments: bytes) -> None:
-        """``arguments`` are the addresses, 8 bytes each."""
+    def launch(self, function: Function, grid: Dim3, block: Dim3, arguments: bytes, shared: int = 0) -> None:
+        """``arguments`` are the addresses, 8 bytes each; ``shared`` bytes of memory are given to each block."""
         drv = _pycuda()
         try:
-            function.raw._launch_kernel(grid, block, arguments, 0, self.stream.raw)
+            function.raw._launch_kernel(grid, block, arguments, shared, self.stream.raw)
         except drv.Error as error:
             raise failed("cuLaunchKernel", str(error)) from None
-        if self._waits:
+        if self.waits:
             self.synchronize()
 
 
@@ -232,8 +233,12 @@ class Function(_Owned):
 class Module(_Owned):
     """Loaded code."""
 
-    def function(self, name: str) -> Function:
-        return Function(self.device, self.raw.get_function(name))
+    def function(self, name: str, shared: int = 0) -> Function:
+        """The kernel ``name``, whose launches may give a block so many bytes of shared memory."""
+        found = self.raw.get_function(name)
+        if shared:
+            found.set_attribute(_pycuda().function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+        return Function(self.device, found)
 
 
 class Stream(_Owned):

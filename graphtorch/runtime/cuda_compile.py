@@ -18,10 +18,10 @@ from typing import Any
 from graphtorch.codegen import nvcc, nvrtc
 from graphtorch.codegen.emit_cuda import c_name, cuda_source, launch_geometry
 from graphtorch.codegen.kernel_ir import Kernel
-from graphtorch.codegen.launch import Dim3, stages_of
+from graphtorch.codegen.launch import Dim3, dynamic_shared, stages_of
 from graphtorch.ir.errors import DeviceError
 from graphtorch.runtime import cache
-from graphtorch.runtime.cuda import Function, Gpu
+from graphtorch.runtime.cuda import Function, Gpu, Module
 
 #: kernels of one translation unit: units are compiled side by side
 UNIT = 8
@@ -35,6 +35,8 @@ class Stage:
     function: Function
     grid: Dim3
     block: Dim3
+    #: bytes of shared memory a block that the launch gives
+    shared: int = 0
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,15 @@ def compile_and_load(gpu: Gpu, kernels: Sequence[Kernel]) -> Loaded:
         module = gpu.load(cubin)
         for kernel in unit:
             parts = stages_of(kernel)
-            found_here = [Stage(c_name(s), module.function(c_name(s)), *launch_geometry(s)) for s in parts]
+            found_here = [_stage(module, s) for s in parts]
             stages.append(tuple(found_here))
             report += [f"{s.name}: {_figures(s.function.figures)}" for s in found_here]
     return Loaded(stages, all(hit for _, hit in found), sources, report)
+
+
+def _stage(module: Module, stage: Kernel) -> Stage:
+    name, shared = c_name(stage), dynamic_shared(stage)
+    return Stage(name, module.function(name, shared), *launch_geometry(stage), shared)
 
 
 def load_source(gpu: Gpu, source: str) -> Any:

@@ -113,7 +113,7 @@ class CudaExecutable:
         recording = self._recordings.get(table)
         if recording is not None:
             recording.replay(self.program.device.stream.handle)
-        elif table in self._recordings:
+        elif table in self._recordings and not self.program.device.waits:
             self._record(table)
         else:
             # the first call runs kernel by kernel: addresses that come once are not worth a recording

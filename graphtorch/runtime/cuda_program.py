@@ -93,7 +93,8 @@ class CudaProgram:
         device = self.device
         for step in self.steps:
             try:
-                device.launch(step.stage.function, step.stage.grid, step.stage.block, step.arguments(table))
+                s = step.stage
+                device.launch(s.function, s.grid, s.block, step.arguments(table), s.shared)
             except GraphTorchError as error:
                 error.facts.append(f"kernel {step.stage.name}: {describe(step.launch.node)}")
                 raise

@@ -21,12 +21,13 @@ if EMULATED:
 
 
 @pytest.fixture(autouse=True)
-def _device(request: pytest.FixtureRequest) -> None:
+def _device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.node.get_closest_marker("gpu") is None:
         return
     if not gt.cuda.is_available():
         pytest.skip(f"no GPU: {gt.cuda.why_unavailable()}")
     gt.manual_seed(11)
+    monkeypatch.setattr(gt.backends.cudnn, "allow_tf32", False)  # what is compared is float32's
 
 
 @pytest.fixture

@@ -28,14 +28,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).parent
 #: CUDA C may not alias types either, but nvcc does not use that; signed overflow wraps as on a device
 _FLAGS = ("-std=c++17", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-fno-strict-aliasing", "-fwrapv", "-w")
+#: an access that is not aligned is an illegal instruction, and AddressSanitizer's mode has no handler for it
+_ALIGNED = ("-fsanitize=alignment", "-fsanitize-undefined-trap-on-error")
+_ADDRESS = ("-fsanitize=address", "-fsanitize-sections=emu_shared")
 _KERNEL = re.compile(r"__global__\s+void\s+(?:__launch_bounds__\s*\(\s*([^(),]+)[^()]*\)\s*)?(\w+)\s*\(")
-_DYNAMIC = re.compile(r"\bextern\s+__shared__\s+((?:__align__\s*\(\s*\d+\s*\)\s*)?[\w ]*?)(\w+)\s*\[\s*\]")
 
 
 def available() -> str | None:
@@ -57,13 +59,11 @@ def build(source: str, arch: str = "", sanitize: bool = False) -> bytes:
 
     RuntimeError with the compiler's words where it rejects the source.
     """
-    flags = (*_FLAGS, *_sanitizer(sanitize))
+    flags = (*_FLAGS, *(_ADDRESS if sanitize else _ALIGNED))
     header = _precompiled(flags)
     path = _folder() / f"{_digest(source, str(header))}.so"
     if not path.exists():
-        # what is put behind the text leaves its line numbers as they are
-        text = _DYNAMIC.sub(r"extern \1\2[]", source) + _table_of(source)
-        _compile([*flags, "-include", str(header), "-x", "c++", "-"], path, text)
+        _compile([*flags, "-include", str(header), "-x", "c++", "-"], path, source + _table_of(source))
     return path.read_bytes()
 
 
@@ -79,7 +79,8 @@ def library_path(sanitize: bool = False) -> Path:
     path = _folder() / _digest(*flags, *texts) / "libcuda.so.1"
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        _compile([*flags, *map(str, sources), "-ldl"], path)
+        # as one unit: most of the work are headers
+        _compile([*flags, "-x", "c++", "-"], path, "".join(f'#include "{p}"\n' for p in sources))
     return path
 
 
@@ -90,7 +91,10 @@ def environment(base: Mapping[str, str] | None = None, sanitize: bool = False, *
         filter(None, [str(library_path(sanitize).parent), found.get("LD_LIBRARY_PATH")])
     )
     # programs that were compiled for the emulator are not to be found by those for a GPU
-    found |= {"CUDA_EMULATOR_FOLDER": str(_folder()), "GRAPHTORCH_CACHE_DIR": str(_precompiled(_FLAGS).parents[1])}
+    found |= {
+        "CUDA_EMULATOR_FOLDER": str(_folder()),
+        "GRAPHTORCH_CACHE_DIR": str(_precompiled((*_FLAGS, *_ALIGNED)).parents[1]),
+    }
     found |= {f"CUDA_EMULATOR_{name.upper()}": str(value) for name, value in settings.items()}
     if sanitize:
         asan = subprocess.run(["g++", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
@@ -109,15 +113,9 @@ def replace_compiler() -> None:
 
 
 def _table_of(source: str) -> str:
-    """What registers the kernels of a source, and says where its dynamic shared memory is."""
+    """What registers the kernels of a source. It stands behind the text, whose lines keep their numbers."""
     kernels = [f"EMU_KERNEL({name}, {most or 0})" for most, name in _KERNEL.findall(source)]
-    names = {name for _, name in _DYNAMIC.findall(source)}
-    places = "".join(f'asm(".set {name}, emu_dynamic_shared");\n' for name in sorted(names))
-    return f"\n{places}EMU_MODULE({' '.join(kernels)})\n"
-
-
-def _sanitizer(on: bool) -> Iterable[str]:
-    return ("-fsanitize=address", "-fsanitize-sections=emu_shared", "-DEMU_ASAN") if on else ()
+    return f"\nEMU_MODULE({' '.join(kernels)})\n"
 
 
 @functools.cache

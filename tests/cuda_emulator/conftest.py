@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import functools
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +15,8 @@ from tests.gpu.driver import Gpu
 
 #: all launches run in each of these orders, and have to leave the same bytes
 ORDERS = b"forward,reverse,20261127"
+#: this process runs under AddressSanitizer (test_sanitizer.py starts it)
+SANITIZED = "libasan" in os.environ.get("LD_PRELOAD", "")
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +24,7 @@ def emulator() -> Gpu:
     reason = cuda_emulator.available()
     if reason:
         pytest.skip(reason)
-    device = Gpu(str(cuda_emulator.library_path()))
+    device = Gpu(str(cuda_emulator.library_path(SANITIZED)))
     device.lib.emu_report.restype = ctypes.c_char_p
     device.lib.emu_set_orders(ORDERS)
     return device
@@ -29,6 +33,6 @@ def emulator() -> Gpu:
 @pytest.fixture
 def gpu(emulator: Gpu, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gpu]:
     """The device, with a compiler for it; memory that a test takes is given back after it."""
-    monkeypatch.setattr(nvcc, "compile_cubin", cuda_emulator.build)
+    monkeypatch.setattr(nvcc, "compile_cubin", functools.partial(cuda_emulator.build, sanitize=SANITIZED))
     yield emulator
     emulator.free()

@@ -21,12 +21,11 @@
 #define __align__(n) __attribute__((aligned(n)))
 // One place for all threads: the driver knows it from the symbol table, and fills it with 0xFF before every block.
 #define __shared__ static __attribute__((section("emu_shared"), used))
-#define GT_EMULATED 1
 
 namespace emu {
 inline Place place;
 inline const Runtime* runtime;
-alignas(1024) inline unsigned char dynamic_shared[MOST_DYNAMIC_SHARED] __asm__("emu_dynamic_shared");
+alignas(1024) inline unsigned char dynamic_shared[MOST_DYNAMIC_SHARED];
 }  // namespace emu
 
 #define threadIdx (emu::place.thread)
@@ -42,5 +41,7 @@ constexpr int warpSize = emu::WARP;
 #include "warp.h"
 
 #include "mma.h"
+
+#include "prelude.h"
 
 #include "module.h"

@@ -39,7 +39,7 @@ inline unsigned short to_half(float x) {
   if (size >= 65520) return sign | 0x7c00;
   int exponent = 0;
   std::frexp(size, &exponent);
-  if (exponent < -13) return sign | (unsigned)std::nearbyint(std::ldexp(size, 24));
+  if (exponent < -13 || size == 0) return sign | (unsigned)std::nearbyint(std::ldexp(size, 24));
   unsigned fraction = (unsigned)std::nearbyint(std::ldexp(size, 11 - exponent));
   return sign | ((exponent + 14) * 1024 + (fraction - 1024));
 }

@@ -1,4 +1,4 @@
-// Models of PTX: what wrappers in the emitted preamble say as inline assembly. Matrices are spread over a warp as the PTX
+// Models of mma.sync and ldmatrix. Matrices are spread over a warp as the PTX
 // ISA states for each shape; a lane's group is lane / 4, its place in the group lane % 4.
 #pragma once
 
@@ -105,13 +105,4 @@ inline void ldmatrix(unsigned* out, const void* address, int line) {
   runtime->collective("ldmatrix", ALL, line, &mine, load_matrices<COUNT, TRANSPOSED>);
 }
 
-// cp.async.{ca,cg}.shared.global: lands at the wait, until then the destination holds 0xFF
-inline void cp_async(void* to, const void* from, unsigned size, unsigned given, int line) {
-  if ((uintptr_t)to % size || (uintptr_t)from % size) runtime->fail(line, "cp.async: an address is not aligned to its size");
-  runtime->copy_async(to, from, size, given, line);
-}
 }  // namespace emu
-
-// The wrappers of the emitted preamble.
-inline float gt_from_f16(unsigned short x) { return emu::from_half(x); }
-inline unsigned short gt_to_f16(float x) { return emu::to_half(x); }

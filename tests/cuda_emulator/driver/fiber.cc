@@ -31,13 +31,13 @@ emu_switch:
 
 namespace emu {
 
-constexpr size_t PAGE = 4096;
+constexpr size_t GUARD = 4096;
 
-Stack::Stack(size_t size) : size_(size + PAGE) {
+Stack::Stack(size_t size) : size_(size + GUARD) {
   void* got = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED) throw std::bad_alloc();
   memory_ = (char*)got;
-  mprotect(memory_, PAGE, PROT_NONE);
+  mprotect(memory_, GUARD, PROT_NONE);
 }
 
 Stack::~Stack() {
@@ -52,6 +52,6 @@ void* Stack::begin(void (*entry)()) const {
   return sp;
 }
 
-bool Stack::guards(const void* address) const { return address >= memory_ && address < memory_ + PAGE; }
+bool Stack::guards(const void* address) const { return address >= memory_ && address < memory_ + GUARD; }
 
 }  // namespace emu

@@ -37,9 +37,10 @@ size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 Address map_pages(size_t size, Allocation& a) {
 #ifdef EMU_ASAN
-  a.mapping = (char*)aligned_alloc(ALIGNMENT, size);  // AddressSanitizer's: exact to the byte
-  if (a.mapping) memset(a.mapping, 0xFF, size);
-  return (Address)a.mapping;
+  void* got;
+  if (posix_memalign(&got, ALIGNMENT, size)) return 0;  // AddressSanitizer's: exact to the byte
+  a.mapping = (char*)memset(got, 0xFF, size);
+  return (Address)got;
 #else
   size_t data = up(size, ALIGNMENT), pages = up(data, PAGE);
   a.mapped = pages + 2 * PAGE;
@@ -96,7 +97,7 @@ std::string bytes(uint64_t n) { return std::to_string(n) + " bytes"; }
 
 std::string describe_address(const void* p) {
   Address address = (Address)p;
-  if (!p) return "a null pointer, or an access that is not aligned to its size";
+  if (!p) return "a null pointer";
   auto after = live.upper_bound(address);
   if (after != live.begin()) {
     auto at = std::prev(after);

@@ -166,17 +166,19 @@ const Runtime RUNTIME = {barrier, collective, copy_async, commit_copies, wait_co
 // ---- faults -----------------------------------------------------------------------------------
 
 thread_local const void* fault;
+thread_local bool misaligned;  // modules are compiled so that such an access is an illegal instruction
 
 void escape() {
-  std::string where;
+  std::string where = misaligned ? "an access that is not aligned to its size" : "";
   for (size_t i = 0; i < self->count; ++i)
     if (self->stacks[i].guards(fault)) where = "its stack is full";
   give_up(place_of(running()) + ": " + (where.empty() ? describe_address(fault) : where));
 }
 
-void on_fault(int, siginfo_t* info, void* context) {
+void on_fault(int signal, siginfo_t* info, void* context) {
   auto* registers = ((ucontext_t*)context)->uc_mcontext.gregs;
   fault = info->si_addr;
+  misaligned = signal == SIGILL;
   // The frames of the fiber are lost; on its stack goes `escape`, as if it had been called.
   registers[REG_RSP] = (greg_t)(self->stacks[self->current].top() - 8);
   registers[REG_RIP] = (greg_t)escape;
@@ -194,27 +196,57 @@ class Faults {
     action.sa_sigaction = on_fault;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigaction(SIGSEGV, &action, &old_);
-    sigaction(SIGBUS, &action, &old_bus_);
+    sigaction(SIGILL, &action, &old_ill_);
 #endif
   }
   ~Faults() {
 #ifndef EMU_ASAN
     sigaction(SIGSEGV, &old_, nullptr);
-    sigaction(SIGBUS, &old_bus_, nullptr);
+    sigaction(SIGILL, &old_ill_, nullptr);
     sigaltstack(&old_stack_, nullptr);
 #endif
   }
 
  private:
-  [[maybe_unused]] struct sigaction old_, old_bus_;
+  [[maybe_unused]] struct sigaction old_, old_ill_;
   [[maybe_unused]] stack_t old_stack_;
 };
 
 // ---- one block --------------------------------------------------------------------------------
 
+#ifdef EMU_ASAN
+extern "C" void __asan_poison_memory_region(void const volatile*, size_t);
+extern "C" void __asan_unpoison_memory_region(void const volatile*, size_t);
+extern "C" void __asan_set_death_callback(void (*)());
+
+void on_death() {
+  if (self && self->launch) fprintf(stderr, "in %s\n", place_of(running()).c_str());
+}
+#endif
+
 void poison(const Launch& l) {
   for (const Range& r : l.shared) memset(r.start, 0xFF, r.size);
   memset(l.image.dynamic_shared, 0xFF, l.dynamic_shared);
+}
+
+// What the launch did not ask for of the dynamic shared memory may not be touched.
+void limit_dynamic(const Launch& l) {
+#ifdef EMU_ASAN
+  __asan_unpoison_memory_region(l.image.dynamic_shared, l.dynamic_shared);
+  __asan_poison_memory_region(l.image.dynamic_shared + l.dynamic_shared, MOST_DYNAMIC_SHARED - l.dynamic_shared);
+  __asan_set_death_callback(on_death);
+#else
+  memset(l.image.dynamic_shared + l.dynamic_shared, 0xFF, MOST_DYNAMIC_SHARED - l.dynamic_shared);
+#endif
+}
+
+std::string beyond_dynamic([[maybe_unused]] const Launch& l) {
+#ifndef EMU_ASAN
+  for (size_t i = l.dynamic_shared; i < MOST_DYNAMIC_SHARED; ++i)
+    if (l.image.dynamic_shared[i] != 0xFF)
+      return std::string("kernel ") + l.kernel->name + ": byte " + std::to_string(i) + " of dynamic shared memory was written, the launch gave " + std::to_string(l.dynamic_shared);
+#endif
+  return "";
 }
 
 // No thread can go on: of those that wait, the first one and why.
@@ -310,12 +342,15 @@ std::string run(const Launch& l, const Order& order) {
   place.block_size = l.block;
   place.grid_size = l.grid;
   Faults faults;
+  limit_dynamic(l);
   size_t blocks = (size_t)l.grid.x * l.grid.y * l.grid.z;
   std::vector<unsigned> threads = order.of(s.count, 0);
   for (unsigned i : order.of(blocks, 1)) {
     place.block = {i % l.grid.x, i / l.grid.x % l.grid.y, i / l.grid.x / l.grid.y};
     if (!run_block(l, threads)) break;
   }
+  if (s.report.empty()) s.report = beyond_dynamic(l);
+  s.launch = nullptr;
   return s.report;
 }
 
