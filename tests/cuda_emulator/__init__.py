@@ -106,7 +106,7 @@ def replace_compiler() -> None:
     """For a subprocess: from here on, graphtorch compiles CUDA C for the emulator."""
     from graphtorch.codegen import nvcc
 
-    nvcc.compile_cubin = build  # type: ignore[assignment]
+    nvcc.compile_cubin = build
 
 
 # ---- compiling ------------------------------------------------------------------------------------
