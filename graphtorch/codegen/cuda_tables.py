@@ -83,7 +83,7 @@ RESERVED = frozenset(
     "namespace new noexcept not nullptr operator or private protected public register return short signed sizeof "
     "static struct switch template this throw true try typedef typeid typename union unsigned using virtual void "
     "volatile while xor threadIdx blockIdx blockDim gridDim warpSize i64 i16 i8 u64 u32 u16 u8 "
-    "GT_INF GT_NAN GT_FN".split()
+    "GT_INF GT_NAN GT_FN GT_SHARED GT_MMA_16 gt_shared gt_address".split()
 )
 
 _INFIX = {fn: f"({{0}} {symbol} {{1}})" for fn, symbol in INFIX.items()}

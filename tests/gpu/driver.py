@@ -20,6 +20,8 @@ ATTRIBUTES = {"multiprocessors": 16, "L2 bytes": 38, "capability major": 75, "ca
 #: what cuFuncGetAttribute calls them
 FUNCTION_ATTRIBUTES = {"shared bytes": 1, "local bytes": 3, "registers": 4}
 _THREAD_LOCAL_CAPTURE = 1
+#: what cuFuncSetAttribute calls it
+_MOST_DYNAMIC_SHARED = 8
 
 
 class CudaError(RuntimeError):
@@ -42,6 +44,7 @@ class Launch:
     block: Dim3
     pointers: Any
     arguments: Any
+    shared: int
 
 
 class Gpu:
@@ -149,14 +152,18 @@ class Gpu:
         self.call("cuFuncGetAttribute", byref(value), FUNCTION_ATTRIBUTES[name], function)
         return value.value
 
-    def prepare(self, function: c_void_p, grid: Dim3, block: Dim3, addresses: Sequence[int]) -> Launch:
+    def prepare(self, function: c_void_p, grid: Dim3, block: Dim3, addresses: Sequence[int], shared: int = 0) -> Launch:
+        """``shared`` bytes of memory a block, where the kernel does not declare its own."""
+        if shared:
+            self.call("cuFuncSetAttribute", function, c_int(_MOST_DYNAMIC_SHARED), c_int(shared))
         arguments = (c_uint64 * len(addresses))(*addresses)
         base, size = ctypes.addressof(arguments), ctypes.sizeof(c_uint64)
         pointers = (c_void_p * len(addresses))(*(base + i * size for i in range(len(addresses))))
-        return Launch(function, grid, block, pointers, arguments)
+        return Launch(function, grid, block, pointers, arguments, shared)
 
     def launch(self, launch: Launch) -> None:
-        self.call("cuLaunchKernel", launch.function, *launch.grid, *launch.block, 0, self.stream, launch.pointers, None)
+        sizes = (*launch.grid, *launch.block, launch.shared)
+        self.call("cuLaunchKernel", launch.function, *sizes, self.stream, launch.pointers, None)
 
     def synchronize(self) -> None:
         self.call("cuStreamSynchronize", self.stream)
