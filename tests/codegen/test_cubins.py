@@ -86,7 +86,7 @@ def assert_no_spills(kernels: list[Kernel], arch: str) -> None:
 @pytest.mark.parametrize("arch", ARCHES)
 def test_every_kernel_compiles(arch: str) -> None:
     found = figures(others(), arch)
-    assert len(found) > 150
+    assert len(found) > 100
     # a stack is for indices that are not known when the kernel is compiled; registers are not written to it
     assert {name: f for name, f in found.items() if f.spilled} == {}
 
