@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cuda_emulator import build
+from graphtorch.codegen import nvcc
+from graphtorch.codegen.cuda_prelude import WARP_PRELUDE
+from graphtorch.codegen.cuda_tables import PREAMBLE
 from tests.gpu.driver import CudaError, Gpu
 
 HEAD = 'extern "C" __global__ void __launch_bounds__(256) f('
 
 
 def launch(gpu: Gpu, source: str, *addresses: int, grid: int = 1, block: int = 32, dynamic: int = 0) -> None:
-    """The kernel `f`, until it is done."""
-    function = gpu.load(build(source))("f")
+    """The kernel `f`, until it is done: on the emulator, or on a device if nvcc's compiler was not replaced."""
+    cubin = nvcc.compile_cubin(f"{PREAMBLE}{WARP_PRELUDE}#line 1\n{source}", gpu.arch)
+    function = gpu.load(cubin)("f")
     ready = gpu.prepare(function, (grid, 1, 1), (block, 1, 1), addresses)
     gpu.call("cuLaunchKernel", function, grid, 1, 1, block, 1, 1, dynamic, gpu.stream, ready.pointers, None)
     gpu.synchronize()

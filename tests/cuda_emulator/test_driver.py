@@ -235,6 +235,15 @@ def test_two_devices(gpu: Gpu) -> None:
     assert done.stdout == "cuMemcpyDtoD_v2: CUDA_ERROR_INVALID_VALUE (1)\n2 sm_80 13.0\n", done.stderr
 
 
+def test_nobody_else_in_this_process_is_given_the_emulator(gpu: Gpu) -> None:
+    """Where there is a driver it is another one."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return
+    assert not hasattr(driver, "emu_report")
+
+
 def test_no_device(gpu: Gpu) -> None:
     code = "from tests.gpu.driver import Gpu\nGpu()"
     done = subprocess.run(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cuda_emulator import build
+from graphtorch.codegen import nvcc
 from tests.cuda_emulator.harness import HEAD, launch
 from tests.gpu.driver import Gpu
 
@@ -31,25 +31,25 @@ X = np.arange(32, dtype=np.int32) * 3 + 1
 T = np.arange(32)
 
 
-@pytest.mark.parametrize(
-    ("call", "want"),
-    [
-        ("__shfl_sync(~0u, x[t], 5)", np.full(32, X[5])),
-        ("__shfl_sync(~0u, x[t], t / 2)", X[T // 2]),
-        ("__shfl_sync(~0u, x[t], 3, 8)", X[T // 8 * 8 + 3]),
-        ("__shfl_up_sync(~0u, x[t], 3)", X[np.where(T < 3, T, T - 3)]),
-        ("__shfl_down_sync(~0u, x[t], 5, 16)", X[np.where(T % 16 > 10, T, T + 5)]),
-        ("__shfl_xor_sync(~0u, x[t], 9)", X[T ^ 9]),
-        ("(int)__ballot_sync(~0u, t % 3 == 0)", np.full(32, sum(1 << i for i in range(0, 32, 3)))),
-        ("__any_sync(~0u, t == 7) + 2 * __any_sync(~0u, t == 32)", np.full(32, 1)),
-        ("__all_sync(~0u, t < 32) + 2 * __all_sync(~0u, t < 31)", np.full(32, 1)),
-        ("__reduce_add_sync(~0u, x[t])", np.full(32, X.sum())),
-        ("__reduce_max_sync(~0u, x[t]) - __reduce_min_sync(~0u, x[t])", np.full(32, X.max() - X.min())),
-        ("t < 20 ? __shfl_sync(0xfffff, x[t], 19 - t) : 5", np.where(T < 20, X[(19 - T) % 32], 5)),
-        ("__popc(x[t]) + __clz(x[t]) + __ffs(x[t])",
-         [f"{v:b}".count("1") + 32 - int(v).bit_length() + (int(v) & -int(v)).bit_length() for v in X]),
-    ],
-)  # fmt: skip
+PRIMITIVES = [
+    ("__shfl_sync(~0u, x[t], 5)", np.full(32, X[5])),
+    ("__shfl_sync(~0u, x[t], t / 2)", X[T // 2]),
+    ("__shfl_sync(~0u, x[t], 3, 8)", X[T // 8 * 8 + 3]),
+    ("__shfl_up_sync(~0u, x[t], 3)", X[np.where(T < 3, T, T - 3)]),
+    ("__shfl_down_sync(~0u, x[t], 5, 16)", X[np.where(T % 16 > 10, T, T + 5)]),
+    ("__shfl_xor_sync(~0u, x[t], 9)", X[T ^ 9]),
+    ("(int)__ballot_sync(~0u, t % 3 == 0)", np.full(32, sum(1 << i for i in range(0, 32, 3)))),
+    ("__any_sync(~0u, t == 7) + 2 * __any_sync(~0u, t == 32)", np.full(32, 1)),
+    ("__all_sync(~0u, t < 32) + 2 * __all_sync(~0u, t < 31)", np.full(32, 1)),
+    ("__reduce_add_sync(~0u, x[t])", np.full(32, X.sum())),
+    ("__reduce_max_sync(~0u, x[t]) - __reduce_min_sync(~0u, x[t])", np.full(32, X.max() - X.min())),
+    ("t < 20 ? __shfl_sync(0xfffff, x[t], 19 - t) : 5", np.where(T < 20, X[(19 - T) % 32], 5)),
+    ("__popc(x[t]) + __clz(x[t]) + __ffs(x[t])",
+     [f"{v:b}".count("1") + 32 - int(v).bit_length() + (int(v) & -int(v)).bit_length() for v in X]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "want"), PRIMITIVES)
 def test_warp_primitives(call: str, want: Array, gpu: Gpu) -> None:
     np.testing.assert_array_equal(lanes(gpu, f"y[t] = {call};", X), want)
 
@@ -68,7 +68,7 @@ def test_threads_and_blocks_have_three_axes(gpu: Gpu) -> None:
   y[block * 105 + thread] = block * 1000 + thread; }"""
     )
     y = gpu.alloc(24 * 105 * 4)
-    function = gpu.load(build(source))("f")
+    function = gpu.load(nvcc.compile_cubin(source, gpu.arch))("f")
     gpu.launch(gpu.prepare(function, (2, 3, 4), (3, 5, 7), [y]))
     want = np.arange(24)[:, None] * 1000 + np.arange(105)
     np.testing.assert_array_equal(gpu.download(y, (24, 105), np.int32), want)
@@ -159,7 +159,10 @@ HALF = """float d[4] = {1, 2, 3, 4};
   MMA(d, l, r);"""
 
 
-@pytest.mark.parametrize(("kind", "depth"), [("tf32", 8), ("bf16", 16), ("f16", 16)])
+KINDS = [("tf32", 8), ("bf16", 16), ("f16", 16)]
+
+
+@pytest.mark.parametrize(("kind", "depth"), KINDS)
 def test_mma_is_a_product(kind: str, depth: int, gpu: Gpu) -> None:
     """Operands of few bits are exact, so the product is; the fragments are those of the PTX ISA's figures."""
     rng = np.random.default_rng(5)
