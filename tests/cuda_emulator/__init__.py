@@ -1,8 +1,8 @@
 """CUDA without a GPU: a host compiler's CUDA C, and a libcuda.so.1 that runs it.
 
-`build` makes of CUDA C, as it is emitted, what the library's cuModuleLoadData takes in place of a cubin; `library_path`
-is that library. Python loads it (`tests.gpu.driver.Gpu(str(library_path()))`), or a subprocess with `environment()` finds it as
-the driver, pycuda included. Its behaviour is set by variables of the environment:
+`build` makes of CUDA C, as it is emitted, what the library's cuModuleLoadData takes in place of a cubin. Python loads
+the library (`tests.gpu.driver.Gpu(str(in_process_path()))`), or a subprocess with `environment()` finds it as the driver
+(`library_path`), pycuda included. Its behaviour is set by variables of the environment:
 
     CUDA_EMULATOR_DEVICES   how many devices there are (1)
     CUDA_EMULATOR_ARCH      what they say they are (sm_90)
@@ -68,20 +68,13 @@ def build(source: str, arch: str = "", sanitize: bool = False) -> bytes:
 
 
 def library_path(sanitize: bool = False) -> Path:
-    """The fake libcuda.so.1, built if it is not there. RuntimeError where `available` gives a reason."""
-    reason = available()
-    if reason:
-        raise RuntimeError(reason)
-    sources = sorted((HERE / "driver").glob("*.cc"))
-    texts = [p.read_text() for p in (*sources, HERE / "abi.h", *sorted((HERE / "driver").glob("*.h")))]
-    flags = ["-std=c++17", "-O1", "-fPIC", "-shared", "-fvisibility=hidden", "-Wl,-soname,libcuda.so.1"]
-    flags += ["-DEMU_ASAN"] if sanitize else []
-    path = _folder() / _digest(*flags, *texts) / "libcuda.so.1"
-    if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        # as one unit: most of the work are headers
-        _compile([*flags, "-x", "c++", "-"], path, "".join(f'#include "{p}"\n' for p in sources))
-    return path
+    """The fake libcuda.so.1, for LD_LIBRARY_PATH; built if it is not there. RuntimeError where `available` gives a reason."""
+    return _driver(sanitize) / "libcuda.so.1"
+
+
+def in_process_path(sanitize: bool = False) -> Path:
+    """The same library without the driver's name: who asks for libcuda.so.1 after this was loaded is not given it."""
+    return _driver(sanitize) / "emulator.so"
 
 
 def environment(base: Mapping[str, str] | None = None, sanitize: bool = False, **settings: object) -> dict[str, str]:
@@ -106,7 +99,7 @@ def replace_compiler() -> None:
     """For a subprocess: from here on, graphtorch compiles CUDA C for the emulator."""
     from graphtorch.codegen import nvcc
 
-    nvcc.compile_cubin = build  # type: ignore[assignment]
+    nvcc.compile_cubin = build
 
 
 # ---- compiling ------------------------------------------------------------------------------------
@@ -116,6 +109,26 @@ def _table_of(source: str) -> str:
     """What registers the kernels of a source. It stands behind the text, whose lines keep their numbers."""
     kernels = [f"EMU_KERNEL({name}, {most or 0})" for most, name in _KERNEL.findall(source)]
     return f"\nEMU_MODULE({' '.join(kernels)})\n"
+
+
+@functools.cache
+def _driver(sanitize: bool) -> Path:
+    """The folder of the library under both of its names."""
+    reason = available()
+    if reason:
+        raise RuntimeError(reason)
+    sources = sorted((HERE / "driver").glob("*.cc"))
+    texts = [p.read_text() for p in (*sources, HERE / "abi.h", *sorted((HERE / "driver").glob("*.h")))]
+    flags = ["-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", *(["-DEMU_ASAN"] if sanitize else [])]
+    folder = _folder() / _digest(*flags, *texts)
+    if not (folder / "emulator.so").exists():
+        folder.mkdir(exist_ok=True)
+        code = folder / "driver.o"
+        # as one unit: most of the work are headers
+        _compile([*flags, "-c", "-x", "c++", "-"], code, "".join(f'#include "{p}"\n' for p in sources))
+        _compile(["-shared", "-Wl,-soname,libcuda.so.1", str(code)], folder / "libcuda.so.1")
+        _compile(["-shared", str(code)], folder / "emulator.so")
+    return folder
 
 
 @functools.cache

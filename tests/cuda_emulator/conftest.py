@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from ctypes import byref, c_void_p
 
+import numpy as np
 import pytest
 
 from graphtorch.codegen import nvcc
@@ -24,7 +26,7 @@ def emulator() -> Gpu:
     reason = cuda_emulator.available()
     if reason:
         pytest.skip(reason)
-    device = Gpu(str(cuda_emulator.library_path(SANITIZED)))
+    device = Gpu(str(cuda_emulator.in_process_path(SANITIZED)))
     device.lib.emu_report.restype = ctypes.c_char_p
     device.lib.emu_set_orders(ORDERS)
     return device
@@ -36,3 +38,29 @@ def gpu(emulator: Gpu, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gpu]:
     monkeypatch.setattr(nvcc, "compile_cubin", functools.partial(cuda_emulator.build, sanitize=SANITIZED))
     yield emulator
     emulator.free()
+
+
+ADD = 'extern "C" __global__ void __launch_bounds__(64) add(float* x) { x[threadIdx.x] += 1; }'
+TWICE = 'extern "C" __global__ void __launch_bounds__(64) twice(float* x) { x[threadIdx.x] *= 2; }'
+
+
+@pytest.fixture
+def x(gpu: Gpu) -> int:
+    """64 zeros."""
+    return gpu.upload(np.zeros(64, np.float32))
+
+
+@pytest.fixture
+def kernels(gpu: Gpu) -> Callable[[str], c_void_p]:
+    return gpu.load(cuda_emulator.build(f"{ADD}\n{TWICE}"))
+
+
+@pytest.fixture
+def streams(gpu: Gpu) -> Iterator[tuple[c_void_p, c_void_p]]:
+    """Two that wait for nobody."""
+    made = c_void_p(), c_void_p()
+    for s in made:
+        gpu.call("cuStreamCreate", byref(s), 1)
+    yield made
+    for s in made:
+        gpu.call("cuStreamDestroy_v2", s)

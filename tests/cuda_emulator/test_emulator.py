@@ -1,29 +1,18 @@
-"""The emulator itself: what CUDA C means, and that planted errors are found, with block, thread and line."""
+"""The emulator itself: what CUDA C means."""
 
 from __future__ import annotations
 
-import ctypes
 import math
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.cuda_emulator import build
-from tests.gpu.driver import CudaError, Gpu
+from graphtorch.codegen import nvcc
+from tests.cuda_emulator.harness import HEAD, launch
+from tests.gpu.driver import Gpu
 
 Array = Any
-HEAD = 'extern "C" __global__ void __launch_bounds__(256) f('
-
-
-def launch(gpu: Gpu, source: str, *addresses: int, grid: int = 1, block: int = 32, dynamic: int = 0) -> None:
-    """The kernel `f`, until it is done."""
-    function = gpu.load(build(source))("f")
-    ready = gpu.prepare(function, (grid, 1, 1), (block, 1, 1), addresses)
-    gpu.call("cuLaunchKernel", function, grid, 1, 1, block, 1, 1, dynamic, gpu.stream, ready.pointers, None)
-    gpu.synchronize()
 
 
 def lanes(gpu: Gpu, body: str, given: Array, block: int = 32, dtype: Any = None) -> Array:
@@ -36,47 +25,31 @@ def lanes(gpu: Gpu, body: str, given: Array, block: int = 32, dtype: Any = None)
     return gpu.download(y, (block,), out)
 
 
-@pytest.fixture
-def broken(gpu: Gpu) -> Iterator[Gpu]:
-    """A device on which a launch may fail: its context is made anew behind the test."""
-    yield gpu
-    gpu.memory.clear()
-    gpu.call("cuDevicePrimaryCtxReset_v2", gpu.device)
-    gpu.open()
-
-
-def report(gpu: Gpu, source: str, *addresses: int, **shape: int) -> str:
-    """The words of a launch that fails."""
-    with pytest.raises(CudaError, match="cuStreamSynchronize: CUDA_ERROR_"):
-        launch(gpu, source, *addresses, **shape)
-    return gpu.lib.emu_report().decode()  # type: ignore[no-any-return]
-
-
 # ---- what primitives mean -------------------------------------------------------------------------
 
 X = np.arange(32, dtype=np.int32) * 3 + 1
 T = np.arange(32)
 
 
-@pytest.mark.parametrize(
-    ("call", "want"),
-    [
-        ("__shfl_sync(~0u, x[t], 5)", np.full(32, X[5])),
-        ("__shfl_sync(~0u, x[t], t / 2)", X[T // 2]),
-        ("__shfl_sync(~0u, x[t], 3, 8)", X[T // 8 * 8 + 3]),
-        ("__shfl_up_sync(~0u, x[t], 3)", X[np.where(T < 3, T, T - 3)]),
-        ("__shfl_down_sync(~0u, x[t], 5, 16)", X[np.where(T % 16 > 10, T, T + 5)]),
-        ("__shfl_xor_sync(~0u, x[t], 9)", X[T ^ 9]),
-        ("(int)__ballot_sync(~0u, t % 3 == 0)", np.full(32, sum(1 << i for i in range(0, 32, 3)))),
-        ("__any_sync(~0u, t == 7) + 2 * __any_sync(~0u, t == 32)", np.full(32, 1)),
-        ("__all_sync(~0u, t < 32) + 2 * __all_sync(~0u, t < 31)", np.full(32, 1)),
-        ("__reduce_add_sync(~0u, x[t])", np.full(32, X.sum())),
-        ("__reduce_max_sync(~0u, x[t]) - __reduce_min_sync(~0u, x[t])", np.full(32, X.max() - X.min())),
-        ("t < 20 ? __shfl_sync(0xfffff, x[t], 19 - t) : 5", np.where(T < 20, X[(19 - T) % 32], 5)),
-        ("__popc(x[t]) + __clz(x[t]) + __ffs(x[t])",
-         [f"{v:b}".count("1") + 32 - int(v).bit_length() + (int(v) & -int(v)).bit_length() for v in X]),
-    ],
-)  # fmt: skip
+PRIMITIVES = [
+    ("__shfl_sync(~0u, x[t], 5)", np.full(32, X[5])),
+    ("__shfl_sync(~0u, x[t], t / 2)", X[T // 2]),
+    ("__shfl_sync(~0u, x[t], 3, 8)", X[T // 8 * 8 + 3]),
+    ("__shfl_up_sync(~0u, x[t], 3)", X[np.where(T < 3, T, T - 3)]),
+    ("__shfl_down_sync(~0u, x[t], 5, 16)", X[np.where(T % 16 > 10, T, T + 5)]),
+    ("__shfl_xor_sync(~0u, x[t], 9)", X[T ^ 9]),
+    ("(int)__ballot_sync(~0u, t % 3 == 0)", np.full(32, sum(1 << i for i in range(0, 32, 3)))),
+    ("__any_sync(~0u, t == 7) + 2 * __any_sync(~0u, t == 32)", np.full(32, 1)),
+    ("__all_sync(~0u, t < 32) + 2 * __all_sync(~0u, t < 31)", np.full(32, 1)),
+    ("__reduce_add_sync(~0u, x[t])", np.full(32, X.sum())),
+    ("__reduce_max_sync(~0u, x[t]) - __reduce_min_sync(~0u, x[t])", np.full(32, X.max() - X.min())),
+    ("t < 20 ? __shfl_sync(0xfffff, x[t], 19 - t) : 5", np.where(T < 20, X[(19 - T) % 32], 5)),
+    ("__popc(x[t]) + __clz(x[t]) + __ffs(x[t])",
+     [f"{v:b}".count("1") + 32 - int(v).bit_length() + (int(v) & -int(v)).bit_length() for v in X]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "want"), PRIMITIVES)
 def test_warp_primitives(call: str, want: Array, gpu: Gpu) -> None:
     np.testing.assert_array_equal(lanes(gpu, f"y[t] = {call};", X), want)
 
@@ -95,7 +68,7 @@ def test_threads_and_blocks_have_three_axes(gpu: Gpu) -> None:
   y[block * 105 + thread] = block * 1000 + thread; }"""
     )
     y = gpu.alloc(24 * 105 * 4)
-    function = gpu.load(build(source))("f")
+    function = gpu.load(nvcc.compile_cubin(source, gpu.arch))("f")
     gpu.launch(gpu.prepare(function, (2, 3, 4), (3, 5, 7), [y]))
     want = np.arange(24)[:, None] * 1000 + np.arange(105)
     np.testing.assert_array_equal(gpu.download(y, (24, 105), np.int32), want)
@@ -186,7 +159,10 @@ HALF = """float d[4] = {1, 2, 3, 4};
   MMA(d, l, r);"""
 
 
-@pytest.mark.parametrize(("kind", "depth"), [("tf32", 8), ("bf16", 16), ("f16", 16)])
+KINDS = [("tf32", 8), ("bf16", 16), ("f16", 16)]
+
+
+@pytest.mark.parametrize(("kind", "depth"), KINDS)
 def test_mma_is_a_product(kind: str, depth: int, gpu: Gpu) -> None:
     """Operands of few bits are exact, so the product is; the fragments are those of the PTX ISA's figures."""
     rng = np.random.default_rng(5)
@@ -250,107 +226,3 @@ def test_copies_land_at_their_wait(pending: int, landed: int, gpu: Gpu) -> None:
     want = np.stack([x, np.where(np.arange(128) < 64, x, 0)])
     want[landed:] = np.nan
     np.testing.assert_array_equal(gpu.download(y, (2, 128), np.float32), want)
-
-
-# ---- planted errors -------------------------------------------------------------------------------
-
-TURN = (
-    HEAD
-    + """const float* x, float* y) {
-  __shared__ float s[64]; int t = threadIdx.x;
-  s[t] = x[t];
-  %s
-  y[t] = s[63 - t]; }"""
-)
-
-
-def test_a_missing_barrier_is_a_race(broken: Gpu) -> None:
-    x = broken.upload(np.arange(64, dtype=np.float32))
-    launch(broken, TURN % "__syncthreads();", x, broken.alloc(256), block=64)
-    found = report(broken, TURN % "", x, broken.alloc(256), block=64)
-    assert re.fullmatch(
-        r"kernel f: a race: byte \d+ of an allocation of 256 bytes depends on the order of threads \(forward, reverse\)",
-        found,
-    )
-
-
-def test_blocks_that_need_each_other_are_a_race(broken: Gpu) -> None:
-    source = HEAD + "int* y) { if (threadIdx.x == 0) y[blockIdx.x + 1] = y[blockIdx.x] + 1; }"
-    assert "a race" in report(broken, source, broken.upload(np.zeros(5, np.int32)), grid=4)
-
-
-FAILURES = {
-    "line 5: a divergent barrier: thread (4, 0, 0) waits in a barrier in line 3": """
-  if (threadIdx.x < 5)
-    __syncthreads();
-  else
-    __syncthreads();
-  y[0] = 1;""",
-    "line 2: a barrier that thread (40, 0, 0) never reaches: it has ended": """
-  if (threadIdx.x < 40) __syncthreads();
-  y[0] = 1;""",
-    "line 2: __shfl_xor_sync never ends: thread (9, 0, 0) waits in a barrier in line 3": """
-  if (threadIdx.x != 9) y[0] = __shfl_xor_sync(~0u, y[1], 1);
-  __syncthreads();""",
-    "line 2: __shfl_sync never ends: thread (31, 0, 0) has ended": """
-  if (threadIdx.x < 31) y[0] = __shfl_sync(~0u, y[1], 1);""",
-    "line 2: a lane calls a warp primitive whose mask leaves it out": """
-  y[0] = __shfl_sync(0xffffu, y[1], 1);""",
-    "line 2: cp.async: an address is no multiple of what is copied": """
-  __shared__ __align__(16) float s[64]; gt_copy<16>(s, y + 1, true);""",
-}
-
-
-@pytest.mark.parametrize("words", list(FAILURES))
-def test_what_cannot_go_on_is_reported(words: str, broken: Gpu) -> None:
-    found = report(broken, f"{HEAD}int* y) {{{FAILURES[words]} }}", broken.alloc(256, 0), grid=2, block=64)
-    assert found.startswith("kernel f, block (0, 0, 0), thread (") and found.endswith(words)
-
-
-@pytest.mark.parametrize(
-    ("index", "words"),
-    [
-        (64, "0 bytes past the end of an allocation of 256 bytes"),
-        (70, "24 bytes past the end of an allocation of 256 bytes"),
-        (-1024, "4096 bytes before an allocation of 256 bytes"),
-    ],
-)
-def test_accesses_out_of_bounds_fault(index: int, words: str, broken: Gpu) -> None:
-    source = f"{HEAD}int* y) {{ if (threadIdx.x == 7) y[{index}] = 1; }}"
-    assert report(broken, source, broken.alloc(256)) == f"kernel f, block (0, 0, 0), thread (7, 0, 0): {words}"
-
-
-def test_bytes_behind_the_end_are_looked_at(broken: Gpu) -> None:
-    source = HEAD + "int* y) { y[3] = 1; }"
-    assert (
-        report(broken, source, broken.alloc(12))
-        == "kernel f: 0 bytes past the end of an allocation of 12 bytes were written"
-    )
-
-
-def test_memory_that_was_freed_faults(broken: Gpu) -> None:
-    """By a pointer that lies in memory, since those of arguments are looked at before."""
-    y = broken.alloc(256)
-    table = broken.upload(np.array([y], np.uint64))
-    broken.call("cuMemFree_v2", ctypes.c_uint64(y))
-    broken.memory.remove(y)
-    assert "memory that was freed" in report(broken, HEAD + "int** y) { *y[0] = 1; }", table)
-
-
-def test_a_pointer_to_the_host_is_refused(broken: Gpu) -> None:
-    host = np.zeros(8, np.float32)
-    found = report(broken, HEAD + "float* y) { y[0] = 1; }", host.ctypes.data)
-    assert re.fullmatch(r"kernel f: argument 0 points to the address 0x\w+, which is in no allocation", found)
-
-
-def test_an_access_that_is_not_aligned_faults(broken: Gpu) -> None:
-    y = broken.alloc(256)
-    found = report(broken, HEAD + "float4* y) { y[0] = make_float4(1, 2, 3, 4); }", y + 4)
-    assert found.endswith("thread (0, 0, 0): an access that is not aligned to its size")
-
-
-def test_a_full_stack_is_named(broken: Gpu) -> None:
-    source = (
-        "__device__ __noinline__ int deep(volatile int* n) { volatile int a[999]; a[5] = *n; return deep(n) + a[5]; }\n"
-    )
-    assert "its stack is full" in report(broken, source + HEAD + "int* y) { y[0] = deep(y); }", broken.alloc(4, 0))

@@ -98,6 +98,8 @@ std::string bytes(uint64_t n) { return std::to_string(n) + " bytes"; }
 std::string describe_address(const void* p) {
   Address address = (Address)p;
   if (!p) return "a null pointer";
+  auto inside = find(address);
+  if (inside != live.end()) return "memory of device " + std::to_string(inside->second.context->device);
   auto after = live.upper_bound(address);
   if (after != live.begin()) {
     auto at = std::prev(after);
@@ -121,8 +123,8 @@ void check_device_range(Address start, size_t size, const Context* c, const char
   const Allocation& a = at->second;
   require(start + size <= at->first + a.size, INVALID_VALUE,
           head + bytes(size) + " from byte " + std::to_string(start - at->first) + " of an allocation of " + bytes(a.size));
-  require(!c || reaches(c, a), INVALID_VALUE,
-          head + "memory of device " + std::to_string(a.context->device) + " in a context of device " + std::to_string(c->device));
+  if (c && !reaches(c, a))
+    throw Error{INVALID_VALUE, head + "memory of device " + std::to_string(a.context->device) + " in a context of device " + std::to_string(c->device)};
 }
 
 bool is_accessible(Address address, const Context* c) {

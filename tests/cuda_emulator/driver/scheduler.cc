@@ -7,9 +7,6 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
-#include <numeric>
-#include <random>
-#include <stdexcept>
 
 #include "fiber.h"
 
@@ -64,11 +61,9 @@ std::string place_of(const Fiber& f) {
          ", thread " + text(f.thread);
 }
 
-std::string waits(const Fiber& f) {
-  return "thread " + text(f.thread) + " waits in " + f.what + " in line " + std::to_string(f.line);
-}
+std::string waits(const Fiber& f) { return "thread " + text(f.thread) + " waits in " + f.what + " in line " + std::to_string(f.line); }
 
-// The fiber that runs is not gone on with: the launch is over.
+// The launch is over.
 void give_up(const std::string& report) {
   if (self->report.empty()) self->report = report;
   leave();
@@ -107,11 +102,13 @@ void barrier(unsigned id, unsigned threads, int line) {
   if (other) give_up(place_of(me) + ", line " + std::to_string(line) + ": a divergent barrier: " + waits(*other));
 }
 
-size_t first_of_warp() { return self->current / WARP * WARP; }
+bool same_call(const Fiber& a, const Fiber& b) {
+  return a.state == Fiber::IN_WARP && a.what == b.what && a.mask == b.mask && a.line == b.line;
+}
 
 void collective(const char* name, unsigned mask, int line, void* payload, Combine combine) {
   Fiber& me = running();
-  size_t first = first_of_warp(), lanes = std::min<size_t>(WARP, self->count - first);
+  size_t first = self->current / WARP * WARP, lanes = std::min<size_t>(WARP, self->count - first);
   if (lanes < WARP) mask &= (1u << lanes) - 1;
   if (!(mask >> (self->current - first) & 1)) fail(line, "a lane calls a warp primitive whose mask leaves it out");
   me.state = Fiber::IN_WARP;
@@ -123,8 +120,7 @@ void collective(const char* name, unsigned mask, int line, void* payload, Combin
   for (size_t i = 0; i < lanes; ++i) {
     if (!(mask >> i & 1)) continue;
     const Fiber& f = self->fibers[first + i];
-    bool here = f.state == Fiber::IN_WARP && f.what == name && f.mask == mask && f.line == line;
-    if (!here) return leave();  // `stuck` says what is wrong if it never comes
+    if (!same_call(f, me)) return leave();  // `stuck` says what is wrong if it never comes
     payloads[i] = f.payload;
   }
   for (size_t i = 0; i < lanes; ++i)
@@ -147,14 +143,9 @@ void land(std::vector<Copy>& group) {
   group.clear();
 }
 
-// All of `pending` = ~0u: also what is not committed.
+// Groups land in order; the last one is not committed.
 void wait_copies(unsigned pending) {
   auto& groups = running().groups;
-  if (pending == ~0u) {
-    for (auto& g : groups) land(g);
-    groups.resize(1);
-    return;
-  }
   while (groups.size() > pending + 1) {
     land(groups.front());
     groups.pop_front();
@@ -184,7 +175,15 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   registers[REG_RIP] = (greg_t)escape;
 }
 
-// Faults of kernels end the launch instead of the process. AddressSanitizer has a better report.
+#ifdef EMU_ASAN
+extern "C" void __asan_set_death_callback(void (*)());
+
+void on_death() {
+  if (self && self->launch) fprintf(stderr, "in %s\n", place_of(running()).c_str());
+}
+#endif
+
+// Faults of kernels end the launch instead of the process. AddressSanitizer has a report of its own.
 class Faults {
  public:
   Faults() {
@@ -197,6 +196,8 @@ class Faults {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigaction(SIGSEGV, &action, &old_);
     sigaction(SIGILL, &action, &old_ill_);
+#else
+    __asan_set_death_callback(on_death);
 #endif
   }
   ~Faults() {
@@ -214,58 +215,23 @@ class Faults {
 
 // ---- one block --------------------------------------------------------------------------------
 
-#ifdef EMU_ASAN
-extern "C" void __asan_poison_memory_region(void const volatile*, size_t);
-extern "C" void __asan_unpoison_memory_region(void const volatile*, size_t);
-extern "C" void __asan_set_death_callback(void (*)());
-
-void on_death() {
-  if (self && self->launch) fprintf(stderr, "in %s\n", place_of(running()).c_str());
-}
-#endif
-
-void poison(const Launch& l) {
-  for (const Range& r : l.shared) memset(r.start, 0xFF, r.size);
-  memset(l.image.dynamic_shared, 0xFF, l.dynamic_shared);
-}
-
-// What the launch did not ask for of the dynamic shared memory may not be touched.
-void limit_dynamic(const Launch& l) {
-#ifdef EMU_ASAN
-  __asan_unpoison_memory_region(l.image.dynamic_shared, l.dynamic_shared);
-  __asan_poison_memory_region(l.image.dynamic_shared + l.dynamic_shared, MOST_DYNAMIC_SHARED - l.dynamic_shared);
-  __asan_set_death_callback(on_death);
-#else
-  memset(l.image.dynamic_shared + l.dynamic_shared, 0xFF, MOST_DYNAMIC_SHARED - l.dynamic_shared);
-#endif
-}
-
-std::string beyond_dynamic([[maybe_unused]] const Launch& l) {
-#ifndef EMU_ASAN
-  for (size_t i = l.dynamic_shared; i < MOST_DYNAMIC_SHARED; ++i)
-    if (l.image.dynamic_shared[i] != 0xFF)
-      return std::string("kernel ") + l.kernel->name + ": byte " + std::to_string(i) + " of dynamic shared memory was written, the launch gave " + std::to_string(l.dynamic_shared);
-#endif
-  return "";
-}
-
 // No thread can go on: of those that wait, the first one and why.
 std::string stuck() {
-  const Fiber* waiting = nullptr;
   const Fiber *barrier = nullptr, *warp = nullptr, *ended = nullptr;
   for (const Fiber& f : self->fibers) {
     if (f.state == Fiber::DONE) ended = ended ? ended : &f;
     if (f.state == Fiber::AT_BARRIER) barrier = barrier ? barrier : &f;
     if (f.state == Fiber::IN_WARP) warp = warp ? warp : &f;
   }
-  waiting = warp ? warp : barrier;
+  const Fiber* waiting = warp ? warp : barrier;
   std::string head = place_of(*waiting) + ", line " + std::to_string(waiting->line) + ": ";
   if (warp) {
     size_t first = (warp - &self->fibers[0]) / WARP * WARP;
     for (size_t i = 0; i < WARP && first + i < self->count; ++i) {
       const Fiber& f = self->fibers[first + i];
-      if (!(warp->mask >> i & 1) || (f.state == Fiber::IN_WARP && f.line == warp->line && f.what == warp->what && f.mask == warp->mask)) continue;
-      return head + warp->what + " never ends: " + (f.state == Fiber::DONE ? "thread " + text(f.thread) + " has ended" : waits(f));
+      if (!(warp->mask >> i & 1) || same_call(f, *warp)) continue;
+      bool done = f.state == Fiber::DONE;
+      return head + warp->what + " never ends: " + (done ? "thread " + text(f.thread) + " has ended" : waits(f));
     }
     return head + warp->what + " never ends";
   }
@@ -307,26 +273,6 @@ bool run_block(const Launch& l, const std::vector<unsigned>& order) {
 }
 
 }  // namespace
-
-// ---- orders -----------------------------------------------------------------------------------
-
-std::string Order::name() const {
-  return kind == FORWARD ? "forward" : kind == REVERSE ? "reverse" : "shuffled by " + std::to_string(seed);
-}
-
-std::vector<unsigned> Order::of(size_t count, uint64_t salt) const {
-  std::vector<unsigned> found(count);
-  std::iota(found.begin(), found.end(), 0u);
-  if (kind == REVERSE) std::reverse(found.begin(), found.end());
-  if (kind == SHUFFLED) std::shuffle(found.begin(), found.end(), std::mt19937_64(seed * 1000003 + salt));
-  return found;
-}
-
-Order Order::parse(const std::string& text) {
-  if (text == "forward") return {};
-  if (text == "reverse") return {REVERSE, 0};
-  return {SHUFFLED, std::stoull(text)};
-}
 
 std::string run(const Launch& l, const Order& order) {
   thread_local Scheduler scheduler;

@@ -42,6 +42,12 @@ struct Launch {
 // What went wrong, or an empty text.
 std::string run(const Launch& launch, const Order& order);
 
+// ---- shared.cc
+void poison(const Launch& launch);
+// What the launch did not ask for of the dynamic shared memory may not be touched, and whether it was.
+void limit_dynamic(const Launch& launch);
+std::string beyond_dynamic(const Launch& launch);
+
 // What a fault at an address that no memory holds is called: memory.cc knows the allocations.
 std::string describe_address(const void* address);
 
