@@ -6,8 +6,8 @@ Runs `pytest -m gpu`, measures with CUDA events, and writes benchmarks/RESULTS-G
 of the graph, launched from Python and as one CUDA graph; torch runs the same functions where it is installed.
 
 `--steps` is the runtime alone, in at most six minutes: its tests (tests/cuda), and compiled training steps beside
-torch's (gpu_steps.py). Tests and compilation run side by side, measurements after them, one by one. It installs nothing,
-and takes pycuda, nvcc or NVRTC, and pytest.
+torch's (gpu_steps.py). Tests and compilation run side by side, measurements after them, one by one. It installs
+nothing, and takes pycuda, nvcc or NVRTC, and pytest.
 """
 
 from __future__ import annotations
