@@ -29,7 +29,9 @@ from benchmarks import nets
 WAYS = ("graphtorch", "graphtorch tf32", "torch eager", "torch.compile", "torch.compile tf32")
 #: seconds that all have to get ready, and that each has to be measured
 READY, MEASURED = 170.0, 25.0
-STEPS, IN_A_ROW, WARM_UP = 20, 100, 12
+STEPS, WARM_UP = 20, 12
+#: steps in a row take about so many microseconds, and all together at most so many seconds
+IN_A_ROW, LAST = 300_000, 340.0
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,14 @@ def measured(lib: Any, step: Callable[[], Any]) -> dict[str, float]:
         end.record()
         end.synchronize()
         between.append(start.elapsed_time(end) * 1000)
-    rounds = []
+    rounds, count = [], max(10, min(100, int(IN_A_ROW / statistics.median(between))))
     for _ in range(3):
         lib.cuda.synchronize()
         started = time.perf_counter()
-        for _ in range(IN_A_ROW):
+        for _ in range(count):
             step()
         lib.cuda.synchronize()
-        rounds.append((time.perf_counter() - started) / IN_A_ROW * 1e6)
+        rounds.append((time.perf_counter() - started) / count * 1e6)
     peak = lib.cuda.max_memory_allocated() / 2**20
     return {"median": statistics.median(between), "least": min(between), "row": min(rounds), "peak": peak}
 
@@ -188,6 +190,10 @@ def measure(every: list[Running], deadline: float) -> dict[str, dict[str, Any]]:
             found.setdefault(running.name, {})[running.way] = {"failed": tail[0] if tail else "not ready in time"}
     for running in every:
         if not running.ready:
+            continue
+        if time.perf_counter() > deadline + LAST - READY:
+            running.process.kill()
+            found.setdefault(running.name, {})[running.way] = {"failed": "no time left"}
             continue
         running.process.stdin.write("go\n")  # type: ignore[union-attr]
         running.process.stdin.flush()  # type: ignore[union-attr]

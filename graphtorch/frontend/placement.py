@@ -32,6 +32,8 @@ class _Place(threading.local):
     here: device | None = None
     #: the device that "cuda" means
     index: int = 0
+    #: where tensors out of a pickle go, from where they were
+    mapped: Callable[[device], device] | None = None
 
 
 _place = _Place()
@@ -81,6 +83,24 @@ def at(place: device | None) -> Iterator[None]:
         yield
     finally:
         _place.here = before
+
+
+@contextmanager
+def loading(mapped: Callable[[device], device]) -> Iterator[None]:
+    """Tensors that are unpickled in the block go to ``mapped(where they were)``: for `load(map_location=...)`."""
+    before = _place.mapped
+    _place.mapped = mapped
+    try:
+        yield
+    finally:
+        _place.mapped = before
+
+
+def out_of_a_pickle(array: Any, was: str) -> Any:
+    """The numbers of a tensor that was on the device ``was``, on that or where `loading` says; DeviceError GT402."""
+    place = device(was)
+    found = check_device(place if _place.mapped is None else _place.mapped(place))
+    return array if found is None or found.type == "cpu" else array_on(array, found)
 
 
 def of(args: Sequence[Any]) -> device | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -17,38 +16,36 @@ from graphtorch.frontend import on_device
 from graphtorch.ir import bind
 from graphtorch.ir.op import OPS
 from tests.ops.samples import SAMPLES, Sample
+from tests.sampling import sampled
 
 pytestmark = pytest.mark.gpu
-#: samples of each op: the first, and so many others
-MORE = 1
 NO_KERNEL = frozenset("sort ctc_loss ctc_loss_grad".split())
-
-
-def chosen(name: str) -> list[Sample]:
-    samples = list(SAMPLES[name]())
-    return [samples[0], *random.Random(name).sample(samples[1:], min(MORE, len(samples) - 1))] if samples else []
 
 
 def tensors(found: Any) -> tuple[gt.Tensor, ...]:
     return found if isinstance(found, tuple) else (found,)
 
 
-@pytest.mark.parametrize("name", SAMPLES)
-def test_an_op_gives_what_the_cpu_gives(name: str) -> None:
-    for sample in chosen(name):
-        here = [gt.from_numpy(np.array(a)) for a in sample.operands]
-        want = tensors(bind.bind(OPS[name], *here, **sample.attrs))
-        with warnings.catch_warnings():
-            if name in NO_KERNEL:
-                warnings.simplefilter("ignore", DeviceWarning)
-            got = tensors(bind.bind(OPS[name], *(t.cuda() for t in here), **sample.attrs))
-        for a, b in zip(got, want, strict=True):
-            if here:
-                assert a.is_cuda
-            assert (a.shape, a.dtype) == (b.shape, b.dtype), str(sample)
-            tolerance = 1e-10 if b.dtype == gt.float64 else 1e-5 if b.dtype.is_floating_point else 0
-            x, y = (t.cpu().to(gt.float64).numpy() for t in (a, b))
-            np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance, err_msg=f"{name} of {sample}")
+CASES = [(name, i) for name in SAMPLES for i in range(len(list(SAMPLES[name]())))]
+
+
+@pytest.mark.parametrize(
+    ("name", "index"), sampled(CASES, 12, lambda case: case[0], lambda case: f"{case[0]}-{case[1]}")
+)
+def test_an_op_gives_what_the_cpu_gives(name: str, index: int) -> None:
+    sample: Sample = list(SAMPLES[name]())[index]
+    here = [gt.from_numpy(np.array(a)) for a in sample.operands]
+    want = tensors(bind.bind(OPS[name], *here, **sample.attrs))
+    with warnings.catch_warnings():
+        if name in NO_KERNEL:
+            warnings.simplefilter("ignore", DeviceWarning)
+        got = tensors(bind.bind(OPS[name], *(t.cuda() for t in here), **sample.attrs))
+    for a, b in zip(got, want, strict=True):
+        assert a.is_cuda or not here
+        assert (a.shape, a.dtype) == (b.shape, b.dtype), str(sample)
+        tolerance = 1e-10 if b.dtype == gt.float64 else 1e-5 if b.dtype.is_floating_point else 0
+        x, y = (t.cpu().to(gt.float64).numpy() for t in (a, b))
+        np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance, err_msg=f"{name} of {sample}")
 
 
 def test_strided_operands() -> None:

@@ -31,11 +31,9 @@ class Storage:
 
 def _on_device(array: np.ndarray[Any, Any], place: str) -> Storage:
     """Out of a pickle, back to the device that it was on; DeviceError GT402 where that is not there."""
-    from graphtorch.frontend.placement import array_on
-    from graphtorch.ir.device import check_device
+    from graphtorch.frontend.placement import out_of_a_pickle
 
-    found = check_device(place)
-    return Storage(array if found is None else array_on(array, found))
+    return Storage(out_of_a_pickle(array, place))
 
 
 class Unseen:
