@@ -65,6 +65,8 @@ def weights(model: Any) -> None:
         if len(shape) > 1:
             array = (rng.standard_normal(shape) * (2 / np.prod(shape[1:])) ** 0.5).astype(np.float32)
             t.detach().copy_(type_of(model).from_numpy(array))
+        elif name.endswith("bias"):
+            t.detach().zero_()
 
 
 def type_of(model: Any) -> Any:
