@@ -1,7 +1,7 @@
 """CUDA C to code on a device, by nvcc, or by NVRTC where there is no toolkit; units side by side, and kept on disk.
 
-``GRAPHTORCH_CUDA_COMPILER`` is "nvcc" or "nvrtc" where both are installed and the second is wanted: it takes a tenth of
-the time for a small kernel, and gives the same code.
+``GRAPHTORCH_CUDA_COMPILER`` is "nvcc" or "nvrtc" where both are installed and the second is wanted: it starts no
+processes, which is most of the time for a small kernel.
 """
 
 from __future__ import annotations
