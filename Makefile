@@ -3,7 +3,7 @@ VENV := .venv
 WORKERS ?= 2
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test pycuda lint format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,9 @@ demo: $(VENV)/.installed  ## train a CNN on real images, and show what the compi
 
 test: $(VENV)/.installed-dev  ## the whole suite, by WORKERS processes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+pycuda: $(VENV)/.installed-dev  ## pycuda, where there is a CUDA toolkit: its tests need no GPU
+	$(BIN)/python -m tools.build_pycuda
 
 lint: $(VENV)/.installed-dev  ## format, lint, types
 	$(BIN)/ruff format --check .

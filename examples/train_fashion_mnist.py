@@ -3,6 +3,7 @@
     python examples/train_fashion_mnist.py                       # the 10,000 images of the repository
     python examples/train_fashion_mnist.py --data DIR            # the four IDX .gz files of Fashion-MNIST
     python examples/train_fashion_mnist.py --eager --epochs 1    # without the compiler
+    python examples/train_fashion_mnist.py --device cuda         # on a GPU; auto takes one where there is one
     python examples/train_fashion_mnist.py --dump-ir ir          # every stage, from the trace to LLVM IR
 
 The whole training step (zero_grad, forward, loss, backward, step) is one compiled program.
@@ -92,14 +93,21 @@ def make_step(model: Net, optimizer: optim.Optimizer) -> Step:
     return train_step
 
 
-def train_epoch(step: Step, loader: DataLoader, title: str) -> None:
+def train_epoch(step: Step, loader: DataLoader, title: str, device: gt.device) -> None:
     """One pass over the training data, with a progress bar."""
     total, images, started = 0.0, 0, time.perf_counter()
     for done, (x, y) in enumerate(loader, 1):
-        total += step(x, y).item()
+        total += step(*to_device(device, x, y)).item()
         images += len(y)
         rate = images / (time.perf_counter() - started)
         show_progress(title, done, len(loader), f"loss {total / done:.4f}  {rate:7,.0f} images/s")
+
+
+def to_device(device: gt.device, *tensors: gt.Tensor) -> list[gt.Tensor]:
+    """Tensors where the model is. To a GPU they go through pinned memory, and Python goes on meanwhile."""
+    if device.type == "cpu":
+        return list(tensors)
+    return [t.pin_memory().to(device, non_blocking=True) for t in tensors]
 
 
 def show_progress(title: str, done: int, total: int, text: str, width: int = 30) -> None:
@@ -114,9 +122,10 @@ def show_progress(title: str, done: int, total: int, text: str, width: int = 30)
 def accuracy(model: Net, predict: Callable[[gt.Tensor], gt.Tensor], test: TensorDataset) -> float:
     """The share of the test images that are classified correctly, in evaluation mode."""
     model.eval()
-    correct = 0
+    correct, device = 0, model.classifier[2].weight.device
     with gt.no_grad():
-        for x, y in DataLoader(test, TEST_BATCH):
+        for batch in DataLoader(test, TEST_BATCH):
+            x, y = to_device(device, *batch)
             correct += (predict(x).argmax(1) == y).sum().item()
     model.train()
     return correct / len(test)
@@ -158,7 +167,8 @@ def print_compilation(step: Any) -> None:
 def timed_steps(args: argparse.Namespace, train: TensorDataset, compiled: bool) -> tuple[list[float], float, Net]:
     """(losses, median seconds of a step, model) after 20 steps from the seed, on the same batches every time."""
     gt.manual_seed(args.seed)
-    model = Net()
+    model = Net().to(args.device)
+    gt.manual_seed(args.seed)
     step = make_step(model, optim.Adam(model.parameters(), lr=args.lr))
     if compiled:
         step = gt.compile(step)
@@ -168,7 +178,7 @@ def timed_steps(args: argparse.Namespace, train: TensorDataset, compiled: bool) 
     while len(losses) < COMPARED_STEPS:
         for x, y in loader:
             started = time.perf_counter()
-            losses.append(step(x, y).item())
+            losses.append(step(*to_device(args.device, x, y)).item())
             seconds.append(time.perf_counter() - started)
             if len(losses) == COMPARED_STEPS:
                 break
@@ -180,7 +190,7 @@ def compare(args: argparse.Namespace, train: TensorDataset) -> None:
     eager_losses, eager_seconds, eager = timed_steps(args, train, compiled=False)
     losses, seconds, model = timed_steps(args, train, compiled=True)
     loss_gap = max(abs(a - b) for a, b in zip(eager_losses, losses, strict=True))
-    pairs = zip(eager.parameters(), model.parameters(), strict=True)
+    pairs = zip(eager.cpu().parameters(), model.cpu().parameters(), strict=True)
     gap = max((p - q).detach().abs().amax().item() for p, q in pairs)
     print(f"\neager against compiled, {COMPARED_STEPS} steps on the same batches:")
     print(f"  largest difference in loss {loss_gap:.1e}, in parameters {gap:.1e}")
@@ -201,6 +211,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=2e-3, help="learning rate of Adam; halved after every epoch")
     parser.add_argument("--eager", action="store_true", help="run op by op, without the compiler")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", choices=("cpu", "cuda", "auto"), default="cpu", help="auto: a GPU if there is one")
     parser.add_argument("--num-threads", type=int, help="threads of compiled programs (default: one for each core)")
     parser.add_argument("--dump-ir", type=Path, metavar="DIR", help="write every stage of the compiled step to DIR")
     args = parser.parse_args()
@@ -218,8 +229,22 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def chosen_device(asked: str) -> gt.device:
+    """Where to train. Without a GPU "auto" is the CPU, and "cuda" an end with the reason."""
+    if asked == "cpu" or gt.cuda.is_available():
+        place = gt.device("cuda" if asked == "auto" else asked)
+        print(f"device: {place}" + (f" ({gt.cuda.get_device_name()})" if place.type == "cuda" else ""))
+        return place
+    why = gt.cuda.why_unavailable()
+    if asked == "cuda":
+        raise SystemExit(f"--device cuda: there is no GPU to train on: {why}. --device auto goes on without one")
+    print(f"device: cpu, for there is no GPU: {why}")
+    return gt.device("cpu")
+
+
 def main() -> None:
     args = parse_args()
+    args.device = chosen_device(args.device)
     if args.num_threads is not None:
         gt.set_num_threads(args.num_threads)
     try:
@@ -233,6 +258,7 @@ def main() -> None:
     gt.manual_seed(args.seed)
     model = Net()
     print_layers(model, args.batch_size)
+    model.to(args.device)
 
     optimizer = optim.Adam(model.parameters(), lr=args.lr)
     schedule = optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
@@ -240,11 +266,13 @@ def main() -> None:
     loader = DataLoader(train, args.batch_size, shuffle=True, drop_last=True)
     if not args.eager:
         step, predict = gt.compile(step), gt.compile(model)
-    step(*next(iter(loader)))  # the first call compiles; without the compiler it is made too, so that both train alike
+    step(
+        *to_device(args.device, *next(iter(loader)))
+    )  # the first call compiles; without the compiler it is made too, so that both train alike
     if not args.eager:
         print_compilation(step)
     for epoch in range(1, args.epochs + 1):
-        train_epoch(step, loader, f"epoch {epoch}/{args.epochs}")
+        train_epoch(step, loader, f"epoch {epoch}/{args.epochs}", args.device)
         print(f"  test accuracy {accuracy(model, predict, test):.4f}")
         schedule.step()
     if args.eager:

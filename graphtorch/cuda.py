@@ -1,27 +1,39 @@
-"""graphtorch.cuda: what programs ask of torch.cuda before they choose a device. No GPU holds tensors so far."""
+"""graphtorch.cuda: GPUs, as torch.cuda has them."""
 
 from __future__ import annotations
 
-__all__ = ["device_count", "empty_cache", "is_available", "manual_seed", "manual_seed_all"]
+from graphtorch.frontend.cuda import (
+    Event,
+    Stream,
+    current_device,
+    current_stream,
+    default_stream,
+    device,
+    device_count,
+    empty_cache,
+    get_device_capability,
+    get_device_name,
+    get_device_properties,
+    is_available,
+    manual_seed,
+    manual_seed_all,
+    max_memory_allocated,
+    max_memory_reserved,
+    memory_allocated,
+    memory_reserved,
+    reset_peak_memory_stats,
+    set_device,
+    set_stream,
+    stream,
+    synchronize,
+    why_unavailable,
+)
+from graphtorch.ir.errors import OutOfMemoryError
 
-
-def is_available() -> bool:
-    """False: there is no CUDA runtime, also where there is a GPU (``device("cuda")`` is refused with GT402)."""
-    return False
-
-
-def device_count() -> int:
-    """0, as `is_available` says."""
-    return 0
-
-
-def manual_seed(seed: int) -> None:
-    """Nothing, as in torch where there is no GPU: `graphtorch.manual_seed` seeds all generators."""
-
-
-def manual_seed_all(seed: int) -> None:
-    """Nothing, as `manual_seed`."""
-
-
-def empty_cache() -> None:
-    """Nothing: no memory of a GPU is kept."""
+__all__ = [
+    "Event", "OutOfMemoryError", "Stream", "current_device", "current_stream", "default_stream", "device",
+    "device_count", "empty_cache", "get_device_capability", "get_device_name", "get_device_properties", "is_available",
+    "manual_seed", "manual_seed_all", "max_memory_allocated", "max_memory_reserved", "memory_allocated",
+    "memory_reserved", "reset_peak_memory_stats", "set_device", "set_stream", "stream", "synchronize",
+    "why_unavailable",
+]  # fmt: skip

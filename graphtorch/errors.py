@@ -10,6 +10,7 @@ from graphtorch.ir.errors import (
     ContractError,
     ContractWarning,
     DeviceError,
+    DeviceWarning,
     DownloadError,
     DTypeError,
     GraphTorchError,
@@ -19,6 +20,7 @@ from graphtorch.ir.errors import (
     LoadError,
     MissingAttributeError,
     MissingFilesError,
+    OutOfMemoryError,
     RecompileWarning,
     SaveError,
     ShapeError,
@@ -28,7 +30,7 @@ from graphtorch.ir.errors import (
 
 __all__ = [
     "ArgumentError", "ArgumentTypeError", "AutogradError", "CacheWarning", "ContractError", "ContractWarning",
-    "DTypeError", "DeviceError", "DownloadError", "GraphTorchError", "HubError", "IRError", "IndexRangeError",
-    "LoadError", "MissingAttributeError", "MissingFilesError", "RecompileWarning", "SaveError", "ShapeError",
-    "StateError", "TraceError",
+    "DTypeError", "DeviceError", "DeviceWarning", "DownloadError", "GraphTorchError", "HubError", "IRError",
+    "IndexRangeError", "LoadError", "MissingAttributeError", "MissingFilesError", "OutOfMemoryError",
+    "RecompileWarning", "SaveError", "ShapeError", "StateError", "TraceError",
 ]  # fmt: skip

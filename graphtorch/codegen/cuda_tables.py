@@ -26,6 +26,7 @@ static __device__ __forceinline__ u16 gt_to_bf16(float x) {
   u32 bits = __float_as_uint(x);
   return x != x ? 0x7fc0 : (u16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
+#ifdef __CUDACC__  // whoever compiles for another machine gives what is PTX here
 static __device__ __forceinline__ float gt_from_f16(u16 x) {
   float y;
   asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));
@@ -36,6 +37,7 @@ static __device__ __forceinline__ u16 gt_to_f16(float x) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
   return y;
 }
+#endif
 
 #define GT_FN template <class T> static __device__ __forceinline__ T
 
@@ -81,7 +83,7 @@ RESERVED = frozenset(
     "namespace new noexcept not nullptr operator or private protected public register return short signed sizeof "
     "static struct switch template this throw true try typedef typeid typename union unsigned using virtual void "
     "volatile while xor threadIdx blockIdx blockDim gridDim warpSize i64 i16 i8 u64 u32 u16 u8 "
-    "GT_INF GT_NAN GT_FN".split()
+    "GT_INF GT_NAN GT_FN GT_SHARED GT_MMA_16 gt_shared gt_address".split()
 )
 
 _INFIX = {fn: f"({{0}} {symbol} {{1}})" for fn, symbol in INFIX.items()}

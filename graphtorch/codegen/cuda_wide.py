@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphtorch.codegen.kernel_ir import For, Store
+from graphtorch.codegen.warp import Copy
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Var, const, flat_index, free_vars, linear, substitute
 from graphtorch.ir.types import DType, int64
 
@@ -41,6 +42,31 @@ def wide_copy(s: For) -> WideCopy | None:
     if to is None or source is None:
         return None
     return WideCopy((body.buffer, to), (load.buffer, source), load.where, name)
+
+
+@dataclass(frozen=True)
+class WideAsync:
+    """From where to where, in how many bytes; ``where`` says whether it is zeros instead."""
+
+    to: tuple[Buffer, Expr]
+    source: tuple[Buffer, Expr]
+    where: Expr | None
+    nbytes: int
+
+
+def wide_async(s: For) -> WideAsync | None:
+    """What a `vec` loop of a `copy` alone copies, by one access of 4, 8 or 16 bytes."""
+    body = s.body[0] if len(s.body) == 1 else None
+    if s.kind != "vec" or not isinstance(s.extent, Const) or not isinstance(body, Copy):
+        return None
+    load, count = body.value, int(s.extent.value)
+    nbytes = count * body.buffer.dtype.itemsize
+    if nbytes not in (4, 8, WIDEST) or (load.where is not None and s.var in free_vars(load.where)):
+        return None
+    to, source = (_first(b, at, s.var, count) for b, at in ((body.buffer, body.indices), (load.buffer, load.indices)))
+    if to is None or source is None:
+        return None
+    return WideAsync((body.buffer, to), (load.buffer, source), load.where, nbytes)
 
 
 def vector_type(dtype: DType, count: int) -> str | None:

@@ -10,6 +10,11 @@
               | "if" expr "{" stmt* "}"
               | "prefetch" element                                  brings it nearer, wherever it is; it may be none
               | "barrier"                                           of the threads of a block, or of all CPU threads
+              | "copy" element "," "load" element                   to shared memory, past registers; 0 if not guard
+              | "commit"                                            what the thread copied since the last is a group
+              | "wait" int                                          all its groups but the last so many have landed
+              | ("fragment" | "fragment.t") element "," element     a warp: 4 matrices of 8 x 8 into its registers
+              | ("mma.tf32" | "mma.bf16" | "mma.f16") element "," element "," element    a warp: c += a @ b
     binder  ::= "%"name [":" (size | "?")]                          the variable's known extent, "?" for none, where it
                                                                     is not a loop's constant or a let's none
     element ::= "%"name "[" expr,* "]" ["if" expr]
@@ -39,6 +44,11 @@ graphtorch/ir/expr. `par` divides iterations among CPU threads, `vec` becomes ve
 registers or the stack, `thread` is scratch memory of one CPU thread, `shared` is a block's shared memory,
 `global` is a workspace that all threads see. A `stream` is an output that is written once and read by nobody soon:
 its stores may go past the caches.
+
+A `copy` lands at a `wait` of its thread, and is seen by others behind the next barrier; a `vec` loop of nothing but a
+copy is one access. `fragment` and `mma` are a warp's: all 32 lanes come to them. Their elements are the first of a
+lane's registers of 32 bits, which hold a float32 or two 16-bit floats (the lower one first), as in PTX's `ldmatrix` and
+`mma.sync` (warp.py says which element is whose).
 """
 
 from __future__ import annotations
@@ -47,6 +57,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from graphtorch.codegen.warp import Commit, Copy, Fragment, Mma, Wait, elements_of, with_elements
 from graphtorch.ir.expr import Buffer, Expr, ExprLike, Load, Memo, Var, as_expr, const, narrowed, substitute
 from graphtorch.ir.expr import walk as walk_expr
 from graphtorch.ir.types import LOW_PRECISION, int64
@@ -107,7 +118,7 @@ class Barrier:
     pass
 
 
-Stmt = For | Let | Store | Alloc | If | Prefetch | Barrier
+Stmt = For | Let | Store | Alloc | If | Prefetch | Barrier | Copy | Commit | Wait | Fragment | Mma
 Body = tuple[Stmt, ...]
 
 
@@ -191,6 +202,10 @@ def exprs_of(stmt: Stmt) -> tuple[Expr, ...]:
             return (stmt.cond,)
         case Prefetch():
             return stmt.indices
+        case Copy():
+            return (*stmt.indices, stmt.value)
+        case Fragment() | Mma():
+            return tuple(i for _, indices in elements_of(stmt) for i in indices)
     return ()
 
 
@@ -211,7 +226,8 @@ def buffers_read(body: Sequence[Stmt]) -> set[Buffer]:
 
 def buffers_written(body: Sequence[Stmt]) -> set[Buffer]:
     """What the statements store to."""
-    return {s.buffer for s in walk(body) if isinstance(s, Store)}
+    stored = {s.buffer for s in walk(body) if isinstance(s, Store | Copy)}
+    return stored | {elements_of(s)[0][0] for s in walk(body) if isinstance(s, Fragment | Mma)}
 
 
 def map_exprs(body: Sequence[Stmt], f: Callable[[Expr], Expr]) -> Body:
@@ -230,6 +246,12 @@ def map_exprs(body: Sequence[Stmt], f: Callable[[Expr], Expr]) -> Body:
                 out.append(If(f(s.cond), map_exprs(s.body, f)))
             case Prefetch():
                 out.append(Prefetch(s.buffer, tuple(map(f, s.indices))))
+            case Copy():
+                value = f(s.value)
+                assert isinstance(value, Load)  # what is read may be read elsewhere, but stays a read
+                out.append(Copy(s.buffer, tuple(map(f, s.indices)), value))
+            case Fragment() | Mma():
+                out.append(with_elements(s, [(b, tuple(map(f, at))) for b, at in elements_of(s)]))
             case _:
                 out.append(s)
     return tuple(out)

@@ -22,6 +22,7 @@ from graphtorch.codegen.kernel_ir import (
     Store,
 )
 from graphtorch.codegen.kernel_lexer import Reader
+from graphtorch.codegen.warp import Commit, Copy, Element, Fragment, Mma, Precision, Wait
 from graphtorch.ir.expr import (
     BINARY,
     UNARY,
@@ -141,10 +142,33 @@ class Parser(Reader):
         return Store(buffer, indices, self.expr(), where)
 
     def prefetch(self) -> Prefetch:
+        return Prefetch(*self.plain_element())
+
+    def plain_element(self) -> Element:
         buffer, indices, where = self.element()
         if where is not None:
             self.fail("an element without a condition")
-        return Prefetch(buffer, indices)
+        return buffer, indices
+
+    def copy(self) -> Copy:
+        buffer, indices = self.plain_element()
+        self.expect(",")
+        value = self.expr()
+        if not isinstance(value, Load):
+            self.fail("a load, which is all that can be copied")
+        return Copy(buffer, indices, value)
+
+    def fragment(self, transposed: bool) -> Fragment:
+        to = self.plain_element()
+        self.expect(",")
+        return Fragment(to, self.plain_element(), transposed)
+
+    def mma(self, kind: Precision) -> Mma:
+        c = self.plain_element()
+        self.expect(",")
+        a = self.plain_element()
+        self.expect(",")
+        return Mma(kind, c, a, self.plain_element())
 
     def alloc(self) -> Alloc:
         space = self.one_of(SPACES, "a space")
@@ -156,7 +180,10 @@ class Parser(Reader):
 
     _STATEMENTS: dict[str, Callable[[Parser], Stmt]] = {
         "let": let, "store": store, "alloc": alloc, "if": branch, "prefetch": prefetch,
-        "barrier": lambda self: Barrier()
+        "barrier": lambda self: Barrier(), "copy": copy, "commit": lambda self: Commit(),
+        "wait": lambda self: Wait(self.integer()), "fragment": lambda self: self.fragment(False),
+        "fragment.t": lambda self: self.fragment(True), "mma.tf32": lambda self: self.mma("tf32"),
+        "mma.bf16": lambda self: self.mma("bf16"), "mma.f16": lambda self: self.mma("f16"),
     }  # fmt: skip
 
     def element(self) -> tuple[Buffer, tuple[Expr, ...], Expr | None]:

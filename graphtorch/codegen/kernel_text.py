@@ -9,6 +9,7 @@ from graphtorch.codegen.kernel_grammar import INFIX, Names, load_lanes, obvious_
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, exprs_of
 from graphtorch.codegen.kernel_parser import Parser
 from graphtorch.codegen.kernel_sizes import examples_of
+from graphtorch.codegen.warp import Commit, Copy, Fragment, Mma, Wait, elements_of
 from graphtorch.ir.dim import is_dynamic, same
 from graphtorch.ir.errors import IRError
 from graphtorch.ir.expr import Binary, Buffer, Cast, Const, Expr, Load, Ramp, Select, Splat, Unary, Var, children
@@ -81,6 +82,14 @@ class _Printer:
                 return f"prefetch {self.element(s.buffer, s.indices, None)}"
             case Barrier():
                 return "barrier"
+            case Copy():
+                return f"copy {self.element(s.buffer, s.indices, None)}, {self.expr(s.value)}"
+            case Commit():
+                return "commit"
+            case Wait():
+                return f"wait {s.count}"
+            case Fragment() | Mma():
+                return f"{_warp_word(s)} {', '.join(self.element(*e, None) for e in elements_of(s))}"
 
     def binder(self, var: Var, obvious: int | None) -> str:
         name = self.names.bind(var)
@@ -125,6 +134,12 @@ class _Printer:
         if e.lanes != wanted:
             message = f"a load of %{e.buffer.name} has {e.lanes} lanes, its index and guard {wanted}"
             raise IRError("GT821", f"{message} in kernel @{self.k.name}")
+
+
+def _warp_word(s: Fragment | Mma) -> str:
+    if isinstance(s, Mma):
+        return f"mma.{s.kind}"
+    return "fragment.t" if s.transposed else "fragment"
 
 
 def _type(buffer: Buffer) -> str:
@@ -180,6 +195,13 @@ class _Same:
                 return self.bind(a.var, b.var)
             case Store(), Store():
                 return self.partner.get(a.buffer) is b.buffer and (a.where is None) == (b.where is None)
+            case Copy(), Copy():
+                return self.partner.get(a.buffer) is b.buffer
+            case Wait(), Wait():
+                return a.count == b.count
+            case ((Fragment() | Mma()), (Fragment() | Mma())):
+                pairs = zip(elements_of(a), elements_of(b), strict=True)
+                return _warp_word(a) == _warp_word(b) and all(self.partner.get(x[0]) is y[0] for x, y in pairs)
             case Alloc(), Alloc():
                 return a.space == b.space and self.bind(a.buffer, b.buffer)
             case If(), If():

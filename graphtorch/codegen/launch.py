@@ -18,6 +18,9 @@ _AXES = "xyz"
 MAX_THREADS = 1024
 #: the greatest number of blocks along x, y and z
 MAX_GRID: Dim3 = (2**31 - 1, 65_535, 65_535)
+#: bytes of shared memory that a kernel may declare; beyond them it is given at the launch
+STATIC_SHARED = 48 * 1024
+_SHARED_ALIGNMENT = 16
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,26 @@ def is_mapped(stmt: object) -> bool:
 def workspaces(kernel: Kernel) -> tuple[Buffer, ...]:
     """What a kernel takes beside its parameters, in order."""
     return tuple(s.buffer for s in walk(kernel.body) if isinstance(s, Alloc) and s.space == "global")
+
+
+def shared_places(stage: Kernel) -> tuple[dict[Buffer, int], int]:
+    """Where each of the shared arrays of a stage begins, and how many bytes they take together."""
+    places: dict[Buffer, int] = {}
+    end = 0
+    for s in walk(stage.body):
+        if isinstance(s, Alloc) and s.space == "shared":
+            places[s.buffer] = end
+            end += -(-s.buffer.nbytes // _SHARED_ALIGNMENT) * _SHARED_ALIGNMENT
+    return places, end
+
+
+def dynamic_shared(stage: Kernel) -> int:
+    """Bytes of shared memory that a launch of ``stage`` asks for; 0 where the kernel declares its own.
+
+    More than `STATIC_SHARED` has to be allowed first (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES).
+    """
+    size = shared_places(stage)[1]
+    return size if size > STATIC_SHARED else 0
 
 
 def stages_of(kernel: Kernel) -> tuple[Kernel, ...]:

@@ -33,7 +33,8 @@ class ReduceNest:
     ``init``, ``body``, ``combine`` and ``kind`` are those of `ir.expr.Reduce`; an output is a buffer and
     a function from the final accumulators to the value stored at ``buffer[vars]`` (which may load
     other parameters at ``vars``). ``contraction`` says that the body is a product of two reads; ``frozen`` are the
-    parameters that stay as they are from call to call, so that what is done to them alone can be done once.
+    parameters that stay as they are from call to call, so that what is done to them alone can be done once. ``op`` is
+    the name of the op that reduces.
     """
 
     name: str
@@ -49,6 +50,7 @@ class ReduceNest:
     outputs: tuple[tuple[Buffer, Callable[[Values], Expr]], ...]
     contraction: bool = False
     frozen: frozenset[Buffer] = frozenset()
+    op: str = ""
 
 
 @dataclass(frozen=True, eq=False)

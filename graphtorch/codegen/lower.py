@@ -106,10 +106,11 @@ def _lower_body(body: Graph, name: str) -> Nest:
 
 @dataclass(frozen=True)
 class _Root:
-    """A reduction, and what its accumulators are called."""
+    """A reduction of an op, and what its accumulators are called."""
 
     reduce: Reduce
     accumulators: tuple[Var, ...]
+    op: str
 
 
 class _Lowering:
@@ -152,7 +153,7 @@ class _Lowering:
                 lowered = self._second(node)
             taken = 0 if self.link else sum(len(r.accumulators) for r in self.roots)
             accumulators = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(lowered.init, taken))
-            self.roots.append(_Root(lowered, accumulators))
+            self.roots.append(_Root(lowered, accumulators, node.op.name))
             lowered = tuple(map(_result_of, lowered.post(accumulators), node.results))
         results = lowered if isinstance(lowered, tuple) else (lowered,)
         self.sources.update(zip(node.results, results, strict=True))
@@ -215,7 +216,7 @@ class _Lowering:
         accumulators = tuple(a for r in roots for a in r.accumulators)
         if reduce.alone and not any(_mentions(r, accumulators[1:]) for _, r in stored):
             reduce, accumulators = first_alone(reduce), accumulators[:1]
-        return reduce_nest(name, params, stored, reduce, accumulators)
+        return replace(reduce_nest(name, params, stored, reduce, accumulators), op=roots[0].op)
 
 
 def _mentions(source: Source, vars: Sequence[Var]) -> bool:

@@ -34,7 +34,7 @@ def compile_cubin(source: str, arch: str = "sm_90") -> bytes:
     with tempfile.TemporaryDirectory(prefix="graphtorch-") as folder:
         text, cubin = Path(folder, "kernels.cu"), Path(folder, "kernels.cubin")
         text.write_text(source)
-        command = [str(nvcc), "-cubin", f"-arch={arch}", "-o", str(cubin), str(text)]
+        command = [str(nvcc), "-w", "-cubin", f"-arch={arch}", "-o", str(cubin), str(text)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not cubin.exists():
             facts = (done.stderr or done.stdout).replace(f"{folder}/", "").splitlines()[:20]

@@ -115,10 +115,10 @@ def lower_graph(graph: Graph) -> list[LoweredKernel]:
     for node in filter(is_control_flow, graph.nodes):
         facts = ["compile it for the CPU, or unroll it: write the loop in Python"]
         raise IRError("GT812", f"kernels alone make no {node.op.name}", facts)
-    return [lower_node(node, name) for node, name in _computing(graph, count())]
+    return [lower_node(node, name) for node, name in computing(graph, count())]
 
 
-def _computing(graph: Graph, numbers: Iterator[int]) -> Iterator[tuple[Node, str]]:
+def computing(graph: Graph, numbers: Iterator[int]) -> Iterator[tuple[Node, str]]:
     """Nodes with a kernel or a loop, and what that is called. Reshapes have none, nor has what is empty."""
     for node in graph.nodes:
         if is_control_flow(node):
@@ -153,7 +153,7 @@ class _Scheduler:
     def steps(self, graph: Graph, streams: Collection[Value] = ()) -> list[Step]:
         """``streams`` are results to be stored past the caches."""
         steps: list[Step] = []
-        for node, name in _computing(graph, self._numbers):
+        for node, name in computing(graph, self._numbers):
             if is_control_flow(node):
                 steps += self._control(node)
             elif node.body is not None and node.attrs["kind"] == "bundle":
@@ -172,7 +172,7 @@ class _Scheduler:
             yield Loop(steps, int(length), division(node.attrs).reverse)
 
     def _launch(self, node: Node, name: str, past: list[bool]) -> Launch:
-        key = _kind(node), *past
+        key = kind_of(node), *past
         if key not in self._made:
             nest = lower_node(node, name).nest
             kernel = with_streams(schedule_cpu(nest, self.target, self.choose(nest)), nest, past)
@@ -185,7 +185,7 @@ class _Scheduler:
         return self._seen.setdefault(f"{kernel.waits} {frozen} {replace(kernel, name='k')}", kernel)
 
 
-def _kind(node: Node) -> object:
+def kind_of(node: Node) -> object:
     """All of a node that its kernel depends on."""
     text = print_graph(node.body or single_node_graph(node), locations=False)
     return text, tuple(map(is_frozen, node.operands))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphtorch.frontend import autograd
 from graphtorch.frontend.reached import history
 from graphtorch.frontend.tensor import Storage, Tensor
+from graphtorch.frontend.tensors.storage import row_major_copy
 from graphtorch.frontend.trace import Traced
 from graphtorch.ir.errors import AutogradError
 from graphtorch.ir.types import TensorType
 from graphtorch.runtime.executable import Executable
+
+if TYPE_CHECKING:
+    from graphtorch.runtime.cuda_executable import CudaExecutable
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +33,7 @@ class Derivative:
     it depends, and ``conflicts`` for each output whose saved tensors are gone after its backward.
     """
 
-    program: Executable
+    program: Executable | CudaExecutable
     outputs: tuple[int, ...]
     targets: tuple[Tensor, ...]
     shared: tuple[str, ...]
@@ -37,7 +41,9 @@ class Derivative:
     conflicts: dict[int, frozenset[int]]
 
 
-def derivative_of(traced: Traced, outputs: Sequence[int], program: Executable, shared: tuple[str, ...]) -> Derivative:
+def derivative_of(
+    traced: Traced, outputs: Sequence[int], program: Executable | CudaExecutable, shared: tuple[str, ...]
+) -> Derivative:
     """What ``program`` is of a trace whose ``outputs`` are differentiable."""
     paths = {i: history(traced.graph.outputs[i], traced.leaves) for i in outputs}
     return Derivative(
@@ -115,4 +121,4 @@ class CompiledNode(autograd.GradNode):
 
 def contiguous(array: Array) -> Array:
     """The array in row-major order, copied if need be; unlike numpy's function it keeps 0 dimensions."""
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+    return array if array.flags.c_contiguous else row_major_copy(array)

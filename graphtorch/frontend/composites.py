@@ -13,11 +13,13 @@ from graphtorch.frontend import autograd, backward
 from graphtorch.frontend.joint import join, split
 from graphtorch.frontend.plans import Made, Plan, exactly, simplified
 from graphtorch.frontend.tensor import Tensor
+from graphtorch.ir import op as ops
 from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
 from graphtorch.ir.loc import hearing, place, state
 from graphtorch.ir.low_precision import is_low
 from graphtorch.ir.op import OPS
 from graphtorch.ir.types import TensorType, defaults
+from graphtorch.runtime.cuda_array import on_gpu
 
 _TENSOR = object()
 
@@ -68,11 +70,15 @@ def run(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: 
             key += a.aval, recording and a._requires_grad
         else:
             key += type(a), exactly(a)
-    found = _composites.get(tuple(key), lambda: _composite(function, name, args, kwargs))
+    # on a GPU kernels are made once for the whole, and not for each op before
+    at_once = ops.placed is not None and any(on_gpu(t._data) for t in tensors)
+    found = _composites.get(tuple(key), lambda: _composite(function, name, args, kwargs), at_once)
     return _result(found, name, tensors) if isinstance(found, Composite) else function(*args, **kwargs)
 
 
 def _result(composite: Composite, name: str, tensors: list[Tensor]) -> Any:
+    if ops.placed:
+        one_device(name, tensors)
     arrays, made = composite.forward([t._array for t in tensors]), composite.made
     results = [Tensor._made(a, t) for a, t in zip(arrays, made, strict=False)]
     for out in results:
@@ -82,6 +88,15 @@ def _result(composite: Composite, name: str, tensors: list[Tensor]) -> Any:
         for index, out in enumerate(results):
             out._requires_grad, out._grad_fn, out._output_index = True, node, index
     return results[0] if len(results) == 1 else tuple(results)
+
+
+def one_device(name: str, tensors: Sequence[Tensor]) -> None:
+    """DeviceError GT404 for tensors on different devices, but for single numbers on the CPU."""
+    places = {t.device for t in tensors if t.ndim or on_gpu(t._data)}
+    if len(places) > 1:
+        from graphtorch.frontend.placement import mixed
+
+        raise mixed(name, [(f"tensor {i}", t) for i, t in enumerate(tensors)])
 
 
 # ---- making ----------------------------------------------------------------------------------------

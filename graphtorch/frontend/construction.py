@@ -7,16 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.frontend.placement import placing
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.frontend.tensors.base import interpreter
-from graphtorch.frontend.tensors.storage import share
+from graphtorch.frontend.tensors.storage import host, share
 from graphtorch.ir import bind
-from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentTypeError, ShapeError
 from graphtorch.ir.ops.common import fitting
 from graphtorch.ir.types import DType, defaults, dtype_from_numpy, promote, scalar_dtype
 
 
+@placing
 def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor that holds a copy of ``data``: a number, nested sequences, a numpy array or a tensor.
 
@@ -27,7 +28,6 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
         >>> gt.tensor([[1, 2], [3, 4]]).sum()
         tensor(10)
     """
-    require_cpu(device)
     out = to_tensor(data, dtype, "data")
     return out.requires_grad_() if requires_grad else out
 
@@ -35,7 +35,7 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
 def to_tensor(data: Any, dtype: DType | None, name: str) -> Tensor:
     """`tensor`, for a caller whose parameter is called ``name``."""
     if isinstance(data, Tensor):
-        array = np.array(data.detach()._array)
+        array = np.array(host(data.detach()._array))
     elif isinstance(data, np.ndarray | np.generic):
         array = np.array(data)
     else:
@@ -126,10 +126,14 @@ def from_numpy(array: np.ndarray[Any, Any]) -> Tensor:
 
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor that shares memory with that of another library: anything with `__dlpack__`, on the CPU.
+    """A tensor that shares memory with that of another library: anything with `__dlpack__`, on the CPU or a GPU.
 
     ArgumentTypeError GT301 for what has none, DTypeError GT207 for a dtype that graphtorch does not have.
     """
     if not hasattr(ext_tensor, "__dlpack__"):
         raise ArgumentTypeError("GT301", f"from_dlpack() takes what has __dlpack__, got {type(ext_tensor).__name__}")
+    if hasattr(ext_tensor, "__dlpack_device__") and ext_tensor.__dlpack_device__()[0] == 2:
+        from graphtorch.frontend.dlpack import imported  # few need it
+
+        return imported(ext_tensor)
     return from_numpy(np.from_dlpack(ext_tensor))

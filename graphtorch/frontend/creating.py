@@ -8,7 +8,6 @@ import numpy as np
 
 from graphtorch.frontend.construction import from_numpy, tensor
 from graphtorch.frontend.tensor import Size, Tensor
-from graphtorch.ir.device import require_cpu
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import composite
 from graphtorch.ir.ops.common import as_int, sizes
@@ -19,7 +18,6 @@ from graphtorch.ir.types import DType, dtype_from_numpy, int64
 @composite("gt")
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A tensor of ``data``, without a copy where it can be had: of a tensor itself, and over a numpy array's memory."""
-    require_cpu(device)
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     if isinstance(data, np.ndarray) and data.flags.writeable and dtype in (None, dtype_from_numpy(data.dtype)):
@@ -48,7 +46,6 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = N
 
 
 def _triangle(find: Any, row: int, col: int, offset: int, dtype: DType | None, device: Any) -> Tensor:
-    require_cpu(device)
     rows, columns = as_int(row, "row"), as_int(col, "col")
     check(
         rows >= 0 and columns >= 0,

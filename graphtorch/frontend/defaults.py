@@ -1,11 +1,11 @@
-"""What tensors are made of where nobody says it: the default dtype, and the default device, which is the CPU."""
+"""What tensors are made of where nobody says it: the default dtype, and the default device."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from graphtorch.frontend import dtypes
-from graphtorch.ir.device import CPU, device, require_cpu
+from graphtorch.frontend import dtypes, placement
+from graphtorch.ir.device import CPU, check_device, device
 from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
 from graphtorch.ir.types import DType, defaults
 
@@ -48,10 +48,11 @@ def set_default_tensor_type(t: Any) -> None:
 
 
 def set_default_device(device: Any) -> None:
-    """Accepts "cpu" (or None), where tensors are anyway; DeviceError GT402 for another device."""
-    require_cpu(device)
+    """Where tensors are made from now on if nothing says where; None is the CPU. DeviceError GT402 for a device that
+    cannot hold tensors."""
+    placement.set_default(check_device(device) or CPU)
 
 
 def get_default_device() -> device:
-    """The device on which tensors are made: ``device("cpu")``."""
-    return CPU
+    """The device on which tensors are made: ``device("cpu")`` at the start."""
+    return placement.default

@@ -132,9 +132,11 @@ class Kind:
 
 
 def kind_of(args: Any, kwargs: Any, tensors: Sequence[Tensor], places: Sequence[Place], static: frozenset[str]) -> Kind:
-    """The kind of a call in which ``static`` names stand for their sizes alone, and so do names of sizes below 2."""
+    """The kind of a call in which ``static`` names stand for their sizes alone, as do those of sizes below 2, and all
+    where a tensor is on a GPU, for which every size has a program of its own."""
     sizes = _sizes(places, tensors)
-    small = {name for name, size in sizes.items() if size < LEAST}
+    on_gpu = any(t.is_cuda for t in tensors)
+    small = {name for name, size in sizes.items() if size < LEAST or on_gpu}
     free = [p for p in places if p.name not in small | static]
     named = _with(tensors, free, {p.name: p.name for p in free})
     key = key_of(args, kwargs, tensors, named)

@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend import autograd, backward, composites, epoch
+from graphtorch.frontend import autograd, backward, composites, epoch, on_device
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.op_node import OpNode
 from graphtorch.frontend.outputs import into
+from graphtorch.frontend.placement import array_on, fresh, here
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.memory import whole
-from graphtorch.frontend.tensors.storage import dense, repeats, strided
+from graphtorch.frontend.tensors.storage import assign, dense, host, repeats, row_major_copy, shares, strided
 from graphtorch.frontend.typed_calls import TypedCall, typed
 from graphtorch.ir import op as ops
 from graphtorch.ir.bind import Interpreter
+from graphtorch.ir.device import device
 from graphtorch.ir.errors import GraphTorchError, ShapeError
 from graphtorch.ir.loc import state
 from graphtorch.ir.low_precision import is_low, reference
@@ -26,6 +28,7 @@ from graphtorch.ir.ops.casts import constant as CONSTANT
 from graphtorch.ir.ops.casts import detach as DETACH
 from graphtorch.ir.ops.casts import laid_out_as, row_major
 from graphtorch.ir.types import TensorType, float32
+from graphtorch.runtime.cuda_array import on_gpu
 
 
 class Eager(Interpreter):
@@ -36,13 +39,18 @@ class Eager(Interpreter):
             return (_detached(operands[0]),)
         call = typed(op, operands, attrs)
         arrays: list[Any] = [o._array for o in operands]
-        found = op.ref(*arrays, **attrs) if call.plain else reference(op, arrays, attrs)
+        found: Any = on_device.run(op, operands, arrays, attrs, call) if ops.placed else None
+        if found is None:
+            found = op.ref(*arrays, **attrs) if call.plain else reference(op, arrays, attrs)
         results = _wrapped(op, operands, found if isinstance(found, tuple | list) else (found,), call.made)
         if call.differentiable and autograd.is_grad_enabled():
             _record(op, operands, attrs, results, call)
         if op.is_view and results[0]._storage is operands[0]._storage:
             viewing(results[0], operands[0], op, attrs)
         return results
+
+    def place(self) -> device | None:
+        return here()
 
     def whole(self, function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return composites.run(function, name, args, kwargs)
@@ -63,13 +71,13 @@ class Eager(Interpreter):
             array = np.full(type_.shape, number, type_.dtype.np)
         else:  # no byte is set; zeros take no memory before they are read
             array = np.zeros(type_.shape, type_.dtype.np)
-        out = Tensor._made(array, type_)
+        out = fresh(array, type_) if ops.placed else Tensor._made(array, type_)
         out._origin = "full", state.scope
         return out
 
     def in_order_of(self, t: Tensor, other: Tensor) -> Tensor:
-        if other._array.flags.c_contiguous:
-            return t
+        if other._array.flags.c_contiguous or on_gpu(other._array):
+            return t  # on a GPU what is new is in row-major order
         array = laid_out_as(other._array, t._array.dtype)
         np.copyto(array, t._array)
         out = Tensor._made(array, t.aval)
@@ -85,11 +93,13 @@ class Eager(Interpreter):
         """
         if autograd.is_grad_enabled() and (target._requires_grad or source._requires_grad):
             rebase(target, source, since)
-        np.copyto(target._array, source._array)
+        assign(target._array, source._array)
         target._wrote(name)
 
     def wrote_into(self, target: Tensor, function: Any, name: str, args: Any, kwargs: Any) -> bool:
         if not isinstance(function, Op) or function.ufunc is None or len(args) != 1 or kwargs:
+            return False
+        if on_gpu(target._data):
             return False
         if (target._requires_grad and autograd.is_grad_enabled()) or not _lies_beside(args[0], target.aval):
             return False
@@ -162,7 +172,7 @@ class Eager(Interpreter):
         elif alone and gradient._array.flags.owndata:
             leaf._grad = Tensor._made(gradient._array, gradient.aval)
         else:  # a copy: the gradient is shared with others, or is a view
-            leaf._grad = Tensor._from_array(np.array(gradient._array))
+            leaf._grad = Tensor._from_array(row_major_copy(gradient._array))
 
     def get_grad(self, t: Tensor) -> Tensor | None:
         return t._grad
@@ -181,10 +191,11 @@ class Eager(Interpreter):
         return float(found)
 
     def data(self, t: Tensor, what: str) -> Any:
-        return t._data
+        return host(t._data)
 
     def array(self, array: Any) -> Tensor:
-        return Tensor._from_array(array)
+        place = here()
+        return Tensor._from_array(array if place.type == "cpu" else array_on(array, place))
 
 
 def _wrapped(
@@ -194,9 +205,9 @@ def _wrapped(
     origin = op.name, state.scope
     results = []
     for array, type_ in zip(arrays, types, strict=True):
-        if type(array) is not np.ndarray:
+        if type(array) is not np.ndarray and not on_gpu(array):
             array = np.asarray(array)
-        if op.is_view and np.may_share_memory(array, operands[0]._array):
+        if op.is_view and shares(array, operands[0]._array):
             result = Tensor._from_array(array, operands[0]._storage)
             result._aval, result._unseen = type_, operands[0]._unseen
         else:
@@ -213,7 +224,11 @@ def _lies_beside(other: Any, type_: TensorType) -> bool:
     if is_low(type_.dtype) or not type_.dtype.is_floating_point:
         return False
     if isinstance(other, Tensor):
-        return other.aval == type_ and not (other._requires_grad and autograd.is_grad_enabled())
+        return (
+            type(other._data) is np.ndarray
+            and other.aval == type_
+            and not (other._requires_grad and autograd.is_grad_enabled())
+        )
     return type(other) in (int, float)
 
 

@@ -209,7 +209,7 @@ class CopyNode(GradNode):
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         from graphtorch.frontend.tensor import zeros_of
 
-        return *grads, None if self.edges[1] is None else zeros_of(self.avals[0])
+        return *grads, None if self.edges[1] is None else zeros_of(self.avals[0], grads)
 
 
 class CopySlices(GradNode):
@@ -227,7 +227,7 @@ class CopySlices(GradNode):
     def backward(self, grads: list[Tensor | None]) -> Sequence[Tensor | None]:
         (g,) = grads
         assert g is not None  # its only result
-        kept = None if self.edges[0] is None else OPS["where"](self._written(), 0, g)
+        kept = None if self.edges[0] is None else OPS["where"](self._written().to(g.device), 0, g)
         if self.edges[1] is None:
             return kept, None
         for step in self._steps:

@@ -48,7 +48,8 @@ class Inspection:
 
     @property
     def stages(self) -> list[dict[str, str]]:
-        """For each program the text of every stage, from the trace to LLVM IR, in order.
+        """For each program the text of every stage, from the trace to LLVM IR, or CUDA C with what each
+        kernel takes of the GPU, in order.
 
         "fusion" is no stage of its own: it says what `fuse` made one kernel, the bytes that this saves, and why.
         """
@@ -87,7 +88,7 @@ class Inspection:
         paths = []
         for number, texts in enumerate(self.stages):
             for index, (name, text) in enumerate(texts.items()):
-                suffix = {"kernels": "gtk", "llvm": "ll", "fusion": "txt"}.get(name.split()[-1], "gt")
+                suffix = {"kernels": "gtk", "llvm": "ll", "cuda": "cu", "fusion": "txt"}.get(name.split()[-1], "gt")
                 path = os.path.join(directory, f"{number}-{index:02d}-{name.replace(' ', '-')}.{suffix}")
                 with open(path, "w", encoding="utf-8") as file:
                     file.write(text)
@@ -120,5 +121,6 @@ def _texts_of(program: Program) -> dict[str, str]:
         if executable is not None:
             kernels = dict.fromkeys(launch.kernel for launch in executable.launches)
             texts[prefix + "kernels"] = "\n".join(map(str, kernels))
-            texts[prefix + "llvm"] = executable.llvm_text()
+            name, code = executable.code_text()
+            texts[prefix + name] = code
     return texts

@@ -11,7 +11,7 @@ from graphtorch.frontend.construction import to_tensor
 from graphtorch.frontend.dtypes import TENSOR_NAMES
 from graphtorch.frontend.history import replaced
 from graphtorch.frontend.tensor import Size, Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentTypeError, DTypeError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import sizes
@@ -50,7 +50,12 @@ class TensorClass:
 
 def build(name: str, args: tuple[Any, ...], named: dict[str, Any], device: Any, dtype: DType | None) -> Tensor:
     """What the constructor ``name`` makes of its arguments; of the default dtype, unless ``dtype`` is given."""
-    require_cpu(device)
+    place = check_device(device)
+    made = _built(name, args, named, dtype)
+    return made if place is None else made.to(place)
+
+
+def _built(name: str, args: tuple[Any, ...], named: dict[str, Any], dtype: DType | None) -> Tensor:
     args = _given(name, args, named)
     first: Any = args[0] if len(args) == 1 else Size(args or (0,))
     if isinstance(first, Tensor):

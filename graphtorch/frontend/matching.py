@@ -11,6 +11,7 @@ from graphtorch.frontend.memory import Memory
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.trace import Traced
 from graphtorch.frontend.traced_state import Binding
+from graphtorch.ir.device import CPU
 
 #: what a binding holds at a call with these arguments
 Fetch = Callable[[Sequence[Tensor]], Any]
@@ -30,12 +31,13 @@ class Matching:
         self.epoch = -1
         self._attributes = list(recorder.module_guards.values())
         self._modules = [(type(m), m, names) for m, names in recorder.inherited.values()]
-        self._facts = [(t, t.aval, t._requires_grad, t.is_leaf, _hooks_of(t)) for t in traced.outside]
+        self._facts = [(t, _kind(t), t._requires_grad, t.is_leaf, _hooks_of(t)) for t in traced.outside]
         self._checks = Checks([*recorder.other_guards.values(), *traced.tracer.guards])
         self._grads = list(gradients.seen.values())
         self._argument_grads = list(gradients.seen_of_arguments.items())
         self._asked = traced.tracer.questions.all()
         self._closer = bool(self._grads or self._argument_grads or self._asked)
+        self._places = [b.tensor.device if b.tensor is not None else CPU for b in bindings]
         self._kept = [self.bindings[i].tensor for i in self._volatile]
         self._layout = self._memory.layout([b.tensor for b in self.bindings])
 
@@ -80,7 +82,7 @@ class Matching:
             all(g.holds() for g in self._attributes)
             and all(type(m) is c and vars(m).keys().isdisjoint(names) for c, m, names in self._modules)
             and all(
-                t.aval == a and t._requires_grad is r and t.is_leaf is leaf and _hooks_of(t) == hooks
+                _kind(t) == a and t._requires_grad is r and t.is_leaf is leaf and _hooks_of(t) == hooks
                 for t, a, r, leaf, hooks in self._facts
             )
         )
@@ -95,7 +97,7 @@ class Matching:
     def _settle(self, owners: Sequence[Any], moved: Sequence[int], everything: bool) -> bool:
         """Whether the program is good for tensors that stand in the place of others now."""
         for i in moved:
-            if not isinstance(owners[i], Tensor) or owners[i].aval != self.bindings[i].param.type:
+            if not isinstance(owners[i], Tensor) or _kind(owners[i]) != (self.bindings[i].param.type, self._places[i]):
                 return False
         memory = self._memory
         if everything or any(i in memory.written or memory.clash(owners, i) for i in moved):
@@ -112,7 +114,7 @@ class Matching:
         names += [
             "requires_grad" for t, _, r, leaf, _ in self._facts if t._requires_grad is not r or t.is_leaf is not leaf
         ]
-        names += [f"the type of {a}" for t, a, *_ in self._facts if t.aval != a]
+        names += [f"the type or the device of {a[0]}" for t, a, *_ in self._facts if _kind(t) != a]
         names += ["the hooks of a tensor" for t, *_, hooks in self._facts if _hooks_of(t) != hooks]
         names += ["whether a gradient is None" for t, none in self._grads if (t._grad is None) is not none]
         return list(dict.fromkeys(names)) or ["which tensors share memory, or their types"]
@@ -129,6 +131,11 @@ class Matching:
         """Conditions in Python, over ``tensors``, under which `match` says no while the epoch stands."""
         reasons = [] if self._checks.empty else [f"not {constant(self._checks.hold)}()"]
         return [*reasons, *([f"not {constant(self._holds_of)}(tensors)"] if self._closer else [])]
+
+
+def _kind(t: Tensor) -> tuple[Any, Any]:
+    """Type and device."""
+    return t.aval, t.device
 
 
 def _hooks_of(t: Tensor) -> tuple[Any, ...]:

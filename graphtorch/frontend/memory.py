@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.frontend.tensors.storage import address, shares
 from graphtorch.frontend.traced_state import Binding
 from graphtorch.ir.errors import TraceError
+from graphtorch.runtime.cuda_array import on_gpu
 from graphtorch.runtime.gather import CONTIGUOUS, WRITEABLE
 
 Array = np.ndarray[Any, Any]
@@ -30,7 +32,7 @@ class Span:
 
 def span(array: Array, index: int) -> Span:
     """Where an array lies."""
-    low = array.__array_interface__["data"][0]
+    low = address(array)
     if array.flags.c_contiguous:
         return Span(low, low + array.nbytes, array, index)
     reach = [s * (n - 1) for n, s in zip(array.shape, array.strides, strict=True)]
@@ -42,6 +44,10 @@ def overlap(a: Span, b: Span) -> bool:
     """Whether two arrays have an element in common."""
     if a.high <= b.low or b.high <= a.low:
         return False
+    if type(a.array) is not type(b.array):
+        return False
+    if on_gpu(a.array):
+        return shares(a.array, b.array)
     try:
         return bool(np.shares_memory(a.array, b.array, max_work=_EFFORT))
     except np.exceptions.TooHardError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from graphtorch.frontend.autograd import (
@@ -20,12 +21,15 @@ from graphtorch.frontend.autograd import (
     saved,
 )
 from graphtorch.frontend.plans import Gradient, gradient_of
+from graphtorch.frontend.tensors.storage import copy_of
 from graphtorch.frontend.typed_calls import TypedCall
+from graphtorch.ir import op as ops
 from graphtorch.ir.graph import Builder, Graph, Param, Value, ancestors
 from graphtorch.ir.loc import place
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.in_float32 import gradients
 from graphtorch.ir.types import TensorType
+from graphtorch.runtime.cuda_array import on_gpu
 
 if TYPE_CHECKING:
     from graphtorch.frontend.tensor import Tensor
@@ -62,18 +66,21 @@ class OpNode(GradNode):
             raise freed(self.op.name)
         self._check_versions()
         wanted = tuple([e is not None for e in self.edges])
-        planned = None if is_grad_enabled() else gradient_of(self.op, self.call, self.attrs, wanted)
+        planned = None
+        if not is_grad_enabled():
+            planned = gradient_of(self.op, self.call, self.attrs, wanted, ops.placed is not None and _on_device(grads))
         return self._by_ops(grads, wanted) if planned is None else self._by_plan(grads, planned)
 
     def _by_ops(self, grads: list[Tensor | None], wanted: Sequence[bool]) -> Sequence[Tensor | None]:
         from graphtorch.frontend.tensor import zeros_of
 
         assert self.results is not None  # `backward` has looked
-        filled = [zeros_of(a) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
+        filled = [zeros_of(a, grads) if g is None else g for g, a in zip(grads, self.avals, strict=True)]
         ys = [restored(k, a, (self, i)) for i, (k, a) in enumerate(zip(self.results, self.avals, strict=True))]
         xs = [restored(k, a, e) for k, a, e in zip(self.operands, self.call.taken, self.edges, strict=True)]
         one = len(ys) == 1
-        return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs, wanted)
+        with at_the_device(grads):
+            return gradients(self.op, filled[0] if one else filled, ys[0] if one else ys, xs, self.attrs, wanted)
 
     def _by_plan(self, grads: list[Tensor | None], planned: Gradient) -> Sequence[Tensor | None]:
         kept = [*(self.results or ()), *self.operands]
@@ -90,7 +97,7 @@ class OpNode(GradNode):
         for kept in (self.results, self.operands):
             for i, k in enumerate(kept):
                 if k is not None and k.storage is target._storage and not k.is_stale():
-                    kept[i] = saved(type(target)._from_array(k.data.copy()))
+                    kept[i] = saved(type(target)._from_array(copy_of(k.data)))
 
     def _check_versions(self) -> None:
         """AutogradError GT502 if a tensor was changed in place since, and a gradient that is wanted depends on it."""
@@ -110,6 +117,19 @@ class OpNode(GradNode):
             if kept is not None:
                 self.results, self.operands = None, []
                 return
+
+
+def at_the_device(grads: Sequence[Tensor | None]) -> AbstractContextManager[None]:
+    """What formulas make of numbers is made where the gradients are."""
+    if ops.placed is None:
+        return nullcontext()
+    from graphtorch.frontend import placement  # which has nodes itself
+
+    return placement.at(placement.of(grads))
+
+
+def _on_device(grads: Sequence[Tensor | None]) -> bool:
+    return any(g is not None and on_gpu(g._data) for g in grads)
 
 
 def reads(op: Op, results: Sequence[TensorType], operands: Sequence[TensorType], attrs: Any) -> list[set[int]]:

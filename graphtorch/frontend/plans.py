@@ -7,17 +7,20 @@ small arrays. A plan is made of the formula itself, by the compiler's own passes
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
 from graphtorch.frontend.typed_calls import TypedCall
+from graphtorch.ir import op as ops
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value
 from graphtorch.ir.low_precision import is_low, reference
 from graphtorch.ir.op import Op
 from graphtorch.ir.ops.in_float32 import gradients
 from graphtorch.ir.ops.movement import iota
+from graphtorch.runtime.cuda_array import on_gpu
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -43,6 +46,7 @@ class Plan:
     """
 
     def __init__(self, graph: Graph) -> None:
+        self._graph = graph
         self._slots: list[Any] = [None] * len(graph.params)
         number: dict[Value, int] = {p: i for i, p in enumerate(graph.params)}
         later: list[Node] = []
@@ -58,11 +62,20 @@ class Plan:
         self._steps = _steps(later, number, {*outputs, *(i for i, a in enumerate(self._slots) if a is not None)})
         self._params = len(graph.params)
 
+    @functools.cached_property
+    def _on_device(self) -> Callable[[Sequence[Any]], list[Any]]:
+        """The same graph as kernels."""
+        from graphtorch.frontend.on_device import DevicePlan  # which the CPU does without
+
+        return DevicePlan(self._graph)
+
     def _append(self, array: Any) -> int:
         self._slots.append(array)
         return len(self._slots) - 1
 
     def __call__(self, arrays: Sequence[Array]) -> list[Array]:
+        if ops.placed and any(on_gpu(a) for a in arrays):
+            return self._on_device(arrays)
         slots = [*arrays, *self._slots[self._params :]]
         with np.errstate(all="ignore"):
             for run, attrs, reads, writes, dead, ordered in self._steps:
@@ -141,8 +154,8 @@ class Made(Generic[T]):
     def __init__(self) -> None:
         self._made: dict[Hashable, Any] = {}
 
-    def get(self, key: Hashable, make: Callable[[], T]) -> T | None:
-        """None at the first time, and for a key that has no hash."""
+    def get(self, key: Hashable, make: Callable[[], T], at_once: bool = False) -> T | None:
+        """None at the first time, unless ``at_once``, and for a key that has no hash."""
         try:
             found = self._made.get(key)
         except TypeError:
@@ -150,11 +163,13 @@ class Made(Generic[T]):
         if found is None:
             if len(self._made) >= self.FULL:
                 self._made.clear()
-            self._made[key] = _SEEN
-            return None
+            self._made[key] = found = _SEEN
+            if not at_once:
+                return None
         if found is _SEEN:
-            found = self._made[key] = make()
-        return found
+            made = self._made[key] = make()
+            return made
+        return found  # type: ignore[return-value]
 
 
 def exactly(value: Any) -> Any:
@@ -177,12 +192,14 @@ class Gradient(NamedTuple):
 _gradients: Made[Gradient] = Made()
 
 
-def gradient_of(op: Op, call: TypedCall, attrs: dict[str, Any], wanted: tuple[bool, ...]) -> Gradient | None:
+def gradient_of(
+    op: Op, call: TypedCall, attrs: dict[str, Any], wanted: tuple[bool, ...], at_once: bool = False
+) -> Gradient | None:
     """How the gradients of the ``wanted`` operands are computed; None where `vjp` is to be run op by op."""
     if op.gradient_by_layout:
         return None
     key = op, call.taken, wanted, *[(k, exactly(v)) for k, v in attrs.items()]
-    return _gradients.get(key, lambda: _made(op, call, attrs, wanted))
+    return _gradients.get(key, lambda: _made(op, call, attrs, wanted), at_once)
 
 
 def _made(op: Op, call: TypedCall, attrs: dict[str, Any], wanted: Sequence[bool]) -> Gradient:

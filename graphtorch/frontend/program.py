@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from graphtorch.frontend import autograd
 from graphtorch.frontend.build import Build, Stages
 from graphtorch.frontend.compiled_node import CompiledNode, Derivative, contiguous, derivative_of
 from graphtorch.frontend.freeze import FrozenPart, check_freezable
+from graphtorch.frontend.gpu_program import gpu_of
 from graphtorch.frontend.matching import Fetch, Matching
 from graphtorch.frontend.memory import Memory
 from graphtorch.frontend.results import Results
@@ -24,6 +25,9 @@ from graphtorch.ir.passmanager import Pass
 from graphtorch.runtime.executable import Executable
 from graphtorch.runtime.gather import CONTIGUOUS
 from graphtorch.runtime.layouts import Layout
+
+if TYPE_CHECKING:
+    from graphtorch.runtime.cuda_executable import CudaExecutable
 
 Array = np.ndarray[Any, Any]
 #: combinations of sizes of which something is kept at a time
@@ -71,8 +75,10 @@ class Program(Matching):
         self.frozen: FrozenPart | None = None
         if freeze:
             check_freezable(traced)
+        self._index = gpu_of(traced)
+        if freeze and self._index is None:
             self.frozen = FrozenPart(traced, passes)
-            self.forward = Executable(self.frozen.graph, tune)
+            self.forward: Executable | CudaExecutable = Executable(self.frozen.graph, tune)
         else:
             self._build(traced, tune, passes)
         self._bind(traced)
@@ -88,7 +94,7 @@ class Program(Matching):
 
     def _build(self, traced: Traced, tune: bool, passes: Sequence[Pass]) -> None:
         outputs = [] if traced.had_backward else [i for i, r in enumerate(traced.requires) if r]
-        self._made = Build(traced.graph, outputs, [v for v, _ in traced.targets], tune, passes)
+        self._made = Build(traced.graph, outputs, [v for v, _ in traced.targets], tune, passes, self._index)
         self.forward = self._made.forward
         if self._made.backward is not None:
             self.derivative = derivative_of(traced, outputs, self._made.backward, self._made.shared)
@@ -99,7 +105,7 @@ class Program(Matching):
         return self.frozen.stages if self.frozen else self._made.scheduled.stages
 
     @property
-    def backward(self) -> Executable | None:
+    def backward(self) -> Executable | CudaExecutable | None:
         """The backward program of a call that joins eager autograd."""
         return self.derivative.program if self.derivative else None
 
@@ -139,9 +145,15 @@ class Program(Matching):
         self.forward.expect([*needs[: self._own], *others, *needs[self._own :]], pairs)
 
     @property
+    def _on_cpu(self) -> Executable:
+        """The forward program, where that is known to be for the CPU."""
+        assert isinstance(self.forward, Executable)
+        return self.forward
+
+    @property
     def simple(self) -> bool:
         """Whether a call joins no tape, freezes nothing, and has only tensors that guards tell of (quick.py)."""
-        special = self._volatile or self._argument_grads or self.frozen or self.derivative
+        special = self._index is not None or self._volatile or self._argument_grads or self.frozen or self.derivative
         return not special and self._own == len(self.bindings)
 
     def simple_owners(self) -> list[Tensor | int | Fetch]:
@@ -160,9 +172,11 @@ class Program(Matching):
         arrays = [np.array(t) if type(t) is float else t._data for t in owners]
         once: Sequence[Array] = ()
         if self.frozen is not None:
-            once = self.frozen.results(self.forward, [owners[i] for i in self._frozen])
+            once = self.frozen.results(self._on_cpu, [owners[i] for i in self._frozen])
         plain = self._own == len(arrays) and not once
         params, beside = (arrays, ()) if plain else ([*arrays[: self._own], *once], arrays[self._own :])
+        if self._index is not None and tensors:
+            self._memory.check(owners)
         sized = self.sized(tensors)
         results, sizes = sized.results, sized.sizes
         outputs = self.forward.attempt(params, beside, reuse=results.reuse, sizes=sizes)

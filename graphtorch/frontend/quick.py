@@ -53,7 +53,7 @@ def _whole_call(source: Source, program: Program, names: Sequence[str]) -> list[
     outputs = [f"o{i}" for i in range(len(program.forward.face.outputs))]
     source.constants |= {
         "epoch": epoch, "threads": threads, "new": object.__new__, "Tensor": Tensor, "Storage": Storage,
-        "empty": np.empty, "array": np.array, "lock": program.forward.lock, "entry": program.forward.entry,
+        "empty": np.empty, "array": np.array, "lock": program.forward.lock, "entry": program._on_cpu.entry,
         "results": program.results, "forward": program.forward, "known_sizes": program.known_sizes,
     }  # fmt: skip
     body = [f"if {reason}: return NO" for reason in program.guards(source.constant)]

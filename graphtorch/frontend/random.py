@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 
 from graphtorch.frontend import drawing
+from graphtorch.frontend.placement import placing
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import device
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.ops.common import as_int, sizes
 from graphtorch.ir.ops.random import philox, random_uniform
 from graphtorch.ir.types import DType, defaults, float64, greatest, int64, least
+from graphtorch.runtime.cuda_array import on_gpu
 
 
 class Generator:
@@ -33,6 +35,13 @@ class Generator:
         start = np.array([seed - 2**64 if seed >= 2**63 else seed, 0], np.int64)
         self.state.copy_(as_tensor_of(start))  # an op, so that a program that seeds does so at every call
         return self
+
+    def move_to(self, place: device) -> None:
+        """Draw there from now on."""
+        from graphtorch.frontend.placement import move_in_place
+
+        for t in (self.state, self._step):
+            move_in_place(t, place)
 
     def seed(self) -> int:
         """Start a stream that nobody chose, and give its seed; a trace refuses it (TraceError GT609)."""
@@ -60,8 +69,13 @@ class Generator:
         self.state.copy_(state)
 
     def uniform(self, shape: tuple[int, ...], dtype: DType) -> Tensor:
-        """The next draw of the stream, uniform in [0, 1)."""
-        if drawing.native(prod(shape), dtype):
+        """The next draw of the stream, uniform in [0, 1). Where tensors are made on a GPU the default generator's are
+        drawn there, from a stream of its own with the same seed."""
+        if self is default_generator:
+            place = bind.current().place()
+            if place is not None and place.index is not None:
+                return generator_on(place.index).uniform(shape, dtype)
+        if not on_gpu(self.state._data) and drawing.native(prod(shape), dtype):
             out = drawing.uniform(self.state, shape)
         else:
             out = bind.bind(random_uniform, self.state, shape=shape, dtype=dtype)
@@ -81,8 +95,32 @@ class Generator:
 default_generator = Generator()
 
 
+#: of each GPU that was drawn on
+_of_gpus: dict[int, Generator] = {}
+
+
+def generator_on(index: int) -> Generator:
+    """The default generator of a GPU. At first it has the seed of the CPU's, and starts its stream anew."""
+    found = _of_gpus.get(index)
+    if found is None:
+        with bind.suspended():
+            found = Generator()
+            found.manual_seed(default_generator.initial_seed())
+            found.move_to(device("cuda", index))
+        _of_gpus[index] = found
+    return found
+
+
+def seed_gpus(seed: int, indices: Any = None) -> None:
+    """Seed the generators of these GPUs, or of all that were drawn on; others follow the CPU's."""
+    for index in list(_of_gpus) if indices is None else indices:
+        generator_on(index).manual_seed(seed)
+
+
 def manual_seed(seed: int) -> Generator:
-    """Seed the default generator; the same seed gives the same numbers, eager and compiled."""
+    """Seed the default generators, of every device; the same seed gives the same numbers, eager and compiled, on the
+    CPU and on a GPU."""
+    seed_gpus(seed)
     return default_generator.manual_seed(seed)
 
 
@@ -131,6 +169,7 @@ def stream_of(generator: Generator | None) -> Generator:
     return generator
 
 
+@placing
 def rand(
     *size: Any,
     generator: Generator | None = None,
@@ -139,11 +178,11 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform in [0, 1)."""
-    require_cpu(device)
     out = stream_of(generator).uniform(sizes(size), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
 
+@placing
 def randn(
     *size: Any,
     generator: Generator | None = None,
@@ -152,16 +191,16 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal, by the method of Box and Muller (1958) from two uniform draws."""
-    require_cpu(device)
     shape, dtype, stream = sizes(size), dtype or defaults.dtype, stream_of(generator)
     first, second = stream.uniform(shape, dtype), stream.uniform(shape, dtype)
-    if drawing.native(prod(shape), dtype):
+    if not on_gpu(first._data) and drawing.native(prod(shape), dtype):
         out = drawing.normal(first, second)
     else:
         out = ((1 - first).log() * -2).sqrt() * (second * (2 * np.pi)).cos()
     return out.requires_grad_() if requires_grad else out
 
 
+@placing
 def randint(
     low: int,
     high: Any = None,
@@ -173,7 +212,6 @@ def randint(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform in [low, high), int64 unless ``dtype`` says otherwise; ``randint(high, size)`` starts at 0."""
-    require_cpu(device)
     if size is None:
         low, high, size = 0, low, high
     if not isinstance(size, list | tuple):
@@ -198,10 +236,13 @@ def _check_bounds(low: int, high: int, dtype: DType) -> None:
     )
 
 
+@placing
 def randperm(n: int, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None) -> Tensor:
     """A random order of 0..n-1, int64 unless ``dtype`` says otherwise: that of n uniform draws."""
-    require_cpu(device)
     count = as_int(n, "n")
     check(count >= 0, "GT304", f"n={count} is not allowed", "expected n >= 0", kind=ArgumentError)
-    order: Tensor = stream_of(generator).uniform((count,), float64).argsort(stable=True)
-    return order.to(dtype or int64)
+    drawn = stream_of(generator).uniform((count,), float64)
+    if drawn._data is not None:  # a GPU has no kernel that sorts
+        order: Tensor = drawn.cpu().argsort(stable=True)
+        return order.to(dtype or int64).to(drawn.device)
+    return drawn.argsort(stable=True).to(dtype or int64)  # type: ignore[no-any-return]

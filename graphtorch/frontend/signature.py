@@ -26,6 +26,7 @@ from graphtorch.frontend.tree import structure
 from graphtorch.ir.dim import LEAST
 from graphtorch.ir.errors import ArgumentTypeError
 from graphtorch.ir.types import DType, TensorType, defaults
+from graphtorch.runtime.cuda_array import on_gpu
 
 #: ``same_kind(args, kwargs)``: the tensors of a call that is of the kind, else None
 SameKind = Callable[[tuple[Any, ...], dict[str, Any]], Sequence[Tensor] | None]
@@ -53,8 +54,10 @@ def _named_key(named: Mapping[int, TensorType], numbers: Iterator[int], x: Any) 
 def leaf_key(x: Any, named: TensorType | None = None) -> Any:
     """What a key holds of an argument that is no tuple, list or dict."""
     if isinstance(x, Tensor):
-        key = type(x), named or x.aval, x._requires_grad, x.is_leaf
+        key: tuple[Any, ...] = type(x), named or x.aval, x._requires_grad, x.is_leaf
         hooks = autograd.Hooks(x)
+        if on_gpu(x._data):
+            key = (*key, x.device)
         return (*key, hooks) if hooks else key
     try:
         hash(x)
@@ -124,12 +127,18 @@ class Source:
             f"type({name}) is not {self.constant(type(t))}",
             f"{name}._aval is not {aval} and {name}.aval != {aval}" if not named else "False",
             f"{name}._requires_grad is not {t._requires_grad}",
+            *self._elsewhere(name, t),
             f"{name}._grad_fn is {'not ' if t._grad_fn is None else ''}None",
             f"{name}.{'_hooks' if t._grad_fn is None else '_grad_fn.hooks'}",
         )
         if named:
             self._sizes(name, t, named)
         self.tensors[name] = t
+
+    def _elsewhere(self, name: str, t: Tensor) -> list[str]:
+        """Whether the tensor ``name`` is on another device than ``t``."""
+        kind = [f"type({name}._data) is not {self.constant(type(t._data))}"]
+        return [*kind, f"{name}._data.device != {t._data.device}"] if on_gpu(t._data) else kind
 
     def _sizes(self, name: str, t: Tensor, named: Mapping[int, str]) -> None:
         """Compare all of a tensor's type but the sizes that are ``named``, which are the same wherever they are."""

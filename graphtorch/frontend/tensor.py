@@ -4,7 +4,7 @@ stand in `tensors`, and those of ops come out of the registry."""
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,9 +65,11 @@ class Tensor(Protocols, Numbers, RandomInPlace, InPlace, Differentiable, Memory,
         return out
 
 
-def zeros_of(aval: TensorType) -> Tensor:
-    """Zeros of a type, outside of autograd."""
-    return PUBLIC["gt"]["full"](aval.shape, 0, dtype=aval.dtype)  # type: ignore[no-any-return]
+def zeros_of(aval: TensorType, beside: Sequence[Tensor | None] = ()) -> Tensor:
+    """Zeros of a type, outside of autograd, on the device of the tensors ``beside``."""
+    where = next((t.device for t in beside if t is not None), None)
+    place = None if where is None or where.type == "cpu" else where
+    return PUBLIC["gt"]["full"](aval.shape, 0, dtype=aval.dtype, device=place)  # type: ignore[no-any-return]
 
 
 def as_tensor_of(array: np.ndarray[Any, Any]) -> Tensor:

@@ -16,7 +16,8 @@ from graphtorch.frontend.gradients import Gradients
 from graphtorch.frontend.guards import Guard, Objects
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
-from graphtorch.ir.errors import TraceError
+from graphtorch.ir.device import device
+from graphtorch.ir.errors import DeviceError, TraceError
 from graphtorch.ir.graph import Param, Value
 from graphtorch.ir.types import TensorType, float64
 
@@ -43,6 +44,8 @@ class TracedState(bind.Interpreter):
 
     def __init__(self) -> None:
         self.captures: list[Binding] = []
+        #: where the program is to run; None until a tensor or a ``device=`` says so
+        self.device: device | None = None
         self.numbers: dict[tuple[int, Any], Tensor] = {}
         #: tensors from outside that are asked for at every call, by id, and how
         self.places: dict[int, tuple[Tensor, Callable[[Sequence[Tensor]], Any]]] = {}
@@ -57,10 +60,31 @@ class TracedState(bind.Interpreter):
         """A tensor of this trace."""
         raise NotImplementedError
 
+    def place(self) -> device | None:
+        return self.device
+
+    def found(self, t: Tensor) -> None:
+        """The function has a tensor from outside: a GPU that it is on is where the program runs."""
+        if t.is_cuda:
+            self.placing(t.device)
+
+    def placing(self, place: device) -> None:
+        """DeviceError GT409 for two devices in one program."""
+        if self.device is None or self.device == place:
+            self.device = place if place.type == "cuda" else self.device
+            return
+        raise DeviceError(
+            "GT409",
+            f"a compiled program runs on one device: it is on {self.device}, and something in it on {place}",
+            ["what is to be elsewhere is moved outside: return it, and call .cpu() on the result"],
+        )
+
     def _capture(
         self, type_: TensorType, fetch: Callable[[Sequence[Tensor]], Any], tensor: Tensor | None, label: str = ""
     ) -> Param:
         """A parameter for what ``fetch`` gives at a call, which is ``tensor`` now; for a number there is none."""
+        if tensor is not None:
+            self.found(tensor)
         param = Param(f"c{len(self.captures)}", type_, "const" if tensor is not None else "in", label=label)
         self.captures.append(Binding(param, fetch, tensor))
         return param

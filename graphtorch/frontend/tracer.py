@@ -37,6 +37,8 @@ class Tracer(TracedState, Noting):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.graph = Graph(name)
+        #: tensors made of Python data in the trace, by id
+        self.constants: dict[int, Tensor] = {}
         self.builder, self.lines = Builder(self.graph), Places()
         #: what a storage holds now, and how often it was written
         self.values: dict[Storage, Value] = {}
@@ -78,6 +80,7 @@ class Tracer(TracedState, Noting):
         self.graph.params.append(param)
         out = self.wrap(param, Tensor if actual is None else type(actual))
         if actual is not None:
+            self.found(actual)
             self.questions.stands_for(out, position, actual)
             out._hooks = autograd.Hooks(actual).given  # the program calls them, as those of what it captures
         out._requires_grad = requires_grad
@@ -136,6 +139,7 @@ class Tracer(TracedState, Noting):
 
     def constant(self, t: Tensor) -> Tensor:
         """A tensor made from Python data during the trace, as a tensor of the trace."""
+        self.constants[id(t)] = t
         return self.wrap(self._capture(t.aval, lambda _: t, t))
 
     # ---- interpretation ----

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphtorch.frontend.program import Program
 from graphtorch.frontend.tensor import Tensor
@@ -15,6 +15,9 @@ from graphtorch.ir.types import TensorType
 from graphtorch.runtime import threads
 from graphtorch.runtime.executable import Executable
 from graphtorch.runtime.plan import Plan
+
+if TYPE_CHECKING:
+    from graphtorch.runtime.cuda_executable import CudaExecutable
 
 _SHOWN = 12
 
@@ -123,7 +126,7 @@ def memory_of(name: str, program: Program, sizes: Sizes) -> MemoryReport:
     )
 
 
-def _takes(executable: Executable, sizes: Sizes) -> tuple[int, int, int, Plan]:
+def _takes(executable: Executable | CudaExecutable, sizes: Sizes) -> tuple[int, int, int, Plan]:
     """Bytes of its arena, its workspace and its scratch memory, and its plan."""
     layout = executable.layout_at(tuple(sizes[name] for name in executable.names))
     if layout is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from graphtorch.frontend import autograd
 from graphtorch.frontend.aliases import Alias, Aliases, Step, repeats
 from graphtorch.frontend.bodies import Body
-from graphtorch.frontend.tensors.storage import elements_overlap
+from graphtorch.frontend.tensors.storage import address, elements_overlap
 from graphtorch.ir.errors import AutogradError, ShapeError, TraceError
 from graphtorch.ir.graph import Builder, Param, Value
 from graphtorch.ir.loc import here
@@ -261,6 +261,6 @@ def covers(t: Tensor) -> bool:
         base is not None
         and array.flags.c_contiguous
         and array.size == base.size
-        and array.__array_interface__["data"] == base.__array_interface__["data"]
+        and address(array) == address(base)
         and array.shape == base.shape
     )

@@ -12,6 +12,7 @@ from graphtorch.ir.loc import warn_user
 from graphtorch.ir.types import TensorType
 
 if TYPE_CHECKING:
+    from graphtorch.ir.device import device
     from graphtorch.ir.op import Op
 
 
@@ -32,6 +33,13 @@ class Interpreter:
 
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} does not interpret ops")
+
+    def place(self) -> device | None:
+        """The device that tensors are made on now; None where nobody says so."""
+        return None
+
+    def placing(self, place: device) -> None:
+        """A trace is told that its program's tensors are to be on ``place``."""
 
     def data(self, t: Any, what: str) -> Any:
         """The numbers of a tensor, as a numpy array; a TraceError where it has none says that ``what`` needs them."""

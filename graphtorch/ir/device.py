@@ -1,7 +1,8 @@
-"""Devices, as torch names them. Only "cpu" can hold tensors so far."""
+"""Devices, as torch names them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +35,17 @@ class device:
 CPU = device("cpu")
 
 
-def require_cpu(given: Any) -> None:
-    """DeviceError GT402 for a device that cannot hold tensors here."""
-    if given is not None and device(given).type != "cpu":
-        raise DeviceError(
-            "GT402",
-            f"{str(given)!r} cannot hold tensors",
-            ['the CUDA runtime is not part of this release; expected device="cpu"'],
-        )
+#: sees to it that a GPU can hold tensors, and raises DeviceError GT402 where it cannot; the frontend sets it
+ready: Callable[[device], device] | None = None
+
+
+def check_device(given: Any) -> device | None:
+    """The device that a ``device=`` names, None for none: ready to hold tensors, or DeviceError GT402."""
+    if given is None:
+        return None
+    found = device("cuda", given) if type(given) is int else device(given)
+    if found.type == "cpu":
+        return CPU
+    if ready is None:
+        raise DeviceError("GT402", f"{str(given)!r} cannot hold tensors", ['expected device="cpu"'])
+    return ready(found)

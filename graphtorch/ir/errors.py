@@ -107,6 +107,10 @@ class DeviceError(GraphTorchError, RuntimeError):
     """A device that is missing, or tensors on different ones (GT4xx)."""
 
 
+class OutOfMemoryError(DeviceError):
+    """A GPU has no memory left (GT405)."""
+
+
 class AutogradError(GraphTorchError, RuntimeError):
     """A gradient that cannot be had (GT5xx)."""
 
@@ -163,6 +167,10 @@ class ContractWarning(UserWarning):
 
 class CacheWarning(UserWarning):
     """The on-disk cache was ignored; the program was compiled instead."""
+
+
+class DeviceWarning(UserWarning):
+    """What runs on the CPU though its tensors are on a GPU (GT407)."""
 
 
 class RecompileWarning(UserWarning):

@@ -164,6 +164,14 @@ into: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any] 
 fix_of: Callable[[GraphTorchError, str, list[tuple[str, Any]]], str] | None = None
 
 
+#: performs a call of a composite, from how that is done and what it is done to, so that what it makes is made where its
+#: tensors are: set by the frontend once there are tensors on a GPU (frontend/placement.py)
+placed: Callable[[Callable[..., Any], Callable[..., Any], str, Any, Any], Any] | None = None
+
+#: does what ``device=`` asks for: from a public function and its arguments. The frontend sets it
+asked: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
+
+
 #: sees the name and the arguments of every call of a public function, and gives those to go on with: while a model is
 #: diagnosed, and only then (frontend/diagnosis/abstract.py)
 intercept: Callable[[str, tuple[Any, ...], dict[str, Any]], tuple[tuple[Any, ...], dict[str, Any]]] | None = None
@@ -180,6 +188,7 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
     def decorate(function: F) -> F:
         public = name or function.__name__
         operand_names = parameters_of(function)
+        perform = _as_whole if whole else _plainly
 
         @functools.wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
@@ -187,15 +196,16 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
                 kwargs = _renamed(kwargs, operand_names)
                 if "out" in kwargs and into:
                     return into(call, public, args, kwargs)
+                if asked and kwargs.get("device") is not None:
+                    return asked(call, args, kwargs)
             if intercept:
                 args, kwargs = intercept(public, args, kwargs)
             try:
-                if around:
-                    out = around(function, args, kwargs)
-                elif whole:
-                    out = bind.current().whole(function, public, args, kwargs)
-                else:
-                    out = function(*args, **kwargs)
+                out = (
+                    placed(perform, function, public, args, kwargs)
+                    if placed
+                    else perform(function, public, args, kwargs)
+                )
             except GraphTorchError as error:
                 describe(error, public, [*zip(operand_names, args, strict=False), *kwargs.items()])
                 raise
@@ -214,6 +224,14 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
         return call  # type: ignore[return-value]
 
     return decorate
+
+
+def _plainly(function: Callable[..., Any], _name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return around(function, args, kwargs) if around else function(*args, **kwargs)
+
+
+def _as_whole(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return around(function, args, kwargs) if around else bind.current().whole(function, name, args, kwargs)
 
 
 #: numpy's names of arguments, which torch takes for its own

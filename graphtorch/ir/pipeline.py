@@ -32,15 +32,14 @@ FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
 #: the same for CUDA, where blocks of threads do not wait for each other: one reduction, or rows of a block's work,
-#: plain reads, and attention in parts. A kernel has 4 KiB for its parameters
-OPTIMIZE_CUDA: tuple[Pass, ...] = (
-    Autodiff(),
-    Decompose(),
-    *SIMPLIFY[1:],
+#: plain reads, and attention's gradient in parts. A kernel has 4 KiB for its parameters
+SIMPLIFY_CUDA: tuple[Pass, ...] = (Autodiff(), Decompose(longest=128), *SIMPLIFY[1:])
+SCHEDULE_CUDA: tuple[Pass, ...] = (
     Fuse(prologues=False, chains=False, longest_row=8192),
     Bundle(most=500, reductions=False),
     Alias(),
 )
+OPTIMIZE_CUDA: tuple[Pass, ...] = (*SIMPLIFY_CUDA, *SCHEDULE_CUDA)
 
 #: name -> pass, for `python -m graphtorch.opt -p`
 PASSES: dict[str, type[Pass]] = {
@@ -52,9 +51,9 @@ PASSES: dict[str, type[Pass]] = {
 }
 
 
-def simplify_with(own: Sequence[Pass]) -> tuple[Pass, ...]:
+def simplify_with(own: Sequence[Pass], simplify: tuple[Pass, ...] = SIMPLIFY) -> tuple[Pass, ...]:
     """SIMPLIFY, and a user's passes behind it: they see what will run, and what they leave is simplified, too."""
-    return (*SIMPLIFY, *map(UserPass, own), *SIMPLIFY[1:]) if own else SIMPLIFY
+    return (*simplify, *map(UserPass, own), *SIMPLIFY[1:]) if own else simplify
 
 
 def run_pipeline(graph: Graph, text: str) -> Graph:

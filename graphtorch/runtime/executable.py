@@ -139,6 +139,10 @@ class Executable:
         once = f"; once\n{self._once.llvm_text()}\n" if self._once else ""
         return once + self.entry.llvm_text()
 
+    def code_text(self) -> tuple[str, str]:
+        """The name of the last stage, and its text."""
+        return "llvm", self.llvm_text()
+
     def _where(self, value: Value) -> WhereItLies:
         if value in self._parts.offsets:
             return "kept", self._parts.offsets[value]

@@ -11,6 +11,8 @@ import numpy as np
 
 from graphtorch.ir.ops.error_function import erfinv_float64
 from graphtorch.ir.types import BY_SHORT
+from graphtorch.runtime.interp_warp import HELPERS as WARP_HELPERS
+from graphtorch.runtime.interp_warp import Copies, run_warps
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Thread = tuple[int, ...]
@@ -175,19 +177,26 @@ def span(extent: int, reverse: bool) -> range:
     return range(extent - 1, -1, -1) if reverse else range(extent)
 
 
-def run_block(program: Callable[..., Generator[int]], extents: Sequence[int], reverse: bool) -> None:
+def run_block(program: Callable[..., Generator[Any]], extents: Sequence[int], reverse: bool) -> None:
     """Run all threads of a block; each goes on to its next barrier, and there all must be at the same one."""
     ids = list(itertools.product(*map(range, extents)))
     if reverse:
         ids.reverse()
     threads = [program(*thread) for thread in ids]
     while threads:
-        places = [next(t, None) for t in threads]
-        if places.count(places[0]) != len(places):
+        stands = run_warps(threads, [next(t, None) for t in threads], reverse)
+        places = [s[0] if isinstance(s, tuple) else s for s in stands]
+        if places.count(places[0]) != len(places) or isinstance(stands[0], tuple):
             first_at = {place: thread for thread, place in zip(ids[::-1], places[::-1], strict=True)}
             raise BarrierMismatch([(thread, place) for place, thread in first_at.items()])
         if places[0] is None:
             return
+
+
+def view(array: Array, position: int, count: int, site: int) -> Array:
+    """``count`` elements of what lies densely, from a position on."""
+    checked(position, array.size - count + 1, site)
+    return array.reshape(-1)[position : position + count]
 
 
 HELPERS: dict[str, Any] = {
@@ -196,6 +205,7 @@ HELPERS: dict[str, Any] = {
     "_int_div": int_div, "_int_fmod": int_fmod, "_vector_int_div": vector_int_div, "_erfc": erfc,
     "_vector_erfc": vector_erfc, "_erfinv": erfinv, "_vector_erfinv": vector_erfinv, "_sigmoid": sigmoid,
     "_vector_erf": vector_erf, "_to_int": to_int, "_fresh": fresh, "_vector_load": vector_load,
+    "_view": view, "_Copies": Copies, **WARP_HELPERS,
     "_vector_store": vector_store, "_zip": zip_halves, "_span": span, "_run_block": run_block,
     **{f"_{short}": d.np.type for short, d in BY_SHORT.items()},
     **{f"_d_{short}": d.np for short, d in BY_SHORT.items()},

@@ -11,8 +11,9 @@ from graphtorch.codegen.kernel_grammar import Names
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, For, If, Kernel, Let, Prefetch, Stmt, Store, walk
 from graphtorch.codegen.kernel_text import statement_text
 from graphtorch.codegen.launch import is_mapped, launch_of
+from graphtorch.codegen.warp import Commit, Copy, Element, Fragment, Mma, Wait, elements_of
 from graphtorch.ir.errors import IRError
-from graphtorch.ir.expr import Const, Expr
+from graphtorch.ir.expr import Const, Expr, flat_index
 from graphtorch.runtime.interp_expr import Exprs
 
 
@@ -46,9 +47,11 @@ class _Translator:
         self.enclosing: list[Stmt] = []
         self.read_only = {p.buffer for p in kernel.params if p.mode == "in"}
         threads = [s for s in self.launch.loops if s.kind.startswith("thread.")] if self.launch else []
-        has_barrier = any(isinstance(s, Barrier) for t in threads[:1] for s in walk(t.body))
+        inside = [s for t in threads[:1] for s in walk(t.body)]
         #: the thread loops whose iterations are generators, outermost first
-        self.threads = threads if has_barrier else []
+        self.threads = threads if any(isinstance(s, Barrier | Wait | Fragment | Mma) for s in inside) else []
+        #: whether threads have copies under way
+        self.copies = any(isinstance(s, Copy | Commit | Wait) for s in inside)
 
     def site(self, what: str) -> int:
         self.source.sites.append((self.current, what))
@@ -85,6 +88,15 @@ class _Translator:
                 return []
             case Barrier():
                 return self.barrier()
+            case Copy():
+                to = self.exprs.position(s.buffer, s.indices, "a copy to")
+                return [f"_copies.add({self.names[s.buffer]}, ({to},), {self.exprs(s.value)})"]
+            case Commit():
+                return ["_copies.commit()"]
+            case Wait():
+                return [f"_copies.wait({s.count})"]
+            case Fragment() | Mma():
+                return self.warp(s)
 
     def inside(self, s: Stmt, body: Body) -> list[str]:
         self.enclosing.append(s)
@@ -116,7 +128,7 @@ class _Translator:
             return [f"{name} = _thread{index}", *self.threads_body(s)]
         arguments = [name, *(f"_thread{i}" for i in range(1, len(self.threads)))]
         extents = ", ".join(str(t.extent.value) for t in self.threads if isinstance(t.extent, Const))
-        body = _indent(self.threads_body(s))
+        body = _indent([*(["_copies = _Copies()"] if self.copies else []), *self.threads_body(s)])
         return [f"def _program({', '.join(arguments)}):", *body, f"_run_block(_program, ({extents},), _reverse)"]
 
     def threads_body(self, s: For) -> list[str]:
@@ -162,14 +174,33 @@ class _Translator:
     def fresh(self, s: Alloc) -> str:
         return f"{self.names.bind(s.buffer)} = _fresh({s.buffer.shape}, _d_{s.buffer.dtype.short})"
 
+    def warp(self, s: Fragment | Mma) -> list[str]:
+        """All lanes meet, and one call does the work of them all."""
+        word = f"_mma_{s.kind}" if isinstance(s, Mma) else f"_fragment{'_t' if s.transposed else ''}"
+        number = self.meeting(s)
+        counts = (4, 4, 2) if isinstance(s, Mma) else (4, 8)
+        views = ", ".join(map(self.registers, elements_of(s), counts))
+        return [f"yield ({number}, {word}, {views})"]
+
+    def registers(self, element: Element, count: int) -> str:
+        """``count`` elements from this one on."""
+        buffer, indices = element
+        site = self.site(f"a warp's access of %{buffer.name}")
+        position = self.exprs(flat_index(buffer.shape, indices))
+        return f"_view({self.names[buffer]}, {position}, {count}, {site})"
+
     def barrier(self) -> list[str]:
         """A meeting of threads; outside of threads all is sequential, and there is nothing to wait for."""
         if not self.threads or self.threads[0] not in self.enclosing:
             return []
-        inner = self.enclosing[-1]
+        return [f"yield {self.meeting(None)}"]
+
+    def meeting(self, s: Fragment | Mma | None) -> int:
+        """A number for a barrier, or for a statement of a warp."""
         number = len(self.source.barriers)
-        self.source.barriers.append(f"barrier {number + 1}, in `{statement_text(self.kernel, inner)}`")
-        return [f"yield {number}"]
+        what = f"barrier {number + 1}" if s is None else f"`{statement_text(self.kernel, s)}`"
+        self.source.barriers.append(f"{what}, in `{statement_text(self.kernel, self.enclosing[-1])}`")
+        return number
 
 
 def _indent(lines: Sequence[str]) -> list[str]:

@@ -20,15 +20,17 @@ ATTRIBUTES = {"multiprocessors": 16, "L2 bytes": 38, "capability major": 75, "ca
 #: what cuFuncGetAttribute calls them
 FUNCTION_ATTRIBUTES = {"shared bytes": 1, "local bytes": 3, "registers": 4}
 _THREAD_LOCAL_CAPTURE = 1
+#: what cuFuncSetAttribute calls it
+_MOST_DYNAMIC_SHARED = 8
 
 
 class CudaError(RuntimeError):
     """A call of the driver that failed: its name, and the driver's name of the error."""
 
 
-def _loaded() -> ctypes.CDLL:
+def _loaded(library: str) -> ctypes.CDLL:
     try:
-        return ctypes.CDLL("libcuda.so.1")
+        return ctypes.CDLL(library)
     except OSError as error:
         raise CudaError(f"there is no driver: {error}") from None
 
@@ -42,21 +44,26 @@ class Launch:
     block: Dim3
     pointers: Any
     arguments: Any
+    shared: int
 
 
 class Gpu:
-    """The primary context of device 0. CudaError where there is no driver or no device."""
+    """The primary context of device 0, by the driver ``library``. CudaError where there is no driver or no device."""
 
-    def __init__(self) -> None:
-        self.lib = _loaded()
+    def __init__(self, library: str = "libcuda.so.1") -> None:
+        self.lib = _loaded(library)
         self.call("cuInit", 0)
         device = c_int()
         self.call("cuDeviceGet", byref(device), 0)
         self.device, self.context, self.stream = device, c_void_p(), c_void_p()
-        self.call("cuDevicePrimaryCtxRetain", byref(self.context), device)
+        self.memory: list[int] = []
+        self.open()
+
+    def open(self) -> None:
+        """A context and a stream; again after the context was reset."""
+        self.call("cuDevicePrimaryCtxRetain", byref(self.context), self.device)
         self.call("cuCtxSetCurrent", self.context)
         self.call("cuStreamCreate", byref(self.stream), 1)
-        self.memory: list[int] = []
 
     def call(self, name: str, *args: object) -> None:
         code = getattr(self.lib, name)(*args)
@@ -97,6 +104,7 @@ class Gpu:
         self.call("cuMemAlloc_v2", byref(address), c_size_t(max(nbytes, 1)))
         self.memory.append(address.value)
         self.call("cuMemsetD8_v2", address, ctypes.c_ubyte(fill), c_size_t(max(nbytes, 1)))
+        self.call("cuCtxSynchronize")  # fills are not waited for, and this stream does not wait for the default one
         return address.value
 
     def upload(self, array: Array, address: int | None = None) -> int:
@@ -144,14 +152,18 @@ class Gpu:
         self.call("cuFuncGetAttribute", byref(value), FUNCTION_ATTRIBUTES[name], function)
         return value.value
 
-    def prepare(self, function: c_void_p, grid: Dim3, block: Dim3, addresses: Sequence[int]) -> Launch:
+    def prepare(self, function: c_void_p, grid: Dim3, block: Dim3, addresses: Sequence[int], shared: int = 0) -> Launch:
+        """``shared`` bytes of memory a block, where the kernel does not declare its own."""
+        if shared:
+            self.call("cuFuncSetAttribute", function, c_int(_MOST_DYNAMIC_SHARED), c_int(shared))
         arguments = (c_uint64 * len(addresses))(*addresses)
         base, size = ctypes.addressof(arguments), ctypes.sizeof(c_uint64)
         pointers = (c_void_p * len(addresses))(*(base + i * size for i in range(len(addresses))))
-        return Launch(function, grid, block, pointers, arguments)
+        return Launch(function, grid, block, pointers, arguments, shared)
 
     def launch(self, launch: Launch) -> None:
-        self.call("cuLaunchKernel", launch.function, *launch.grid, *launch.block, 0, self.stream, launch.pointers, None)
+        sizes = (*launch.grid, *launch.block, launch.shared)
+        self.call("cuLaunchKernel", launch.function, *sizes, self.stream, launch.pointers, None)
 
     def synchronize(self) -> None:
         self.call("cuStreamSynchronize", self.stream)

@@ -14,7 +14,7 @@ import numpy as np
 from graphtorch.codegen import nvcc
 from graphtorch.codegen.emit_cuda import c_name, cuda_source, launch_geometry
 from graphtorch.codegen.kernel_ir import Kernel
-from graphtorch.codegen.launch import stages_of, workspaces
+from graphtorch.codegen.launch import dynamic_shared, stages_of, workspaces
 from graphtorch.codegen.program import lower_graph
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.ir.graph import Graph, Value
@@ -31,12 +31,12 @@ class Loaded:
 
     def __init__(self, gpu: Gpu, kernel: Kernel, find: Callable[[str], c_void_p]) -> None:
         self.gpu, self.kernel = gpu, kernel
-        self.stages = [(find(c_name(stage)), *launch_geometry(stage)) for stage in stages_of(kernel)]
+        self.stages = [(find(c_name(s)), *launch_geometry(s), dynamic_shared(s)) for s in stages_of(kernel)]
 
     def on(self, addresses: Sequence[int]) -> list[Launch]:
         """Those that have anything to do."""
         every = [*addresses, *(self.gpu.alloc(b.nbytes) for b in workspaces(self.kernel))]
-        return [self.gpu.prepare(f, grid, block, every) for f, grid, block in self.stages if min(grid)]
+        return [self.gpu.prepare(f, grid, block, every, shared) for f, grid, block, shared in self.stages if min(grid)]
 
     def __call__(self, *operands: Array) -> list[Array]:
         """The results over operands in the host's memory; whatever the kernel does not write is nan, or all bits."""

@@ -8,14 +8,19 @@ import numpy as np
 import pytest
 
 from graphtorch.codegen.cuda_tables import TABLES
+from graphtorch.codegen.cuda_target import CudaTarget
 from graphtorch.codegen.kernel_grammar import INFIX
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.kernel_text import parse_kernel
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.ir.expr import COMPARE, UNARY
-from graphtorch.ir.types import BY_SHORT, bool_, float64
+from graphtorch.ir.types import BY_SHORT, bfloat16, bool_, float16, float32, float64
 from graphtorch.runtime.interp import run_kernel
 from tests.codegen.nests import f32, kernels_of, nest_of, random_array, reference, run_graph_kernels
+from tests.codegen.test_attention_cuda import attention
+from tests.codegen.test_attention_cuda import check as check_attention
+from tests.codegen.test_attention_cuda import operands_of as attention_operands
+from tests.codegen.test_cuda_mma import CONVS, FORMS, conv_kernel, exact, product_case
 from tests.codegen.test_schedule_cuda import (
     CASES,
     CONV,
@@ -28,6 +33,7 @@ from tests.codegen.test_schedule_cuda import (
     optimized,
     typed,
 )
+from tests.cuda_emulator.test_attention import CASES as ATTENTIONS
 from tests.gpu.driver import Gpu
 from tests.gpu.harness import Loaded, close, load_kernels
 
@@ -50,12 +56,20 @@ def test_kernels_agree_with_ref(c: Case, zoo: dict[str, Loaded], gpu: Gpu) -> No
         np.testing.assert_allclose(got.reshape(want.shape), want, rtol=2e-5, atol=2e-5)
 
 
+#: products of float32 as such
+FLOAT32 = CudaTarget(tf32_conv=False)
 #: what the interpreter takes too long for: schedules that only large sizes get, and edges of them
+SAME = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
 BIG = [
     case("dot", f32(2000, 260), f32(260, 1700)), case("dot", f32(1537, 77), f32(77, 1601)),
     case("dot", f32(3, 900, 132), f32(3, 132, 700)), case("dot", f32(30, 4000), f32(4000, 500)),
     case("dot", f32(600, 4000), f32(4000, 31)),
     case("conv", f32(8, 32, 33, 34), f32(64, 32, 3, 3), **CONV),
+    case("conv", f32(8, 64, 23, 25), f32(96, 64, 3, 3), **SAME), case("conv", f32(5, 3, 40, 38), f32(70, 3, 7, 7), **CONV),
+    case("conv_input_grad", f32(8, 64, 23, 25), f32(64, 96, 3, 3), size=(23, 25), **SAME),
+    case("conv_input_grad", f32(8, 40, 12, 19), f32(40, 33, 3, 3), size=(23, 19), stride=(2, 1), padding=(1, 1),
+         dilation=(1, 1), groups=1),
+    case("conv_weight_grad", f32(16, 64, 23, 25), f32(16, 96, 23, 25), kernel=(3, 3), **SAME),
     case("conv_weight_grad", f32(32, 40, 18, 17), f32(32, 24, 18, 15), kernel=(3, 3), stride=(1, 1), padding=(1, 2),
          dilation=(1, 1), groups=1),
     case("reduce_sum", f32(3000, 700), dims=(0,)), case("reduce_sum", f32(1 << 20), dims=(0,)),
@@ -70,9 +84,37 @@ BIG = [
 def test_large_kernels_agree_with_ref_in_float64(c: Case, gpu: Gpu) -> None:
     arrays = operands_of(c)
     wider = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
-    (kernel,) = load_kernels(gpu, [cuda_kernel(c)])
+    (kernel,) = load_kernels(gpu, [cuda_kernel(c, FLOAT32)])
     for got, want in zip(kernel(*arrays), reference(c[0], *wider, **c[2]), strict=True):
         assert close(got.reshape(want.shape), want, relative=1e-6)
+
+
+#: by tensor cores: tiles of all shapes, and sums in parts
+MMA_CONVS = [*CONVS, *(c for c in BIG if c[0].startswith("conv"))]
+
+
+@pytest.mark.parametrize("c", MMA_CONVS, ids=label)
+def test_convolutions_by_tensor_cores_agree_with_float64(c: Case, gpu: Gpu) -> None:
+    arrays = operands_of(c)
+    (kernel,) = load_kernels(gpu, [conv_kernel(c)])
+    assert close(kernel(*arrays)[0], reference(c[0], *map(exact, arrays), **c[2])[0], relative=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [float32, bfloat16, float16], ids=str)
+@pytest.mark.parametrize("form", FORMS)
+def test_products_by_tensor_cores_agree_with_float64(form: str, dtype: Any, gpu: Gpu) -> None:
+    for m, k, n in ((700, 1064, 424), (333, 597, 141), (96, 9000, 160)):
+        kernel, operands, want = product_case(form, dtype, m, k, n)
+        (loaded,) = load_kernels(gpu, [kernel])
+        tolerance = {float32: 2e-6, bfloat16: 3e-3, float16: 4e-4}[dtype]
+        assert close(loaded(*operands)[0].reshape(m, n), want, relative=tolerance)
+
+
+@pytest.mark.parametrize("c", [*ATTENTIONS, attention((4, 3), 500, 300, 64, 64, causal=True)], ids=label)
+def test_attention_agrees_with_float64(c: Case, gpu: Gpu) -> None:
+    arrays = attention_operands(c)
+    (kernel,) = load_kernels(gpu, [cuda_kernel(c)])
+    check_attention(c, arrays, kernel(*arrays), 1e-5)
 
 
 def test_nan_reaches_the_result(gpu: Gpu) -> None:

@@ -1,7 +1,8 @@
 """The CUDA schedule: elementwise kernels by one thread an element, reductions by a thread or a block an output.
 
 Sizes are constants, so that grids are exact and every guard that cannot fail is gone. Contractions are
-tiled by cuda_contract.py. A reduction to few outputs is one of its parts, and in a second launch one of their results.
+products of tiles (cuda_contractions.py). A reduction to few outputs is one of its parts, and in a second launch one of
+their results.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import math
 from collections.abc import Callable, Sequence
 from itertools import accumulate as accumulate_counts
 
+from graphtorch.codegen.cuda_target import CudaTarget, cuda_target
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest
+from graphtorch.codegen.loops import AttentionNest, BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
+from graphtorch.codegen.schedule.cuda_attention import attention_body
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
     guarded,
@@ -22,7 +25,7 @@ from graphtorch.codegen.schedule.cuda_base import (
     split_index,
     tree,
 )
-from graphtorch.codegen.schedule.cuda_contract import contraction_blocks, contraction_body
+from graphtorch.codegen.schedule.cuda_contractions import ENOUGH_BLOCKS, Contractions
 from graphtorch.codegen.schedule.cuda_elements import Elements
 from graphtorch.codegen.schedule.cuda_rows import LONGEST_ROW, as_rows, rows_body
 from graphtorch.codegen.schedule.draws import expand_draws
@@ -37,22 +40,24 @@ LEAST_SHARED_DOMAIN = 64
 LEAST_SHARED_PARTS = 8
 #: with at least so many outputs a thread each keeps the device busy
 MANY_OUTPUTS = 4096
-#: with so many blocks of tiles a device is busy: two for each multiprocessor of a large one
-ENOUGH_BLOCKS = 264
-#: terms of a product that are worth a block
-LEAST_DEPTH = 128
 
 
-def schedule_cuda(nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest) -> Kernel:
-    """Blocks, threads and shared memory for ``nest``."""
+#: what has a schedule here
+CudaNest = LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | AttentionNest | BundleNest
+
+
+def schedule_cuda(nest: CudaNest, target: CudaTarget | None = None) -> Kernel:
+    """Blocks, threads and shared memory for ``nest``; ``target`` is the current one unless it is given."""
     flat = Flatten()
-    body = _body(nest, flat)
+    body = _body(nest, flat, target or cuda_target())
     return Kernel(nest.name, flat.params(nest.params), expand_draws(body) if flat.draws else body)
 
 
-def _body(nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest, flat: Flatten) -> Body:
+def _body(nest: CudaNest, flat: Flatten, target: CudaTarget) -> Body:
     if isinstance(nest, BundleNest):
         return _bundle_body(nest, flat)
+    if isinstance(nest, AttentionNest):
+        return attention_body(nest, flat)
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return (loop("b", 0, lambda b: (), "block.x"),)
     if isinstance(nest, LoopNest):
@@ -63,18 +68,16 @@ def _body(nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | Bund
         return _scatter_body(plan_scatter(nest, flat))
     if isinstance(nest, ScanNest):
         return _scan_body(plan_scan(nest, flat))
+    if nest.contraction and (product := Contractions(target, _rest_body).body(nest, flat)) is not None:
+        return product
     plan = plan_reduction(nest, flat)
-    parts = split(plan, _parts(plan, nest.contraction))
+    parts = split(plan, _parts(plan))
     if parts is None and not nest.contraction and _is_row(plan):
         return rows_body(as_rows(nest), flat)
     if parts is None:
-        return _reduction_body(plan, nest.contraction)
+        return _reduction_body(plan)
     each, rest = parts
-    return (
-        *(Alloc(b, "global") for b, _ in each.finals),
-        *_reduction_body(each, nest.contraction),
-        *_rest_body(rest),
-    )
+    return (*(Alloc(b, "global") for b, _ in each.finals), *_reduction_body(each), *_rest_body(rest))
 
 
 def _is_row(plan: Reduction) -> bool:
@@ -82,10 +85,8 @@ def _is_row(plan: Reduction) -> bool:
     return LEAST_SHARED_DOMAIN <= plan.domain <= LONGEST_ROW and _dense_reduction(plan)
 
 
-def _parts(plan: Reduction, contraction: bool) -> int:
+def _parts(plan: Reduction) -> int:
     """In how many parts a reduction is to be computed at most, so that the device has enough to do."""
-    if contraction and (blocks := contraction_blocks(plan)):
-        return min(ENOUGH_BLOCKS // blocks, plan.domain // LEAST_DEPTH)
     if _dense_reduction(plan):
         return min(4 * ENOUGH_BLOCKS // max(plan.outputs, 1), plan.domain // (16 * THREADS))
     return min(4 * ENOUGH_BLOCKS * THREADS // max(plan.outputs, 1), plan.domain // LEAST_SHARED_DOMAIN)
@@ -97,10 +98,7 @@ def _rest_body(plan: Reduction) -> Body:
     return _thread_per_output(plan) if by_thread else _block_per_output(plan)
 
 
-def _reduction_body(plan: Reduction, contraction: bool) -> Body:
-    tiled = contraction_body(plan) if contraction else None
-    if tiled is not None:
-        return tiled
+def _reduction_body(plan: Reduction) -> Body:
     by_thread = plan.domain < LEAST_SHARED_DOMAIN or (plan.outputs >= MANY_OUTPUTS and not _dense_reduction(plan))
     return _thread_per_output(plan) if by_thread else _block_per_output(plan)
 

@@ -1,9 +1,5 @@
-"""The contraction template for CUDA: matrix products and convolutions as products of staged tiles.
-
-The output's loops are those of rows (read by the left side alone), of columns (the right side alone)
-and of the batch (both); rows, columns and the reduced loops are each taken as one dimension. For a
-convolution this is the implicit-GEMM form: no matrix of patches is ever in memory.
-"""
+"""Products by multiply-adds of threads: each has a square of the results in registers (cuda_product.py has what is
+multiplied, cuda_stage.py how it comes into shared memory; cuda_mma.py is the same with tensor cores)."""
 
 from __future__ import annotations
 
@@ -12,15 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Kind, Let, Stmt, store
-from graphtorch.codegen.launch import MAX_GRID
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Let, Stmt, store
 from graphtorch.codegen.schedule.cuda_base import guarded, named, repeat, split_index
-from graphtorch.codegen.schedule.cuda_stage import Env, Staging
-from graphtorch.codegen.schedule.reduction import Reduction, size_of
-from graphtorch.ir.expr import Binary, Buffer, Expr, Load, Var, const, free_vars
+from graphtorch.codegen.schedule.cuda_product import Outputs, Product, fits_grid, nest
+from graphtorch.codegen.schedule.cuda_stage import Env, Staging, Vars
+from graphtorch.codegen.schedule.reduction import Reduction
+from graphtorch.ir.expr import Buffer, Expr, Load, Var, const
 from graphtorch.ir.types import int64
-
-Vars = tuple[Var, ...]
 
 
 @dataclass(frozen=True)
@@ -58,6 +52,8 @@ class Tile:
 
 #: neighbouring rows or columns of a thread
 RUN = 4
+#: keeps the columns of a tile that a thread writes in different banks, and rows aligned to 16 bytes
+PADDING = 4
 #: a second set of accumulators would take the registers of a second block: sums of 4096 terms have one
 HUGE, WIDE, TALL = Tile(128, 128, 16, 8, 256), Tile(64, 128, 16, 8, 256), Tile(128, 64, 16, 8, 256)
 LARGE = Tile(64, 64, 16, 4)
@@ -66,12 +62,15 @@ FLAT, NARROW = Tile(32, 128, 16, 4), Tile(128, 32, 16, 4)
 SMALL = Tile(16, 16, 16, 1)
 #: matrices with both sides up to this are tiled by SMALL, with one of them by FLAT or NARROW
 SMALL_SIDE = 32
+#: terms of a sum that are worth a block of their own
+LEAST_PART = 256
 #: HUGE, WIDE and TALL are for matrices of so many blocks: one for each multiprocessor of a large device
 MANY_BLOCKS = 128
 
 
 def tile_of(rows: int, columns: int, batch: int) -> Tile:
-    """The greatest tile that its matrix fills, and of which there are enough."""
+    """The greatest tile that its matrix fills, and of which there are enough. ``batch`` is how many matrices there are,
+    or parts that sums may be split into."""
     if max(rows, columns) <= SMALL_SIDE:
         return SMALL
     if min(rows, columns) <= SMALL_SIDE:
@@ -83,60 +82,57 @@ def tile_of(rows: int, columns: int, batch: int) -> Tile:
     return LARGE
 
 
-def contraction_body(plan: Reduction) -> Body | None:
-    """The tiled body; None where a side has but one row or column, or the grid would be too large."""
-    found = _contraction(plan)
+def product_body(product: Product) -> Body | None:
+    """The tiled body of multiply-adds; None where the grid would be too large."""
+    found = _contraction(product)
     return found.body() if found else None
 
 
-def contraction_blocks(plan: Reduction) -> int:
+def product_blocks(product: Product) -> int:
     """How many blocks that has; 0 where there is none."""
-    found = _contraction(plan)
+    found = _contraction(product)
     return math.prod(found.grid) if found else 0
 
 
-def _contraction(plan: Reduction) -> _Contraction | None:
-    product = plan.body[0]
-    if not (isinstance(product, Binary) and isinstance(product.a, Load) and isinstance(product.b, Load)):
-        return None
-    left, right = free_vars(product.a), free_vars(product.b)
-    rows = tuple(v for v in plan.vars if v in left and v not in right)
-    columns = tuple(v for v in plan.vars if v in right and v not in left)
-    batch = tuple(v for v in plan.vars if v not in rows and v not in columns)
-    if min(size_of(rows), size_of(columns), plan.domain) < 2:
-        return None
-    tile = tile_of(size_of(rows), size_of(columns), size_of(batch))
-    found = _Contraction(plan, tile, product.a, product.b, rows, columns, batch)
-    return found if all(n <= most for n, most in zip(found.grid, MAX_GRID[::-1], strict=True)) else None
+def _contraction(product: Product) -> _Contraction | None:
+    rows, columns, batch = product.sizes
+    parts = max(1, product.plan.domain // LEAST_PART)
+    tile = tile_of(rows, columns, batch * parts)
+    found = _Contraction(product, tile)
+    return found if fits_grid(found.grid) else None
 
 
 @dataclass(frozen=True, eq=False)
 class _Contraction:
-    plan: Reduction
+    product: Product
     tile: Tile
-    left: Load
-    right: Load
-    rows: Vars
-    columns: Vars
-    batch: Vars
+
+    @property
+    def plan(self) -> Reduction:
+        return self.product.plan
 
     def body(self) -> Body:
-        t = self.tile
-        a = Staging.of("a", self.left, self.rows, self.plan.red_vars, t.rows, t.depth, t.threads)
-        b = Staging.of("b", self.right, self.columns, self.plan.red_vars, t.columns, t.depth, t.threads)
+        t, p = self.tile, self.product
+
+        def side(name: str, load: Load, vars: Vars, length: int) -> Staging:
+            padding = (PADDING, PADDING)
+            return Staging.of(name, load, vars, p.depth, length, t.depth, t.threads, 2, "depth first", padding)
+
+        a, b = side("a", p.left, p.rows, t.rows), side("b", p.right, p.columns, t.columns)
         allocs: list[Stmt] = [Alloc(a.shared, "shared"), Alloc(b.shared, "shared")]
 
         def blocks(z: Expr, y: Expr, x: Expr) -> list[Stmt]:
-            lets, env = split_index(self.batch, z)
-            threads = _nest("thread", t.grid, lambda ty, tx: self.thread((a, b), env, (x, y), (ty, tx)))
+            lets, env = split_index(p.batch, z)
+            threads = nest("thread", t.grid, lambda ty, tx: self.thread((a, b), env, (x, y), (ty, tx)))
             return [*lets, *allocs, *threads]
 
-        return tuple(_nest("block", self.grid, blocks))
+        return tuple(nest("block", self.grid, blocks))
 
     @property
     def grid(self) -> tuple[int, int, int]:
         """Blocks along z, y and x: the batch, columns and rows."""
-        return size_of(self.batch), *self.tile.blocks(size_of(self.rows), size_of(self.columns))
+        rows, columns, batch = self.product.sizes
+        return batch, *self.tile.blocks(rows, columns)
 
     def thread(
         self, sides: tuple[Staging, Staging], env: Env, block: tuple[Expr, Expr], at: tuple[Expr, Expr]
@@ -147,11 +143,13 @@ class _Contraction:
         steps = self.steps()
         total = math.prod(steps)
 
+        walks = [side.begin(b, slot, env) for side, b in zip(sides, block, strict=True)]
+
         def fetch(k: Expr) -> list[Stmt]:
-            return [s for side, b in zip(sides, block, strict=True) for s in side.fetch(b, k, slot, env)]
+            return [s for walk in walks for s in walk.fetch(k)]
 
         def put(half: Expr) -> list[Stmt]:
-            return [s for side in sides for s in side.put(half, slot)]
+            return [s for walk in walks for s in walk.put(half)]
 
         def step(acc: Buffer, k: Expr) -> list[Stmt]:
             products = self.multiply(sides, k % 2, acc, at)
@@ -165,10 +163,12 @@ class _Contraction:
 
         def finish(i: Expr, j: Expr) -> list[Stmt]:
             row, column = block[0] * t.rows + t.offset(0, ty, i), block[1] * t.columns + t.offset(1, tx, j)
-            return self.finish(acc, i, j, row, column, env)
+            return outputs.store(row, column, Load(acc, (i, j)))
 
+        outputs = Outputs(self.product, env)
         zero = const(0, int64)
-        first = [*sides[0].start(), *sides[1].start(), *fetch(zero), *put(zero), Barrier()]
+        start = [s for walk in walks for s in (*walk.start(), *walk.alloc())]
+        first = [*start, *fetch(zero), *put(zero), Barrier()]
         return [*lets, *first, *sums, *self.square(finish)]
 
     def steps(self) -> tuple[int, int]:
@@ -219,33 +219,11 @@ class _Contraction:
 
         return repeat("k", t.depth, depth)
 
-    def finish(self, acc: Buffer, i: Expr, j: Expr, row: Expr, column: Expr, env: dict[Var, Expr]) -> list[Stmt]:
-        """The epilogue of one output, where there is one."""
-        m, n = Var("m", int64, size_of(self.rows)), Var("n", int64, size_of(self.columns))
-        outer, row_env = split_index(self.rows, m)
-        inner, column_env = split_index(self.columns, n)
-        stores = self.plan.finish((env | row_env | column_env, (Load(acc, (i, j)),)))
-        inside = (row < size_of(self.rows)) & (column < size_of(self.columns))
-        return guarded(inside, [Let(m, row), Let(n, column), *outer, *inner, *stores])
-
-
-def _nest(kind: str, extents: Sequence[int], body: Callable[..., list[Stmt]]) -> list[Stmt]:
-    """Loops over the last axes of the grid, x innermost."""
-    axes = "zyx"[-len(extents) :]
-
-    def level(depth: int, vars: tuple[Expr, ...]) -> list[Stmt]:
-        if depth == len(extents):
-            return body(*vars)
-        kind_here: Kind = f"{kind}.{axes[depth]}"  # type: ignore[assignment]
-        name = f"{kind[0]}{axes[depth]}"
-        return repeat(name, extents[depth], lambda v: level(depth + 1, (*vars, v)), kind_here)
-
-    return level(0, ())
-
 
 def _block_of(steps: int, most: int) -> int:
-    """Steps per block: a divisor of them all if there is one, since a step beyond them only adds zeros."""
+    """Steps per block: a divisor of them all, since a step beyond them would read the first one again; all, where there
+    is none that is worth it."""
     if steps <= most:
         return steps
-    exact = [n for n in range(most // 2, most + 1) if steps % n == 0]
-    return exact[-1] if exact else -(-steps // -(-steps // most))
+    exact = [n for n in range(most // 4, most + 1) if steps % n == 0]
+    return exact[-1] if exact else steps

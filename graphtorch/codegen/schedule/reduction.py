@@ -10,6 +10,7 @@ from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Stmt, store
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.base import bind_results, join_loops
+from graphtorch.codegen.schedule.residues import Piece
 from graphtorch.ir.dim import divides
 from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Values, Var, flat_index, substitute
 from graphtorch.ir.types import int64
@@ -76,14 +77,32 @@ class Reduction:
 
 def plan_reduction(nest: ReduceNest, flat: Flatten) -> Reduction:
     """``nest`` over the buffers of ``flat``, with adjacent loops joined."""
-    position = flat_index(nest.shape, nest.vars)
-    body = [flat.expr(e) for e in nest.body]
-    accs = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(nest.init))
-    finals = [flat.expr(f(accs)) for _, f in nest.outputs]
-    vars, env = join_loops(nest.vars, [*body, *finals, position])
-    red_vars, red_env = join_loops(nest.red_vars, body)
-    env |= red_env
+    return _planned(nest, flat, nest.vars, nest.red_vars, {v: v for v in nest.vars}, nest.body)
+
+
+def plan_piece(nest: ReduceNest, piece: Piece, flat: Flatten) -> Reduction:
+    """The same of one of the `residues` of a contraction."""
+    return _planned(nest, flat, piece.vars, piece.red_vars, piece.index, (piece.product,))
+
+
+def _planned(
+    nest: ReduceNest,
+    flat: Flatten,
+    loops: tuple[Var, ...],
+    red_loops: tuple[Var, ...],
+    index: dict[Var, Expr],
+    terms: Values,
+) -> Reduction:
+    """Over these loops, by which ``index`` has the indices of ``nest``."""
     memo: Memo = {}
+    position = flat_index(nest.shape, [index[v] for v in nest.vars])
+    body = [flat.expr(e) for e in terms]
+    accs = tuple(Var(f"acc{i}", e.dtype) for i, e in enumerate(nest.init))
+    finals = [substitute(flat.expr(f(accs)), index, memo) for _, f in nest.outputs]
+    vars, env = join_loops(loops, [*body, *finals, position])
+    red_vars, red_env = join_loops(red_loops, body)
+    env |= red_env
+    memo = {}
     outs = [flat.buffer(b) for b, _ in nest.outputs]
     results = tuple((b, substitute(e, env, memo)) for b, e in zip(outs, finals, strict=True))
     roots = tuple(substitute(e, env, memo) for e in body)

@@ -38,16 +38,20 @@ def load(f: Any, map_location: Any = None, *, weights_only: bool | None = True, 
 
     Raises LoadError: GT901 for another format, GT902 for a damaged file, GT903 for one that names what is not data,
     GT904 for one that asks for more than it holds, GT905 for a tensor of a dtype that there is not, GT906 for a module
-    of a class that is gone or was not trusted. DeviceError GT402 if ``map_location`` wants a GPU.
+    of a class that is gone or was not trusted. DeviceError GT402 if ``map_location`` wants a device that there is not.
     """
     locations, trust = Locations(map_location), Trust(classes, everything=weights_only is False)
     if isinstance(f, str | os.PathLike):
         with open(f, "rb") as file:
-            return _load(file, locations, trust)
+            value = _load(file, locations, trust)
+        locations.settle()
+        return value
     if not hasattr(f, "read"):
         got = f"f must be a path or a file that is open for reading bytes, got {type(f).__name__}"
         raise ArgumentTypeError("GT301", got)
-    return _load(_seekable(f), locations, trust)
+    value = _load(_seekable(f), locations, trust)
+    locations.settle()
+    return value
 
 
 def _seekable(f: Any) -> BinaryIO:

@@ -9,8 +9,10 @@ import numpy as np
 
 from graphtorch.frontend.files.source import FLOOR, damaged, too_large
 from graphtorch.frontend.nn.parameter import Parameter
+from graphtorch.frontend.placement import array_on
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.frontend.tensors.storage import Storage, strided
+from graphtorch.ir.device import CPU, device
 from graphtorch.ir.errors import LoadError
 from graphtorch.ir.types import TENSOR_DTYPES, DType, contiguous_strides
 
@@ -30,12 +32,23 @@ class Memory:
             raise too_large(f"a storage of {numel} {dtype.name}", f"the file has {file_size} bytes")
         self.dtype, self.numel, self.shown = dtype, numel, max(FLOOR, 2 * file_size)
         self.array = np.empty(numel, dtype.np)
-        self.storage = Storage(self.array)
+        self.storage, self._place = Storage(self.array), CPU
 
     @property
     def bytes(self) -> np.ndarray[Any, Any]:
         """The memory, to be filled."""
         return self.array.view(np.uint8)
+
+    def move_to(self, place: device) -> None:
+        """Let tensors be over memory of a GPU, which `settle` fills."""
+        self.storage, self._place = Storage(array_on(self.array, place)), place
+
+    def settle(self) -> None:
+        """Copy the elements to the GPU."""
+        from graphtorch.runtime.cuda_copy import upload
+
+        if self.numel and self.storage.array is not None and self._place.index is not None:
+            upload(self.storage.array.address, self.array, self._place.index)  # type: ignore[attr-defined]
 
     def swap(self) -> None:
         """Reverse the bytes of each element: the file is big-endian."""
@@ -54,7 +67,7 @@ class Memory:
             raise damaged(f"a tensor of {dtype.name} over memory of {self.dtype.name}")
         self._check(shape, strides, offset)
         if 0 in shape:  # its strides may be anything
-            return Tensor._from_array(np.empty(shape, dtype.np))
+            return Tensor._from_array(array_on(np.empty(shape, dtype.np), self._place))
         return Tensor._from_array(strided(self.storage, dtype.np, shape, strides, offset), self.storage)
 
     def arranged(self, shape: tuple[int, ...], strides: Any) -> Tensor:

@@ -130,7 +130,7 @@ def header(entries: list[tuple[str, DType, tuple[int, ...]]], metadata: dict[str
 def read_entry(source: Source, found: Header, entry: Entry, locations: Locations) -> Memory:
     """The memory of one tensor."""
     memory = Memory(entry.dtype, math.prod(entry.shape), source.size)
-    locations.check("cpu", memory)
+    locations.place("cpu", memory)
     source.seek(found.start + entry.at)
     source.into(memory.bytes)
     return memory

@@ -32,7 +32,7 @@ def read(source: Source, locations: Locations) -> Any:
             if sum(m.array.nbytes for m in memories.values()) + numel * dtype.itemsize > source.size:
                 raise too_large("its storages are larger than itself")
             memories[key] = Memory(dtype, numel, source.size)
-            locations.check(location, memories[key])
+            locations.place(location, memories[key])
         if memories[key].dtype != dtype:
             raise damaged(f"the storage {key!r} is named with two dtypes")
         return Stored(memories[key])

@@ -26,7 +26,7 @@ def read(source: Source, locations: Locations) -> Any:
         if key not in memories:
             archive.check_size(f"{root}/data/{key}", numel * dtype.itemsize)
             memories[key] = Memory(dtype, numel, source.size)
-            locations.check(location, memories[key])
+            locations.place(location, memories[key])
         if memories[key].dtype != dtype:
             raise damaged(f"the storage {key!r} is named with two dtypes")
         return Stored(memories[key])

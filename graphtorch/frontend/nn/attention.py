@@ -11,7 +11,7 @@ from graphtorch.frontend.nn.linear import Linear
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType
@@ -44,7 +44,7 @@ class MultiheadAttention(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         e = self.embed_dim = positive(embed_dim, "embed_dim")
         self.num_heads, self.dropout = positive(num_heads, "num_heads"), number(dropout, "dropout", 0, 1)
         expected = f"expected a divisor of embed_dim={e}"

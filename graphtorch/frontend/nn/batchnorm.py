@@ -11,7 +11,7 @@ from graphtorch.frontend.nn.arguments import flag, number, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import aval_of
@@ -44,7 +44,7 @@ class _BatchNorm(Module):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.num_features = positive(num_features, "num_features")
         self.eps = number(eps, "eps", 0)
         self.momentum = None if momentum is None else number(momentum, "momentum", 0, 1)

@@ -11,7 +11,7 @@ from graphtorch.frontend.nn.arguments import flag, one_of, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.arguments import ints
@@ -76,7 +76,7 @@ class _Plain(_Conv):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self._set(in_channels, out_channels, kernel_size, stride, dilation, groups)
         self.padding = _padding(padding, self.stride)
         self.padding_mode = one_of(padding_mode, "padding_mode", "zeros", "reflect", "replicate", "circular")
@@ -142,7 +142,7 @@ class _Transposed(_Conv):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self._set(in_channels, out_channels, kernel_size, stride, dilation, groups)
         self.padding = ints(padding, "padding", self._rank, 0)
         self.padding_mode = one_of(padding_mode, "padding_mode", "zeros")

@@ -11,7 +11,7 @@ from graphtorch.frontend.nn.arguments import flag, number, one_of, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import aval_of
@@ -42,7 +42,7 @@ class Embedding(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         refuse_sparse(sparse)
         self.num_embeddings = positive(num_embeddings, "num_embeddings")
         self.embedding_dim = positive(embedding_dim, "embedding_dim")

@@ -80,6 +80,9 @@ class Lazy(Module):
         before = {**own, "_buffers": dict(own["_buffers"])}
         states = [(t, type(t), dict(vars(t))) for t in held.values() if isinstance(t, Uninitialized)]
         made = cls._becomes(size, **{**own["_arguments"], "dtype": dtype})
+        place = next((t._place for t in held.values() if isinstance(t, Uninitialized)), None)
+        if place is not None:
+            made.to(place)
         for name, t in held.items():
             if isinstance(t, Uninitialized):
                 t.become(getattr(made, name))

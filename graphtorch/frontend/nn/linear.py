@@ -11,7 +11,7 @@ from graphtorch.frontend.nn.arguments import flag, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType
 
@@ -27,7 +27,7 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: DType | None = None
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.in_features = positive(in_features, "in_features")
         self.out_features = positive(out_features, "out_features")
         empty = PUBLIC["gt"]["empty"]
@@ -63,7 +63,7 @@ class Bilinear(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.in1_features = positive(in1_features, "in1_features")
         self.in2_features = positive(in2_features, "in2_features")
         self.out_features = positive(out_features, "out_features")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from graphtorch.frontend.nn import hooks
-from graphtorch.frontend.nn.conversion import Convertible
+from graphtorch.frontend.nn.conversion import Convertible, made_there
 from graphtorch.frontend.nn.members import Registry
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.paths import Paths
@@ -28,6 +28,10 @@ class Module(Paths, Convertible, Stateful):
     Parameters, buffers and modules that are assigned to attributes are found by `parameters`,
     `state_dict`, `to` and the like, under the names of the attributes.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        made_there(cls)
 
     def __init__(self) -> None:
         super().__init__()

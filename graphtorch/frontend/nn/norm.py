@@ -11,7 +11,7 @@ from graphtorch.frontend.nn.arguments import flag, number, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType
@@ -49,7 +49,7 @@ class LayerNorm(_Norm):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.normalized_shape = _sizes(normalized_shape)
         self.eps = number(eps, "eps", 0)
         self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
@@ -79,7 +79,7 @@ class RMSNorm(_Norm):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.normalized_shape = _sizes(normalized_shape)
         self.eps = None if eps is None else number(eps, "eps", 0)
         self.elementwise_affine = flag(elementwise_affine, "elementwise_affine")
@@ -111,7 +111,7 @@ class GroupNorm(_Norm):
         bias: bool = True,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.num_groups = positive(num_groups, "num_groups")
         self.num_channels = positive(num_channels, "num_channels")
         check(

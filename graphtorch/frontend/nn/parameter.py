@@ -8,7 +8,7 @@ import numpy as np
 
 from graphtorch.frontend.tensor import Tensor, as_tensor_of
 from graphtorch.ir import bind
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device, device
 from graphtorch.ir.errors import ArgumentTypeError, StateError
 from graphtorch.ir.types import DType, TensorType, defaults, dtype_from_name
 
@@ -67,6 +67,9 @@ class Uninitialized(Tensor):
     _becomes: ClassVar[type[Tensor]]
     _called: ClassVar[str]
 
+    #: where what takes its place is to be
+    _place: device | None = None
+
     @property
     def aval(self) -> TensorType:
         raise StateError(
@@ -108,7 +111,7 @@ class UninitializedParameter(Uninitialized, Parameter):
     _becomes, _called = Parameter, "parameter"
 
     def __init__(self, requires_grad: bool = True, device: Any = None, dtype: DType | None = None) -> None:
-        require_cpu(device)
+        check_device(device)
         super().__init__(_nothing(dtype), requires_grad)
 
 
@@ -118,7 +121,7 @@ class UninitializedBuffer(Uninitialized):
     _becomes, _called = Tensor, "buffer"
 
     def __init__(self, requires_grad: bool = False, device: Any = None, dtype: DType | None = None) -> None:
-        require_cpu(device)
+        check_device(device)
         made = _nothing(dtype)
         self._data, self._storage, self._requires_grad = made._data, made._storage, requires_grad
 

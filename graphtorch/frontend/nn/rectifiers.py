@@ -11,7 +11,7 @@ from graphtorch.frontend.nn.arguments import flag, nonzero, number, positive
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType
@@ -189,7 +189,7 @@ class PReLU(Module):
         self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: DType | None = None
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.num_parameters = positive(num_parameters, "num_parameters")
         self.init = number(init, "init")
         self.weight = Parameter(PUBLIC["gt"]["empty"](self.num_parameters, dtype=dtype))

@@ -15,7 +15,7 @@ from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.recurrent import CELLS, Cell, State, Weights, steps
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, DTypeError, check, not_a_tensor
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType
@@ -52,7 +52,7 @@ class RNNBase(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.mode = mode
         self.input_size = positive(input_size, "input_size")
         self.hidden_size = positive(hidden_size, "hidden_size")

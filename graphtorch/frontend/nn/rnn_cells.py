@@ -12,7 +12,7 @@ from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.nn.recurrent import CELLS, Cell, State, Weights, projected
 from graphtorch.frontend.nn.rnn import check_state
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import DTypeError, check, not_a_tensor
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType
@@ -37,7 +37,7 @@ class RNNCellBase(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.input_size = positive(input_size, "input_size")
         self.hidden_size = positive(hidden_size, "hidden_size")
         self.bias = flag(bias, "bias")

@@ -19,7 +19,7 @@ from graphtorch.frontend.nn.transformer_layers import (
     activation_of,
 )
 from graphtorch.frontend.tensor import Tensor
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentTypeError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.types import DType
@@ -124,7 +124,7 @@ class Transformer(Module):
         dtype: DType | None = None,
     ) -> None:
         super().__init__()
-        require_cpu(device)
+        check_device(device)
         self.d_model, self.nhead = positive(d_model, "d_model"), positive(nhead, "nhead")
         self.num_encoder_layers = positive(num_encoder_layers, "num_encoder_layers")
         self.num_decoder_layers = positive(num_decoder_layers, "num_decoder_layers")
@@ -193,7 +193,7 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: DType | None = None) -> Tensor:
         """The causal mask [sz, sz]: -inf above the diagonal, 0 elsewhere."""
-        require_cpu(device)
+        check_device(device)
         full = PUBLIC["gt"]["full"]((sz, sz), -math.inf, dtype=dtype)
         return PUBLIC["gt"]["triu"](full, 1)  # type: ignore[no-any-return]
 

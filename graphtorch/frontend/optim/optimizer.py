@@ -21,6 +21,7 @@ from graphtorch.frontend.nn.parameter import Uninitialized
 from graphtorch.frontend.optim import state_dict as _state
 from graphtorch.frontend.optim.names import take_names
 from graphtorch.frontend.optim.step_hooks import Hooked, StepHooks
+from graphtorch.frontend.placement import at
 from graphtorch.frontend.tensor import Tensor
 from graphtorch.ir import bind
 from graphtorch.ir import loc as places
@@ -131,7 +132,7 @@ class Optimizer(Hooked):
         state = self.state[p]
         if name not in state:
             interpreter.made(state, name)
-            with bind.suspended():
+            with bind.suspended(), at(p.device):
                 state[name] = make()
         return state[name]  # type: ignore[no-any-return]
 

@@ -104,4 +104,5 @@ def _take_over(optimizer: Optimizer, p: Tensor, have: Any, value: Any) -> Any:
     if isinstance(have, Tensor) and have.shape == value.shape:
         return have.copy_(value)
     optimizer._generation += 1
-    return value.to(p.dtype if value.ndim and value.dtype.is_floating_point else value.dtype).clone()
+    dtype = p.dtype if value.ndim and value.dtype.is_floating_point else value.dtype
+    return value.to(p.device).to(dtype).clone()

@@ -17,6 +17,7 @@ from graphtorch.ir.loc import Scope
 from graphtorch.ir.operators import Operators
 from graphtorch.ir.ops.common import as_int, normalize_dim
 from graphtorch.ir.types import DType, TensorType, dtype_from_name
+from graphtorch.runtime.cuda_array import on_gpu
 
 if TYPE_CHECKING:
     from graphtorch.frontend.autograd import GradNode
@@ -126,7 +127,11 @@ class TensorBase(Operators):
 
     @property
     def device(self) -> device:
-        return CPU
+        """Where the elements are; in a trace, where the program runs."""
+        data = self._data
+        if data is None:
+            return getattr(self._traced, "device", None) or CPU
+        return device("cuda", data.device) if on_gpu(data) else CPU
 
     @property
     def ndim(self) -> int:

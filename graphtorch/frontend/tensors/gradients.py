@@ -61,7 +61,8 @@ def seed(root: Tensor, gradient: Tensor | None) -> Tensor:
             "reduce it first, e.g. loss.mean().backward(), or pass gradient=",
             kind=ShapeError,
         )
-        return PUBLIC["gt"]["full"](root.shape, 1.0, dtype=root.dtype)  # type: ignore[no-any-return]
+        place = None if root.is_cpu else root.device
+        return PUBLIC["gt"]["full"](root.shape, 1.0, dtype=root.dtype, device=place)  # type: ignore[no-any-return]
     if not isinstance(gradient, TensorBase):
         raise ArgumentTypeError("GT301", f"gradient must be a tensor, got {type(gradient).__name__}")
     check(

@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from graphtorch.frontend.tensors.base import TensorBase, interpreter, no_data
-from graphtorch.frontend.tensors.storage import Storage, address, as_elements, flat
-from graphtorch.ir.errors import ArgumentError, AutogradError, TraceError, check
+from graphtorch.frontend.tensors.storage import Storage, address, as_elements, flat, host
+from graphtorch.ir.errors import ArgumentError, AutogradError, DeviceError, TraceError, check
 from graphtorch.ir.op import PUBLIC
 from graphtorch.ir.ops.common import check_sizes, sizes
 from graphtorch.ir.types import DType, uint8
+from graphtorch.runtime.cuda_array import on_gpu
 
 if TYPE_CHECKING:
     from graphtorch.frontend.tensor import Tensor
@@ -23,7 +26,7 @@ class TensorStorage:
     def __init__(self, storage: Storage, dtype: DType) -> None:
         assert storage.array is not None  # tensors of a trace have none, and are refused before
         self._owner, self.dtype = storage, dtype
-        self._flat = as_elements(flat(storage.array), dtype.np)
+        self._flat: np.ndarray[Any, Any] = as_elements(flat(storage.array), dtype.np)
 
     def data_ptr(self) -> int:
         """The address of the first byte."""
@@ -44,20 +47,24 @@ class TensorStorage:
         return TensorStorage(self._owner, uint8)
 
     def tolist(self) -> list[Any]:
-        return self._flat.tolist()  # type: ignore[no-any-return]
+        return host(self._flat).tolist()  # type: ignore[no-any-return]
 
     def __len__(self) -> int:
         return self._flat.size
 
     def __getitem__(self, index: int) -> Any:
-        return self._flat[index].item()
+        return host(self._flat)[index].item()
 
     def __setitem__(self, index: int | slice, value: Any) -> None:
         """Written past the tensors that lie here: as in torch, nothing of it is recorded or checked by autograd."""
+        if on_gpu(self._flat):
+            raise DeviceError(
+                "GT408", "elements of a storage on a GPU are written one by one", [], "write the tensor: x[i] = value"
+            )
         self._flat[index] = value
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._flat.tolist())
+        return iter(host(self._flat).tolist())
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TensorStorage) and other._owner is self._owner and other.dtype == self.dtype

@@ -9,7 +9,8 @@ import numpy as np
 
 from graphtorch.frontend.tensors.base import TensorBase, interpreter, no_data
 from graphtorch.frontend.tensors.storage import given
-from graphtorch.ir.errors import ArgumentTypeError, AutogradError, check
+from graphtorch.ir.errors import ArgumentTypeError, AutogradError, DeviceError, check
+from graphtorch.runtime.cuda_array import on_gpu
 
 if TYPE_CHECKING:
     from graphtorch.frontend.tensor import Tensor
@@ -19,13 +20,15 @@ class Numbers(TensorBase):
     """What needs the data of a tensor, and what Python asks of a sequence."""
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The data as a numpy array that shares memory."""
+        """The data as a numpy array that shares memory; DeviceError GT408 for a tensor on a GPU."""
         if self._traced is not None or interpreter().tracing:
             raise no_data("numpy()")
         if self._requires_grad:
             raise AutogradError(
                 "GT507", "numpy() of a tensor that requires gradients", ["use x.detach().numpy() instead"]
             )
+        if on_gpu(self._data):
+            raise on_a_gpu(self, "numpy()")
         given.add(self._storage)
         return self._array
 
@@ -33,11 +36,40 @@ class Numbers(TensorBase):
         return np.array(self.detach().numpy(), dtype=dtype, copy=copy)
 
     def __dlpack__(self, **asked: Any) -> Any:
-        """The memory, as a capsule that other libraries take: numpy's. AutogradError GT507 as `numpy`."""
+        """The memory, as a capsule that other libraries take: numpy's, or CuPy's. AutogradError GT507 as `numpy`."""
+        if on_gpu(self._data):
+            self._check_no_gradient("__dlpack__()")
+            from graphtorch.frontend.dlpack import capsule  # few need it
+
+            return capsule(self._data, **asked)
         return self.numpy().__dlpack__(**asked)
 
     def __dlpack_device__(self) -> tuple[int, int]:
+        if on_gpu(self._data):
+            return 2, self._data.device  # kDLCUDA
         return self._array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """What CuPy, Numba and pycuda read of a tensor on a GPU, version 3; AttributeError for one on the CPU."""
+        data = self._data
+        if not on_gpu(data):
+            raise AttributeError(f"a tensor on {self.device} has no __cuda_array_interface__: use .cuda() first")
+        self._check_no_gradient("__cuda_array_interface__")
+        from graphtorch.runtime.cuda import gpu
+
+        return {
+            "shape": data.shape,
+            "typestr": data.dtype.str,
+            "data": (data.address, False),
+            "strides": None if data.flags.c_contiguous else data.strides,
+            "version": 3,
+            "stream": gpu(data.device).stream.handle or 1,
+        }
+
+    def _check_no_gradient(self, what: str) -> None:
+        if self._requires_grad:
+            raise AutogradError("GT507", f"{what} of a tensor that requires gradients", ["use x.detach() first"])
 
     def item(self) -> bool | int | float:
         """The only element, as a Python number."""
@@ -106,3 +138,10 @@ class Numbers(TensorBase):
 
     def __iter__(self) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
+
+
+def on_a_gpu(t: TensorBase, what: str) -> DeviceError:
+    """The error for code that reads the host's memory."""
+    return DeviceError(
+        "GT408", f"{what} of a tensor on {t.device}", ["its numbers are in the memory of the GPU"], "use x.cpu() first"
+    )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphtorch.frontend import dtypes, printing
-from graphtorch.frontend.tensors.base import TensorBase, user_attributes
-from graphtorch.frontend.tensors.storage import Storage, copied, dense, seen_through, strided
-from graphtorch.ir.device import device, require_cpu
+from graphtorch.frontend.tensors.base import TensorBase, interpreter, user_attributes
+from graphtorch.frontend.tensors.storage import Storage, copied, dense, host, row_major_copy, seen_through, strided
+from graphtorch.ir.device import check_device, device
 from graphtorch.ir.errors import ArgumentTypeError, AutogradError
 from graphtorch.ir.formats import preserves
 from graphtorch.ir.op import PUBLIC
@@ -27,13 +27,14 @@ class Protocols(TensorBase):
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """Another dtype, or the dtype of another tensor: ``x.to(gt.float64)``, ``x.to(y)``, ``x.to("cpu")``.
 
-        This tensor itself where it is that already, unless ``copy`` asks for one of its own. ``non_blocking`` changes
-        nothing on the CPU; a copy's order in memory follows ``memory_format``, as `clone`'s. ArgumentTypeError GT301
-        for anything else.
+        This tensor itself where it is that already, unless ``copy`` asks for one of its own. ``non_blocking``: a copy
+        between pinned memory and a GPU goes on while Python does; a copy's order in memory follows ``memory_format``,
+        as `clone`'s. ArgumentTypeError GT301 for anything else, DeviceError GT402 for a device that is not there.
         """
-        target = _wanted(args, kwargs)
+        target, place = _wanted(args, kwargs)
         copy, memory_format = bool(kwargs.get("copy", False)), kwargs.get("memory_format")
-        out: Any = self if target is None else to_dtype(self, target)
+        out: Any = self if place is None else self._moved(place, bool(kwargs.get("non_blocking", False)))
+        out = out if target is None else to_dtype(out, target)
         if not preserves(memory_format):
             out = out.contiguous()
         return PUBLIC["gt"]["clone"](out, memory_format=memory_format) if copy and out is self else out  # type: ignore[no-any-return]
@@ -58,11 +59,34 @@ class Protocols(TensorBase):
 
         return build("new", args, named, device, self.dtype)
 
-    def cpu(self) -> Tensor:
-        return self  # type: ignore[return-value]
+    def _moved(self, place: device, non_blocking: bool) -> Tensor:
+        current = interpreter()
+        if current.tracing:
+            current.placing(place)
+            return self  # type: ignore[return-value]
+        from graphtorch.frontend.placement import moved  # which makes tensors
 
-    def cuda(self, device: Any = None) -> Tensor:
-        return self.to("cuda")
+        return moved(self, place, non_blocking)  # type: ignore[arg-type]
+
+    def cpu(self) -> Tensor:
+        """This tensor on the CPU: itself where it is there."""
+        return self.to("cpu") if type(self._data) is not np.ndarray else self  # type: ignore[return-value]
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
+        """A copy on a GPU, the current one unless ``device`` is its number or name; DeviceError GT402."""
+        return self.to("cuda" if device is None else gpu_named(device), non_blocking=non_blocking)
+
+    def pin_memory(self) -> Tensor:
+        """A copy in memory of the host that a GPU reads by itself; DeviceError GT402 where there is none."""
+        from graphtorch.frontend.pinned import pinned  # few need it
+
+        return pinned(self)  # type: ignore[arg-type]
+
+    def is_pinned(self) -> bool:
+        """Whether `pin_memory` made the memory."""
+        from graphtorch.frontend.pinned import is_pinned
+
+        return is_pinned(self)  # type: ignore[arg-type]
 
     def __eq__(self, other: object) -> Any:
         if not isinstance(other, _COMPARABLE):
@@ -113,7 +137,7 @@ class Protocols(TensorBase):
         strides, offset = self._layout()
         array = self._array
         if not dense(self._storage):
-            contiguous = np.ascontiguousarray(array).reshape(array.shape)
+            contiguous = row_major_copy(array)
             whole = Storage(contiguous)
             strides, offset = tuple(s // array.itemsize for s in contiguous.strides), 0
         else:
@@ -128,12 +152,14 @@ class Protocols(TensorBase):
         if self._data is None:
             return f"<traced {self.aval}>"
         start = "tensor("
-        return printing.with_notes(start + printing.body(self._data, len(start)), self._notes(), len(start)) + ")"
+        return printing.with_notes(start + printing.body(host(self._data), len(start)), self._notes(), len(start)) + ")"
 
     def _notes(self) -> list[str]:
         """What the numbers do not tell."""
         empty = not self.numel()
         notes = [f"size={tuple(self.shape)}"] if empty and self.ndim != 1 else []
+        if self.is_cuda:
+            notes.insert(0, f"device='{self.device}'")
         if self.dtype != defaults.dtype and (empty or self.dtype not in (int64, bool_)):
             notes.append(f"dtype={self.dtype!r}")
         if self._grad_fn is not None:
@@ -147,26 +173,31 @@ class Protocols(TensorBase):
 _TO = "dtype", "device", "other", "non_blocking", "copy", "memory_format"
 
 
-def _wanted(args: tuple[Any, ...], named: dict[str, Any]) -> DType | None:
-    """The dtype that a call of `Tensor.to` asks for; its flags go into ``named``."""
+def gpu_named(given: Any) -> device:
+    """The GPU of that number or name."""
+    return device("cuda", given) if type(given) is int else device(given)
+
+
+def _wanted(args: tuple[Any, ...], named: dict[str, Any]) -> tuple[DType | None, device | None]:
+    """The dtype and the device that a call of `Tensor.to` asks for; its flags go into ``named``."""
     unknown = [name for name in named if name not in _TO]
     if unknown:
         raise ArgumentTypeError("GT301", f"to() does not take {unknown[0]}", [f"expected {', '.join(_TO)}"])
     target = named.get("dtype")
-    require_cpu(named.get("device"))
+    place = check_device(named.get("device"))
     flags = ["non_blocking", "copy"]
     for arg in (*args, named.get("other")):
         if isinstance(arg, TensorBase):
-            target = arg.dtype
+            target, place = arg.dtype, arg.device
         elif isinstance(arg, DType):
             target = arg
-        elif isinstance(arg, str | device):
-            require_cpu(arg)
+        elif isinstance(arg, str | device) or (type(arg) is int and arg is args[0]):
+            place = check_device(arg)
         elif isinstance(arg, bool) and flags and arg is not args[0]:
             named[flags.pop(0)] = arg
         elif arg is not None:
             raise ArgumentTypeError("GT301", f"to() does not take {arg!r}", ["expected a dtype, a device or a tensor"])
-    return target
+    return target, place
 
 
 def rebuilt(cls: type[Tensor], storage: Storage, place: tuple[Any, ...], requires_grad: bool) -> Tensor:

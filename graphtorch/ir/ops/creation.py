@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from graphtorch.ir import bind
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.errors import ArgumentError, DTypeError, check
 from graphtorch.ir.formats import preserve_format, preserves
 from graphtorch.ir.op import composite
@@ -18,7 +18,7 @@ from graphtorch.ir.types import DType, TensorType, bool_, defaults, float64, int
 
 
 def _filled(value: bool | int | float, shape: tuple[int, ...], dtype: DType, device: Any, requires_grad: bool) -> Any:
-    require_cpu(device)
+    check_device(device)
     holdable(value, dtype, "fill_value")
     check(
         all(n >= 0 for n in shape),
@@ -130,7 +130,7 @@ def arange(
     Floats are cut to whole numbers where ``dtype`` is of such. The number of elements is then that of what was given,
     and for int64 that of what it is cut to, as in torch.
     """
-    require_cpu(device)
+    check_device(device)
     start, end, step = (v.item() if is_handle(v) else v for v in (start, end, step))
     start, end = (0, start) if end is None else (start, end)
     check(dtype != bool_, "GT203", "arange does not make graphtorch.bool", "expected numbers", kind=DTypeError)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphtorch.ir import bind
-from graphtorch.ir.device import require_cpu
+from graphtorch.ir.device import check_device
 from graphtorch.ir.dim import is_dynamic
 from graphtorch.ir.errors import ArgumentError, ArgumentTypeError, check
 from graphtorch.ir.formats import preserve_format
@@ -30,7 +30,7 @@ def linspace(
 
     From the middle on they are counted from the end, as in torch, so that they are symmetric.
     """
-    require_cpu(device)
+    check_device(device)
     out = to_dtype(_spaced(start, end, steps, dtype or defaults.dtype), dtype or defaults.dtype)
     return out.requires_grad_() if requires_grad else out
 
@@ -47,7 +47,7 @@ def logspace(
     requires_grad: bool = False,
 ) -> Any:
     """``base`` to the powers that `linspace` gives."""
-    require_cpu(device)
+    check_device(device)
     out = to_dtype(
         _number(base, "base") ** _spaced(start, end, steps, dtype or defaults.dtype), dtype or defaults.dtype
     )
@@ -79,7 +79,7 @@ def eye(
     n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Any:
     """``n`` rows and ``m`` (or ``n``) columns with ones along the diagonal, of ``dtype`` or the default one."""
-    require_cpu(device)
+    check_device(device)
     rows = as_int(n, "n")
     columns = rows if m is None else as_int(m, "m")
     check(

@@ -6,34 +6,37 @@ extern "C" __global__ void __launch_bounds__(256) dot_0(const float* __restrict_
   const int ty = threadIdx.y;
   const int tx = threadIdx.x;
   const int slot = (ty * 16) + tx;
+  const int fast = slot % 16;
+  const int slow = slot / 16;
+  const int m = (bx * 64) + slow;
+  const bool in = m < 65;
+  const bool in_1 = (m + 16) < 65;
+  const bool in_2 = (m + 32) < 65;
+  const bool in_3 = (m + 48) < 65;
+  const int base = m * 33;
   __align__(16) float ah[4];
+  const int fast_1 = slot % 64;
+  const int slow_1 = slot / 64;
+  const int m_1 = (by * 64) + fast_1;
+  const bool in_4 = m_1 < 70;
   __align__(16) float bh[4];
-#pragma unroll
-  for (int r = 0; r < 4; ++r) {
-    const int fast = slot % 16;
-    const int slow = (r * 16) + (slot / 16);
-    const int m = (bx * 64) + slow;
-    ah[r] = (m < 65) ? a0[(m * 33) + fast] : 0.0f;
-  }
-#pragma unroll
-  for (int r_1 = 0; r_1 < 4; ++r_1) {
-    const int fast_1 = slot % 64;
-    const int slow_1 = (r_1 * 4) + (slot / 64);
-    const int m_1 = (by * 64) + fast_1;
-    bh[r_1] = (m_1 < 70) ? a1[(slow_1 * 70) + m_1] : 0.0f;
-  }
-#pragma unroll
-  for (int r_2 = 0; r_2 < 4; ++r_2) {
-    const int fast_2 = slot % 16;
-    const int slow_2 = (r_2 * 16) + (slot / 16);
-    a[(fast_2 * 68) + slow_2] = ah[r_2];
-  }
-#pragma unroll
-  for (int r_3 = 0; r_3 < 4; ++r_3) {
-    const int fast_3 = slot % 64;
-    const int slow_3 = (r_3 * 4) + (slot / 64);
-    b[(slow_3 * 68) + fast_3] = bh[r_3];
-  }
+  ah[0] = in ? a0[base + fast] : 0.0f;
+  ah[1] = in_1 ? a0[(base + fast) + 528] : 0.0f;
+  ah[2] = in_2 ? a0[(base + fast) + 1056] : 0.0f;
+  ah[3] = in_3 ? a0[(base + fast) + 1584] : 0.0f;
+  const int off = slow_1 * 70;
+  bh[0] = in_4 ? a1[m_1 + off] : 0.0f;
+  bh[1] = in_4 ? a1[(m_1 + off) + 280] : 0.0f;
+  bh[2] = in_4 ? a1[(m_1 + off) + 560] : 0.0f;
+  bh[3] = in_4 ? a1[(m_1 + off) + 840] : 0.0f;
+  a[(fast * 68) + slow] = ah[0];
+  a[((fast * 68) + slow) + 16] = ah[1];
+  a[((fast * 68) + slow) + 32] = ah[2];
+  a[((fast * 68) + slow) + 48] = ah[3];
+  b[(slow_1 * 68) + fast_1] = bh[0];
+  b[((slow_1 * 68) + fast_1) + 272] = bh[1];
+  b[((slow_1 * 68) + fast_1) + 544] = bh[2];
+  b[((slow_1 * 68) + fast_1) + 816] = bh[3];
   __syncthreads();
   __align__(16) float acc[16];
 #pragma unroll
@@ -46,34 +49,37 @@ extern "C" __global__ void __launch_bounds__(256) dot_0(const float* __restrict_
   for (int ko = 0; ko < 3; ++ko) {
     if ((ko + 1) < 3) {
       const int next = ko + 1;
-#pragma unroll
-      for (int r_4 = 0; r_4 < 4; ++r_4) {
-        const int fast_4 = slot % 16;
-        const int slow_4 = (r_4 * 16) + (slot / 16);
-        const int m_2 = (bx * 64) + slow_4;
-        const int k = (next * 16) + fast_4;
-        ah[r_4] = ((m_2 < 65) && (k < 33)) ? a0[(m_2 * 33) + k] : 0.0f;
-      }
-#pragma unroll
-      for (int r_5 = 0; r_5 < 4; ++r_5) {
-        const int fast_5 = slot % 64;
-        const int slow_5 = (r_5 * 4) + (slot / 64);
-        const int m_3 = (by * 64) + fast_5;
-        const int k_1 = (next * 16) + slow_5;
-        bh[r_5] = ((m_3 < 70) && (k_1 < 33)) ? a1[(k_1 * 70) + m_3] : 0.0f;
-      }
+      const int m_2 = (next * 16) + fast;
+      const bool ok = in && (m_2 < 33);
+      const bool ok_1 = in_1 && (m_2 < 33);
+      const bool ok_2 = in_2 && (m_2 < 33);
+      const bool ok_3 = in_3 && (m_2 < 33);
+      ah[0] = ok ? a0[base + m_2] : 0.0f;
+      ah[1] = ok_1 ? a0[(base + m_2) + 528] : 0.0f;
+      ah[2] = ok_2 ? a0[(base + m_2) + 1056] : 0.0f;
+      ah[3] = ok_3 ? a0[(base + m_2) + 1584] : 0.0f;
+      const int m_3 = (next * 16) + slow_1;
+      const int off_1 = m_3 * 70;
+      const bool ok_4 = in_4 && (m_3 < 33);
+      const bool ok_5 = in_4 && ((m_3 + 4) < 33);
+      const bool ok_6 = in_4 && ((m_3 + 8) < 33);
+      const bool ok_7 = in_4 && ((m_3 + 12) < 33);
+      bh[0] = ok_4 ? a1[m_1 + off_1] : 0.0f;
+      bh[1] = ok_5 ? a1[(m_1 + off_1) + 280] : 0.0f;
+      bh[2] = ok_6 ? a1[(m_1 + off_1) + 560] : 0.0f;
+      bh[3] = ok_7 ? a1[(m_1 + off_1) + 840] : 0.0f;
     }
 #pragma unroll
-    for (int k_2 = 0; k_2 < 16; ++k_2) {
+    for (int k = 0; k < 16; ++k) {
       __align__(16) float x[4];
       __align__(16) float y[4];
 #pragma unroll
       for (int i_1 = 0; i_1 < 4; ++i_1) {
-        x[i_1] = a[(((ko % 2) * 1088) + (k_2 * 68)) + ((ty * 4) + i_1)];
+        x[i_1] = a[(((ko % 2) * 1088) + (k * 68)) + ((ty * 4) + i_1)];
       }
 #pragma unroll
       for (int j_1 = 0; j_1 < 4; ++j_1) {
-        y[j_1] = b[(((ko % 2) * 1088) + (k_2 * 68)) + ((tx * 4) + j_1)];
+        y[j_1] = b[(((ko % 2) * 1088) + (k * 68)) + ((tx * 4) + j_1)];
       }
 #pragma unroll
       for (int i_2 = 0; i_2 < 4; ++i_2) {
@@ -84,18 +90,14 @@ extern "C" __global__ void __launch_bounds__(256) dot_0(const float* __restrict_
       }
     }
     if ((ko + 1) < 3) {
-#pragma unroll
-      for (int r_6 = 0; r_6 < 4; ++r_6) {
-        const int fast_6 = slot % 16;
-        const int slow_6 = (r_6 * 16) + (slot / 16);
-        a[((((ko + 1) % 2) * 1088) + (fast_6 * 68)) + slow_6] = ah[r_6];
-      }
-#pragma unroll
-      for (int r_7 = 0; r_7 < 4; ++r_7) {
-        const int fast_7 = slot % 64;
-        const int slow_7 = (r_7 * 4) + (slot / 64);
-        b[((((ko + 1) % 2) * 1088) + (slow_7 * 68)) + fast_7] = bh[r_7];
-      }
+      a[((((ko + 1) % 2) * 1088) + (fast * 68)) + slow] = ah[0];
+      a[(((((ko + 1) % 2) * 1088) + (fast * 68)) + slow) + 16] = ah[1];
+      a[(((((ko + 1) % 2) * 1088) + (fast * 68)) + slow) + 32] = ah[2];
+      a[(((((ko + 1) % 2) * 1088) + (fast * 68)) + slow) + 48] = ah[3];
+      b[((((ko + 1) % 2) * 1088) + (slow_1 * 68)) + fast_1] = bh[0];
+      b[(((((ko + 1) % 2) * 1088) + (slow_1 * 68)) + fast_1) + 272] = bh[1];
+      b[(((((ko + 1) % 2) * 1088) + (slow_1 * 68)) + fast_1) + 544] = bh[2];
+      b[(((((ko + 1) % 2) * 1088) + (slow_1 * 68)) + fast_1) + 816] = bh[3];
     }
     __syncthreads();
   }
@@ -103,10 +105,10 @@ extern "C" __global__ void __launch_bounds__(256) dot_0(const float* __restrict_
   for (int i_3 = 0; i_3 < 4; ++i_3) {
 #pragma unroll
     for (int j_3 = 0; j_3 < 4; ++j_3) {
+      const int at = (bx * 64) + ((ty * 4) + i_3);
+      const int at_1 = (by * 64) + ((tx * 4) + j_3);
       if ((((bx * 64) + ((ty * 4) + i_3)) < 65) && (((by * 64) + ((tx * 4) + j_3)) < 70)) {
-        const int m_4 = (bx * 64) + ((ty * 4) + i_3);
-        const int n = (by * 64) + ((tx * 4) + j_3);
-        out0[(m_4 * 70) + n] = acc[(i_3 * 4) + j_3];
+        out0[(at * 70) + at_1] = acc[(i_3 * 4) + j_3];
       }
     }
   }

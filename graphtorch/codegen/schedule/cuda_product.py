@@ -1,0 +1,124 @@
+"""Matrix products and convolutions as products of two sides, for both templates of CUDA.
+
+The output's loops are those of rows (read by the left side alone), of columns (the right side alone)
+and of the batch (both); rows, columns and the reduced loops are each taken as one dimension. For a
+convolution this is the implicit-GEMM form: no matrix of patches is ever in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from graphtorch.codegen.kernel_ir import Kind, Stmt
+from graphtorch.codegen.launch import MAX_GRID
+from graphtorch.codegen.schedule.base import join_loops
+from graphtorch.codegen.schedule.cuda_base import guarded, repeat
+from graphtorch.codegen.schedule.cuda_places import Lets
+from graphtorch.codegen.schedule.cuda_stage import Env, Vars, guard_last
+from graphtorch.codegen.schedule.reduction import Reduction, size_of
+from graphtorch.ir.expr import Binary, Cast, Expr, Load, Memo, free_vars, substitute
+from graphtorch.ir.types import LOW_PRECISION, float32
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """``left`` along rows and depth times ``right`` along depth and columns, for all of the batch."""
+
+    plan: Reduction
+    left: Load
+    right: Load
+    rows: Vars
+    columns: Vars
+    batch: Vars
+    depth: Vars
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows, columns, and how many such matrices."""
+        return size_of(self.rows), size_of(self.columns), size_of(self.batch)
+
+
+def product_of(plan: Reduction) -> Product | None:
+    """What ``plan`` multiplies; None where a side is no read, or has but one row or column."""
+    product = plan.body[0]
+    if not isinstance(product, Binary):
+        return None
+    left, right = _read(product.a), _read(product.b)
+    if left is None or right is None or left.dtype != right.dtype:
+        return None
+    in_left, in_right = free_vars(left), free_vars(right)
+    rows = tuple(v for v in plan.vars if v in in_left and v not in in_right)
+    columns = tuple(v for v in plan.vars if v in in_right and v not in in_left)
+    batch = tuple(v for v in plan.vars if v not in rows and v not in columns)
+    if min(size_of(rows), size_of(columns), plan.domain) < 2:
+        return None
+    depth = plan.red_vars
+    for side, vars in ((left, rows), (right, columns)):
+        if side.where is not None and _taps(side, depth) < _taps(side, vars):
+            depth = guard_last(side, depth)
+    rows, columns = (_ordered(s, v, depth) for s, v in ((left, rows), (right, columns)))
+    return Product(plan, left, right, rows, columns, batch, depth)
+
+
+def _read(e: Expr) -> Load | None:
+    """What a side reads: 16-bit floats are multiplied as float32."""
+    if isinstance(e, Cast) and e.dtype == float32 and e.x.dtype in LOW_PRECISION:
+        e = e.x
+    return e if isinstance(e, Load) else None
+
+
+def _taps(side: Load, vars: Vars) -> int:
+    """How many indices those of the loops have that the side's guard depends on."""
+    guarded = free_vars(side.where) if side.where is not None else set()
+    return size_of([v for v in vars if v in guarded])
+
+
+def _ordered(side: Load, vars: Vars, depth: Vars) -> Vars:
+    """Loops of a window's taps come first, so that a tile has few of them; those of places stay in the order of
+    memory, which threads read side by side."""
+    return guard_last(side, vars) if side.where is not None and _taps(side, vars) < _taps(side, depth) else vars
+
+
+def fits_grid(grid: Sequence[int]) -> bool:
+    return all(n <= most for n, most in zip(grid, MAX_GRID[::-1], strict=True))
+
+
+def nest(kind: str, extents: Sequence[int], body: Callable[..., list[Stmt]]) -> list[Stmt]:
+    """Loops over the last axes of the grid, x innermost."""
+    axes = "zyx"[-len(extents) :]
+
+    def level(depth: int, vars: tuple[Expr, ...]) -> list[Stmt]:
+        if depth == len(extents):
+            return body(*vars)
+        kind_here: Kind = f"{kind}.{axes[depth]}"  # type: ignore[assignment]
+        name = f"{kind[0]}{axes[depth]}"
+        return repeat(name, extents[depth], lambda v: level(depth + 1, (*vars, v)), kind_here)
+
+    return level(0, ())
+
+
+class Outputs:
+    """Where a product's results go: the epilogue of one of them, at a row and a column.
+
+    Loops that lie side by side in everything that is read and written there are one: fewer divisions.
+    """
+
+    def __init__(self, product: Product, env: Env) -> None:
+        self.product, self.env = product, env
+        plan = product.plan
+        exprs = [plan.position, *(e for _, e in plan.finals)]
+        self.rows, self.row_env = join_loops(product.rows, exprs)
+        self.columns, self.column_env = join_loops(product.columns, exprs)
+
+    def store(self, row: Expr, column: Expr, value: Expr) -> list[Stmt]:
+        """The results at a row and a column of the matrix, which may be beyond its edges."""
+        p, lets = self.product, Lets()
+        at: Env = {}
+        for vars, joined, position in ((self.rows, self.row_env, row), (self.columns, self.column_env, column)):
+            found = lets.split(vars, lets.index("at", position))
+            memo: Memo = {}
+            at |= found | {v: substitute(e, found, memo) for v, e in joined.items()}
+        rows, columns, _ = p.sizes
+        inside = (row < rows) & (column < columns)
+        return [*lets.stmts, *guarded(inside, p.plan.finish((self.env | at, (value,))))]
