@@ -221,8 +221,9 @@ class _Contraction:
 
 
 def _block_of(steps: int, most: int) -> int:
-    """Steps per block: a divisor of them all if there is one, since a step beyond them only adds zeros."""
+    """Steps per block: a divisor of them all, since a step beyond them would read the first one again; all, where there
+    is none that is worth it."""
     if steps <= most:
         return steps
-    exact = [n for n in range(most // 2, most + 1) if steps % n == 0]
-    return exact[-1] if exact else -(-steps // -(-steps // most))
+    exact = [n for n in range(most // 4, most + 1) if steps % n == 0]
+    return exact[-1] if exact else steps
