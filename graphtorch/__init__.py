@@ -84,13 +84,15 @@ _LAZY = {
     "trace": "graphtorch.frontend.trace",
     "TensorSpec": "graphtorch.frontend.trace",
     "set_printoptions": "graphtorch.frontend.printing",
+    "set_float32_matmul_precision": "graphtorch.backends",
+    "get_float32_matmul_precision": "graphtorch.backends",
     "set_num_threads": "graphtorch.runtime.threads",
     "get_num_threads": "graphtorch.runtime.threads",
 }
 _LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
     "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
 )}  # fmt: skip
-_PACKAGES = ("autograd", "cuda", "linalg", "nn", "optim", "random", "utils", "testing", "errors")
+_PACKAGES = ("autograd", "backends", "cuda", "linalg", "nn", "optim", "random", "utils", "testing", "errors")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,7 @@
 """`python -m tools.gpu_check [--out FILE]`: is what we emit right on this GPU, and how fast is it?
 
+`python -m tools.gpu_check --only products,convs,resnet --variants` prints how products compare with torch's instead.
+
 Runs `pytest -m gpu`, measures with CUDA events, and writes benchmarks/RESULTS-GPU.md. Programs are kernels in the order
 of the graph, launched from Python and as one CUDA graph; torch runs the same functions where it is installed.
 """
@@ -8,13 +10,20 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.gpu.driver import Gpu
+from tools.gpu_bench import HEAD, Bench
 from tools.gpu_figures import Table, copies, functions, nets
+from tools.gpu_products import compiled, convs, entries, products
+from tools.gpu_products import variants as tiled_entries
+from tools.gpu_resnet import resnet_lines
 from tools.gpu_torch import Torch
 
 OUT = Path(__file__).parent.parent / "benchmarks/RESULTS-GPU.md"
@@ -25,7 +34,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=OUT, help="the report (default: benchmarks/RESULTS-GPU.md)")
     parser.add_argument("--skip-tests", action="store_true", help="measure alone")
     parser.add_argument("--no-compile", action="store_true", help="leave out torch.compile, which takes a while")
+    parser.add_argument("--only", help="of products, convs and resnet, with commas: tables on the terminal alone")
+    parser.add_argument("--variants", action="store_true", help="with --only: other tiles, too")
     options = parser.parse_args()
+    if options.only or options.variants:
+        _compare(set((options.only or "").split(",")) - {""}, options.variants)
+        return
     tests = "not run" if options.skip_tests else _tests()
     print(tests, flush=True)
     gpu = Gpu()
@@ -33,6 +47,41 @@ def main() -> None:
     tables = [copies(gpu), *functions(gpu, torch), nets(gpu)]
     options.out.write_text(report(gpu, tests, torch, tables), encoding="utf-8")
     print(options.out.read_text(encoding="utf-8"))
+
+
+def _compare(only: set[str], variants: bool) -> None:
+    """Products, convolutions and a step of ResNet18 beside torch's; all that is printed is also in $OUT/compare.txt."""
+    import torch
+
+    gpu, start = Gpu(), time.monotonic()
+    torch.cuda.init()
+    works = [*(convs() if "convs" in only else []), *(products() if "products" in only else [])]
+    every = [*(tiled_entries() if variants else []), *entries(works)]
+    compiled(every, gpu.arch)
+    lines: list[str] = []
+
+    def show(*more: str) -> None:
+        lines.extend(more)
+        print(*more, sep="\n", flush=True)
+
+    show(f"{gpu.name}, torch {torch.__version__}; compiled after {time.monotonic() - start:.0f} s", HEAD)
+    bench = Bench(gpu, torch)
+    for entry in every:
+        show(*_tried(lambda entry=entry: [bench.line(entry)], entry.work.name))  # type: ignore[misc]
+    if "resnet" in only:
+        show(*_tried(lambda: resnet_lines(gpu, torch), "resnet"))
+    show(f"done after {time.monotonic() - start:.0f} s")
+    out = os.environ.get("OUT")
+    if out:
+        Path(out, "compare.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _tried(work: Callable[[], list[str]], name: str) -> list[str]:
+    """What fails is a line as well: the rest is measured all the same."""
+    try:
+        return work()
+    except Exception as error:
+        return [f"{name}: {type(error).__name__}: {str(error)[:300]}"]
 
 
 def _tests() -> str:

@@ -54,9 +54,13 @@ def cuda_source(kernels: Sequence[Kernel], aliased: bool = False) -> str:
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise IRError("GT826", f"kernels of one name in a CUDA source: {', '.join(twice)}")
-    warps = any(isinstance(s, _WARP) for k in kernels for s in walk(k.body))
     texts = (emit_cuda(k, aliased) for k in kernels)
-    return "\n".join([PREAMBLE, *([WARP_PRELUDE] if warps else []), *texts])
+    return "\n".join([PREAMBLE, *([WARP_PRELUDE] if any(map(_needs_warps, kernels)) else []), *texts])
+
+
+def _needs_warps(kernel: Kernel) -> bool:
+    """Whether the functions for warps are used, or the word for more shared memory."""
+    return any(isinstance(s, _WARP) for s in walk(kernel.body)) or any(map(dynamic_shared, stages_of(kernel)))
 
 
 def c_name(kernel: Kernel) -> str:

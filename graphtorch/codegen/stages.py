@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from graphtorch.codegen.kernel_ir import Kernel
 from graphtorch.codegen.legalize import legalize
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest, SortNest
+from graphtorch.codegen.loops import SortNest
 from graphtorch.codegen.program import Place, Strides, Workspace, launches_of, lower_graph, memory_sizes, schedule_graph
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.control_flow import counts, is_control_flow
@@ -83,12 +83,12 @@ def _links(graph: Graph, depth: int) -> Iterator[tuple[Value, tuple[Value, Strid
 def cuda_text(graph: Graph) -> str:
     """CUDA C of every kernel."""
     from graphtorch.codegen.emit_cuda import cuda_source
-    from graphtorch.codegen.schedule.cuda import schedule_cuda
+    from graphtorch.codegen.schedule.cuda import CudaNest, schedule_cuda
 
     nests = [k.nest for k in lower_graph(_scheduled(graph, OPTIMIZE_CUDA))]
     if any(isinstance(n, SortNest) for n in nests):
         raise IRError("GT826", "sort has no CUDA C form yet", ["sort on the CPU, or leave it out of the program"])
-    single = [n for n in nests if isinstance(n, LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest)]
+    single = [n for n in nests if isinstance(n, CudaNest)]
     if len(single) < len(nests):
         raise IRError(
             "GT812",

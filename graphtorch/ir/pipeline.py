@@ -29,10 +29,10 @@ FREEZE: tuple[Pass, ...] = (Fold(), Canonicalize(), Cse(), Dce())
 OPTIMIZE: tuple[Pass, ...] = (*SIMPLIFY, *SCHEDULE)
 
 #: the same for CUDA, where blocks of threads do not wait for each other: one reduction, or rows of a block's work,
-#: plain reads, and attention in parts. A kernel has 4 KiB for its parameters
+#: plain reads, and attention's gradient in parts. A kernel has 4 KiB for its parameters
 OPTIMIZE_CUDA: tuple[Pass, ...] = (
     Autodiff(),
-    Decompose(),
+    Decompose(longest=128),
     *SIMPLIFY[1:],
     Fuse(prologues=False, chains=False, longest_row=8192),
     Bundle(most=500, reductions=False),

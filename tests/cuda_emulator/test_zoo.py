@@ -23,8 +23,10 @@ def test_kernels_agree_with_ref(index: int, gpu: Gpu) -> None:
 
 
 #: large kernels that do not take seconds
-QUICK = ("exp", "permute", "reduce_argmax")
-BIG = [pytest.param(c, id=label(c), marks=[pytest.mark.slow] * (c[0] not in QUICK)) for c in test_kernels.BIG]
+QUICK = ("exp", "permute", "reduce_argmax", "dot-f32[30,4000]-f32[4000,500]")
+BIG = [
+    pytest.param(c, id=label(c), marks=[pytest.mark.slow] * (not label(c).startswith(QUICK))) for c in test_kernels.BIG
+]
 
 
 @pytest.mark.parametrize("c", BIG)

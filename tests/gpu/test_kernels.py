@@ -17,6 +17,9 @@ from graphtorch.ir.expr import COMPARE, UNARY
 from graphtorch.ir.types import BY_SHORT, bfloat16, bool_, float16, float32, float64
 from graphtorch.runtime.interp import run_kernel
 from tests.codegen.nests import f32, kernels_of, nest_of, random_array, reference, run_graph_kernels
+from tests.codegen.test_attention_cuda import attention
+from tests.codegen.test_attention_cuda import check as check_attention
+from tests.codegen.test_attention_cuda import operands_of as attention_operands
 from tests.codegen.test_cuda_mma import CONVS, FORMS, conv_kernel, exact, product_case
 from tests.codegen.test_schedule_cuda import (
     CASES,
@@ -30,6 +33,7 @@ from tests.codegen.test_schedule_cuda import (
     optimized,
     typed,
 )
+from tests.cuda_emulator.test_attention import CASES as ATTENTIONS
 from tests.gpu.driver import Gpu
 from tests.gpu.harness import Loaded, close, load_kernels
 
@@ -99,11 +103,17 @@ def test_convolutions_by_tensor_cores_agree_with_float64(c: Case, gpu: Gpu) -> N
 @pytest.mark.parametrize("dtype", [float32, bfloat16, float16], ids=str)
 @pytest.mark.parametrize("form", FORMS)
 def test_products_by_tensor_cores_agree_with_float64(form: str, dtype: Any, gpu: Gpu) -> None:
-    for m, k, n in ((700, 1064, 424), (333, 597, 141), (96, 9000, 160)):
-        kernel, operands, want = product_case(form, dtype, m, k, n)
-        (loaded,) = load_kernels(gpu, [kernel])
-        tolerance = {float32: 2e-6, bfloat16: 3e-3, float16: 4e-4}[dtype]
-        assert close(loaded(*operands)[0].reshape(m, n), want, relative=tolerance)
+    cases = [product_case(form, dtype, *s) for s in ((700, 1064, 424), (333, 597, 141), (96, 9000, 160))]
+    tolerance = {float32: 2e-6, bfloat16: 3e-3, float16: 4e-4}[dtype]
+    for (_, operands, want), loaded in zip(cases, load_kernels(gpu, [c[0] for c in cases]), strict=True):
+        assert close(loaded(*operands)[0].reshape(want.shape), want, relative=tolerance)
+
+
+@pytest.mark.parametrize("c", [*ATTENTIONS, attention((4, 3), 500, 300, 64, 64, causal=True)], ids=label)
+def test_attention_agrees_with_float64(c: Case, gpu: Gpu) -> None:
+    arrays = attention_operands(c)
+    (kernel,) = load_kernels(gpu, [cuda_kernel(c)])
+    check_attention(c, arrays, kernel(*arrays), 1e-5)
 
 
 def test_nan_reaches_the_result(gpu: Gpu) -> None:

@@ -14,8 +14,9 @@ from itertools import accumulate as accumulate_counts
 from graphtorch.codegen.cuda_target import CudaTarget, cuda_target
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, If, Kernel, Let, Stmt, loop, store
-from graphtorch.codegen.loops import BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest
+from graphtorch.codegen.loops import AttentionNest, BundleNest, LoopNest, ReduceNest, RowsNest, ScanNest, ScatterNest
 from graphtorch.codegen.schedule.blocks import Cells, Env, accumulate
+from graphtorch.codegen.schedule.cuda_attention import attention_body
 from graphtorch.codegen.schedule.cuda_base import (
     THREADS,
     guarded,
@@ -41,20 +42,22 @@ LEAST_SHARED_PARTS = 8
 MANY_OUTPUTS = 4096
 
 
-def schedule_cuda(
-    nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest, target: CudaTarget | None = None
-) -> Kernel:
+#: what has a schedule here
+CudaNest = LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | AttentionNest | BundleNest
+
+
+def schedule_cuda(nest: CudaNest, target: CudaTarget | None = None) -> Kernel:
     """Blocks, threads and shared memory for ``nest``; ``target`` is the current one unless it is given."""
     flat = Flatten()
     body = _body(nest, flat, target or cuda_target())
     return Kernel(nest.name, flat.params(nest.params), expand_draws(body) if flat.draws else body)
 
 
-def _body(
-    nest: LoopNest | ReduceNest | RowsNest | ScatterNest | ScanNest | BundleNest, flat: Flatten, target: CudaTarget
-) -> Body:
+def _body(nest: CudaNest, flat: Flatten, target: CudaTarget) -> Body:
     if isinstance(nest, BundleNest):
         return _bundle_body(nest, flat)
+    if isinstance(nest, AttentionNest):
+        return attention_body(nest, flat)
     if not math.prod(nest.shape):  # a grid of no blocks: not to be launched
         return (loop("b", 0, lambda b: (), "block.x"),)
     if isinstance(nest, LoopNest):

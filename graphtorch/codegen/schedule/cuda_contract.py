@@ -88,10 +88,10 @@ def product_body(product: Product) -> Body | None:
     return found.body() if found else None
 
 
-def product_blocks(product: Product) -> int:
-    """How many blocks that has; 0 where there is none."""
+def product_grid(product: Product) -> tuple[int, int, int] | None:
+    """Blocks of that along the batch, columns and rows; None where there is none."""
     found = _contraction(product)
-    return math.prod(found.grid) if found else 0
+    return found.grid if found else None
 
 
 def _contraction(product: Product) -> _Contraction | None:
@@ -221,8 +221,9 @@ class _Contraction:
 
 
 def _block_of(steps: int, most: int) -> int:
-    """Steps per block: a divisor of them all if there is one, since a step beyond them only adds zeros."""
+    """Steps per block: a divisor of them all, since a step beyond them would read the first one again; all, where there
+    is none that is worth it."""
     if steps <= most:
         return steps
-    exact = [n for n in range(most // 2, most + 1) if steps % n == 0]
-    return exact[-1] if exact else -(-steps // -(-steps // most))
+    exact = [n for n in range(most // 4, most + 1) if steps % n == 0]
+    return exact[-1] if exact else steps

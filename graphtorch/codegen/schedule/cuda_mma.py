@@ -62,16 +62,18 @@ LEAST_SIDE, LEAST_DEPTH = 16, 16
 LEAST_PART = 256
 
 
-def tile_of(rows: int, columns: int, batch: int) -> MmaTile:
-    """The first of `TILES` that the matrix fills, and of which there are enough blocks; else the smallest of these.
-    ``batch`` is how many matrices there are, or parts that sums may be split into."""
+def tile_of(rows: int, columns: int, batch: int, parts: int) -> MmaTile:
+    """The first of `TILES` that the matrix fills, and of which there are enough blocks; else the first of which there
+    are enough if sums are split into up to ``parts``; else the smallest."""
 
     def waste(t: MmaTile) -> float:
         return math.prod(t.blocks(rows, columns)) * t.rows * t.columns / (rows * columns)
 
     filled = [t for t in TILES if waste(t) < 1.35] or [min(TILES, key=waste)]
-    busy = [t for t in filled if batch * math.prod(t.blocks(rows, columns)) >= MANY_BLOCKS]
-    return busy[0] if busy else max(filled, key=lambda t: math.prod(t.blocks(rows, columns)))
+    blocks = [batch * math.prod(t.blocks(rows, columns)) for t in filled]
+    whole = [t for t, n in zip(filled, blocks, strict=True) if n >= MANY_BLOCKS]
+    split = [t for t, n in zip(filled, blocks, strict=True) if n * parts >= MANY_BLOCKS]
+    return (whole or split or [filled[blocks.index(max(blocks))]])[0]
 
 
 def mma_product(product: Product, precision: Precision, tile: MmaTile | None = None) -> MmaProduct | None:
@@ -79,8 +81,8 @@ def mma_product(product: Product, precision: Precision, tile: MmaTile | None = N
     rows, columns, batch = product.sizes
     if min(rows, columns) < LEAST_SIDE or product.plan.domain < LEAST_DEPTH:
         return None
-    splits = max(1, product.plan.domain // LEAST_PART)
-    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch * splits))
+    parts = max(1, product.plan.domain // LEAST_PART)
+    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts))
     return found if fits_grid(found.grid) else None
 
 
