@@ -25,8 +25,9 @@ from pathlib import Path
 
 from graphtorch.codegen.nvrtc import find_nvrtc
 from tests.gpu.driver import Gpu
+from tools.gpu_bench import HEAD, Bench
 from tools.gpu_figures import Table, copies, functions, nets
-from tools.gpu_products import HEAD, Bench, compiled, convs, entries, products
+from tools.gpu_products import compiled, convs, entries, products
 from tools.gpu_products import variants as tiled_entries
 from tools.gpu_resnet import resnet_lines
 from tools.gpu_torch import Torch
@@ -130,17 +131,22 @@ def _compare(only: set[str], variants: bool) -> None:
 
     gpu, start = Gpu(), time.monotonic()
     torch.cuda.init()
-    works = [*(products() if "products" in only else []), *(convs() if "convs" in only else [])]
-    every = [*entries(works), *(tiled_entries() if variants else [])]
+    works = [*(convs() if "convs" in only else []), *(products() if "products" in only else [])]
+    every = [*(tiled_entries() if variants else []), *entries(works)]
     compiled(every, gpu.arch)
-    lines = [f"{gpu.name}, torch {torch.__version__}; compiled after {time.monotonic() - start:.0f} s", HEAD]
+    lines: list[str] = []
+
+    def show(*more: str) -> None:
+        lines.extend(more)
+        print(*more, sep="\n", flush=True)
+
+    show(f"{gpu.name}, torch {torch.__version__}; compiled after {time.monotonic() - start:.0f} s", HEAD)
     bench = Bench(gpu, torch)
     for entry in every:
-        lines.append(_tried(lambda entry=entry: [bench.line(entry)], entry.work.name)[0])  # type: ignore[misc]
+        show(*_tried(lambda entry=entry: [bench.line(entry)], entry.work.name))  # type: ignore[misc]
     if "resnet" in only:
-        lines += _tried(lambda: resnet_lines(gpu, torch), "resnet")
-    lines.append(f"done after {time.monotonic() - start:.0f} s")
-    print(*lines, sep="\n", flush=True)
+        show(*_tried(lambda: resnet_lines(gpu, torch), "resnet"))
+    show(f"done after {time.monotonic() - start:.0f} s")
     out = os.environ.get("OUT")
     if out:
         Path(out, "compare.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

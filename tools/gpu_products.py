@@ -1,14 +1,9 @@
-"""Matrix products and convolutions of ours beside cuBLAS's and cuDNN's, by way of torch: errors from float64, rates.
-
-Both work on the same random tensors of torch's, and are timed as CUDA graphs of several calls, so that neither Python
-nor launches count. `variants` tries other tiles for a few of them.
-"""
+"""Matrix products and convolutions that are compared with cuBLAS's and cuDNN's; `variants` tries other tiles."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -19,20 +14,14 @@ from graphtorch.codegen import nvcc
 from graphtorch.codegen.cuda_target import CudaTarget
 from graphtorch.codegen.emit_cuda import cuda_source
 from graphtorch.codegen.kernel_ir import Kernel
-from graphtorch.codegen.schedule import cuda_contract, cuda_mma
+from graphtorch.codegen.launch import dynamic_shared, stages_of
+from graphtorch.codegen.schedule import cuda_contract, cuda_mma, cuda_pack
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.codegen.schedule.cuda_mma import MmaTile
 from graphtorch.ir.types import DType, TensorType, bfloat16, float16, float32
 from tests.codegen.nests import nest_of
-from tests.gpu.driver import Gpu
-from tests.gpu.harness import Loaded
 
 Shape = tuple[int, ...]
-#: errors, relative to float64, that are right in any case
-ERRORS = {"fp32": 2e-6, "tf32": 4e-4, "bf16": 2.5e-3, "f16": 3e-4}
-SAMPLES = 9
-#: microseconds that a sample should take
-SAMPLE = 3000
 PRECISIONS: dict[str, DType] = {"fp32": float32, "tf32": float32, "bf16": bfloat16, "f16": float16}
 
 
@@ -188,17 +177,18 @@ def entries(works: Sequence[Work]) -> list[Entry]:
 
 
 def variants() -> list[Entry]:
-    """Each tile that fits into shared memory."""
-    from graphtorch.codegen.launch import dynamic_shared, stages_of
-
+    """Each tile that fits into shared memory; and weights as they lie, where they are copied first."""
     found = []
+    for work in tiled("tf32")[1:]:
+        with mock.patch.object(cuda_pack, "LEAST_TILES", 1 << 30):
+            found.append(Entry(work, work.kernel(), "weights as they lie"))
     for work in (*tiled("tf32"), *tiled("bf16")):
         for tile in TILES:
             with forced(tile):
                 kernel = work.kernel()
             if max(map(dynamic_shared, stages_of(kernel))) <= MOST_SHARED:
                 found.append(Entry(work, kernel, shown(tile)))
-    return found
+    return sorted(found, key=lambda e: (e.work.precision, e.work.name))
 
 
 def compiled(every: Sequence[Entry], arch: str) -> None:
@@ -211,92 +201,3 @@ def compiled(every: Sequence[Entry], arch: str) -> None:
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, enumerate(every)))
-
-
-class Bench:
-    """Measures entries; results of float64 and torch's figures are kept for the next entry of the same work."""
-
-    def __init__(self, gpu: Gpu, torch: Any) -> None:
-        self.gpu, self.torch = gpu, torch
-        torch.backends.cudnn.benchmark = True
-        self.work: Work | None = None
-
-    def line(self, e: Entry) -> str:
-        """One row: ours, torch's, the ratio of their times, and the errors of both from float64."""
-        if e.work is not self.work:
-            self._begin(e.work)
-        ours, error = self._ours(e)
-        rate = e.work.flops / ours / 1e6
-        wrong = "" if error <= max(2 * self.their_error, ERRORS[e.work.precision]) else "  WRONG"
-        theirs = f"{self.their_time:9.1f} {e.work.flops / self.their_time / 1e6:7.1f}"
-        return (
-            f"{e.work.name:24} {e.work.precision:5} {e.tile:22} {ours:9.1f} {rate:7.1f} {theirs} "
-            f"{self.their_time / ours:6.2f} {error:8.1e} {self.their_error:8.1e}{wrong}"
-        )
-
-    def _begin(self, work: Work) -> None:
-        torch, self.work = self.torch, work
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = work.precision == "tf32"
-        dtype = {"bf16": torch.bfloat16, "f16": torch.float16}.get(work.precision, torch.float32)
-        self.operands = [torch.randn(s, device="cuda", dtype=dtype) for s in work.shapes]
-        self.want = work.theirs(torch, *(x.double() for x in self.operands))
-        found = work.theirs(torch, *self.operands)
-        self.their_error = self._error(found)
-        self.out = torch.empty_like(found, memory_format=torch.contiguous_format)
-        self.their_time = self._graph_time(lambda: work.theirs(torch, *self.operands))
-
-    def _error(self, found: Any) -> float:
-        return float((found.double() - self.want).norm() / self.want.norm())
-
-    def _ours(self, e: Entry) -> tuple[float, float]:
-        """Microseconds, and the error of a first run into memory full of nan."""
-        torch, before = self.torch, len(self.gpu.memory)
-        self.out.fill_(float("nan"))
-        torch.cuda.synchronize()
-        addresses = [x.data_ptr() for x in (*self.operands, self.out)]
-        launches = Loaded(self.gpu, e.kernel, self.gpu.load(e.cubin)).on(addresses)
-
-        def run() -> None:
-            for launch in launches:
-                self.gpu.launch(launch)
-
-        run()
-        self.gpu.synchronize()
-        error = self._error(self.out)
-        once = min(self.gpu.times(run, 2, 1))
-        count = max(1, min(50, int(SAMPLE / max(once, 1))))
-        replay = self.gpu.capture(lambda: [run() for _ in range(count)])  # type: ignore[arg-type, return-value]
-        time = statistics.median(self.gpu.times(replay, SAMPLES, 2)) / count
-        del self.gpu.memory[before:]  # workspaces are few, and are freed with the context
-        return time, error if error == error else float("inf")
-
-    def _graph_time(self, work: Callable[[], Any]) -> float:
-        """Of torch, in the same way."""
-        torch = self.torch
-        for _ in range(3):
-            work()
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        start.record()
-        work()
-        end.record()
-        end.synchronize()
-        count = max(1, min(50, int(SAMPLE / max(start.elapsed_time(end) * 1000, 1))))
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            for _ in range(count):
-                work()
-        graph.replay()
-        found = []
-        for _ in range(SAMPLES):
-            start.record()
-            graph.replay()
-            end.record()
-            end.synchronize()
-            found.append(start.elapsed_time(end) * 1000 / count)
-        return statistics.median(found)
-
-
-HEAD = (
-    f"{'work':24} {'':5} {'tile':22} {'us':>9} {'TFLOP/s':>7} {'torch us':>9} {'TFLOP/s':>7} {'speed':>6} "
-    f"{'error':>8} {'torch':>8}"
-)

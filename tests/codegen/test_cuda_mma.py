@@ -16,7 +16,8 @@ from graphtorch.codegen.cuda_target import CudaTarget
 from graphtorch.codegen.emit_cuda import cuda_source, emit_cuda
 from graphtorch.codegen.kernel_ir import Kernel, walk
 from graphtorch.codegen.kernel_text import parse_kernel, print_kernel, same_kernel
-from graphtorch.codegen.launch import STATIC_SHARED, dynamic_shared, stages_of
+from graphtorch.codegen.launch import STATIC_SHARED, dynamic_shared, stages_of, workspaces
+from graphtorch.codegen.schedule import cuda_pack
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.codegen.warp import WARP, Mma, a_place, b_place, c_place
 from graphtorch.ir.errors import IRError
@@ -103,6 +104,26 @@ def test_convolutions_agree_with_float64(c: Case) -> None:
     close(got, reference(c[0], *map(exact, arrays), **c[2])[0], 2e-6)
 
 
+@pytest.mark.parametrize("target", [ALL, FLOAT32], ids=["tf32", "fp32"])
+@pytest.mark.parametrize(
+    "c",
+    [case("conv", f32(3, 32, 8, 5), f32(20, 32, 2, 2), **{**CONV, "padding": (1, 0)}),
+     case("conv_input_grad", f32(3, 32, 8, 5), f32(32, 20, 2, 2), size=(9, 6), **{**CONV, "padding": (0, 0)})],
+    ids=label,
+)  # fmt: skip
+def test_weights_are_copied_first_where_many_tiles_read_them(
+    c: Case, target: CudaTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_pack, "LEAST_TILES", 1)
+    arrays = [random_array(t, i) for i, t in enumerate(c[1])]
+    kernel = schedule_cuda(nest_of(c[0], *c[1], **c[2]), target)  # type: ignore[arg-type]
+    assert [b.name for b in workspaces(kernel)] == ["packed"] and len(stages_of(kernel)) == 2
+    (got,) = run_op_kernel(kernel, *arrays)
+    factors = arrays if target is FLOAT32 else map(exact, arrays)
+    close(got, reference(c[0], *(np.asarray(a, np.float64) for a in factors), **c[2])[0], 2e-6)
+    assert target is FLOAT32 or "gt_copy<16>" in emit_cuda(stages_of(kernel)[1])
+
+
 def test_lanes_have_each_element_once() -> None:
     """The layouts of registers, as PTX's tables have them for a few lanes, and as a whole."""
     assert [c_place(v, 6) for v in range(4)] == [(1, 4), (1, 5), (9, 4), (9, 5)]
@@ -179,7 +200,7 @@ LARGE = [
 
 
 @needs_nvcc
-@pytest.mark.parametrize("arch", ["sm_80", "sm_90"])
+@pytest.mark.parametrize("arch", [pytest.param("sm_80", marks=pytest.mark.slow), "sm_90"])
 def test_templates_spill_no_registers(arch: str, tmp_path: Path) -> None:
     """Nor have they arrays that registers cannot hold: nothing of a thread is in memory."""
     kernels = [product_kernel(form, dtype, 1024, 512, 2048)[0] for form in FORMS for dtype in (float32, bfloat16)]

@@ -55,7 +55,7 @@ def pycuda_missing() -> str | None:
 
 
 def build(source: str, arch: str = "", sanitize: bool = False) -> bytes:
-    """What cuModuleLoadData takes, of CUDA C. ``arch`` is ignored; with ``sanitize``, for the library of that kind.
+    """What cuModuleLoadData takes, of CUDA C. ``arch`` is ignored; with ``sanitize``, for AddressSanitizer.
 
     RuntimeError with the compiler's words where it rejects the source.
     """
@@ -67,22 +67,20 @@ def build(source: str, arch: str = "", sanitize: bool = False) -> bytes:
     return path.read_bytes()
 
 
-def library_path(sanitize: bool = False) -> Path:
+def library_path() -> Path:
     """The fake libcuda.so.1, for LD_LIBRARY_PATH; built if it is not there. RuntimeError where `available` gives a reason."""
-    return _driver(sanitize) / "libcuda.so.1"
+    return _driver() / "libcuda.so.1"
 
 
-def in_process_path(sanitize: bool = False) -> Path:
+def in_process_path() -> Path:
     """The same library without the driver's name: who asks for libcuda.so.1 after this was loaded is not given it."""
-    return _driver(sanitize) / "emulator.so"
+    return _driver() / "emulator.so"
 
 
 def environment(base: Mapping[str, str] | None = None, sanitize: bool = False, **settings: object) -> dict[str, str]:
     """Variables for a subprocess whose driver is the fake one: ``environment(devices=2, orders="forward,reverse")``."""
     found = dict(os.environ if base is None else base)
-    found["LD_LIBRARY_PATH"] = ":".join(
-        filter(None, [str(library_path(sanitize).parent), found.get("LD_LIBRARY_PATH")])
-    )
+    found["LD_LIBRARY_PATH"] = ":".join(filter(None, [str(library_path().parent), found.get("LD_LIBRARY_PATH")]))
     # programs that were compiled for the emulator are not to be found by those for a GPU
     found |= {
         "CUDA_EMULATOR_FOLDER": str(_folder()),
@@ -112,14 +110,14 @@ def _table_of(source: str) -> str:
 
 
 @functools.cache
-def _driver(sanitize: bool) -> Path:
+def _driver() -> Path:
     """The folder of the library under both of its names."""
     reason = available()
     if reason:
         raise RuntimeError(reason)
     sources = sorted((HERE / "driver").glob("*.cc"))
     texts = [p.read_text() for p in (*sources, HERE / "abi.h", *sorted((HERE / "driver").glob("*.h")))]
-    flags = ["-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden", *(["-DEMU_ASAN"] if sanitize else [])]
+    flags = ["-std=c++17", "-O1", "-fPIC", "-fvisibility=hidden"]
     folder = _folder() / _digest(*flags, *texts)
     if not (folder / "emulator.so").exists():
         folder.mkdir(exist_ok=True)

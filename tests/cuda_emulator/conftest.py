@@ -26,7 +26,7 @@ def emulator() -> Gpu:
     reason = cuda_emulator.available()
     if reason:
         pytest.skip(reason)
-    device = Gpu(str(cuda_emulator.in_process_path(SANITIZED)))
+    device = Gpu(str(cuda_emulator.in_process_path()))
     device.lib.emu_report.restype = ctypes.c_char_p
     device.lib.emu_set_orders(ORDERS)
     return device

@@ -22,7 +22,7 @@ from graphtorch.ir.in_place import root
 from tests.gpu.driver import Gpu, Launch
 
 Array = Any
-#: kernels of one translation unit; nvcc compiles several units at a time
+#: kernels of one translation unit at most; nvcc compiles several units at a time
 UNIT = 8
 
 
@@ -50,7 +50,8 @@ class Loaded:
 def load_kernels(gpu: Gpu, kernels: Sequence[Kernel], aliased: bool = False) -> list[Loaded]:
     """Compiled for the device and loaded, in order; names need not differ."""
     named = [replace(k, name=f"{k.name}_{i}") for i, k in enumerate(kernels)]
-    units = [named[i : i + UNIT] for i in range(0, len(named), UNIT)]
+    size = max(1, min(UNIT, len(named) // (os.cpu_count() or 1)))
+    units = [named[i : i + size] for i in range(0, len(named), size)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         cubins = list(pool.map(lambda unit: nvcc.compile_cubin(cuda_source(unit, aliased), gpu.arch), units))
     found: list[Loaded] = []

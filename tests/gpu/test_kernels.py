@@ -103,11 +103,10 @@ def test_convolutions_by_tensor_cores_agree_with_float64(c: Case, gpu: Gpu) -> N
 @pytest.mark.parametrize("dtype", [float32, bfloat16, float16], ids=str)
 @pytest.mark.parametrize("form", FORMS)
 def test_products_by_tensor_cores_agree_with_float64(form: str, dtype: Any, gpu: Gpu) -> None:
-    for m, k, n in ((700, 1064, 424), (333, 597, 141), (96, 9000, 160)):
-        kernel, operands, want = product_case(form, dtype, m, k, n)
-        (loaded,) = load_kernels(gpu, [kernel])
-        tolerance = {float32: 2e-6, bfloat16: 3e-3, float16: 4e-4}[dtype]
-        assert close(loaded(*operands)[0].reshape(m, n), want, relative=tolerance)
+    cases = [product_case(form, dtype, *s) for s in ((700, 1064, 424), (333, 597, 141), (96, 9000, 160))]
+    tolerance = {float32: 2e-6, bfloat16: 3e-3, float16: 4e-4}[dtype]
+    for (_, operands, want), loaded in zip(cases, load_kernels(gpu, [c[0] for c in cases]), strict=True):
+        assert close(loaded(*operands)[0].reshape(want.shape), want, relative=tolerance)
 
 
 @pytest.mark.parametrize("c", [*ATTENTIONS, attention((4, 3), 500, 300, 64, 64, causal=True)], ids=label)

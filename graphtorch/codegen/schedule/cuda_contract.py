@@ -88,10 +88,10 @@ def product_body(product: Product) -> Body | None:
     return found.body() if found else None
 
 
-def product_blocks(product: Product) -> int:
-    """How many blocks that has; 0 where there is none."""
+def product_grid(product: Product) -> tuple[int, int, int] | None:
+    """Blocks of that along the batch, columns and rows; None where there is none."""
     found = _contraction(product)
-    return math.prod(found.grid) if found else 0
+    return found.grid if found else None
 
 
 def _contraction(product: Product) -> _Contraction | None:

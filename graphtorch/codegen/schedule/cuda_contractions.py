@@ -14,8 +14,9 @@ from graphtorch.codegen.cuda_target import CudaTarget
 from graphtorch.codegen.flatten import Flatten
 from graphtorch.codegen.kernel_ir import Alloc, Body
 from graphtorch.codegen.loops import ReduceNest
-from graphtorch.codegen.schedule.cuda_contract import product_blocks, product_body
+from graphtorch.codegen.schedule.cuda_contract import product_body, product_grid
 from graphtorch.codegen.schedule.cuda_mma import LEAST_PART, mma_product
+from graphtorch.codegen.schedule.cuda_pack import packed
 from graphtorch.codegen.schedule.cuda_product import Product, product_of
 from graphtorch.codegen.schedule.reduction import Reduction, plan_piece, split
 from graphtorch.codegen.schedule.residues import residues
@@ -64,11 +65,19 @@ class Contractions:
     def _parts(self, product: Product, precision: Precision | None) -> int:
         """In how many parts a product is to be computed at most, so that the device has enough to do."""
         mma = mma_product(product, precision) if precision else None
-        blocks = math.prod(mma.grid) if mma else product_blocks(product)
+        grid = mma.grid if mma else product_grid(product)
+        blocks = math.prod(grid) if grid else 0
         return min(ENOUGH_BLOCKS // blocks, product.plan.domain // LEAST_PART) if blocks else 0
 
     def _product(self, plan: Reduction, precision: Precision | None) -> Body:
         product = product_of(plan)
-        mma = mma_product(product, precision) if product and precision else None
-        body = mma.body() if mma else product_body(product) if product else None
-        return self.otherwise(plan) if body is None else body
+        if product is None:
+            return self.otherwise(plan)
+        mma = mma_product(product, precision) if precision else None
+        grid = mma.grid if mma else product_grid(product)
+        if grid is None:
+            return self.otherwise(plan)
+        copy, product = packed(product, (grid[2], grid[1]) if mma else (grid[1], grid[2]))
+        mma = mma_product(product, precision, mma.tile) if mma and precision else None
+        body = mma.body() if mma else product_body(product)
+        return self.otherwise(plan) if body is None else (*copy, *body)

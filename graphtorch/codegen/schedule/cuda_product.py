@@ -15,9 +15,9 @@ from graphtorch.codegen.launch import MAX_GRID
 from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.cuda_base import guarded, repeat
 from graphtorch.codegen.schedule.cuda_places import Lets
-from graphtorch.codegen.schedule.cuda_stage import Env, Vars, guard_last
+from graphtorch.codegen.schedule.cuda_stage import Env, Vars
 from graphtorch.codegen.schedule.reduction import Reduction, size_of
-from graphtorch.ir.expr import Binary, Cast, Expr, Load, Memo, free_vars, substitute
+from graphtorch.ir.expr import Binary, Cast, Expr, Load, Memo, Var, free_vars, linear, substitute
 from graphtorch.ir.types import LOW_PRECISION, float32
 
 
@@ -55,10 +55,30 @@ def product_of(plan: Reduction) -> Product | None:
         return None
     depth = plan.red_vars
     for side, vars in ((left, rows), (right, columns)):
-        if side.where is not None and _taps(side, depth) < _taps(side, vars):
-            depth = guard_last(side, depth)
-    rows, columns = (_ordered(s, v, depth) for s, v in ((left, rows), (right, columns)))
+        depth = _taps_first(side, depth, vars)
+    rows, columns = _taps_first(left, rows, depth), _taps_first(right, columns, depth)
     return Product(plan, left, right, rows, columns, batch, depth)
+
+
+def _taps_first(side: Load, vars: Vars, others: Vars) -> Vars:
+    """Loops of a window's taps come first, so that a tile has few of them; those of its places stay in the order of
+    memory, which threads read side by side. Taps are the fewer."""
+    taps, places = _window(side, vars, others), _window(side, others, vars)
+    if not taps or size_of(list(taps)) >= size_of(list(places)):
+        return vars
+    return (*(v for v in vars if v in taps), *(v for v in vars if v not in taps))
+
+
+def _window(side: Load, vars: Vars, others: Vars) -> set[Var]:
+    """Those of the loops that, with some of the others, are an index of memory: an image's, of places and taps."""
+    guarded = free_vars(side.where) if side.where is not None else set()
+    form = linear(side.indices[0])
+    steps = {v: abs(c) for v, c in form[0].items()} if form else {}
+
+    def shared(v: Var) -> bool:
+        return v in steps and any(steps[v] <= steps.get(o, 0) < steps[v] * v.size for o in others)
+
+    return {v for v in vars if v in guarded or shared(v)}
 
 
 def _read(e: Expr) -> Load | None:
@@ -66,18 +86,6 @@ def _read(e: Expr) -> Load | None:
     if isinstance(e, Cast) and e.dtype == float32 and e.x.dtype in LOW_PRECISION:
         e = e.x
     return e if isinstance(e, Load) else None
-
-
-def _taps(side: Load, vars: Vars) -> int:
-    """How many indices those of the loops have that the side's guard depends on."""
-    guarded = free_vars(side.where) if side.where is not None else set()
-    return size_of([v for v in vars if v in guarded])
-
-
-def _ordered(side: Load, vars: Vars, depth: Vars) -> Vars:
-    """Loops of a window's taps come first, so that a tile has few of them; those of places stay in the order of
-    memory, which threads read side by side."""
-    return guard_last(side, vars) if side.where is not None and _taps(side, vars) < _taps(side, depth) else vars
 
 
 def fits_grid(grid: Sequence[int]) -> bool:

@@ -15,7 +15,7 @@ from graphtorch.codegen.kernel_ir import Alloc, Stmt, store
 from graphtorch.codegen.schedule.cuda_base import repeat
 from graphtorch.codegen.schedule.cuda_places import Lets, Place, places
 from graphtorch.codegen.warp import Copy
-from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Var, const, free_vars, linear, substitute
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Var, const, linear, substitute
 from graphtorch.ir.types import int64
 
 Vars = tuple[Var, ...]
@@ -53,7 +53,7 @@ class Staging:
         length: int, depth: int, threads: int, stages: int, layout: Layout, padding: tuple[int, int],
     ) -> Staging:  # fmt: skip
         """``padding``: elements behind each row of shared memory, where rows are along the length, and along depth."""
-        along = _stride(side, red_vars[-1]) < _stride(side, vars[-1])
+        along = stride_along(side, red_vars[-1]) < stride_along(side, vars[-1])
         width = WIDEST // side.dtype.itemsize
         wide = _is_wide(side, (red_vars if along else vars)[-1], width) and (length * depth // width) % threads == 0
         width = width if wide else 1
@@ -195,12 +195,6 @@ class Walk:
         return [Alloc(self.s.held, "local")]
 
 
-def guard_last(side: Load, vars: Vars) -> Vars:
-    """The loops with those last that no condition of the side's reads depends on."""
-    guarded = free_vars(side.where) if side.where is not None else set()
-    return (*(v for v in vars if v in guarded), *(v for v in vars if v not in guarded))
-
-
 def _is_wide(side: Load, fast: Var, width: int) -> bool:
     """Whether ``width`` elements along ``fast`` lie side by side, at addresses that are multiples of as many."""
     form = linear(side.indices[0])
@@ -211,7 +205,7 @@ def _is_wide(side: Load, fast: Var, width: int) -> bool:
     return terms.get(fast) == 1 and all(c % width == 0 for c in (*rest, constant))
 
 
-def _stride(load: Load, var: Var) -> float:
+def stride_along(load: Load, var: Var) -> float:
     """How far apart neighbours along ``var`` are."""
     form = linear(load.indices[0])
     return float("inf") if form is None else abs(form[0].get(var, 0)) or float("inf")

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "asan.h"
 #include "driver.h"
 
 namespace emu {
@@ -36,29 +37,20 @@ size_t total() {
 size_t up(size_t n, size_t unit) { return (n + unit - 1) / unit * unit; }
 
 Address map_pages(size_t size, Allocation& a) {
-#ifdef EMU_ASAN
   void* got;
-  if (posix_memalign(&got, ALIGNMENT, size)) return 0;  // AddressSanitizer's: exact to the byte
-  a.mapping = (char*)memset(got, 0xFF, size);
-  return (Address)got;
-#else
+  if (sanitized()) {  // from its allocator, which is exact to the byte
+    if (posix_memalign(&got, ALIGNMENT, size)) return 0;
+    a.mapping = (char*)memset(got, 0xFF, size);
+    return (Address)got;
+  }
   size_t data = up(size, ALIGNMENT), pages = up(data, PAGE);
   a.mapped = pages + 2 * PAGE;
-  void* got = mmap(nullptr, a.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  got = mmap(nullptr, a.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (got == MAP_FAILED) return 0;
   a.mapping = (char*)got;
   mprotect(a.mapping + PAGE, pages, PROT_READ | PROT_WRITE);
   memset(a.mapping + PAGE, 0xFF, pages);
   return (Address)(a.mapping + PAGE + pages - data);
-#endif
-}
-
-void unmap(const Allocation& a) {
-#ifdef EMU_ASAN
-  free(a.mapping);
-#else
-  munmap(a.mapping, a.mapped);
-#endif
 }
 
 // What is freed keeps its addresses for a while, so that using it faults.
@@ -67,16 +59,14 @@ void release(std::map<Address, Allocation>::iterator at) {
   used[a.context->device] -= a.size;
   freed.emplace_back(at->first, a);
   live.erase(at);
-#ifdef EMU_ASAN
-  unmap(a);
-#else
-  mprotect(a.mapping, a.mapped, PROT_NONE);
-  madvise(a.mapping, a.mapped, MADV_DONTNEED);
-#endif
+  if (sanitized()) {
+    free(a.mapping);
+  } else {
+    mprotect(a.mapping, a.mapped, PROT_NONE);
+    madvise(a.mapping, a.mapped, MADV_DONTNEED);
+  }
   if (freed.size() <= REMEMBERED) return;
-#ifndef EMU_ASAN
-  unmap(freed.front().second);
-#endif
+  if (!sanitized()) munmap(freed.front().second.mapping, freed.front().second.mapped);
   freed.pop_front();
 }
 
@@ -153,13 +143,13 @@ void free_memory_of(const Context* c) {
 }
 
 void check_canaries() {
-#ifndef EMU_ASAN
+  if (sanitized()) return;
   for (auto& [start, a] : live) {
     auto* p = (unsigned char*)start;
     for (size_t i = a.size; i < up(a.size, ALIGNMENT); ++i)
-      require(p[i] == 0xFF, ILLEGAL_ADDRESS, bytes(i - a.size) + " past the end of an allocation of " + bytes(a.size) + " were written");
+      require(p[i] == 0xFF, ILLEGAL_ADDRESS,
+              bytes(i - a.size) + " past the end of an allocation of " + bytes(a.size) + " were written");
   }
-#endif
 }
 
 // ---- snapshots --------------------------------------------------------------------------------

@@ -8,16 +8,13 @@
 #include <cstring>
 #include <deque>
 
+#include "asan.h"
 #include "fiber.h"
 
 namespace emu {
 namespace {
 
-#ifdef EMU_ASAN
-constexpr size_t STACK = 1 << 20;  // redzones make frames larger
-#else
-constexpr size_t STACK = 1 << 18;
-#endif
+constexpr size_t STACK = 1 << 19;  // AddressSanitizer makes frames larger
 
 struct Copy {
   void* to;
@@ -175,19 +172,18 @@ void on_fault(int signal, siginfo_t* info, void* context) {
   registers[REG_RIP] = (greg_t)escape;
 }
 
-#ifdef EMU_ASAN
-extern "C" void __asan_set_death_callback(void (*)());
-
 void on_death() {
   if (self && self->launch) fprintf(stderr, "in %s\n", place_of(running()).c_str());
 }
-#endif
 
 // Faults of kernels end the launch instead of the process. AddressSanitizer has a report of its own.
 class Faults {
  public:
   Faults() {
-#ifndef EMU_ASAN
+    if (sanitized()) {
+      __asan_set_death_callback(on_death);
+      return;
+    }
     static thread_local char memory[1 << 16];
     stack_t stack = {memory, 0, sizeof memory};
     sigaltstack(&stack, &old_stack_);
@@ -196,21 +192,17 @@ class Faults {
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     sigaction(SIGSEGV, &action, &old_);
     sigaction(SIGILL, &action, &old_ill_);
-#else
-    __asan_set_death_callback(on_death);
-#endif
   }
   ~Faults() {
-#ifndef EMU_ASAN
+    if (sanitized()) return;
     sigaction(SIGSEGV, &old_, nullptr);
     sigaction(SIGILL, &old_ill_, nullptr);
     sigaltstack(&old_stack_, nullptr);
-#endif
   }
 
  private:
-  [[maybe_unused]] struct sigaction old_, old_ill_;
-  [[maybe_unused]] stack_t old_stack_;
+  struct sigaction old_, old_ill_;
+  stack_t old_stack_;
 };
 
 // ---- one block --------------------------------------------------------------------------------
