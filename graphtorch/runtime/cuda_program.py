@@ -82,7 +82,7 @@ class CudaProgram:
         params, outputs = len(self.graph.params), len(self.graph.outputs)
         if place.kind == "param":
             return place.at, 0
-        return (params + place.at, 0) if place.kind == "output" else (params + outputs, place.at)
+        return (params + place.at, place.offset) if place.kind == "output" else (params + outputs, place.at)
 
     def memory(self) -> tuple[Memory, Memory]:
         """Arena and workspace for one run, or for all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -203,3 +204,23 @@ def test_streams_wait_for_each_other() -> None:
             y = f(x)
     gt.cuda.current_stream().wait_stream(side)
     assert y.sum().item() == 2000.0 and gt.cuda.current_stream() == gt.cuda.default_stream()
+
+
+def test_values_that_lie_in_outputs_have_their_place_there() -> None:
+    """Outputs that are made late lend their memory: several values lie in one, behind each other."""
+    net = nn.Sequential(nn.Linear(37, 151), nn.ReLU(), nn.Linear(151, 149), nn.ReLU(), nn.Linear(149, 5))
+    x, y = gt.randn(17, 37), gt.arange(17) % 5
+
+    def gradients(net: Any, x: Any, y: Any) -> Any:
+        out = net(x)
+        nn.CrossEntropyLoss()(out, y).backward()
+        return out
+
+    there = copy.deepcopy(net).to("cuda")
+    compiled = gt.compile(lambda x, y: gradients(there, x, y))
+    found, want = compiled(x.cuda(), y.cuda()), gradients(net, x, y)
+    plan = program(compiled).plan
+    assert any(plan.place(v).offset for n in program(compiled).graph.nodes for v in n.results)
+    np.testing.assert_allclose(found.detach().cpu().numpy(), want.detach().numpy(), rtol=1e-4, atol=1e-6)
+    for p, q in zip(there.parameters(), net.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.cpu().numpy(), q.grad.numpy(), rtol=1e-4, atol=1e-6)
