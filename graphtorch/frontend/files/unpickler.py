@@ -5,7 +5,7 @@ becomes an array of that length, and hashing a deep tuple overflows the stack. H
 what it makes is counted (`Budget`), and only a `Builder` is ever called. What the opcodes mean is written in Python's
 `pickletools`.
 
-    restricted_load(file, ARRAYS, encoding="latin1")      # the pickles of CIFAR
+    restricted_load(file, ARRAYS, encoding="bytes")      # the pickles of CIFAR
 """
 
 from __future__ import annotations
@@ -116,7 +116,8 @@ class Machine:
 
     def text(self, raw: bytes, encoding: str = "utf-8", errors: str = "strict") -> None:
         """Push a text."""
-        self.source.budget.take(50 + len(raw) * (1 if raw.isascii() else 4))
+        narrow = raw.isascii() or encoding in ("latin1", "latin-1")
+        self.source.budget.take(50 + len(raw) * (1 if narrow else 4))
         try:
             self.stack.append(raw.decode(encoding, errors))
         except UnicodeDecodeError as error:
@@ -168,7 +169,8 @@ class Machine:
         _, builder = self.made_by.get(id(value), (None, None))
         if builder is None or builder.then is None:
             raise LoadError("GT903", f"the file sets the state of a {type(value).__name__}, which has none")
-        self._take_copies(state if isinstance(state, tuple) else (), 0)
+        texts = [v for v in state if isinstance(v, str)] if isinstance(state, tuple) else []
+        self._take_copies(tuple(texts), 0)  # bytes of an array are not copied, texts are encoded
         built(builder.then, value, state)
         self.stack.append(value)
 
