@@ -14,6 +14,8 @@ import importlib.util
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -68,7 +70,9 @@ def load(
     Raises HubError: GT912 for a repository that is not trusted, GT913 for one that has no such entry or that needs what
     is not installed; DownloadError GT910 where it cannot be fetched, which says where to put it.
     """
-    return _entry(_hubconf(repo_or_dir, source, trust_repo, force_reload, verbose), model)(*args, **kwargs)
+    conf = _hubconf(repo_or_dir, source, trust_repo, force_reload, verbose)
+    with _beside(conf):  # entries may import where they need it
+        return _entry(conf, model)(*args, **kwargs)
 
 
 def list(
@@ -145,16 +149,24 @@ def _run(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise HubError("GT913", f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.parent.resolve())
-    sys.path.insert(0, folder)
-    try:
+    with _beside(module):
         spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(folder)
     missing = [d for d in getattr(module, "dependencies", []) if importlib.util.find_spec(d) is None]
     if missing:
         raise HubError("GT913", f"{path} needs {', '.join(missing)}", fix=f"pip install {' '.join(missing)}")
     return module
+
+
+@contextmanager
+def _beside(module: ModuleType) -> Iterator[None]:
+    """What lies beside a hubconf.py can be imported."""
+    folder = str(Path(module.__file__ or "").parent.resolve())
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        if folder in sys.path:
+            sys.path.remove(folder)
 
 
 def _entry(module: ModuleType, name: str) -> Any:

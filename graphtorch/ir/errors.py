@@ -75,9 +75,22 @@ class GraphTorchError(Exception):
         lines = [f"  {line}" for line in (*self.operands, *self.trail, *self.facts)]
         return [*lines, f"  fix: {self.fix}"] if self.fix else lines
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickles and copies: all but the operands themselves, which an error that goes elsewhere leaves here."""
+        return _restored, (type(self), self.args, {**vars(self), "tensors": []})
+
     def as_warning(self) -> str:
         """The text of a Python warning, which shows the user's line itself."""
         return "\n".join([f"{self.message} ({self.code}" + (f" in {self.op})" if self.op else ")"), *self._details()])
+
+
+def _restored(kind: type[GraphTorchError], args: tuple[Any, ...], state: dict[str, Any]) -> GraphTorchError:
+    """The error again, whose ``__init__`` would look for the line that is running."""
+    base = OSError if issubclass(kind, OSError) else Exception  # each makes its own layout alone
+    error: GraphTorchError = base.__new__(kind)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 class ShapeError(GraphTorchError, ValueError, RuntimeError):

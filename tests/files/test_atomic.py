@@ -44,7 +44,7 @@ def test_kill_9_in_the_middle_of_a_save(tmp_path: Path) -> None:
     old = gt.load(path)
     assert old["version"] == 1 and old["w"].tolist() == [1] * 1000
     gt.save({"version": 3}, path)
-    assert gt.load(path) == {"version": 3}
+    assert gt.load(path) == {"version": 3} and os.listdir(tmp_path) == ["model.pt"]
 
 
 @pytest.mark.parametrize("when", ["before", "while", "after"])
@@ -88,5 +88,35 @@ def test_what_is_no_ordinary_file_is_written_directly() -> None:
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as caught:
         gt.save(1, tmp_path / "none" / "a.pt")
+    assert caught.value.filename == str(tmp_path / "none" / "a.pt")
+
+
+def test_what_killed_processes_left_is_deleted_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "a[1].pt"  # a name that would be a pattern
+    left, other = tmp_path / ".a[1].pt.0123abcd.tmp", tmp_path / ".a[1].pt.notes.tmp"
+    left.write_bytes(b"half")
+    other.write_bytes(b"a file of somebody else")
+    with replacing(path) as file:
+        assert not left.exists() and other.exists()
+        file.write(b"slow")
+        gt.save("quick", path)
+        assert gt.load(path) == "quick"
+    assert path.read_bytes() == b"slow" and sorted(os.listdir(tmp_path)) == [other.name, path.name]
+
+
+def test_names_as_long_as_they_can_be(tmp_path: Path) -> None:
+    for name in ("a" * 255, "é" * 127, "字" * 85):
+        gt.save(name, tmp_path / name)
+        assert gt.load(tmp_path / name) == name
+    assert len(os.listdir(tmp_path)) == 3
+
+
+def test_links_that_lead_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(OSError, match="symbolic links"):
+        gt.save(1, tmp_path / "loop")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    gt.save(1, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink() and gt.load(tmp_path / "target") == 1

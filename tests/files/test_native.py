@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import sys
@@ -298,6 +299,11 @@ def deep() -> Any:
         (endless, "0.again contains itself"),
         (deep, "is nested more than 100 deep"),
         (lambda: 1 << 10_000, "is an integer of 10001 bits"),
+        (lambda: {"a": {gt.ones(1): 1}}, "a has a key that cannot be loaded: a Tensor"),
+        (lambda: [{gt.ones(1)}], "0 has a key that cannot be loaded: a Tensor"),
+        (lambda: {1 << 70: 1}, "the value has a key that cannot be loaded: an integer of more than 64 bits"),
+        (lambda: {((((((1,),),),),),): 1}, "cannot be loaded: a tuple of tuples, and those of more"),
+        (lambda: functools.reduce(lambda net, _: nn.Sequential(net), range(500), nn.ReLU()), "nested too deep"),
     ],
 )
 def test_what_is_no_data_is_refused_by_name_and_nothing_is_touched(value: Any, said: str, tmp_path: Path) -> None:

@@ -87,6 +87,13 @@ def test_a_folder(folder: str) -> None:
     assert sys.path == before and "hubconf" not in sys.modules
 
 
+def test_entries_may_import_what_lies_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "hubconf.py").write_text("def net():\n    from beside_this_hubconf import width\n    return width\n")
+    (tmp_path / "beside_this_hubconf.py").write_text("width = 7\n")
+    before = list(sys.path)
+    assert gt.hub.load(str(tmp_path), "net", source="local") == 7 and sys.path == before
+
+
 @pytest.mark.parametrize("name", ["none", "_private", "constant"])
 def test_entries_that_there_are_not(folder: str, name: str) -> None:
     with pytest.raises(HubError, match=rf"GT913: there is no entry '{name}'(.|\n)*expected one of mlp"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from graphtorch.errors import LoadError, MissingFilesError
+from graphtorch.frontend.files import source
 from graphtorch.vision import datasets, transforms
 from graphtorch.vision.datasets.cifar import read_batch
 from tests.vision.served import archive, cifar_files, md5, put, serving, small_cifar
@@ -46,6 +48,33 @@ def test_cifar100(tmp_path: Path) -> None:
     meta = {**datasets.CIFAR100.meta, "md5": md5(files["meta"])}
     kind = type("Small", (datasets.CIFAR100,), {**changes, "meta": meta})
     assert kind(tmp_path).targets == [0, 19, 38, 57, 76] and len(kind(tmp_path, train=False)) == 3
+
+
+def python_2(count: int) -> bytes:
+    """A batch of CIFAR100 as Python 2 wrote those that are published: texts are bytes, and so are the images."""
+    short = lambda b: b"U" + bytes([len(b)]) + b
+    numbers = b"](" + b"".join(b"K" + bytes([n % 100]) for n in range(count)) + b"e"
+    pixels = bytes(range(256)) * 12 * count
+    array = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\0\x85" + short(b"b") + b"tR(K\1J"
+    array += struct.pack("<i", count) + b"M\0\x0c\x86cnumpy\ndtype\n(" + short(b"u1") + b"K\0K\1tR(K\3" + short(b"|")
+    array += b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T" + struct.pack("<i", len(pixels)) + pixels + b"tb"
+    names = b"](" + b"".join(short(b"some_picture_%06d.png" % n) for n in range(count)) + b"e"
+    pairs = {b"data": array, b"fine_labels": numbers, b"coarse_labels": numbers, b"filenames": names}
+    return b"\x80\x02}(" + b"".join(short(key) + value for key, value in pairs.items()) + b"u."
+
+
+def test_batches_of_python_2_are_there_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of CIFAR100 has 154 MB; here what a small file may take is less, in the same measure."""
+    monkeypatch.setattr(source, "FLOOR", 1 << 20)
+    path = tmp_path / "train"
+    path.write_bytes(python_2(900))
+    tracemalloc.start()
+    images, labels = read_batch(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert images.shape == (900, 32, 32, 3) and labels == [n % 100 for n in range(900)]
+    assert images[7, 0, 5].tolist() == [5, 5, 5] and images[7, 31, 31, 2] == 255
+    assert peak < 1.2 * path.stat().st_size
 
 
 def test_download_of_cifar(tmp_path: Path) -> None:

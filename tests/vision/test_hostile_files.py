@@ -15,9 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from graphtorch.errors import LoadError
-from graphtorch.frontend.files.source import FLOOR
 from graphtorch.vision.datasets.cifar import read_batch
-from graphtorch.vision.datasets.idx import read_idx
+from graphtorch.vision.datasets.idx import FLOOR, read_idx
 from tests.vision.served import idx
 
 RNG = np.random.default_rng(5)

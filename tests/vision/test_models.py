@@ -16,7 +16,7 @@ import pytest
 import graphtorch as gt
 from graphtorch import nn
 from graphtorch.errors import ArgumentError, ShapeError
-from graphtorch.frontend.nn import init
+from graphtorch.nn import init
 from graphtorch.vision import models
 from tests.sampling import sampled
 from tests.vision import filling

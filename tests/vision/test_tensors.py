@@ -59,3 +59,37 @@ def test_views(name: str) -> None:
     )
     assert not view.is_contiguous()
     np.testing.assert_allclose(change(view).numpy(), change(BATCH).numpy(), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [gt.float16, gt.bfloat16])
+@pytest.mark.parametrize("name", CHANGES)
+def test_numbers_of_16_bits(name: str, dtype: gt.DType) -> None:
+    """Near what float32 gives: three roundings of the largest number."""
+    change, narrow = CHANGES[name], BATCH.to(dtype)
+    got, expected = change(narrow), change(narrow.float()).numpy()
+    assert got.dtype == dtype and got.shape == expected.shape
+    step = {gt.float16: 2.0**-10, gt.bfloat16: 2.0**-7}[dtype]
+    np.testing.assert_allclose(got.float().numpy(), expected, atol=8 * step * max(1, abs(expected).max()))
+
+
+@pytest.mark.parametrize("dtype", [gt.float16, gt.bfloat16])
+@pytest.mark.parametrize("mode", ["bilinear", "nearest", "bicubic"])
+def test_places_in_16_bits(mode: str, dtype: gt.DType) -> None:
+    rng = np.random.default_rng(5)
+    x, grid = (
+        gt.from_numpy(rng.random((2, 3, 7, 5))).to(dtype),
+        gt.from_numpy(rng.random((2, 4, 6, 2)) * 3 - 1.5).to(dtype),
+    )
+    sample = lambda x, grid: gt.nn.functional.grid_sample(x, grid, mode, "reflection", False)
+    got = sample(x, grid)
+    assert got.dtype == dtype and got.tolist() == sample(x.float(), grid.float()).to(dtype).tolist()
+    assert gt.compile(sample)(x, grid).dtype == dtype
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "1"])
+def test_images_without_pixels(mode: str) -> None:
+    from PIL import Image
+
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    assert F.to_tensor(Image.new(mode, (0, 5))).shape == (channels, 5, 0)
+    assert F.pil_to_tensor(Image.new(mode, (3, 0))).shape == (channels, 0, 3)

@@ -15,7 +15,7 @@ import numpy as np
 from graphtorch.frontend.files.encode import KIND, OWN, Json
 from graphtorch.frontend.files.graph_limits import check_key
 from graphtorch.frontend.files.memory import Memory, as_parameter, dtype_called
-from graphtorch.frontend.files.source import Budget, damaged
+from graphtorch.frontend.files.source import Budget, damaged, shown
 from graphtorch.frontend.files.torch_names import with_attributes
 from graphtorch.frontend.files.trust import Trust
 from graphtorch.frontend.nn.members import Registry
@@ -46,7 +46,7 @@ class Decoder:
             return {key: self.decode(v) for key, v in said.items()}
         kind = said[KIND]
         if not isinstance(kind, str) or kind not in _TABLE:
-            raise damaged(f"a value of the kind {kind!r}"[:200], "written by a newer graphtorch?")
+            raise damaged(f"a value of the kind {shown(kind)}", "written by a newer graphtorch?")
         self.budget.take(256)
         return _TABLE[kind](self, said)
 

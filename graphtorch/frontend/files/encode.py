@@ -13,13 +13,13 @@ from __future__ import annotations
 import base64
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from graphtorch.frontend.files.blocks import Blocks
-from graphtorch.frontend.files.graph_limits import DEEPEST
+from graphtorch.frontend.files.graph_limits import DEEPEST, judge_key
 from graphtorch.frontend.files.trust import name_of
 from graphtorch.frontend.nn.module import Module
 from graphtorch.frontend.nn.parameter import Parameter, Uninitialized
@@ -173,6 +173,7 @@ def _int(_: Encoder, value: int, path: str) -> Any:
 def _dict(encoder: Encoder, value: dict[Any, Any], path: str) -> Any:
     if type(value) is dict and KIND not in value and all(type(key) is str for key in value):
         return {key: encoder.encode(v, join(path, key)) for key, v in value.items()}
+    _check_keys(value, path)
     pairs = [[encoder.encode(k, path), encoder.encode(v, join(path, k))] for k, v in value.items()]
     said = {KIND: type(value).__name__, "items": pairs}
     metadata = getattr(value, "_metadata", None)
@@ -185,6 +186,22 @@ def _sequence(encoder: Encoder, value: Any, path: str) -> list[Any]:
 
 def _special(kind: str, plain: Callable[[Any], Any]) -> Callable[[Encoder, Any, str], Json]:
     return lambda encoder, value, path: {KIND: kind, "value": plain(value)}
+
+
+def _check_keys(keys: Iterable[Any], path: str) -> None:
+    """SaveError GT907 for keys and members of sets that `load` refuses: there would be no way back."""
+    for key in keys:
+        _, reason = judge_key(key)
+        if reason:
+            raise SaveError("GT907", f"{path or 'the value'} has a key that cannot be loaded: {reason}")
+
+
+def _set(kind: str) -> Callable[[Encoder, Any, str], Json]:
+    def encode(encoder: Encoder, value: Any, path: str) -> Json:
+        _check_keys(value, path)
+        return {KIND: kind, "items": _sequence(encoder, value, path)}
+
+    return encode
 
 
 def _of_items(kind: str) -> Callable[[Encoder, Any, str], Json]:
@@ -214,8 +231,8 @@ _TABLE: dict[type, Callable[[Encoder, Any, str], Any]] = {
     list: _sequence,
     tuple: _of_items("tuple"),
     Size: _of_items("Size"),
-    set: _of_items("set"),
-    frozenset: _of_items("frozenset"),
+    set: _set("set"),
+    frozenset: _set("frozenset"),
     dict: _dict,
     OrderedDict: _dict,
     Counter: _dict,

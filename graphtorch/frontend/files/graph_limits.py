@@ -10,23 +10,42 @@ from graphtorch.frontend.tensors.base import TensorBase
 
 #: how deep containers may lie in each other
 DEEPEST = 200
+#: how many values a key may be made of
+_MOST_PARTS = 1000
 _CONTAINERS = dict, list, tuple, set, frozenset
 
 
-def check_key(key: Any, depth: int = 0) -> None:
-    """LoadError GT902 for a key of a dict, or a member of a set, that is not plain.
+def check_key(key: Any) -> int:
+    """How many parts a key of a dict, or a member of a set, has; LoadError GT902 for one that is not plain."""
+    if type(key) is str:  # nearly all
+        return 1
+    parts, reason = judge_key(key)
+    if reason:
+        raise damaged(f"a key is {reason}")
+    return parts
 
-    An integer of many words could be made to collide with all others; hashing a deep tuple recurses in C.
+
+def judge_key(key: Any) -> tuple[int, str]:
+    """How many parts a key has, itself among them, and what it is if that is no plain key; "" if it is one.
+
+    An integer of many words could be made to collide with all others; hashing a deep tuple recurses in C, and one of
+    a thousand times the same tuple, which has a thousand times the same, takes days.
     """
-    if type(key) is int and key.bit_length() > 64:
-        raise damaged("a key is an integer of more than 64 bits")
-    if type(key).__hash__ is None or isinstance(key, TensorBase):  # whose == compares elements
-        raise damaged(f"a key is a {type(key).__name__}")
-    if isinstance(key, tuple | frozenset):
-        if depth > 4:
-            raise damaged("a key is a tuple of tuples, and those of more")
-        for part in key:
-            check_key(part, depth + 1)
+    waiting, done = [(key, 0)], 0
+    while waiting:
+        part, depth = waiting.pop()
+        done += 1
+        if type(part) is int and part.bit_length() > 64:
+            return done, "an integer of more than 64 bits"
+        if type(part).__hash__ is None or isinstance(part, TensorBase):  # whose == compares elements
+            return done, f"a {type(part).__name__}"
+        if isinstance(part, tuple | frozenset):
+            if depth > 4:
+                return done, "a tuple of tuples, and those of more"
+            if done + len(waiting) + len(part) > _MOST_PARTS:
+                return done, f"a {type(part).__name__} of more than {_MOST_PARTS} parts"
+            waiting += [(p, depth + 1) for p in part]
+    return done, ""
 
 
 def check_graph(value: Any) -> None:

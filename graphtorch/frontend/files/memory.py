@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend.files.source import FLOOR, damaged, too_large
+from graphtorch.frontend.files.source import FLOOR, Source, damaged, shown, too_large
 from graphtorch.frontend.nn.parameter import Parameter
 from graphtorch.frontend.placement import array_on
 from graphtorch.frontend.tensor import Tensor
@@ -36,7 +36,7 @@ class Memory:
 
     @property
     def bytes(self) -> np.ndarray[Any, Any]:
-        """The memory, to be filled."""
+        """The memory, byte by byte."""
         return self.array.view(np.uint8)
 
     def move_to(self, place: device) -> None:
@@ -49,6 +49,12 @@ class Memory:
 
         if self.numel and self.storage.array is not None and self._place.index is not None:
             upload(self.storage.array.address, self.array, self._place.index)  # type: ignore[attr-defined]
+
+    def fill(self, source: Source) -> None:
+        """Read the elements. Any byte but 0 is a True: elsewhere a bool of 2 would count twice."""
+        source.into(self.bytes)
+        if self.dtype.name == "bool":
+            np.not_equal(self.bytes, 0, out=self.array)
 
     def swap(self) -> None:
         """Reverse the bytes of each element: the file is big-endian."""
@@ -76,7 +82,7 @@ class Memory:
         order = sorted(range(len(shape)), key=lambda d: -strides[d])
         dense = contiguous_strides(tuple(shape[d] for d in order))
         if any(strides[d] != s for d, s in zip(order, dense, strict=True) if shape[d] > 1):
-            raise damaged(f"the strides {strides} of sizes {list(shape)} have gaps"[:200])
+            raise damaged(f"the strides {shown(strides)} of sizes {shown(shape)} have gaps")
         self.array[:] = self.array.reshape(shape).transpose(order).ravel()
         return self.tensor(shape, strides, 0)
 
@@ -85,7 +91,7 @@ class Memory:
         if len(shape) != len(strides) or len(shape) > _MOST_DIMENSIONS:
             raise damaged(f"a tensor of {len(shape)} sizes and {len(strides)} strides")
         if max(numbers) >= 2**48 or math.prod(shape) * self.dtype.itemsize > self.shown:
-            raise too_large(f"a tensor of sizes {list(shape)}"[:200], f"its storage has {self.numel} elements")
+            raise too_large(f"a tensor of sizes {shown(shape)}", f"its storage has {self.numel} elements")
         last = offset + sum((n - 1) * s for n, s in zip(shape, strides, strict=True))
         if 0 not in shape and last >= self.numel:
             raise damaged(
@@ -97,7 +103,7 @@ class Memory:
 def _whole(values: Any, what: str) -> tuple[int, ...]:
     """Numbers that can be sizes, or places."""
     if not isinstance(values, tuple | list) or any(type(n) is not int or n < 0 for n in values):
-        raise damaged(f"the {what} of a tensor are {values!r}"[:200], "expected whole numbers from 0 on")
+        raise damaged(f"the {what} of a tensor are {shown(values)}", "expected whole numbers from 0 on")
     return tuple(values)
 
 

@@ -16,10 +16,10 @@ from graphtorch.frontend.files.decode import Decoder
 from graphtorch.frontend.files.encode import Encoder
 from graphtorch.frontend.files.locations import Locations
 from graphtorch.frontend.files.memory import Memory
-from graphtorch.frontend.files.source import Source, damaged
+from graphtorch.frontend.files.source import Source, damaged, shown
 from graphtorch.frontend.files.trust import Trust
 from graphtorch.frontend.files.unpickler import built
-from graphtorch.ir.errors import LoadError
+from graphtorch.ir.errors import LoadError, SaveError
 
 #: the name of the structure in the metadata, and the version of its grammar
 _NAME, _VERSION = "graphtorch", 1
@@ -28,7 +28,10 @@ _NAME, _VERSION = "graphtorch", 1
 def write(file: IO[bytes], value: Any) -> None:
     """Write ``value``. SaveError GT907 for what is no data, before anything is written."""
     encoder = Encoder()
-    said = {"version": _VERSION, "value": encoder.encode(value)}
+    try:
+        said = {"version": _VERSION, "value": encoder.encode(value)}
+    except RecursionError:
+        raise SaveError("GT907", "the value is nested too deep, as a module in some 200 others is") from None
     blocks = encoder.blocks.make()
     text = json.dumps(said, separators=(",", ":"), allow_nan=False)
     write_blocks(file, blocks, {_NAME: text})
@@ -51,7 +54,7 @@ def read(source: Source, locations: Locations, trust: Trust) -> Any:
     if not isinstance(said, dict) or "value" not in said:
         raise damaged("the structure is no object")
     if said.get("version") != _VERSION:
-        raise LoadError("GT901", f"the file has the version {said.get('version')!r}"[:200], [f"expected {_VERSION}"])
+        raise LoadError("GT901", f"the file has the version {shown(said.get('version'))}", [f"expected {_VERSION}"])
     memories: dict[str, tuple[Memory, tuple[int, ...]]] = {}
     for entry in sorted(header.entries.values(), key=lambda e: e.at):
         memory = safetensors.read_entry(source, header, entry, locations)

@@ -132,7 +132,7 @@ def read_entry(source: Source, found: Header, entry: Entry, locations: Locations
     memory = Memory(entry.dtype, math.prod(entry.shape), source.size)
     locations.place("cpu", memory)
     source.seek(found.start + entry.at)
-    source.into(memory.bytes)
+    memory.fill(source)
     return memory
 
 

@@ -24,6 +24,20 @@ def too_large(what: str, *facts: str) -> LoadError:
     return LoadError("GT904", f"the file asks for more than it holds: {what}", facts)
 
 
+def shown(value: Any) -> str:
+    """A value of a file, for a message: one that is long, or a container of containers, is only told by its kind.
+
+    A hundred bytes of a pickle make a tuple whose ``repr`` has 2**50 parts.
+    """
+    if isinstance(value, str | bytes):
+        return repr(value[:80])
+    if isinstance(value, list | tuple):
+        parts = [f"a {type(v).__name__}" if isinstance(v, list | tuple) else shown(v) for v in value[:9]]
+        return f"[{', '.join(parts)}{', ...' if len(value) > 9 else ''}]"
+    short = value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= 64)
+    return repr(value) if short else f"a {type(value).__name__}"
+
+
 #: the way out for files of very many small tensors, which are honest and look as bombs do
 _TRUST = "weights_only=False lifts this limit, for a file that you trust"
 

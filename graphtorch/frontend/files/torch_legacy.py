@@ -10,7 +10,7 @@ from typing import Any
 
 from graphtorch.frontend.files.locations import Locations
 from graphtorch.frontend.files.memory import Memory
-from graphtorch.frontend.files.source import Source, damaged, too_large
+from graphtorch.frontend.files.source import Source, damaged, shown, too_large
 from graphtorch.frontend.files.torch_names import NAMES, Stored, storage_dtype
 from graphtorch.frontend.files.torch_zip import persistent_id
 from graphtorch.frontend.files.unpickler import Machine
@@ -24,12 +24,15 @@ def read(source: Source, locations: Locations) -> Any:
     """The value that was saved. LoadError GT901 to GT905."""
     _check_head(source)
     memories: dict[str, Memory] = {}
+    left = source.size
 
     def storage(given: Any) -> Stored:
+        nonlocal left
         kind, key, location, numel = persistent_id(given)
         dtype = storage_dtype(kind)
         if key not in memories:
-            if sum(m.array.nbytes for m in memories.values()) + numel * dtype.itemsize > source.size:
+            left -= numel * dtype.itemsize
+            if left < 0:
                 raise too_large("its storages are larger than itself")
             memories[key] = Memory(dtype, numel, source.size)
             locations.place(location, memories[key])
@@ -57,7 +60,7 @@ def _check_head(source: Source) -> None:
         )
     protocol = Machine(source, {}).load()
     if protocol != _PROTOCOL:
-        raise LoadError("GT901", f"this file of torch has the protocol {protocol!r}"[:200], [f"expected {_PROTOCOL}"])
+        raise LoadError("GT901", f"this file of torch has the protocol {shown(protocol)}", [f"expected {_PROTOCOL}"])
     Machine(source, {}).load()  # facts of the machine that wrote it; storages are little-endian on all
 
 
@@ -65,4 +68,4 @@ def _fill(source: Source, memory: Memory, key: str) -> None:
     numel = int.from_bytes(source.read(8), "little", signed=True)
     if numel != memory.numel:
         raise damaged(f"the storage {key!r} has {numel} elements", f"expected {memory.numel}")
-    source.into(memory.bytes)
+    memory.fill(source)

@@ -131,7 +131,7 @@ def _pairs(kind: Any) -> Builder:
             made[key] = value
         return made
 
-    return Builder(make, _keep_metadata)
+    return Builder(make, _keep_metadata, each=100)
 
 
 def _set(kind: Any) -> Builder:
@@ -142,7 +142,7 @@ def _set(kind: Any) -> Builder:
             check_key(member)
         return kind(members)
 
-    return Builder(make)
+    return Builder(make, each=100)
 
 
 def _size(sizes: Any = ()) -> Size:
@@ -174,11 +174,11 @@ NAMES: dict[str, Any] = {
     "torch._utils._rebuild_tensor_v2": Builder(_rebuild, cost=_TENSOR),
     "torch._utils._rebuild_tensor_v3": Builder(_rebuild_of_dtype),
     "torch._utils._rebuild_parameter": Builder(_rebuild_parameter, cost=_TENSOR),
-    "torch._utils._rebuild_parameter_with_state": Builder(_rebuild_parameter, cost=_TENSOR),
-    "torch._tensor._rebuild_from_type_v2": Builder(_rebuild_from_type, cost=_TENSOR),
+    "torch._utils._rebuild_parameter_with_state": Builder(_rebuild_parameter, cost=_TENSOR, each=200),
+    "torch._tensor._rebuild_from_type_v2": Builder(_rebuild_from_type, cost=_TENSOR, each=200),
     "torch.Tensor": Tensor,
     "torch.nn.parameter.Parameter": Parameter,
-    "torch.Size": Builder(_size),
+    "torch.Size": Builder(_size, each=64),
     "torch.device": Builder(_device),
     "_codecs.encode": Builder(_encoded),
     "__builtin__.bytes": Builder(lambda: b""),  # protocol 2 has no other way to write none

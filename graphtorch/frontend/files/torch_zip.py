@@ -33,7 +33,7 @@ def read(source: Source, locations: Locations) -> Any:
 
     value = Machine(archive.open(f"{root}/data.pkl"), NAMES, storage).load()
     for key, memory in memories.items():
-        archive.open(f"{root}/data/{key}").into(memory.bytes)
+        memory.fill(archive.open(f"{root}/data/{key}"))
         if big:
             memory.swap()
     return value

@@ -5,13 +5,14 @@ becomes an array of that length, and hashing a deep tuple overflows the stack. H
 what it makes is counted (`Budget`), and only a `Builder` is ever called. What the opcodes mean is written in Python's
 `pickletools`.
 
-    restricted_load(file, ARRAYS, encoding="latin1")      # the pickles of CIFAR
+    restricted_load(file, ARRAYS, encoding="bytes")      # the pickles of CIFAR
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Hashable, Mapping
+from itertools import chain
 from typing import Any, BinaryIO
 
 from graphtorch.frontend.files.graph_limits import check_graph, check_key
@@ -30,12 +31,12 @@ _REFUSED = {
 
 class Builder:
     """What a pickle may call: ``make(*arguments)``. ``then(made, state)`` is what BUILD does to what was made; ``cost``
-    is about how many bytes that takes."""
+    is about how many bytes that takes, and ``each`` how many a value within the arguments, where they are copied."""
 
     def __init__(
-        self, make: Callable[..., Any], then: Callable[[Any, Any], Any] | None = None, cost: int = 400
+        self, make: Callable[..., Any], then: Callable[[Any, Any], Any] | None = None, cost: int = 400, each: int = 0
     ) -> None:
-        self.make, self.then, self.cost = make, then, cost
+        self.make, self.then, self.cost, self.each = make, then, cost, each
 
 
 class _Mark:
@@ -115,7 +116,8 @@ class Machine:
 
     def text(self, raw: bytes, encoding: str = "utf-8", errors: str = "strict") -> None:
         """Push a text."""
-        self.source.budget.take(50 + len(raw) * (1 if raw.isascii() else 4))
+        narrow = raw.isascii() or encoding in ("latin1", "latin-1")
+        self.source.budget.take(50 + len(raw) * (1 if narrow else 4))
         try:
             self.stack.append(raw.decode(encoding, errors))
         except UnicodeDecodeError as error:
@@ -141,10 +143,25 @@ class Machine:
         """Push what a `Builder` makes of ``args``."""
         if not isinstance(function, Builder) or not isinstance(args, tuple):
             raise LoadError("GT903", f"the file calls {_shown(function)}, which is not a function that may be called")
+        self.source.budget.take(function.cost)
+        self._take_copies(args, function.each)
         made = built(function.make, *args)
-        self.push(made, function.cost)
+        self.push(made)
         if function.then is not None:
             self.made_by[id(made)] = made, function  # with the value, so that its id stays its own
+
+    def _take_copies(self, args: tuple[Any, ...], each: int) -> None:
+        """Count what a builder copies of arguments, before it does: two bytes of a pickle can name them again."""
+        take = self.source.budget.take
+        for arg in args:
+            if isinstance(arg, str | bytes | bytearray):
+                take(len(arg))
+        waiting: list[Any] = [args] if each else []
+        while waiting:  # ends by the budget, whatever is shared
+            value = waiting.pop()
+            take(each * len(value))
+            inside = chain.from_iterable(value.items()) if isinstance(value, dict) else value
+            waiting += [v for v in inside if isinstance(v, dict | list | tuple | set | frozenset)]
 
     def build(self) -> None:
         """BUILD: give a value its state."""
@@ -152,6 +169,8 @@ class Machine:
         _, builder = self.made_by.get(id(value), (None, None))
         if builder is None or builder.then is None:
             raise LoadError("GT903", f"the file sets the state of a {type(value).__name__}, which has none")
+        texts = [v for v in state if isinstance(v, str)] if isinstance(state, tuple) else []
+        self._take_copies(tuple(texts), 0)  # bytes of an array are not copied, texts are encoded
         built(builder.then, value, state)
         self.stack.append(value)
 
@@ -169,9 +188,9 @@ class Machine:
     def add_pairs(self, target: Any, values: list[Any]) -> None:
         if len(values) % 2:
             raise damaged("a pickle has a key with no value")
-        self.source.budget.take(64 * len(values))
+        take = self.source.budget.take
         for key, value in zip(values[::2], values[1::2], strict=True):
-            check_key(key)
+            take(64 + 64 * check_key(key))
             target[key] = value
 
     def integer(self, size: int) -> None:
@@ -190,9 +209,10 @@ class Machine:
     def items(self, kind: type[list[Any]] | type[set[Any]] | type[frozenset[Any]]) -> list[Hashable]:
         """The values since the mark, for a list or a set."""
         values = self.since_mark()
-        self.source.budget.take((8 if kind is list else 64) * len(values))
+        take = self.source.budget.take
+        take(8 * len(values))
         for value in values if kind is not list else ():
-            check_key(value)
+            take(56 * check_key(value))
         return values
 
 

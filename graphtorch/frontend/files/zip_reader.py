@@ -7,6 +7,7 @@ entry before anyone can ask how many there are, and takes of two entries with on
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import NamedTuple
 
 from graphtorch.frontend.files.source import Source, damaged, too_large
@@ -37,11 +38,11 @@ class ZipReader:
         if size > source.size or count * _ENTRY_SIZE > size:
             raise damaged(f"a table of {count} records in {size} bytes")
         self._heads: dict[str, tuple[int, int]] = {}
+        self._spans: list[tuple[int, int]] = []
         table = source.part(at, size)
         for _ in range(count):
             self._add_entry(table)
-        if sum(size for _, size in self._heads.values()) > source.size:
-            raise too_large("its records overlap")
+        self._check_places()
 
     @property
     def names(self) -> list[str]:
@@ -102,6 +103,13 @@ class ZipReader:
         if ".." in name.split("/") or name.startswith("/") or "\\" in name or "\0" in name:
             raise LoadError("GT903", f"a record has the path {name!r}, which leads out of the archive")
         self._heads[name] = at, size
+        self._spans.append((at, at + _LOCAL_SIZE + name_size + size))
+
+    def _check_places(self) -> None:
+        """LoadError GT904 for records that lie in each other: of those any number has room in a small file."""
+        self._spans.sort()
+        if any(end > start for (_, end), (start, _) in pairwise(self._spans)):
+            raise too_large("its records overlap")
 
     def find(self, name: str) -> Record:
         """Where a record is; LoadError GT902 if there is none, or what is there is another."""

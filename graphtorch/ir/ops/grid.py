@@ -22,7 +22,7 @@ from graphtorch.ir.ops.logic import eq, ge, gt, le, logical_and, ne, where
 from graphtorch.ir.ops.movement import iota, permute, reshape
 from graphtorch.ir.ops.reduce import sum as sum_
 from graphtorch.ir.ops.shapes import transpose
-from graphtorch.ir.types import DType, int64
+from graphtorch.ir.types import DType, float32, int64
 
 #: a place: its index along each dimension, floats that are whole, and its weight
 Tap = tuple[list[Any], Any]
@@ -65,7 +65,8 @@ def grid_sample(
     """``input`` [n, c, h, w] at the places ``grid`` [n, oh, ow, 2], or one dimension more: [n, c, oh, ow].
 
     ``mode`` is "bilinear", "nearest" or "bicubic" (of 2 dimensions); outside stands 0, or with ``padding_mode``
-    "border" what is at the border, with "reflection" the image mirrored. nan is taken for a place outside.
+    "border" what is at the border, with "reflection" the image mirrored. nan is taken for a place outside. Numbers
+    of 16 bits are computed with in float32.
     """
     require_float(aval_of(input), "input")
     same_dtype(aval_of(input), aval_of(grid))
@@ -84,7 +85,16 @@ def grid_sample(
     ):
         expected = f"expected one of {', '.join(allowed)}"
         check(value in allowed, "GT304", f"{name}={value!r} is not allowed", expected, kind=ArgumentError)
-    corners = bool(align_corners)
+    dtype = dtype_of(input)
+    if dtype.itemsize < 4:  # places have no room in 16 bits, and sums of them less
+        wide = _sample(to_dtype(input, float32), to_dtype(grid, float32), mode, padding_mode, bool(align_corners))
+        return to_dtype(wide, dtype)
+    return _sample(input, grid, mode, padding_mode, bool(align_corners))
+
+
+def _sample(input: Any, grid: Any, mode: str, padding_mode: str, corners: bool) -> Any:
+    _, _, *size = shape_of(input)
+    rank = len(size)
     at = [_scaled(grid, rank - 1 - axis, k, corners) for axis, k in enumerate(size)]
     if mode != "bicubic":
         at = [_padded(x, k, padding_mode, corners) for x, k in zip(at, size, strict=True)]

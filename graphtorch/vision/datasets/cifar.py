@@ -43,13 +43,18 @@ def read_batch(path: str | os.PathLike[str]) -> tuple[Array, list[int]]:
 def _unpickled(path: str | os.PathLike[str]) -> dict[str, Any]:
     try:
         with Path(path).open("rb") as file:
-            found = restricted_load(file, ARRAYS, encoding="latin1")
+            found = restricted_load(file, ARRAYS, encoding="bytes")  # as a text, the images would be there twice
     except LoadError as error:
         error.fix = "get the file again, from where it is published"
         raise
     if not isinstance(found, dict):
         raise damaged(f"it holds a {type(found).__name__}", "expected a dict")
-    return found
+    return {_text(key): value for key, value in found.items()}
+
+
+def _text(value: Any) -> Any:
+    """A text that Python 2 wrote."""
+    return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 class CIFAR10(VisionDataset):
@@ -127,9 +132,10 @@ class CIFAR10(VisionDataset):
         (path,) = self._checked([[self.meta["filename"], self.meta["md5"]]])
         with reading(path):
             names = _unpickled(path).get(self.meta["key"])
-            if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            texts: list[Any] = [_text(name) for name in names] if isinstance(names, list) else [None]
+            if not all(isinstance(name, str) for name in texts):
                 raise damaged("it has no names of classes", f"expected a list of texts, {self.meta['key']!r}")
-        return names
+        return texts
 
     def _check_targets(self) -> None:
         strange = {label for label in self.targets if not 0 <= label < len(self.classes)}

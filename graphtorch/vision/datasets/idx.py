@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from graphtorch.frontend.files.source import FLOOR, too_large
+from graphtorch.frontend.files.source import too_large
 from graphtorch.ir.errors import LoadError
 from graphtorch.vision.datasets.files import damaged, reading
 
@@ -28,6 +28,8 @@ Array = Any
 _DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _GZIP = b"\x1f\x8b"
 _CHUNK = 1 << 20
+#: what a small compressed file may unpack to; MNIST's images are 47 MB of 9.9
+FLOOR = 64 << 20
 #: more dimensions than any such file has
 _MOST_DIMENSIONS = 8
 

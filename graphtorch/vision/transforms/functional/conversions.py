@@ -52,7 +52,7 @@ def _of_bytes(values: Array) -> Tensor:
 
 def _channels_first(values: Array) -> Array:
     """[H, W] or [H, W, C] as [C, H, W], dense."""
-    return np.ascontiguousarray(values.reshape(*values.shape[:2], -1).transpose(2, 0, 1))
+    return np.ascontiguousarray(np.atleast_3d(values).transpose(2, 0, 1))
 
 
 def _array_image(pic: Any) -> Array:

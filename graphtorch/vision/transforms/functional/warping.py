@@ -194,8 +194,8 @@ def _corners(points: Any, name: str) -> Array:
 
 def _sampled(img: Any, grid: Array, mode: InterpolationMode, fill: Any) -> Tensor:
     name, img = of_tensor(mode, SAMPLED), as_tensor_image(img)
-    whole = img.dtype.kind != "f"
-    values = (img.to(float32) if whole else img).reshape(-1, get_dimensions(img)[0], *img.shape[-2:])
+    whole, narrow = img.dtype.kind != "f", img.dtype.itemsize < 4
+    values = (img.to(float32) if whole or narrow else img).reshape(-1, get_dimensions(img)[0], *img.shape[-2:])
     places = gt.from_numpy(grid).to(values.dtype).expand(len(values), -1, -1, -1)
 
     def sample(x: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ def _sampled(img: Any, grid: Array, mode: InterpolationMode, fill: Any) -> Tenso
         share = sample(gt.ones_like(values[:, :1]))
         out = gt.where(share < 0.5, colour, out) if name == "nearest" else out * share + (1 - share) * colour
     out = out.reshape(*img.shape[:-2], *out.shape[-2:])
-    return out.round().to(img.dtype) if whole else out  # type: ignore[no-any-return]
+    return (out.round() if whole else out).to(img.dtype)  # type: ignore[no-any-return]
 
 
 def _colours(fill: Any, channels: int) -> list[float]:
