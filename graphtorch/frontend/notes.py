@@ -86,6 +86,8 @@ class Noting(Interpreter):
     lines: Places
     read: Callable[[Tensor], Value]
 
+    hears_modules = True
+
     def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         self.notes.entered(module, state.scope.path if state.scope else "")
         return module.forward, args, kwargs

@@ -30,6 +30,8 @@ class Interpreter:
     tracing = False
     #: whether whoever runs it explains failures
     diagnoses = False
+    #: whether `calling` and `returning` are to be asked; a module does without them otherwise
+    hears_modules = False
 
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} does not interpret ops")

@@ -51,6 +51,8 @@ class Module(Paths, Convertible, Stateful):
             if self._hooks or hooks.EVERYWHERE:
                 return hooks.call(self, args, kwargs)
             interpreter = bind.current()
+            if not interpreter.hears_modules:
+                return self.forward(*args, **kwargs)
             forward, given, named = interpreter.calling(self, args, kwargs)
             return interpreter.returning(forward(*given, **named))
         except GraphTorchError as error:
