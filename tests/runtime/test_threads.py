@@ -230,3 +230,15 @@ threading.Thread(target=last).start()
     env = {**os.environ, "GRAPHTORCH_CACHE": "0"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert "2.5 2.5" in run.stdout and "3.5 3.5" in run.stdout, run.stderr
+
+
+def test_importing_the_package_and_eager_mode_leave_the_compiler_alone() -> None:
+    """The import is to cost little more than numpy's: the passes and code generators, also a GPU's, wait."""
+    code = """
+import sys, graphtorch as gt
+gt.nn.Linear(3, 2)(gt.ones(5, 3)).sum().backward()
+late = ("graphtorch.codegen", "graphtorch.ir.passes", "graphtorch.runtime.cuda_program", "llvmlite", "networkx")
+found = [name for name in sys.modules if name.startswith(late)]
+assert not found, found
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
