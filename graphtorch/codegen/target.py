@@ -56,11 +56,12 @@ def host_target() -> Target:
     found = target_for(llvm.get_default_triple(), llvm.get_host_cpu_name(), dict(features))
     choices: dict[str, Winograd] = {"0": "never", "1": "always"}
     winograd: Winograd = choices.get(os.environ.get("GRAPHTORCH_WINOGRAD", ""), "frozen")
+    caches = _cache_bytes()
     return replace(
         found,
-        l1=_cache_bytes(1, found.l1),
-        l2=_cache_bytes(2, found.l2),
-        l3=_cache_bytes(3, found.l3),
+        l1=caches.get(1, found.l1),
+        l2=caches.get(2, found.l2),
+        l3=caches.get(3, found.l3),
         winograd=winograd,
     )
 
@@ -79,16 +80,17 @@ def _changes(text: str) -> dict[str, bool]:
     return {change[1:]: change[0] == "+" for change in changes}
 
 
-def _cache_bytes(level: int, otherwise: int) -> int:
-    """The size of a core's data cache, as Linux tells it."""
+def _cache_bytes() -> dict[int, int]:
+    """The sizes of a core's data caches by level, as far as Linux tells them."""
+    found: dict[int, int] = {}
     for index in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
         try:
-            read = {name: (index / name).read_text().strip() for name in ("level", "type", "size")}
+            level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
         except OSError:
             continue
-        if read["level"] == str(level) and read["type"] != "Instruction" and read["size"].endswith("K"):
-            return int(read["size"][:-1]) * 1024
-    return otherwise
+        if level.isdigit() and kind != "Instruction" and size.endswith("K"):
+            found[int(level)] = int(size[:-1]) * 1024
+    return found
 
 
 def target_for(triple: str, cpu: str, features: dict[str, bool]) -> Target:

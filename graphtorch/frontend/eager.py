@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphtorch.frontend import autograd, backward, composites, epoch, on_device
+from graphtorch.frontend import autograd, backward, composites, epoch
 from graphtorch.frontend.history import become, check_leaf, rebase, viewing
 from graphtorch.frontend.op_node import OpNode
 from graphtorch.frontend.outputs import into
@@ -31,6 +31,12 @@ from graphtorch.ir.types import TensorType, float32
 from graphtorch.runtime.cuda_array import on_gpu
 
 
+def _on_device(*call: Any) -> Any:
+    from graphtorch.frontend.on_device import run  # the compiler, which the CPU's eager mode does without
+
+    return run(*call)
+
+
 class Eager(Interpreter):
     """What runs outside of every trace. One instance serves all threads: it holds no state."""
 
@@ -39,7 +45,7 @@ class Eager(Interpreter):
             return (_detached(operands[0]),)
         call = typed(op, operands, attrs)
         arrays: list[Any] = [o._array for o in operands]
-        found: Any = on_device.run(op, operands, arrays, attrs, call) if ops.placed else None
+        found: Any = _on_device(op, operands, arrays, attrs, call) if ops.placed else None
         if found is None:
             found = op.ref(*arrays, **attrs) if call.plain else reference(op, arrays, attrs)
         results = _wrapped(op, operands, found if isinstance(found, tuple | list) else (found,), call.made)

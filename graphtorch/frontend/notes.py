@@ -86,9 +86,11 @@ class Noting(Interpreter):
     lines: Places
     read: Callable[[Tensor], Value]
 
-    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    hears_modules = True
+
+    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         self.notes.entered(module, state.scope.path if state.scope else "")
-        return module.forward(*args, **kwargs)
+        return module.forward, args, kwargs
 
     def hooked(self, what: str) -> None:
         self.notes.hooks.append(what)

@@ -30,6 +30,8 @@ class Interpreter:
     tracing = False
     #: whether whoever runs it explains failures
     diagnoses = False
+    #: whether `calling` and `returning` are to be asked; a module does without them otherwise
+    hears_modules = False
 
     def bind(self, op: Op, operands: tuple[Any, ...], attrs: dict[str, Any]) -> tuple[Any, ...]:
         raise TypeError(f"{type(self).__name__} does not interpret ops")
@@ -78,9 +80,16 @@ class Interpreter:
 
     # What is told to whoever looks at a model before it runs (frontend/diagnosis).
 
-    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """``module.forward(*args, **kwargs)``."""
-        return module.forward(*args, **kwargs)
+    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+        """``module`` is called: what runs, as a rule its `forward`, and its arguments.
+
+        The module calls it: a frame of ours between two modules would halve the depth to which they nest.
+        """
+        return module.forward, args, kwargs
+
+    def returning(self, out: Any) -> Any:
+        """What the module whose scope it is gives: ``out``."""
+        return out
 
     def hooked(self, what: str) -> None:
         """A hook of a module is about to be called: ``what`` names it."""

@@ -13,7 +13,7 @@ What a kernel promises depends on its loops (codegen/loops.py):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from graphtorch.ir.control_flow import is_control_flow
 from graphtorch.ir.dim import same
@@ -30,11 +30,24 @@ def root(value: Value) -> Value:
     return value
 
 
-def may_overwrite(node: Node, memory: Value, result: Value, at: Sequence[int] | None = None) -> bool:
+#: the readers of each value within a bundle
+Readers = Callable[[Node], Mapping[Value, Sequence[Node]]]
+
+
+def readers_in(bundle: Node) -> Mapping[Value, Sequence[Node]]:
+    """The nodes of ``bundle`` that read each value of it."""
+    assert bundle.body is not None  # it is a bundle
+    return bundle.body.uses()
+
+
+def may_overwrite(
+    node: Node, memory: Value, result: Value, at: Sequence[int] | None = None, readers: Readers = readers_in
+) -> bool:
     """Whether the kernel of ``node`` may store ``result``, one of its results, over ``memory``, the root of operands.
 
     Elements have to be as wide: then an element of the one is where that of the other is. ``at`` are the numbers of
-    these operands, where the caller knows them: a bundle has thousands.
+    these operands, where the caller knows them: a bundle has thousands. One who asks for thousands of results remembers
+    the ``readers`` in each bundle, too.
     """
     shape = result.type.shape
     operands = [i for i, o in enumerate(node.operands) if root(o) is memory] if at is None else at
@@ -46,7 +59,8 @@ def may_overwrite(node: Node, memory: Value, result: Value, at: Sequence[int] | 
     if node.body is None:
         return node.op.elementwise
     if node.attrs["kind"] == "bundle":
-        return _alone_in_bundle(node.body, [node.body.params[i] for i in operands], node.body.outputs[result.index])
+        params, output = [node.body.params[i] for i in operands], node.body.outputs[result.index]
+        return _alone_in_bundle(readers(node), params, output)
     rows = rows_in(node.body)
     inside: set[Value] = {node.body.params[i] for i in operands}
     if rows is None:
@@ -57,13 +71,13 @@ def may_overwrite(node: Node, memory: Value, result: Value, at: Sequence[int] | 
     return _reads_own(node.body, inside, rows)
 
 
-def _alone_in_bundle(bundle: Graph, params: Sequence[Param], output: Value) -> bool:
+def _alone_in_bundle(readers: Mapping[Value, Sequence[Node]], params: Sequence[Param], output: Value) -> bool:
     """Whether the kernel that makes ``output`` alone reads the memory, and may write over it."""
-    readers = {n for n in bundle.nodes if not set(params).isdisjoint(n.operands)}
+    found = {n for p in params for n in readers[p]}
     maker = output.node
-    if maker is None or readers - {maker}:
+    if maker is None or found - {maker}:
         return False
-    return not readers or (len(params) == 1 and may_overwrite(maker, params[0], output))
+    return not found or (len(params) == 1 and may_overwrite(maker, params[0], output))
 
 
 def rows_side_by_side(body: Graph) -> bool:

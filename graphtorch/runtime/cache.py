@@ -21,7 +21,7 @@ from pathlib import Path
 
 from graphtorch.codegen.target import host_target
 from graphtorch.ir.errors import CacheWarning
-from graphtorch.runtime.cache_size import OBJECTS, trim, used
+from graphtorch.runtime.cache_size import OBJECTS, SOURCES, trim, used
 
 _MAGIC = b"graphtorch-objects-2\n"
 
@@ -50,14 +50,33 @@ def key_of(text: str, kind: str) -> str:
 @functools.cache
 def generator() -> str:
     """A hash of the package's source: what it makes of a graph need not show in a text."""
-    total, folders = hashlib.sha256(), [os.path.dirname(os.path.dirname(__file__))]
+    return sources_hash(os.path.dirname(os.path.dirname(__file__)))
+
+
+def sources_hash(folder: str) -> str:
+    """A hash of all sources below ``folder``.
+
+    It is kept in the cache under their paths, inodes, sizes and times, so that they are not read again before one of
+    these changes.
+    """
+    stamps, folders = [], [folder]
     while folders:
-        for entry in sorted(os.scandir(folders.pop()), key=lambda entry: entry.name):
+        for entry in os.scandir(folders.pop()):
             if entry.name.endswith(".py"):
-                with open(entry.path, "rb", buffering=0) as file:
-                    total.update(file.read() + b"\0")
-            elif entry.is_dir() and entry.name != "__pycache__":
+                info = entry.stat()
+                stamps.append((entry.path, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
+            elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
                 folders.append(entry.path)
+    stamps.sort()
+    key = hashlib.sha256(repr(stamps).encode()).hexdigest()
+    kept = load(key, SOURCES)
+    if kept is not None:
+        return kept[0].decode()
+    total = hashlib.sha256()
+    for path, *_ in stamps:
+        with open(path, "rb", buffering=0) as file:
+            total.update(file.read() + b"\0")
+    store(key, [total.hexdigest().encode()], SOURCES)
     return total.hexdigest()
 
 

@@ -13,8 +13,8 @@ import os
 from pathlib import Path
 
 DEFAULT_MB = 1024
-#: what the names of files of the cache end with: object code, and what is known of programs
-OBJECTS, KNOWN = ".o", ".known"
+#: what the names of files of the cache end with: object code, what is known of programs, and the hash of the sources
+OBJECTS, KNOWN, SOURCES = ".o", ".known", ".sources"
 #: of the bound, after a clean-up: the next programs fit without another one
 KEPT = 0.75
 #: of the bound, what is written until the files are looked at again
@@ -65,7 +65,7 @@ def trim(folder: Path, written: int) -> None:
         return
     with contextlib.suppress(OSError):
         with os.scandir(folder) as entries:
-            ours = [entry for entry in entries if entry.name.endswith((OBJECTS, KNOWN))]
+            ours = [entry for entry in entries if entry.name.endswith((OBJECTS, KNOWN, SOURCES))]
         files = [(info.st_mtime_ns, info.st_size, entry.path) for entry in ours if (info := _stat(entry))]
         total = sum(size for _, size, _ in files)
         if total <= most:

@@ -15,14 +15,23 @@ from graphtorch.ir.graph import Graph
 def _llvm() -> Any:
     import llvmlite.binding as llvm
 
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()
     return llvm
 
 
+@functools.cache
+def _all_targets() -> None:
+    """What only code for other machines needs."""
+    _llvm().initialize_all_targets()
+    _llvm().initialize_all_asmprinters()
+
+
 def target_machine(target: Target) -> Any:
     llvm = _llvm()
+    if target.triple != host_target().triple:
+        _all_targets()
     found = llvm.Target.from_triple(target.triple)
     return found.create_target_machine(
         cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="default"

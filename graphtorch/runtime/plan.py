@@ -7,13 +7,14 @@ that memory is free: blocks that are dead by then may lie in it (lending.py).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from graphtorch.ir.control_flow import counts, is_control_flow
 from graphtorch.ir.dim import Guards, at_sizes, recorded, surely
 from graphtorch.ir.graph import Graph, Node, Param, Value
-from graphtorch.ir.in_place import may_overwrite, root
+from graphtorch.ir.in_place import Readers, may_overwrite, readers_in, root
 from graphtorch.ir.links import links
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.scan import division, is_loop
@@ -150,6 +151,7 @@ def _within(node: Node, inside: Plan, places: dict[Value, Place], offset: int) -
 def _blocks(graph: Graph, places: dict[Value, Place], sizes: Mapping[str, int] | None) -> list[Block]:
     """Values that are no parameters, in blocks. State is written over by updates alone, so those are no part of one."""
     last = _last_touches(graph)
+    readers: Readers = functools.cache(readers_in)
     found: list[Block] = []
     of: dict[Value, Block] = {}
     for position, node in enumerate(graph.nodes):
@@ -162,7 +164,7 @@ def _blocks(graph: Graph, places: dict[Value, Place], sizes: Mapping[str, int] |
                 continue
             nbytes = at_sizes(result.type.nbytes, sizes or {})
             empty = surely("==", result.type.nbytes, 0)
-            block = None if empty else _over(node, dying, result, of)
+            block = None if empty else _over(node, dying, result, of, readers)
             if is_control_flow(node):
                 block = _carried(node, result, of)
             if block is None:
@@ -182,20 +184,20 @@ def _carried(node: Node, result: Value, of: dict[Value, Block]) -> Block | None:
     return of[d.of(node.operands)[1][result.index]] if result.index < d.carries else None
 
 
-def _over(node: Node, dying: Sequence[Value], result: Value, of: dict[Value, Block]) -> Block | None:
+def _over(node: Node, dying: Sequence[Value], result: Value, of: dict[Value, Block], readers: Readers) -> Block | None:
     """The block of one of the operands that nobody reads after ``node``, over which it may store ``result``."""
     for memory in dying:
         if of[memory].values[-1] is not memory:  # another result lies there
             continue
-        if surely("==", memory.type.nbytes, result.type.nbytes) and _may_overwrite(node, memory, result):
+        if surely("==", memory.type.nbytes, result.type.nbytes) and _may_overwrite(node, memory, result, readers):
             return of[memory]
     return None
 
 
-def _may_overwrite(node: Node, memory: Value, result: Value) -> bool:
+def _may_overwrite(node: Node, memory: Value, result: Value, readers: Readers) -> bool:
     """Whatever the sizes are, if some are not known: an answer that depends on them is no."""
     with recorded(Guards()) as guards:
-        return may_overwrite(node, memory, result) and not guards.asked
+        return may_overwrite(node, memory, result, readers=readers) and not guards.asked
 
 
 def _last_touches(graph: Graph) -> dict[Value, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,38 @@ def test_reductions_of_the_same_rows_far_apart() -> None:
     x, w = gt.randn(17, 9), gt.eye(2) * 0.9
     for got, want in zip(gt.compile(ends)(x, w), ends(x, w), strict=True):
         np.testing.assert_allclose(got.numpy(), want.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_modules_nest_as_deep_as_python_calls(tmp_path: Path) -> None:
+    """Frames between two modules, and what walks over them, leave room for more levels than torch's eager mode has."""
+
+    def nested(levels: int) -> nn.Module:
+        gt.manual_seed(1)
+        net: nn.Module = nn.Linear(3, 2)
+        for _ in range(levels):
+            net = nn.Sequential(net)
+        return net
+
+    levels, x = 250, gt.randn(5, 3)
+    net, twin = nested(levels), nested(levels)
+
+    def step(net: nn.Module) -> gt.Tensor:
+        net.zero_grad()
+        loss = (net(x) ** 2).sum()
+        loss.backward()
+        return loss
+
+    np.testing.assert_allclose(gt.compile(net)(x).detach().numpy(), twin(x).detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(gt.compile(lambda: step(net))().item(), step(twin).item(), rtol=1e-6)
+    for p, q in zip(net.parameters(), twin.parameters(), strict=True):
+        np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-5)
+    path = "0." * levels
+    assert [name for name, _ in net.named_parameters()] == [path + "weight", path + "bias"]
+    assert f'"{path[:-1]}"' in str(gt.trace(net, x))
+    assert repr(net).count("Sequential") == levels < len(str(gt.summary(net, x)).splitlines())
+    assert not gt.check(net, x).problems and gt.check(net, gt.TensorSpec((5, 7))).problems
+    gt.save(net, tmp_path / "net.gt")
+    assert repr(gt.load(tmp_path / "net.gt", weights_only=False)) == repr(net)
 
 
 def test_very_many_tensors_are_joined() -> None:

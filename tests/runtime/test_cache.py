@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import stat
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,3 +143,38 @@ def test_moved_code_is_the_same_program(folder: Path) -> None:
         f = names["f"]
         f(gt.ones(3))
     assert f.stats[0].from_cache
+
+
+def test_the_hash_of_the_sources_is_of_what_is_in_them(folder: Path, tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for place in (here, there):
+        (place / "inner").mkdir(parents=True)
+        (place / "a.py").write_text("x = 1\n")
+        (place / "inner" / "b.py").write_text("y = 2\n")
+        (place / "notes.txt").write_text(str(place))
+    hashes = [cache.sources_hash(str(place)) for place in (here, there)]
+    assert hashes[0] == hashes[1] and len(list(folder.glob("*.sources"))) == 2  # as if moved, or installed anew
+    (here / "inner" / "b.py").write_text("y = 3\n")  # of the same size
+    assert cache.sources_hash(str(here)) != hashes[0]
+    assert cache.sources_hash(str(there)) == hashes[1]
+
+
+def test_sources_are_read_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "a.py").write_text("x = 1\n")
+    first = cache.sources_hash(str(sources))
+    read = hashlib.sha256(b"x = 1\n\0").hexdigest()
+    assert first == read
+    monkeypatch.setattr("builtins.open", _only_from(folder))
+    assert cache.sources_hash(str(sources)) == first
+
+
+def _only_from(folder: Path) -> Any:
+    plain = open
+
+    def opened(path: Any, *args: Any, **options: Any) -> Any:
+        assert Path(path).is_relative_to(folder), f"{path} is read"
+        return plain(path, *args, **options)
+
+    return opened

@@ -185,7 +185,9 @@ def test_import_is_cheap_and_needs_no_llvm() -> None:
         "torch",
         "json",
         "graphtorch.codegen",
-        "graphtorch.runtime",
+        "graphtorch.runtime.cpu",
+        "graphtorch.runtime.cuda",
+        "graphtorch.runtime.executable",
         "graphtorch.frontend.trace",
     }
     code = f"import sys, graphtorch; assert not {late} & set(sys.modules), {late} & set(sys.modules)"
@@ -230,3 +232,15 @@ threading.Thread(target=last).start()
     env = {**os.environ, "GRAPHTORCH_CACHE": "0"}
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
     assert "2.5 2.5" in run.stdout and "3.5 3.5" in run.stdout, run.stderr
+
+
+def test_importing_the_package_and_eager_mode_leave_the_compiler_alone() -> None:
+    """Code generators wait, a GPU's too."""
+    code = """
+import sys, graphtorch as gt
+gt.nn.Linear(3, 2)(gt.ones(5, 3)).sum().backward()
+late = ("graphtorch.codegen", "graphtorch.runtime.cuda_program", "llvmlite", "networkx")
+found = [name for name in sys.modules if name.startswith(late)]
+assert not found, found
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

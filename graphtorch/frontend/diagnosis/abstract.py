@@ -27,7 +27,7 @@ from graphtorch.frontend.tree import map_leaves
 from graphtorch.ir import bind
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node, Value
-from graphtorch.ir.loc import Loc, Place, ScopeOwner, place, state
+from graphtorch.ir.loc import Loc, Place, Scope, ScopeOwner, place, state
 from graphtorch.ir.op import Op
 from graphtorch.ir.types import defaults
 
@@ -72,7 +72,8 @@ class AbstractTracer(Tracer):
         self._last: dict[Node, int] = {}
         #: the module calls that a node was made in, the outermost first
         self.within: dict[Node, tuple[ModuleCall, ...]] = {}
-        self._running: tuple[ModuleCall, ...] = ()
+        #: by the id of a module's scope: it, and the calls that are running in it
+        self._entered: dict[int, tuple[Scope, tuple[ModuleCall, ...]]] = {}
         self._edits: dict[Point, list[Edit]] = {}
         for edit in edits:
             for point in edit.points:
@@ -80,19 +81,28 @@ class AbstractTracer(Tracer):
         #: the line that asked for the run, which calls no module itself
         self._caller = caller
 
-    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    @property
+    def _running(self) -> tuple[ModuleCall, ...]:
+        """The calls that are running, the outermost first."""
+        scope = state.scope
+        while scope is not None and id(scope) not in self._entered:
+            scope = scope.parent
+        return self._entered[id(scope)][1] if scope else ()
+
+    def calling(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
         scope = state.scope
         assert scope is not None  # that of the module
         loc, parent = self.lines.here(), scope.parent.owner if scope.parent else None
         direct = _is_users(parent) and (self._caller is None or at_call(loc) != at_call(self._caller))
         edits = self._edits_at(at_module(module), *([at_call(loc)] if direct else []))
         args, kwargs = _edited(edits, (args, kwargs))
+        running = self._running
         call = ModuleCall(
             number=len(self.calls),
             path=scope.path,
             module=module,
             parent=parent,
-            depth=len(self._running),
+            depth=len(running),
             loc=loc,
             arguments=(args, kwargs),
             inputs=types_in((args, kwargs)),
@@ -104,11 +114,11 @@ class AbstractTracer(Tracer):
         forward = module.forward
         for edit in edits:
             forward = functools.partial(_instead, edit, forward)
-        around, self._running = self._running, (*self._running, call)
-        try:
-            out = forward(*args, **kwargs)
-        finally:
-            self._running = around
+        self._entered[id(scope)] = scope, (*running, call)
+        return forward, args, kwargs
+
+    def returning(self, out: Any) -> Any:
+        call = self._running[-1]
         call.outputs, call.result, call.failed = types_in(out), out, False
         return out
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 from graphtorch.frontend.diagnosis.abstract import Observation
 from graphtorch.frontend.diagnosis.called import types_in
 from graphtorch.frontend.diagnosis.edits import Candidate, Edit
-from graphtorch.frontend.diagnosis.fixes import Run, find_fix
 from graphtorch.frontend.diagnosis.layers import is_layer
 from graphtorch.frontend.diagnosis.trail import Step, Told, given_to, trail
 from graphtorch.frontend.nn.module import Module
 from graphtorch.ir.errors import GraphTorchError
 from graphtorch.ir.graph import Node
 from graphtorch.ir.loc import Loc
+
+if TYPE_CHECKING:
+    from graphtorch.frontend.diagnosis.fixes import Run
 
 #: failures that one check goes past, each as if it had been mended
 MOST = 10
@@ -26,6 +29,10 @@ def failures(run: Run) -> tuple[list[GraphTorchError], Observation]:
     that mends it.
     """
     seen = run(())
+    if seen.error is None:
+        return [], seen
+    from graphtorch.frontend.diagnosis.fixes import find_fix  # only failures need the search
+
     edits: list[Edit] = []
     found: list[GraphTorchError] = []
     while seen.error is not None and len(found) < MOST:

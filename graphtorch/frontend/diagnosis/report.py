@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -127,6 +126,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         heads = "".join(f"<th>{h}</th>" for h in _HEADINGS)
+        import html  # notebooks alone need it
+
         rows = "".join(_html_row(row) for row in self._rows)
         texts = "".join(f"<pre>{html.escape(str(p))}</pre>" for p in self.problems)
         return f"<p><b>{html.escape(self._summary())}</b></p>{texts}<table><tr>{heads}</tr>{rows}</table>"
@@ -170,5 +171,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _html_row(row: Row) -> str:
+    import html
+
     style = ' style="background:#fdd"' if row.codes else ""
     return f"<tr{style}>" + "".join(f"<td>{html.escape(c)}</td>" for c in row.cells) + "</tr>"

@@ -114,7 +114,10 @@ class Encoder:
         said["parameters"] = {n: self._member(p, join(path, n)) for n, p in module._parameters.items()}
         said["buffers"] = {n: self._member(b, join(path, n)) for n, b in module._buffers.items()}
         said["not_persistent"] = sorted(module._non_persistent_buffers_set)
-        said["modules"] = {n: self._member(m, join(path, n)) for n, m in module._modules.items()}
+        parts: Json = {}
+        for name, part in module._modules.items():  # no comprehension: two frames are enough for each level
+            parts[name] = None if part is None else self._once(part, join(path, name))
+        said["modules"] = parts
         attributes = {name: value for name, value in vars(module).items() if name not in OWN}
         said["attributes"] = self.encode(attributes, path)
 

@@ -158,7 +158,9 @@ def _call(module: Module, args: tuple[Any, ...], kwargs: dict[str, Any], done: s
 
         gate = Gate(module)
         args = gate.inputs(args)
-    out = bind.current().calling(module, args, kwargs)
+    interpreter = bind.current()
+    forward, given, named = interpreter.calling(module, args, kwargs)
+    out = interpreter.returning(forward(*given, **named))
     for key, hook in module._hooks_for("forward"):
         done.add(key)
         changed = run(module, hook, *_seen(hook, args, kwargs), out)

@@ -50,7 +50,11 @@ class Module(Paths, Convertible, Stateful):
         try:
             if self._hooks or hooks.EVERYWHERE:
                 return hooks.call(self, args, kwargs)
-            return bind.current().calling(self, args, kwargs)
+            interpreter = bind.current()
+            if not interpreter.hears_modules:
+                return self.forward(*args, **kwargs)
+            forward, given, named = interpreter.calling(self, args, kwargs)
+            return interpreter.returning(forward(*given, **named))
         except GraphTorchError as error:
             if not error.op:
                 operands = zip(inspect.signature(self.forward).parameters, args, strict=False)
@@ -199,7 +203,9 @@ class Module(Paths, Convertible, Stateful):
         lines = extra.split("\n") if extra else []
         if len(lines) == 1 and not self._modules:
             return f"{self._get_name()}({lines[0]})"
-        lines += [f"({name}): {indented(repr(module))}" for name, module in self._modules.items()]
+        for name, module in self._modules.items():
+            # not repr(): it, and a comprehension, would be frames more for each level
+            lines.append(f"({name}): {indented(module.__repr__())}")
         return f"{self._get_name()}({block(lines)})"
 
 

@@ -7,12 +7,13 @@ pass appends a copy.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from graphtorch.ir.graph import Builder, Graph, Node, Param, Value, rewrite
-from graphtorch.ir.in_place import may_overwrite, root
+from graphtorch.ir.in_place import Readers, may_overwrite, readers_in, root
 from graphtorch.ir.ops.casts import clone
 from graphtorch.ir.ops.movement import reshape
 from graphtorch.ir.ops.scan import division, is_loop
@@ -77,19 +78,24 @@ def _unsafe_updates(graph: Graph) -> list[Param]:
     for node in graph.nodes:
         for number, operand in enumerate(node.operands):
             readers.setdefault(root(operand), {}).setdefault(node, []).append(number)
+    in_bundle: Readers = functools.cache(readers_in)
     seen: set[Value] = set()
     unsafe = []
     for param, value in graph.updates.items():
         r = root(value)
-        safe = r.node is not None and r not in seen and _may_overwrite(param, r, readers.get(param, {}), position)
-        if not safe:
+        safe = r.node is not None and r not in seen
+        if not safe or not _may_overwrite(param, r, readers.get(param, {}), position, in_bundle):
             unsafe.append(param)
         seen.add(r)
     return unsafe
 
 
 def _may_overwrite(
-    param: Param, value: Value, readers: Mapping[Node, Sequence[int]], position: dict[Node, int]
+    param: Param,
+    value: Value,
+    readers: Mapping[Node, Sequence[int]],
+    position: dict[Node, int],
+    in_bundle: Readers,
 ) -> bool:
     """``readers`` of the parameter's memory have the numbers of the operands that lie in it."""
     writer = value.node
@@ -98,7 +104,7 @@ def _may_overwrite(
         return False  # a carry lies where the loop began with it
     for node, at in readers.items():
         if node is writer:
-            if not may_overwrite(writer, param, value, at):
+            if not may_overwrite(writer, param, value, at, in_bundle):
                 return False
         elif node.op is not reshape and position[node] >= position[writer]:
             return False
