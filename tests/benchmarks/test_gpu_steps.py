@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ torch = pytest.importorskip("torch")
 
 
 @pytest.fixture(autouse=True)
-def _precision_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def _precision_stays() -> Iterator[None]:
     """What `prepared` chooses of TF32 is for its own process."""
-    for lib in (gt, torch):
-        for owner in (lib.backends.cuda.matmul, lib.backends.cudnn):
-            monkeypatch.setattr(owner, "allow_tf32", owner.allow_tf32)
+    owners = [o for lib in (gt, torch) for o in (lib.backends.cuda.matmul, lib.backends.cudnn)]
+    before = [o.allow_tf32 for o in owners]
+    yield
+    for owner, allowed in zip(owners, before, strict=True):
+        owner.allow_tf32 = allowed
 
 
 def small(name: str) -> gpu_steps.Work:
