@@ -165,14 +165,12 @@ into: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any] 
 #: it, since it reads the user's source (frontend/diagnosis/mending.py)
 fix_of: Callable[[GraphTorchError, str, list[tuple[str, Any]]], str] | None = None
 
-
 #: performs a call of a composite, from how that is done and what it is done to, so that what it makes is made where its
 #: tensors are: set by the frontend once there are tensors on a GPU (frontend/placement.py)
 placed: Callable[[Callable[..., Any], Callable[..., Any], str, Any, Any], Any] | None = None
 
 #: does what ``device=`` asks for: from a public function and its arguments. The frontend sets it
 asked: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
-
 
 #: performs a call of a public function on operands of the dtype that autocast has for it, from the function, its name
 #: and its arguments; NotImplemented where there is none. Set while somebody uses autocast (frontend/autocast.py)
