@@ -72,6 +72,9 @@ install_methods()
 
 #: names that are looked up in a module only when they are used
 _LAZY = {
+    "autocast": "graphtorch.frontend.autocast",
+    "get_autocast_dtype": "graphtorch.frontend.autocast",
+    "is_autocast_enabled": "graphtorch.frontend.autocast",
     "check": "graphtorch.frontend.diagnosis.check",
     "compile": "graphtorch.frontend.compile",
     "cond": "graphtorch.frontend.branches",
@@ -95,7 +98,8 @@ _LAZY |= {f"{kind}Tensor": "graphtorch.frontend.legacy" for kind in (
     "BFloat16", "Bool", "Byte", "Char", "Double", "Float", "Half", "Int", "Long", "Short"
 )}  # fmt: skip
 _PACKAGES = (
-    "autograd", "backends", "cuda", "hub", "linalg", "nn", "optim", "random", "utils", "testing", "errors", "vision"
+    "amp", "autograd", "backends", "cuda", "hub", "linalg", "nn", "optim", "random", "utils", "testing", "errors",
+    "vision",
 )  # fmt: skip
 
 

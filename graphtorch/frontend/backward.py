@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from graphtorch.frontend.autocast_mode import suspended
 from graphtorch.frontend.autograd import Edge, GradNode, edge_of, set_grad_enabled
 from graphtorch.ir.errors import AutogradError
 
@@ -28,7 +29,7 @@ def run(
     a failed backward changes no gradient of a leaf.
     """
     walk = _Walk(inputs)
-    with set_grad_enabled(create_graph):
+    with set_grad_enabled(create_graph), suspended():
         for root, gradient in zip(roots, gradients, strict=True):
             walk.send(edge_of(root), gradient)
         while walk.heap:

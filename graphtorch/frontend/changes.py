@@ -12,13 +12,15 @@ _LONGEST = 60
 
 def changes(before: Any, after: Any) -> list[str]:
     """The differences of two keys (signature.py): ``["argument 0 is f32[3,5], was f32[3,4]"]``."""
-    (_, args, kwargs), grad, dtype, shared = before
-    (_, new_args, new_kwargs), new_grad, new_dtype, new_shared = after
+    (_, args, kwargs), (grad, dtype, cast), shared = before
+    (_, new_args, new_kwargs), (new_grad, new_dtype, new_cast), new_shared = after
     found = [*_within("argument", args, new_args), *_within("argument", kwargs, new_kwargs)]
     if grad != new_grad:
         found.append(f"gradients are {'recorded' if new_grad else 'not recorded'}")
     if dtype is not new_dtype:
         found.append(f"the default dtype is {new_dtype!r}, was {dtype!r}")
+    if cast != new_cast:
+        found.append("autocast is " + (", ".join(f"on for {kind} ({low!r})" for kind, low in new_cast) or "off"))
     if shared != new_shared:
         found.append("which arguments are the same tensor")
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from graphtorch.frontend import autograd, backward
+from graphtorch.frontend import autocast_mode, autograd, backward
 from graphtorch.frontend.joint import join, split
 from graphtorch.frontend.plans import Made, Plan, exactly, simplified
 from graphtorch.frontend.tensor import Tensor
@@ -61,6 +61,8 @@ _composites: Made[Composite | bool] = Made()
 
 def run(function: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``function(*args, **kwargs)``, by plans from the second call with arguments of the same types on."""
+    if autocast_mode.mode.active:  # functions within it may cast
+        return function(*args, **kwargs)
     tensors: list[Tensor] = []
     key: list[Any] = [function, defaults.dtype, len(args), *kwargs]
     recording = autograd.is_grad_enabled()

@@ -64,7 +64,8 @@ class Results:
             if grad is None or grad.aval != aval or _references(leaf) != _ALONE:
                 continue
             memory = grad._array
-            if memory.flags.c_contiguous and memory.flags.owndata and memory.flags.writeable:
+            flags = memory.flags
+            if flags.c_contiguous and flags.owndata and flags.writeable:
                 arrays[number] = memory
 
     @property

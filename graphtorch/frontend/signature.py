@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from graphtorch.frontend import autograd
+from graphtorch.frontend import autocast_mode, autograd
 from graphtorch.frontend.contents import PLAIN, plain, snapshot
 from graphtorch.frontend.namespaces import own_attributes, slots
 from graphtorch.frontend.nn.parameter import Parameter
@@ -44,7 +44,8 @@ def key_of(args: Any, kwargs: Any, tensors: Sequence[Tensor], named: Mapping[int
     ids = list(map(id, tensors))
     shared = tuple(map(ids.index, ids)) if len(set(ids)) < len(ids) else None
     found = leaf_key if not named else functools.partial(_named_key, named, itertools.count())
-    return structure((args, kwargs), found), autograd.is_grad_enabled(), defaults.dtype, shared
+    modes = autograd.is_grad_enabled(), defaults.dtype, autocast_mode.mode.active
+    return structure((args, kwargs), found), modes, shared
 
 
 def _named_key(named: Mapping[int, TensorType], numbers: Iterator[int], x: Any) -> Any:
@@ -89,7 +90,9 @@ class Source:
         #: the variables of named sizes
         self.sizes: dict[str, str] = {}
         self.lines: list[str] = []
-        self.constants: dict[str, Any] = {"autograd_mode": autograd._mode, "defaults": defaults}
+        self.constants: dict[str, Any] = {
+            "autograd_mode": autograd._mode, "autocast_mode": autocast_mode.mode, "defaults": defaults
+        }  # fmt: skip
         self.tensors: dict[str, Any] = {}
         self._names = itertools.count()
 
@@ -222,8 +225,13 @@ def comparison(args: tuple[Any, ...], kwargs: dict[str, Any], sizing: Sizing = N
     ``sizing`` has the sizes that do not count, and for which of them a program is right.
     """
     source = Source(sizing)
-    mode, dtype = autograd.is_grad_enabled(), source.constant(defaults.dtype)
+    mode, dtype, cast = (
+        autograd.is_grad_enabled(),
+        source.constant(defaults.dtype),
+        source.constant(autocast_mode.mode.active),
+    )
     source.unless(f"autograd_mode.enabled is not {mode}", f"defaults.dtype is not {dtype}")
+    source.unless(f"autocast_mode.active != {cast}")
     try:
         source._each("args", args)
         if kwargs:

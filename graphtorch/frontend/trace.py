@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any
 
 from graphtorch.codegen.stages import cuda_text
-from graphtorch.frontend import autograd
+from graphtorch.frontend import autocast_mode, autograd
 from graphtorch.frontend.assignments import Assignment, lookup
 from graphtorch.frontend.calls import Calls
 from graphtorch.frontend.derivatives import check_hooks
@@ -101,7 +101,7 @@ def run_trace(
     ``types`` are those that stand-ins have in the place of their tensors' own, by number: of sizes that are not known.
     """
     tracer = Tracer(name_of(target))
-    given, mode, dtype = (args, kwargs), autograd.is_grad_enabled(), defaults.dtype
+    given, mode, dtype, cast = (args, kwargs), autograd.is_grad_enabled(), defaults.dtype, autocast_mode.mode.active
     args, kwargs = _stand_ins(tracer, given, types or {})
     handed, traced_target = HandedIn((args, kwargs)), getattr(target, "__wrapped__", target)
     recorder = Recorder(traced_target, given, tracer.assignments, Calls(handed.containers))
@@ -123,7 +123,7 @@ def run_trace(
         raise
     finally:
         bind.pop()
-        autograd._mode.enabled, defaults.dtype = mode, dtype
+        autograd._mode.enabled, defaults.dtype, autocast_mode.mode.active = mode, dtype, cast
     return traced
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from graphtorch.frontend import autograd, derivatives, traced_functions
 from graphtorch.frontend.asked import Questions
 from graphtorch.frontend.assignments import NOTHING
+from graphtorch.frontend.autocast_mode import suspended
 from graphtorch.frontend.bodies import Body
 from graphtorch.frontend.gradients import Argument, Gradients
 from graphtorch.frontend.notes import Notes, Noting
@@ -137,6 +138,11 @@ class Tracer(TracedState, Noting):
             self.parts[key] = self._capture(t.aval, lambda _: t, t)
         return self.parts[key]
 
+    def at_entry(self, t: Tensor) -> Tensor:
+        """What a tensor that exists outside of the function holds when a call begins."""
+        self.read(t)
+        return self.wrap(self.params[t._storage])
+
     def constant(self, t: Tensor) -> Tensor:
         """A tensor made from Python data during the trace, as a tensor of the trace."""
         self.constants[id(t)] = t
@@ -241,6 +247,12 @@ class Tracer(TracedState, Noting):
         if self.bodies:
             raise self.bodies[-1].refuse("backward() is called", "call it outside, on what the loop gives")
         self._event("backward", self.read(root))
+        with suspended():
+            self._backward(root, seed, retain_graph, create_graph, inputs)
+
+    def _backward(
+        self, root: Tensor, seed: Tensor, retain_graph: bool, create_graph: bool, inputs: Sequence[Tensor] | None
+    ) -> None:
         if create_graph or inputs is not None or self.gradients.is_hooked(self.read(root)):
             derivatives.backward(self, root, seed, retain_graph, create_graph, inputs)
         else:
@@ -248,7 +260,8 @@ class Tracer(TracedState, Noting):
 
     def grad(self, *request: Any) -> dict[int, tuple[Tensor, Tensor]]:
         """What `autograd.grad` asks for: see `derivatives.grad`."""
-        return derivatives.grad(self, *request)
+        with suspended():
+            return derivatives.grad(self, *request)
 
     def attach(self, *call: Any) -> tuple[Any, ...]:
         """The outputs of a call of an `autograd.Function`, with its gradients: see `traced_functions.attach`."""

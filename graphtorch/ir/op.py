@@ -61,6 +61,8 @@ class Op:
             kwargs = _renamed(kwargs, parameters_of(self.prepare))
             if "out" in kwargs and into:
                 return into(self, self.name, args, kwargs)
+        if casting and (done := casting(self, self.name, args, kwargs)) is not NotImplemented:
+            return done
         if intercept:
             args, kwargs = intercept(self.name, args, kwargs)
         try:
@@ -163,7 +165,6 @@ into: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any] 
 #: it, since it reads the user's source (frontend/diagnosis/mending.py)
 fix_of: Callable[[GraphTorchError, str, list[tuple[str, Any]]], str] | None = None
 
-
 #: performs a call of a composite, from how that is done and what it is done to, so that what it makes is made where its
 #: tensors are: set by the frontend once there are tensors on a GPU (frontend/placement.py)
 placed: Callable[[Callable[..., Any], Callable[..., Any], str, Any, Any], Any] | None = None
@@ -171,6 +172,9 @@ placed: Callable[[Callable[..., Any], Callable[..., Any], str, Any, Any], Any] |
 #: does what ``device=`` asks for: from a public function and its arguments. The frontend sets it
 asked: Callable[[Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any] | None = None
 
+#: performs a call of a public function on operands of the dtype that autocast has for it, from the function, its name
+#: and its arguments; NotImplemented where there is none. Set while somebody uses autocast (frontend/autocast.py)
+casting: Callable[[Callable[..., Any], str, tuple[Any, ...], dict[str, Any]], Any] | None = None
 
 #: sees the name and the arguments of every call of a public function, and gives those to go on with: while a model is
 #: diagnosed, and only then (frontend/diagnosis/abstract.py)
@@ -198,6 +202,8 @@ def composite(*surface: str, name: str = "", whole: bool = False, noted: bool = 
                     return into(call, public, args, kwargs)
                 if asked and kwargs.get("device") is not None:
                     return asked(call, args, kwargs)
+            if casting and (done := casting(call, public, args, kwargs)) is not NotImplemented:
+                return done
             if intercept:
                 args, kwargs = intercept(public, args, kwargs)
             try:

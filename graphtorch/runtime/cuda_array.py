@@ -72,7 +72,7 @@ class Flags:
 
     @property
     def c_contiguous(self) -> bool:
-        return bool(self._array.shadow.flags.c_contiguous)
+        return self._array.dense
 
     @property
     def f_contiguous(self) -> bool:
@@ -93,15 +93,22 @@ class Flags:
 
 
 class DeviceArray:
-    """Elements in a `Memory`. ``shadow`` is where they would lie if that began where the shadows begin."""
+    """Elements in a `Memory`. ``shadow`` is where they would lie if that began where the shadows begin.
 
-    __slots__ = ("memory", "shadow")
+    ``address`` is where the first element lies on the device, and ``dense`` tells whether they are in row-major order:
+    every call of a program asks.
+    """
+
+    __slots__ = ("address", "dense", "memory", "shadow")
 
     #: numpy's operators leave those with tensors to tensors
     __array_ufunc__ = None
 
-    def __init__(self, memory: Memory, shadow: Shadow) -> None:
+    def __init__(self, memory: Memory, shadow: Shadow, address: int | None = None) -> None:
         self.memory, self.shadow = memory, shadow
+        if address is None:
+            address = memory.address + _address(shadow) - _shadow_space()[1]
+        self.address, self.dense = address, shadow.flags.c_contiguous
 
     @classmethod
     def over(
@@ -109,12 +116,7 @@ class DeviceArray:
     ) -> DeviceArray:
         """``strides`` are in bytes; row-major without them."""
         space, _, _ = _shadow_space()
-        return cls(memory, np.ndarray(tuple(shape), dtype, space, offset, strides))
-
-    @property
-    def address(self) -> int:
-        """Where the first element lies on the device."""
-        return self.memory.address + _address(self.shadow) - _shadow_space()[1]
+        return cls(memory, np.ndarray(tuple(shape), dtype, space, offset, strides), memory.address + offset)
 
     @property
     def device(self) -> int:
@@ -156,7 +158,8 @@ class DeviceArray:
         return len(self.shadow)
 
     def view(self, dtype: Any = None) -> DeviceArray:
-        return DeviceArray(self.memory, self.shadow.view() if dtype is None else self.shadow.view(dtype))
+        shadow = self.shadow.view() if dtype is None else self.shadow.view(dtype)
+        return DeviceArray(self.memory, shadow, self.address)
 
     def viewed(self, function: Callable[[Shadow], Any]) -> DeviceArray | None:
         """What ``function`` views of this array; None where it would have copied elements."""

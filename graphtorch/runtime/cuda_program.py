@@ -6,7 +6,6 @@ import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from graphtorch.codegen.cuda_program import CudaLaunch, cuda_launches, describe
 from graphtorch.codegen.kernel_ir import Kernel
@@ -112,6 +111,6 @@ class CudaProgram:
         return "\n".join([report, *self.code.sources])
 
 
-def needs_copies(array: Any) -> bool:
+def needs_copies(array: DeviceArray) -> bool:
     """Whether kernels cannot read an array where it lies: they want row-major order, and 16 bytes at a time."""
-    return not array.flags.c_contiguous or array.address % 16 != 0
+    return not array.dense or array.address % 16 != 0

@@ -24,6 +24,12 @@ Array = Any
 pytestmark = pytest.mark.gpu
 
 
+@pytest.fixture(autouse=True)
+def _exact_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compared is float32's; on a GPU convolutions are TF32's unless they are told."""
+    monkeypatch.setattr(gt.backends.cudnn, "allow_tf32", False)
+
+
 def small_net() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.3), nn.Flatten(),

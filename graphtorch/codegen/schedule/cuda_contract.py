@@ -14,7 +14,8 @@ from graphtorch.codegen.schedule.cuda_product import Outputs, Product, fits_grid
 from graphtorch.codegen.schedule.cuda_stage import Env, Staging, Vars
 from graphtorch.codegen.schedule.reduction import Reduction
 from graphtorch.ir.expr import Buffer, Expr, Load, Var, const
-from graphtorch.ir.types import int64
+from graphtorch.ir.expr.rounding import widened
+from graphtorch.ir.types import LOW_PRECISION, float32, int64
 
 
 @dataclass(frozen=True)
@@ -206,14 +207,15 @@ class _Contraction:
     def multiply(self, sides: tuple[Staging, Staging], half: Expr, acc: Buffer, at: tuple[Expr, Expr]) -> list[Stmt]:
         """acc += the product of two staged tiles, a step of depth at a time, from registers."""
         t, (ty, tx), (a, b) = self.tile, at, (s.shared for s in sides)
-        x, y = Buffer("x", (t.side,), a.dtype), Buffer("y", (t.side,), b.dtype)
+        dtype = float32 if a.dtype in LOW_PRECISION else a.dtype  # registers are wide, and the tiles as in memory
+        x, y = Buffer("x", (t.side,), dtype), Buffer("y", (t.side,), dtype)
 
         def depth(k: Expr) -> list[Stmt]:
             return [
                 Alloc(x, "local"),
                 Alloc(y, "local"),
-                *repeat("i", t.side, lambda i: [store(x, (i,), Load(a, (half, k, t.offset(0, ty, i))))]),
-                *repeat("j", t.side, lambda j: [store(y, (j,), Load(b, (half, k, t.offset(1, tx, j))))]),
+                *repeat("i", t.side, lambda i: [store(x, (i,), widened(Load(a, (half, k, t.offset(0, ty, i)))))]),
+                *repeat("j", t.side, lambda j: [store(y, (j,), widened(Load(b, (half, k, t.offset(1, tx, j)))))]),
                 *self.square(lambda i, j: self.plan.step([acc], (i, j), (Load(x, (i,)) * Load(y, (j,)),))),
             ]
 

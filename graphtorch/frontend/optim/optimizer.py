@@ -144,6 +144,10 @@ class Optimizer(Hooked):
         """The shape of the tensors in the state of ``p``, but for those of no dimensions."""
         return p.shape
 
+    def _beside(self) -> dict[Tensor, Tensor]:
+        """Tensors that a step writes, and that are not in the state, by parameter."""
+        return {}
+
     def _loaded(self) -> None:
         """Called when the state was replaced, for what a subclass keeps beside it."""
 

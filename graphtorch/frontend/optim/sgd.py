@@ -93,6 +93,9 @@ class SGD(Optimizer):
         self._first[p].zero_()
         return now  # type: ignore[no-any-return]
 
+    def _beside(self) -> dict[Tensor, Tensor]:
+        return self._first
+
     def _loaded(self) -> None:
         for p, first in self._first.items():
             first.fill_(0.0 if "momentum_buffer" in self.state.get(p, {}) else 1.0)

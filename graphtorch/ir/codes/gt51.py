@@ -1,4 +1,4 @@
-"""GT510 to GT513: gradients that reach outside of a program, and checks of gradients."""
+"""GT510 to GT514: gradients that reach outside of a program, checks of gradients, and scaled ones."""
 
 from __future__ import annotations
 
@@ -126,6 +126,35 @@ CODES = (
 
         x = gt.ones(2, dtype=gt.float64, requires_grad=True)
         gt.autograd.gradcheck(Square.apply, (x,))
+        """,
+    ),
+    entry(
+        "GT514",
+        "AutogradError",
+        "a GradScaler is used out of turn, or on gradients that cannot be scaled back",
+        """Between two calls of `update()` an optimizer's gradients are divided by the scale once, by `unscale_()` or by
+        `step()`, and there is one step. Gradients must not be float16: what is scaled so that it is not 0 would be 0
+        again. Keep parameters in float32, and let `gt.autocast` choose what is computed in 16 bits.""",
+        """
+        import graphtorch as gt
+
+        w = gt.nn.Parameter(gt.ones(3))
+        optimizer, scaler = gt.optim.SGD([w], lr=0.1), gt.amp.GradScaler("cpu")
+        for _ in range(2):
+            optimizer.zero_grad()
+            scaler.scale((w * 2).sum()).backward()
+            scaler.step(optimizer)
+        """,
+        """
+        import graphtorch as gt
+
+        w = gt.nn.Parameter(gt.ones(3))
+        optimizer, scaler = gt.optim.SGD([w], lr=0.1), gt.amp.GradScaler("cpu")
+        for _ in range(2):
+            optimizer.zero_grad()
+            scaler.scale((w * 2).sum()).backward()
+            scaler.step(optimizer)
+            scaler.update()
         """,
     ),
 )
