@@ -1,9 +1,8 @@
 """A warp's part of a product by tensor cores: fragments of its sides from shared memory, `mma`, and where results are.
 
-Rows and columns of a tile come in eights, as `mma` has them. Which of the tile's rows (columns) the eights are is
-free, as long as the results go where they belong. Where float32 lies in shared memory with rows (columns) side by side,
-four eights are neighbours, four by four, so that a lane reads, and stores, 16 bytes at a time:
-`n // 4 * 32 + 4 * within + n % 4` is the place of ``within`` in the n-th eight; elsewhere it is `n * 8 + within`.
+Rows and columns come in eights, as `mma` has them. Two of them, or both halves of a depth, are one `ldmatrix` where 16
+bytes of a row are neighbours in depth, or words of 16 bits, which it can transpose. float32 with columns side by side
+is read word by word: 16 bytes of four columns would have to be moved, since `mma` takes registers of two depths.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ from graphtorch.ir.expr import Buffer, Expr, Load, const
 from graphtorch.ir.types import float32, int64, uint32
 
 EIGHT = 8
-#: eights that are read together
-FOUR = 4
 #: bytes of a row of one of the matrices of a `fragment`
 ROW = 16
 
@@ -39,15 +36,9 @@ class Side:
         """Whether `fragment` reads it: 16 bytes of a row are neighbours in depth, or are transposed as 16-bit words."""
         return self.staging.rows_along_depth or self.staging.side.dtype.itemsize == 2
 
-    @property
-    def fours(self) -> bool:
-        """Whether four eights are neighbours."""
-        return not self.by_matrices and self.eights % FOUR == 0
-
-    def place(self, n: int, within: Expr) -> Expr:
+    def place(self, n: Expr, within: Expr) -> Expr:
         """The row or column of the tile that is ``within`` the n-th eight."""
-        at = n // FOUR * (EIGHT * FOUR) + within * FOUR + n % FOUR if self.fours else within + n * EIGHT
-        return self.base + at
+        return self.base + (n * EIGHT + within)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +92,8 @@ class Warp:
         return [*self._load(0, stage, at, half), *self._load(1, stage, at, half)]
 
     def _load(self, which: int, stage: Expr, at: int, half: int) -> list[Stmt]:
-        side = self.sides[which]
-        if side.by_matrices:
-            return self._matrices(which, stage, at, half)
-        return self._fours(which, stage, at, half) if side.fours else self._singles(which, stage, at, half)
+        found = self._matrices if self.sides[which].by_matrices else self._words
+        return found(which, stage, at, half)
 
     def _register(self, which: int, n: int, deep: int, half: int) -> tuple[Buffer, tuple[Expr, ...]]:
         """Of the n-th eight, in the lower or upper half of a depth."""
@@ -126,46 +115,24 @@ class Warp:
             found.append(Fragment(to, (side.staging.shared, source), not straight))
         return found
 
-    def _fours(self, which: int, stage: Expr, at: int, half: int) -> list[Stmt]:
-        """float32 with rows (columns) side by side: an access has those of four eights."""
-        side, found = self.sides[which], list[Stmt]()
-        for n in range(0, side.eights, FOUR):
-            for deep in range(2):
-                held, depth = Buffer("four", (FOUR,), float32), self.place + (at + 4 * deep)
-                first = side.place(n, self.group)
-                found += [Alloc(held, "local"), *repeat("l", FOUR, _reading(held, side, stage, depth, first), "vec")]
-                for lane in range(FOUR):
-                    value = Load(held, (const(lane, int64),))
-                    found.append(store(*self._register(which, n + lane, deep, half), value))
-        return found
-
-    def _singles(self, which: int, stage: Expr, at: int, half: int) -> list[Stmt]:
+    def _words(self, which: int, stage: Expr, at: int, half: int) -> list[Stmt]:
+        """A lane's elements, one by one."""
         side, found = self.sides[which], list[Stmt]()
         for n in range(side.eights):
             for deep in range(2):
-                where = (stage, self.place + (at + 4 * deep), side.place(n, self.group))
+                where = (stage, self.place + (at + 4 * deep), side.place(const(n, int64), self.group))
                 found.append(store(*self._register(which, n, deep, half), Load(side.staging.shared, where)))
         return found
 
     def results(self, stored: Callable[[Expr, Expr, list[Expr]], list[Stmt]]) -> list[Stmt]:
-        """``stored(row, column, values)`` for all of a lane's results, where values are those of neighbouring
+        """``stored(row, column, values)`` for all of a lane's results, where values are those of two neighbouring
         columns."""
-        (a, b), found = self.sides, list[Stmt]()
-        fours = FOUR if b.fours else 1
-        for n in range(a.eights):
-            row = a.place(n, self.group)
-            for m in range(0, b.eights, fours):
-                for e in range(2):
-                    column = b.place(m, self.place * 2 + e)
-                    if b.fours:
-                        found += stored(row, column, [self._result(n, m + l, e) for l in range(FOUR)])
-                    elif e == 0:
-                        found += stored(row, column, [self._result(n, m, 0), self._result(n, m, 1)])
-        return found
+        a, b = self.sides
+        down, across, _ = self.acc.shape
 
-    def _result(self, n: int, m: int, e: int) -> Expr:
-        return Load(self.acc, tuple(const(v, int64) for v in (n // 2, m, n % 2 * 2 + e)))
+        def pair(i: Expr, h: Expr, j: Expr) -> list[Stmt]:
+            values: list[Expr] = [Load(self.acc, (i, j, h * 2 + e)) for e in range(2)]
+            return stored(a.place(i * 2 + h, self.group), b.place(j, self.place * 2), values)
 
-
-def _reading(held: Buffer, side: Side, stage: Expr, depth: Expr, first: Expr) -> Callable[[Expr], list[Stmt]]:
-    return lambda lane: [store(held, (lane,), Load(side.staging.shared, (stage, depth, first + lane)))]
+        return repeat(
+            "i", down, lambda i: repeat("h", 2, lambda h: repeat("j", across, lambda j: pair(i, h, j))))  # fmt: skip

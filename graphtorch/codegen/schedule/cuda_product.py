@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, For, Kind, Stmt, store
+from graphtorch.codegen.kernel_ir import Alloc, For, Kind, Stmt, Store, store
 from graphtorch.codegen.launch import MAX_GRID
 from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.cuda_base import guarded, repeat
@@ -120,8 +120,8 @@ class Outputs:
         self.columns, self.column_env = join_loops(product.columns, exprs)
 
     def store(self, row: Expr, column: Expr, values: Sequence[Expr]) -> list[Stmt]:
-        """The results at a row and some neighbouring columns of the matrix, which may be beyond its edges: by one access
-        where they stay together. ``column`` is a multiple of their number."""
+        """The results at a row and some neighbouring columns of the matrix, which may be beyond its edges: by one
+        access where they stay together. ``column`` is a multiple of their number."""
         width, (*outer, last) = len(values), self.columns
         if last.size % width:
             return [s for n, value in enumerate(values) for s in self.store(row, column + n, [value])]
@@ -142,11 +142,18 @@ class Outputs:
 
 def _together(values: Sequence[Expr], finish: Callable[[Expr, Expr], list[Stmt]]) -> list[Stmt]:
     """``finish(n, the n-th of the values)`` for them all."""
-    if len(values) == 1:
-        return finish(const(0, int64), values[0])
-    held = Buffer("result", (len(values),), values[0].dtype)
-    put = [store(held, (const(n, int64),), value) for n, value in enumerate(values)]
+    every = [finish(const(n, int64), value) for n, value in enumerate(values)]
     lane = Var("l", int64, len(values))
-    body = tuple(finish(lane, Load(held, (lane,))))
-    kind: Kind = "vec" if len(body) == 1 else "unroll"
-    return [Alloc(held, "local"), *put, For(lane, const(len(values), int64), kind, body)]
+    *_, last = finish(lane, values[0])
+    if (
+        len(values) == 1
+        or not isinstance(last, Store)
+        or any(isinstance(s, Store) for body in every for s in body[:-1])
+    ):
+        return [s for body in every for s in body]
+    held, out = Buffer("result", (len(values),), last.buffer.dtype), list[Stmt]()
+    for n, (*before, stored) in enumerate(every):
+        assert isinstance(stored, Store)  # as the last of the lane's
+        out += [*before, store(held, (const(n, int64),), stored.value)]
+    wide = store(last.buffer, last.indices, Load(held, (lane,)))
+    return [Alloc(held, "local"), *out, For(lane, const(len(values), int64), "vec", (wide,))]
