@@ -37,6 +37,10 @@ class MmaTile:
         return WARP * self.warps[0] * self.warps[1]
 
     @property
+    def area(self) -> int:
+        return self.rows * self.columns
+
+    @property
     def mmas(self) -> tuple[int, int]:
         """Of a warp, along rows and columns."""
         return self.rows // self.warps[0] // ROWS, self.columns // self.warps[1] // COLUMNS
@@ -53,6 +57,8 @@ TILES = (
 )  # fmt: skip
 #: one block for each multiprocessor of a large device
 MANY_BLOCKS = 128
+#: how much larger a tile has to be that its sums are split for it
+MUCH_LARGER = 4
 #: sides, and sums, that are worth a tensor core
 LEAST_SIDE, LEAST_DEPTH = 16, 16
 #: terms of a sum that are worth a block of their own
@@ -64,12 +70,14 @@ def tile_of(rows: int, columns: int, batch: int, parts: int) -> MmaTile:
     are enough if sums are split into up to ``parts``; else the smallest."""
 
     def waste(t: MmaTile) -> float:
-        return math.prod(t.blocks(rows, columns)) * t.rows * t.columns / (rows * columns)
+        return math.prod(t.blocks(rows, columns)) * t.area / (rows * columns)
 
     filled = [t for t in TILES if waste(t) < 1.35] or [min(TILES, key=waste)]
     blocks = [batch * math.prod(t.blocks(rows, columns)) for t in filled]
     whole = [t for t, n in zip(filled, blocks, strict=True) if n >= MANY_BLOCKS]
     split = [t for t, n in zip(filled, blocks, strict=True) if n * parts >= MANY_BLOCKS]
+    if whole and split and split[0].area >= MUCH_LARGER * whole[0].area:
+        return split[0]
     return (whole or split or [filled[blocks.index(max(blocks))]])[0]
 
 
