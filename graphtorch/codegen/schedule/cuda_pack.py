@@ -1,7 +1,7 @@
 """Sides of a product that are copied first, so that their channels are dense. The copies are launches of their own.
 
-Weights of a convolution: their taps lie side by side in memory and channels do not, while a product goes along channels;
-32 threads would read from 9 lines of memory 4 bytes each, for every tile again.
+Weights of a convolution: their taps lie side by side in memory and channels do not, while a product goes along
+channels; 32 threads would read from 9 lines of memory 4 bytes each, for every tile again.
 
 Images, for tensor cores: where places are dense, each element is a copy of 4 bytes with an address of its own, since a
 window's places begin anywhere; where channels are, 16 bytes have one address and one condition.
@@ -44,8 +44,7 @@ def turned(product: Product, tiles: tuple[int, int]) -> tuple[Body, Product]:
     left = _turned(product.left, product.rows, product, tiles[0])
     right = _turned(product.right, product.columns, product, tiles[1])
     body = (*(left[0] if left else ()), *(right[0] if right else ()))
-    sides = {"left": left[1] if left else product.left, "right": right[1] if right else product.right}
-    return body, replace(product, **sides)
+    return body, replace(product, left=left[1] if left else product.left, right=right[1] if right else product.right)
 
 
 def _turned(side: Load, vars: tuple[Var, ...], product: Product, tiles: int) -> tuple[Body, Load] | None:
