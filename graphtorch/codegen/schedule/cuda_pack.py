@@ -54,7 +54,7 @@ def _turned(side: Load, vars: tuple[Var, ...], product: Product, tiles: int) -> 
     if form is None or dense or reads < LEAST_READS:
         return None
     terms, constant = form
-    for channel in (vars[-1], product.depth[-1]):
+    for channel in (product.depth[-1], vars[-1]):
         image, channels = terms.get(channel, 0), channel.size
         rest = {v: c for v, c in terms.items() if v is not channel}
         fits = all(abs(c) < image or c % (image * channels) == 0 for c in rest.values()) if image > 1 else False
