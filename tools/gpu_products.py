@@ -185,11 +185,15 @@ def entries(works: Sequence[Work]) -> list[Entry]:
 
 
 def variants() -> list[Entry]:
-    """Each tile that fits into shared memory; other ways to round; images as they lie, where they are turned first."""
+    """Each tile that fits into shared memory; other ways to round; images turned first, and as they lie."""
     found = []
     for work in tiled("tf32")[1:]:
         with mock.patch.object(cuda_pack, "LEAST_READS", 1 << 30):
             found.append(Entry(work, work.kernel(), "images as they lie"))
+        with mock.patch.object(cuda_pack, "MOST_PLACES", 1 << 30):
+            found.append(Entry(work, work.kernel(), "images turned"))
+    for work in (*tiled("tf32"), *tiled("bf16")):
+        found.append(Entry(work, work.kernel(), "copies by L1", ("cp.async.cg", "cp.async.ca")))
     for work in tiled("tf32")[:3]:
         found += [Entry(work, work.kernel(), name, words) for name, words in ROUNDINGS.items()]
     for work in (*tiled("tf32"), *tiled("bf16")):

@@ -50,6 +50,12 @@ class MmaTile:
         return -(-columns // self.columns), -(-rows // self.rows)
 
 
+#: these first, where a matrix fills many of them: memory on chip, which all tiles are read from, is the bound, and a
+#: large tile has more products for each element of its sides
+LARGE_TILES: dict[bool, tuple[MmaTile, ...]] = {
+    True: (MmaTile(128, 256, (2, 4)), MmaTile(64, 256, (1, 4), 32, 2)),
+    False: (MmaTile(128, 256, (2, 4), 64, 3),),
+}
 #: the first that a matrix fills, and of which there are enough, is taken
 TILES = (
     MmaTile(128, 128, (2, 2)), MmaTile(64, 128, (1, 4)), MmaTile(128, 64, (4, 1)), MmaTile(64, 64, (2, 2)),
@@ -57,6 +63,8 @@ TILES = (
 )  # fmt: skip
 #: one block for each multiprocessor of a large device
 MANY_BLOCKS = 128
+#: how much more than the matrix large tiles may cover
+FULL = 1.15
 #: how much larger a tile has to be that its sums are split for it
 MUCH_LARGER = 4
 #: sides, and sums, that are worth a tensor core
@@ -65,13 +73,17 @@ LEAST_SIDE, LEAST_DEPTH = 16, 16
 LEAST_PART = 256
 
 
-def tile_of(rows: int, columns: int, batch: int, parts: int) -> MmaTile:
-    """The first of `TILES` that the matrix fills, and of which there are enough blocks; else the first of which there
-    are enough if sums are split into up to ``parts``; else the smallest."""
+def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precision = "tf32") -> MmaTile:
+    """One of `LARGE_TILES` where there are enough of it; else the first of `TILES` that the matrix fills, and of which
+    there are enough blocks; else the first of which there are enough if sums are split into up to ``parts``, also where
+    that is much larger; else the smallest."""
 
     def waste(t: MmaTile) -> float:
         return math.prod(t.blocks(rows, columns)) * t.area / (rows * columns)
 
+    for large in LARGE_TILES[precision == "tf32"]:
+        if waste(large) < FULL and batch * math.prod(large.blocks(rows, columns)) >= MANY_BLOCKS:
+            return large
     filled = [t for t in TILES if waste(t) < 1.35] or [min(TILES, key=waste)]
     blocks = [batch * math.prod(t.blocks(rows, columns)) for t in filled]
     whole = [t for t, n in zip(filled, blocks, strict=True) if n >= MANY_BLOCKS]
@@ -87,7 +99,7 @@ def mma_product(product: Product, precision: Precision, tile: MmaTile | None = N
     if min(rows, columns) < LEAST_SIDE or product.plan.domain < LEAST_DEPTH:
         return None
     parts = max(1, product.plan.domain // LEAST_PART)
-    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts))
+    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts, precision))
     return found if fits_grid(found.grid) else None
 
 

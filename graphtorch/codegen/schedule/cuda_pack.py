@@ -21,8 +21,9 @@ from graphtorch.ir.expr import Buffer, Expr, Load, Memo, Var, flat_index, free_v
 
 #: tiles that read a side, from which on a copy of it is worth a launch
 LEAST_TILES = 8
-#: reads of an element, from which on a copy of images is worth a launch
-LEAST_READS = 8
+#: reads of an element, from which on a copy of images is worth a launch, and the most places of such an image: rows of
+#: larger ones are long enough to be read as they lie
+LEAST_READS, MOST_PLACES = 8, 256
 #: sides of the squares that are transposed, and rows of threads for them
 SQUARE, SQUARE_ROWS = 32, 8
 
@@ -59,7 +60,7 @@ def _turned(side: Load, vars: tuple[Var, ...], product: Product, tiles: int) -> 
         rest = {v: c for v, c in terms.items() if v is not channel}
         fits = all(abs(c) < image or c % (image * channels) == 0 for c in rest.values()) if image > 1 else False
         whole = fits and side.buffer.numel % (image * channels) == 0 and channels * side.dtype.itemsize % WIDEST == 0
-        if whole and (side.where is None or channel not in free_vars(side.where)):
+        if whole and image <= MOST_PLACES and (side.where is None or channel not in free_vars(side.where)):
             body, copy = _transposed(side.buffer, channels, image)
             index: Expr = channel + constant * channels
             for v, c in rest.items():
