@@ -73,8 +73,9 @@ LEAST_SIDE, LEAST_DEPTH = 16, 16
 LEAST_PART = 256
 
 
-def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precision = "tf32") -> MmaTile:
-    """One of `LARGE_TILES` where there are enough of it; else the first of `TILES` that the matrix fills, and of which
+def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precision, last: int) -> MmaTile:
+    """One of `LARGE_TILES` where there are enough of it, and steps fill the last loop of the sum, of ``last`` (where
+    each element has an index of its own, registers spill); else the first of `TILES` that the matrix fills, and of which
     there are enough blocks; else the first of which there are enough if sums are split into up to ``parts``, also where
     that is much larger; else the smallest."""
 
@@ -82,7 +83,11 @@ def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precisio
         return math.prod(t.blocks(rows, columns)) * t.area / (rows * columns)
 
     for large in LARGE_TILES[precision == "tf32"]:
-        if waste(large) < FULL and batch * math.prod(large.blocks(rows, columns)) >= MANY_BLOCKS:
+        if (
+            last % large.depth == 0
+            and waste(large) < FULL
+            and batch * math.prod(large.blocks(rows, columns)) >= MANY_BLOCKS
+        ):
             return large
     filled = [t for t in TILES if waste(t) < 1.35] or [min(TILES, key=waste)]
     blocks = [batch * math.prod(t.blocks(rows, columns)) for t in filled]
@@ -98,8 +103,8 @@ def mma_product(product: Product, precision: Precision, tile: MmaTile | None = N
     rows, columns, batch = product.sizes
     if min(rows, columns) < LEAST_SIDE or product.plan.domain < LEAST_DEPTH:
         return None
-    parts = max(1, product.plan.domain // LEAST_PART)
-    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts, precision))
+    parts, last = max(1, product.plan.domain // LEAST_PART), product.depth[-1].size
+    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts, precision, last))
     return found if fits_grid(found.grid) else None
 
 
