@@ -74,10 +74,12 @@ LEAST_PART = 256
 
 
 def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precision, last: int) -> MmaTile:
-    """One of `LARGE_TILES` where there are enough of it, and steps fill the last loop of the sum, of ``last`` (where
-    each element has an index of its own, registers spill); else the first of `TILES` that the matrix fills, and of which
-    there are enough blocks; else the first of which there are enough if sums are split into up to ``parts``, also where
-    that is much larger; else the smallest."""
+    """One of `LARGE_TILES` where there are enough of it, and steps fill the last loop of the sum, of ``last`` (where each
+    element has an index of its own, registers spill).
+
+    Else the first of `TILES` that the matrix fills, and of which there are enough blocks; else the first of which there
+    are enough if sums are split into up to ``parts``, also where that is much larger; else the smallest.
+    """
 
     def waste(t: MmaTile) -> float:
         return math.prod(t.blocks(rows, columns)) * t.area / (rows * columns)
