@@ -18,6 +18,7 @@ from graphtorch.codegen.launch import dynamic_shared, stages_of
 from graphtorch.codegen.schedule import cuda_contract, cuda_mma, cuda_pack
 from graphtorch.codegen.schedule.cuda import schedule_cuda
 from graphtorch.codegen.schedule.cuda_mma import MmaTile
+from graphtorch.codegen.warp import DEPTH
 from graphtorch.ir.types import DType, TensorType, bfloat16, float16, float32
 from tests.codegen.nests import nest_of
 
@@ -129,11 +130,17 @@ def convs() -> list[Work]:
 #: tiles for `variants`: (rows, columns, warps, depth, stages)
 TILES = [
     MmaTile(128, 128, (2, 2), 32, 2), MmaTile(128, 128, (2, 2), 32, 3), MmaTile(128, 128, (2, 2), 32, 4),
-    MmaTile(128, 128, (2, 2), 64, 3), MmaTile(128, 128, (2, 4), 32, 3), MmaTile(128, 128, (2, 2), 16, 4),
-    MmaTile(256, 128, (4, 2), 32, 3), MmaTile(128, 256, (2, 4), 32, 3), MmaTile(128, 256, (2, 4), 64, 2),
-    MmaTile(64, 128, (1, 4), 32, 3), MmaTile(64, 128, (2, 2), 32, 3), MmaTile(64, 256, (1, 4), 32, 2),
-    MmaTile(64, 256, (2, 4), 32, 3), MmaTile(64, 64, (2, 2), 32, 4),
+    MmaTile(128, 128, (2, 2), 64, 2), MmaTile(128, 128, (2, 2), 64, 3), MmaTile(128, 128, (2, 2), 16, 4),
+    MmaTile(128, 128, (2, 4), 32, 3), MmaTile(256, 128, (4, 2), 32, 3), MmaTile(128, 256, (2, 4), 32, 3),
+    MmaTile(128, 256, (2, 4), 32, 4), MmaTile(128, 256, (2, 4), 64, 3), MmaTile(64, 128, (1, 4), 32, 3),
+    MmaTile(64, 128, (1, 2), 32, 3), MmaTile(64, 256, (1, 4), 32, 2), MmaTile(64, 64, (2, 2), 32, 4),
 ]  # fmt: skip
+_ROUNDED = 'asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));'
+#: other ways to the factors of TF32: none, so that the tensor cores cut bits off; and a product that is unbiased then
+ROUNDINGS = {
+    "cut off": (_ROUNDED, "y = __float_as_uint(x);"),
+    "scaled and cut off": (_ROUNDED, "y = __float_as_uint(x * 1.000338f);"),
+}
 #: the most shared memory of a block
 MOST_SHARED = 227 * 1024
 
@@ -146,7 +153,7 @@ def tiled(precision: str) -> list[Work]:
     return [
         product(4096, "tf32"), layer("r18 64@56", c["r18 64@56"], "forward", "tf32"),
         layer("r18 128@28", c["r18 128@28"], "forward", "tf32"), layer("r18 128@28", c["r18 128@28"], "weight", "tf32"),
-        layer("r18 512@7", c["r18 512@7"], "input", "tf32"),
+        layer("r18 256@14", c["r18 256@14"], "weight", "tf32"), layer("r18 512@7", c["r18 512@7"], "input", "tf32"),
     ]  # fmt: skip
 
 
@@ -169,6 +176,7 @@ class Entry:
     work: Work
     kernel: Kernel
     tile: str = ""
+    words: tuple[str, str] = ("", "")  # of the CUDA C, and what stands for them
     cubin: bytes = b""
 
 
@@ -177,13 +185,21 @@ def entries(works: Sequence[Work]) -> list[Entry]:
 
 
 def variants() -> list[Entry]:
-    """Each tile that fits into shared memory; and weights as they lie, where they are copied first."""
+    """Each tile that fits into shared memory; other ways to round; images turned first, and as they lie."""
     found = []
     for work in tiled("tf32")[1:]:
-        with mock.patch.object(cuda_pack, "LEAST_TILES", 1 << 30):
-            found.append(Entry(work, work.kernel(), "weights as they lie"))
+        with mock.patch.object(cuda_pack, "LEAST_READS", 1 << 30):
+            found.append(Entry(work, work.kernel(), "images as they lie"))
+        with mock.patch.object(cuda_pack, "MOST_PLACES", 1 << 30):
+            found.append(Entry(work, work.kernel(), "images turned"))
+    for work in (*tiled("tf32"), *tiled("bf16")):
+        found.append(Entry(work, work.kernel(), "copies by L1", ("cp.async.cg", "cp.async.ca")))
+    for work in tiled("tf32")[:3]:
+        found += [Entry(work, work.kernel(), name, words) for name, words in ROUNDINGS.items()]
     for work in (*tiled("tf32"), *tiled("bf16")):
         for tile in TILES:
+            if tile.depth // DEPTH[work.precision] % 2:  # type: ignore[index]
+                continue
             with forced(tile):
                 kernel = work.kernel()
             if max(map(dynamic_shared, stages_of(kernel))) <= MOST_SHARED:
@@ -197,7 +213,9 @@ def compiled(every: Sequence[Entry], arch: str) -> None:
     def one(numbered: tuple[int, Entry]) -> None:
         n, e = numbered
         e.kernel = replace(e.kernel, name=f"k{n}_{e.kernel.name}")
-        e.cubin = nvcc.compile_cubin(cuda_source([e.kernel]), arch)
+        e.cubin = nvcc.compile_cubin(
+            cuda_source([e.kernel]).replace(*e.words) if e.words[0] else cuda_source([e.kernel]), arch
+        )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(one, enumerate(every)))

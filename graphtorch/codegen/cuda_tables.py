@@ -23,6 +23,11 @@ typedef unsigned char u8;
 // 16-bit floats are bits in memory; arithmetic is float. Rounding is to the nearest, ties to even; nan stays nan.
 static __device__ __forceinline__ float gt_from_bf16(u16 x) { return __uint_as_float((u32)x << 16); }
 static __device__ __forceinline__ u16 gt_to_bf16(float x) {
+#if defined(__CUDACC__) && __CUDA_ARCH__ >= 800
+  u16 y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y) : "f"(x));
+  return y;
+#endif
   u32 bits = __float_as_uint(x);
   return x != x ? 0x7fc0 : (u16)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }

@@ -95,7 +95,9 @@ class _Emitter:
         threads = math.prod(_launch(self.kernel).block)
         pointers = [self.parameter(p.buffer, p.mode == "in") for p in self.kernel.params]
         pointers += [self.parameter(b, False) for b in workspaces(self.kernel)]
-        head = f'extern "C" __global__ void __launch_bounds__({threads}) {c_name(self.kernel)}('
+        # what needs much shared memory gets all registers: no more blocks fit a multiprocessor with fewer
+        bounds = f"{threads}, 1" if self.dynamic else str(threads)
+        head = f'extern "C" __global__ void __launch_bounds__({bounds}) {c_name(self.kernel)}('
         shared = [f"GT_SHARED({self.dynamic});"] if self.dynamic else []
         lines = _indent([*shared, *self.body(self.kernel.body)])
         return "\n".join([f"{head}{', '.join(pointers)}) {{", *lines, "}\n"])

@@ -69,7 +69,8 @@ class Wait:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Fragment:
-    """Lane l has the address of 8 elements of 16 bits: row l % 8 of matrix l // 8. It gets two of each matrix."""
+    """Lane l has the address of 16 bytes: row l % 8 of matrix l // 8, of 8 elements of 16 bits or of 4 of 32. It gets
+    two neighbours of each matrix, or one; transposed are 16-bit ones alone."""
 
     to: Element
     source: Element

@@ -178,7 +178,7 @@ class _Translator:
         """All lanes meet, and one call does the work of them all."""
         word = f"_mma_{s.kind}" if isinstance(s, Mma) else f"_fragment{'_t' if s.transposed else ''}"
         number = self.meeting(s)
-        counts = (4, 4, 2) if isinstance(s, Mma) else (4, 8)
+        counts = (4, 4, 2) if isinstance(s, Mma) else (4, 16 // s.source[0].dtype.itemsize)
         views = ", ".join(map(self.registers, elements_of(s), counts))
         return [f"yield ({number}, {word}, {views})"]
 

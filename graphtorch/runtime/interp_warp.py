@@ -69,7 +69,7 @@ def fragment(transposed: bool, lanes: Sequence[tuple[Array, Array]]) -> None:
     for lane, (to, _) in enumerate(lanes):
         g, t = lane // 4, lane % 4
         pairs = rows[:, 2 * t : 2 * t + 2, g] if transposed else rows[:, g, 2 * t : 2 * t + 2]
-        to[:] = np.ascontiguousarray(pairs).view(np.uint32)[:, 0]
+        to[:] = np.ascontiguousarray(pairs).view(to.dtype)[:, 0]
 
 
 def mma(kind: Precision, lanes: Sequence[tuple[Array, Array, Array]]) -> None:

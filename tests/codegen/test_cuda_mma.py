@@ -124,6 +124,20 @@ def test_weights_are_copied_first_where_many_tiles_read_them(
     assert target is FLOAT32 or "gt_copy<16>" in emit_cuda(stages_of(kernel)[1])
 
 
+@pytest.mark.parametrize(
+    "c",
+    [CONVS[0], CONVS[3], CONVS[5], case("conv", f32(2, 40, 5, 6), f32(44, 20, 3, 2), **{**CONV, "groups": 2})],
+    ids=label,
+)
+def test_images_are_turned_first_where_elements_are_read_often(c: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_pack, "LEAST_READS", 1)
+    kernel, arrays = conv_kernel(c), [random_array(t, i) for i, t in enumerate(c[1])]
+    turned = [b for b in workspaces(kernel) if b.name == "turned"]
+    assert turned and "gt_copy<4>" not in emit_cuda(kernel)
+    (got,) = run_op_kernel(kernel, *arrays)
+    close(got, reference(c[0], *map(exact, arrays), **c[2])[0], 2e-6)
+
+
 def test_lanes_have_each_element_once() -> None:
     """The layouts of registers, as PTX's tables have them for a few lanes, and as a whole."""
     assert [c_place(v, 6) for v in range(4)] == [(1, 4), (1, 5), (9, 4), (9, 5)]

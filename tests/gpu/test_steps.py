@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pytest
 
 import graphtorch as gt
 from graphtorch import nn
+from graphtorch.codegen.cuda_target import CudaTarget, cuda_target, set_cuda_target
 from graphtorch.ir.evaluate import evaluate
 from graphtorch.ir.graph import Graph
 from graphtorch.ir.passmanager import run_passes
@@ -61,6 +62,15 @@ def arrays_of(graph: Graph) -> list[Array]:
     """Any state, with weights small enough that no activation grows."""
     arrays = [argument(p.type, i) for i, p in enumerate(graph.params)]
     return [a * np.float32(0.05) if a.dtype.kind == "f" and a.ndim > 1 else a for a in arrays]
+
+
+@pytest.fixture(autouse=True)
+def exact_products() -> Iterator[None]:
+    """Products of float32 by multiply-adds, as the graph has them."""
+    before = cuda_target()
+    set_cuda_target(CudaTarget(tf32_conv=False))
+    yield
+    set_cuda_target(before)
 
 
 STEPS = [

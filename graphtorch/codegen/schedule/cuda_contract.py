@@ -164,7 +164,7 @@ class _Contraction:
 
         def finish(i: Expr, j: Expr) -> list[Stmt]:
             row, column = block[0] * t.rows + t.offset(0, ty, i), block[1] * t.columns + t.offset(1, tx, j)
-            return outputs.store(row, column, Load(acc, (i, j)))
+            return outputs.store(row, column, [Load(acc, (i, j))])
 
         outputs = Outputs(self.product, env)
         zero = const(0, int64)

@@ -16,7 +16,7 @@ from graphtorch.codegen.kernel_ir import Alloc, Body
 from graphtorch.codegen.loops import ReduceNest
 from graphtorch.codegen.schedule.cuda_contract import product_body, product_grid
 from graphtorch.codegen.schedule.cuda_mma import LEAST_PART, mma_product
-from graphtorch.codegen.schedule.cuda_pack import packed
+from graphtorch.codegen.schedule.cuda_pack import packed, turned
 from graphtorch.codegen.schedule.cuda_product import Product, product_of
 from graphtorch.codegen.schedule.reduction import Reduction, plan_piece, split
 from graphtorch.codegen.schedule.residues import residues
@@ -78,6 +78,8 @@ class Contractions:
         if grid is None:
             return self.otherwise(plan)
         copy, product = packed(product, (grid[2], grid[1]) if mma else (grid[1], grid[2]))
-        mma = mma_product(product, precision, mma.tile) if mma and precision else None
+        if mma and precision:
+            turns, product = turned(product, (grid[2], grid[1]))
+            copy, mma = (*copy, *turns), mma_product(product, precision, mma.tile)
         body = mma.body() if mma else product_body(product)
         return self.otherwise(plan) if body is None else (*copy, *body)

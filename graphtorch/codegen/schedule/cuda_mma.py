@@ -10,24 +10,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Let, Stmt, store
+from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Let, Stmt
 from graphtorch.codegen.schedule.cuda_base import guarded, named, repeat, split_index
+from graphtorch.codegen.schedule.cuda_fragments import Warp
 from graphtorch.codegen.schedule.cuda_product import Outputs, Product, fits_grid, nest
 from graphtorch.codegen.schedule.cuda_stage import Env, Staging, Vars, Walk
 from graphtorch.codegen.schedule.reduction import size_of
-from graphtorch.codegen.warp import COLUMNS, DEPTH, ROWS, WARP, Commit, Fragment, Mma, Precision, Wait
-from graphtorch.ir.expr import Buffer, Expr, Load, Var, const
-from graphtorch.ir.types import float32, int64, uint32
-
-_ZERO = const(0, int64)
-#: elements of 16 bits in a row of one of the matrices of a `fragment`
-_ROW = 8
+from graphtorch.codegen.warp import COLUMNS, DEPTH, ROWS, WARP, Commit, Precision, Wait
+from graphtorch.ir.expr import Expr, Load, Var, const
+from graphtorch.ir.types import int64
 
 
 @dataclass(frozen=True)
 class MmaTile:
     """A block computes ``rows`` x ``columns`` by ``warps`` (along rows, along columns), with ``stages`` tiles of
-    ``depth`` in shared memory."""
+    ``depth`` in shared memory: an even number of `mma` deep, since fragments take turns in two sets of registers."""
 
     rows: int
     columns: int
@@ -40,6 +37,10 @@ class MmaTile:
         return WARP * self.warps[0] * self.warps[1]
 
     @property
+    def area(self) -> int:
+        return self.rows * self.columns
+
+    @property
     def mmas(self) -> tuple[int, int]:
         """Of a warp, along rows and columns."""
         return self.rows // self.warps[0] // ROWS, self.columns // self.warps[1] // COLUMNS
@@ -49,6 +50,12 @@ class MmaTile:
         return -(-columns // self.columns), -(-rows // self.rows)
 
 
+#: these first, where a matrix fills many of them: memory on chip, which all tiles are read from, is the bound, and a
+#: large tile has more products for each element of its sides
+LARGE_TILES: dict[bool, tuple[MmaTile, ...]] = {
+    True: (MmaTile(128, 256, (2, 4)), MmaTile(64, 256, (1, 4), 32, 2)),
+    False: (MmaTile(128, 256, (2, 4), 64, 3),),
+}
 #: the first that a matrix fills, and of which there are enough, is taken
 TILES = (
     MmaTile(128, 128, (2, 2)), MmaTile(64, 128, (1, 4)), MmaTile(128, 64, (4, 1)), MmaTile(64, 64, (2, 2)),
@@ -56,23 +63,40 @@ TILES = (
 )  # fmt: skip
 #: one block for each multiprocessor of a large device
 MANY_BLOCKS = 128
+#: how much more than the matrix large tiles may cover
+FULL = 1.15
+#: how much larger a tile has to be that its sums are split for it
+MUCH_LARGER = 4
 #: sides, and sums, that are worth a tensor core
 LEAST_SIDE, LEAST_DEPTH = 16, 16
 #: terms of a sum that are worth a block of their own
 LEAST_PART = 256
 
 
-def tile_of(rows: int, columns: int, batch: int, parts: int) -> MmaTile:
-    """The first of `TILES` that the matrix fills, and of which there are enough blocks; else the first of which there
-    are enough if sums are split into up to ``parts``; else the smallest."""
+def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precision, last: int) -> MmaTile:
+    """One of `LARGE_TILES` where there are enough of it, and steps fill the last loop of the sum, of ``last`` (where each
+    element has an index of its own, registers spill).
+
+    Else the first of `TILES` that the matrix fills, and of which there are enough blocks; else the first of which there
+    are enough if sums are split into up to ``parts``, also where that is much larger; else the smallest.
+    """
 
     def waste(t: MmaTile) -> float:
-        return math.prod(t.blocks(rows, columns)) * t.rows * t.columns / (rows * columns)
+        return math.prod(t.blocks(rows, columns)) * t.area / (rows * columns)
 
+    for large in LARGE_TILES[precision == "tf32"]:
+        if (
+            last % large.depth == 0
+            and waste(large) < FULL
+            and batch * math.prod(large.blocks(rows, columns)) >= MANY_BLOCKS
+        ):
+            return large
     filled = [t for t in TILES if waste(t) < 1.35] or [min(TILES, key=waste)]
     blocks = [batch * math.prod(t.blocks(rows, columns)) for t in filled]
     whole = [t for t, n in zip(filled, blocks, strict=True) if n >= MANY_BLOCKS]
     split = [t for t, n in zip(filled, blocks, strict=True) if n * parts >= MANY_BLOCKS]
+    if whole and split and split[0].area >= MUCH_LARGER * whole[0].area:
+        return split[0]
     return (whole or split or [filled[blocks.index(max(blocks))]])[0]
 
 
@@ -81,8 +105,8 @@ def mma_product(product: Product, precision: Precision, tile: MmaTile | None = N
     rows, columns, batch = product.sizes
     if min(rows, columns) < LEAST_SIDE or product.plan.domain < LEAST_DEPTH:
         return None
-    parts = max(1, product.plan.domain // LEAST_PART)
-    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts))
+    parts, last = max(1, product.plan.domain // LEAST_PART), product.depth[-1].size
+    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts, precision, last))
     return found if fits_grid(found.grid) else None
 
 
@@ -121,37 +145,43 @@ class MmaProduct:
         )
 
     def _thread(self, sides: tuple[Staging, Staging], env: Env, block: tuple[Expr, Expr], slot: Expr) -> list[Stmt]:
+        t = self.tile
         walks = [s.begin(b, slot, env) for s, b in zip(sides, block, strict=True)]
-        warp = _Warp.of(self, sides, slot)
-        acc = Buffer("acc", (*self.tile.mmas, 4), float32)
+        warp = Warp.of(self.precision, sides, t.warps, t.mmas, slot)
         start = [s for w in walks for s in (*w.start(), *(() if w.s.copies else w.alloc()))]
-        return [
-            *start,
-            *warp.lets,
-            *warp.reset(acc),
-            *self._steps(walks, warp, acc),
-            *self._finish(acc, warp, block, env),
-        ]
+        outputs, base = Outputs(self.product, env), (block[0] * t.rows, block[1] * t.columns)
+        finish = warp.results(lambda i, j, values: outputs.store(base[0] + i, base[1] + j, values))
+        return [*start, *warp.start(self.product.plan), *self._steps(walks, warp), *finish]
 
-    def _steps(self, walks: list[Walk], warp: _Warp, acc: Buffer) -> list[Stmt]:
-        """All steps of the sum, each with the copies of one that is ``stages`` - 1 further on."""
-        stages, total = self.tile.stages, -(-size_of(self.product.depth) // self.tile.depth)
+    def _steps(self, walks: list[Walk], warp: Warp) -> list[Stmt]:
+        """All steps of the sum, each with the copies of one that is ``stages`` - 1 further on.
+
+        Fragments are read while those before them are multiplied, also across steps: the barrier that ends a step comes
+        before the last of its products. What is read of a step beyond the last is not used.
+        """
+        stages, depths = self.tile.stages, self.tile.depth // DEPTH[self.precision]
+        total = -(-size_of(self.product.depth) // self.tile.depth)
         copied, fetched = [w for w in walks if w.s.copies], [w for w in walks if not w.s.copies]
 
         def step(k: Expr) -> list[Stmt]:
-            ahead = k + (stages - 1)
             lets, now = named("now", k % stages)
-            more_lets, stage = named("stage", ahead % stages)
-            following = Var("next", int64, total)
-            more = ahead < total
-            issue = [Let(following, ahead), *(s for w in copied for s in w.copy(following, stage))]
-            fetch = [Let(following, ahead), *(s for w in fetched for s in w.fetch(following))]
+            more_lets, stage = named("stage", (k + (stages - 1)) % stages)
+            last_lets, then = named("then", (k + 1) % stages)
+            following, more = Var("next", int64, total), k + (stages - 1) < total
+            ahead = Let(following, k + (stages - 1))
+            issue = [ahead, *(s for w in copied for s in w.copy(following, stage))]
+            fetch = [ahead, *(s for w in fetched for s in w.fetch(following))]
             put = [s for w in fetched for s in w.put(stage)]
-            return [
-                *lets, *more_lets, Wait(stages - 2), Barrier(), *(guarded(more, issue) if copied else ()), Commit(),
-                *(guarded(more, fetch) if fetched else ()), *warp.multiply(acc, now),
-                *(guarded(more, put) if fetched else ()),
-            ]  # fmt: skip
+            out = [*lets, *more_lets, *last_lets]
+            for d in range(depths):
+                if d == depths - 1:
+                    out += [*(guarded(more, put) if fetched else ()), Wait(stages - 2), Barrier()]
+                out += warp.load(now if d < depths - 1 else then, (d + 1) % depths, (d + 1) % 2)
+                if d == 0:
+                    out += [*(guarded(more, issue) if copied else ()), Commit()]
+                    out += guarded(more, fetch) if fetched else ()
+                out += warp.multiply(d % 2)
+            return out
 
         first: list[Stmt] = []
         for n in range(stages - 1):
@@ -160,113 +190,5 @@ class MmaProduct:
                 first += [s for w in copied for s in w.copy(at, at)]
                 first += [s for w in fetched for s in (*w.fetch(at), *w.put(at))]
             first.append(Commit())
+        first += [Wait(stages - 2), Barrier(), *warp.load(const(0, int64), 0, 0)]
         return [*first, *repeat("ko", total, step, "for")]
-
-    def _finish(self, acc: Buffer, warp: _Warp, block: tuple[Expr, Expr], env: Env) -> list[Stmt]:
-        outputs = Outputs(self.product, env)
-        base = block[0] * self.tile.rows, block[1] * self.tile.columns
-
-        def result(i: Expr, j: Expr, h: Expr, e: Expr) -> list[Stmt]:
-            row = base[0] + (warp.rows + i * ROWS + warp.group + h * 8)
-            column = base[1] + (warp.columns + j * COLUMNS + warp.place * 2 + e)
-            return outputs.store(row, column, Load(acc, (i, j, h * 2 + e)))
-
-        down, across = self.tile.mmas
-        return repeat(
-            "i", down, lambda i: repeat("h", 2, lambda h: repeat(
-                "j", across, lambda j: repeat("e", 2, lambda e: result(i, j, h, e)))))  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class _Warp:
-    """A lane of a warp: where the warp's part of the tile begins, and its place among the lanes."""
-
-    of_product: MmaProduct
-    sides: tuple[Staging, Staging]
-    lets: list[Stmt]
-    rows: Expr
-    columns: Expr
-    lane: Expr
-    group: Expr
-    place: Expr
-
-    @classmethod
-    def of(cls, product: MmaProduct, sides: tuple[Staging, Staging], slot: Expr) -> _Warp:
-        t = product.tile
-        first, warp = named("warp", slot // WARP)
-        second, lane = named("lane", slot % WARP)
-        third, group = named("group", lane // 4)
-        fourth, place = named("place", lane % 4)
-        fifth, rows = named("wr", warp // t.warps[1] * (t.rows // t.warps[0]))
-        sixth, columns = named("wc", warp % t.warps[1] * (t.columns // t.warps[1]))
-        lets = [*first, *second, *third, *fourth, *fifth, *sixth]
-        return cls(product, sides, lets, rows, columns, lane, group, place)
-
-    def reset(self, acc: Buffer) -> list[Stmt]:
-        plan, (down, across) = self.of_product.product.plan, self.of_product.tile.mmas
-        values = repeat("i", down, lambda i: repeat("j", across, lambda j: repeat(
-            "v", 4, lambda v: plan.reset([acc], (i, j, v)))))  # fmt: skip
-        return [Alloc(acc, "local"), *values]
-
-    def multiply(self, acc: Buffer, stage: Expr) -> list[Stmt]:
-        """acc += the product of two staged tiles."""
-        t, kind = self.of_product.tile, self.of_product.precision
-        down, across = t.mmas
-        dtype = float32 if kind == "tf32" else uint32
-        x, y = Buffer("x", (down, 4), dtype), Buffer("y", (across, 2), dtype)
-
-        def depth(k: Expr) -> list[Stmt]:
-            at = k * DEPTH[kind]
-            load = self._load_tf32 if kind == "tf32" else self._load_16
-            multiply = repeat("i", down, lambda i: repeat("j", across, lambda j: [
-                Mma(kind, (acc, (i, j, _ZERO)), (x, (i, _ZERO)), (y, (j, _ZERO)))]))  # fmt: skip
-            return [Alloc(x, "local"), Alloc(y, "local"), *load(x, y, stage, at), *multiply]
-
-        return repeat("k", t.depth // DEPTH[kind], depth)
-
-    def _load_tf32(self, x: Buffer, y: Buffer, stage: Expr, at: Expr) -> list[Stmt]:
-        """A lane's elements, one by one."""
-        a, b = self.sides
-
-        def left(i: Expr, v: Expr) -> list[Stmt]:
-            row, k = self.rows + i * ROWS + self.group + v % 2 * 8, at + self.place + v // 2 * 4
-            return [store(x, (i, v), Load(a.shared, (stage, *_ordered(a, row, k))))]
-
-        def right(j: Expr, v: Expr) -> list[Stmt]:
-            column, k = self.columns + j * COLUMNS + self.group, at + self.place + v * 4
-            return [store(y, (j, v), Load(b.shared, (stage, *_ordered(b, column, k))))]
-
-        return [
-            *repeat("i", x.shape[0], lambda i: repeat("v", 4, lambda v: left(i, v))),
-            *repeat("j", y.shape[0], lambda j: repeat("v", 2, lambda v: right(j, v))),
-        ]
-
-    def _load_16(self, x: Buffer, y: Buffer, stage: Expr, at: Expr) -> list[Stmt]:
-        """Four matrices of 8 x 8 at a time: of the left side two of rows at each half of the depth, of the right side
-        both halves of the depth for each of two of columns."""
-        a, b = self.sides
-        number, row = self.lane // _ROW, self.lane % _ROW
-
-        def left(i: Expr) -> list[Stmt]:
-            first, second = (number % 2, number // 2)
-            return [_fragment(a, (x, (i, _ZERO)), stage, self.rows + i * ROWS + first * _ROW, at + second * _ROW, row)]
-
-        def right(j: Expr) -> list[Stmt]:
-            first, second = (number // 2, number % 2)
-            column = self.columns + j * (2 * COLUMNS) + first * _ROW
-            return [_fragment(b, (y, (j * 2, _ZERO)), stage, column, at + second * _ROW, row)]
-
-        return [*repeat("i", x.shape[0], left), *repeat("j", y.shape[0] // 2, right)]
-
-
-def _fragment(
-    side: Staging, to: tuple[Buffer, tuple[Expr, ...]], stage: Expr, along: Expr, deep: Expr, row: Expr
-) -> Fragment:
-    """Of the matrix that begins at ``along`` and ``deep`` the row of a lane, as it lies in shared memory."""
-    if side.rows_along_depth:
-        return Fragment(to, (side.shared, (stage, along + row, deep)), False)
-    return Fragment(to, (side.shared, (stage, deep + row, along)), True)
-
-
-def _ordered(side: Staging, along: Expr, deep: Expr) -> tuple[Expr, Expr]:
-    return (along, deep) if side.rows_along_depth else (deep, along)

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from graphtorch.codegen.kernel_ir import Kind, Stmt
+from graphtorch.codegen.kernel_ir import Alloc, For, Kind, Stmt, Store, store
 from graphtorch.codegen.launch import MAX_GRID
 from graphtorch.codegen.schedule.base import join_loops
 from graphtorch.codegen.schedule.cuda_base import guarded, repeat
 from graphtorch.codegen.schedule.cuda_places import Lets
 from graphtorch.codegen.schedule.cuda_stage import Env, Vars
 from graphtorch.codegen.schedule.reduction import Reduction, size_of
-from graphtorch.ir.expr import Binary, Cast, Expr, Load, Memo, Var, free_vars, linear, substitute
-from graphtorch.ir.types import LOW_PRECISION, float32
+from graphtorch.ir.expr import Binary, Buffer, Cast, Expr, Load, Memo, Var, const, free_vars, linear, substitute
+from graphtorch.ir.types import LOW_PRECISION, float32, int64
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +119,41 @@ class Outputs:
         self.rows, self.row_env = join_loops(product.rows, exprs)
         self.columns, self.column_env = join_loops(product.columns, exprs)
 
-    def store(self, row: Expr, column: Expr, value: Expr) -> list[Stmt]:
-        """The results at a row and a column of the matrix, which may be beyond its edges."""
-        p, lets = self.product, Lets()
-        at: Env = {}
-        for vars, joined, position in ((self.rows, self.row_env, row), (self.columns, self.column_env, column)):
-            found = lets.split(vars, lets.index("at", position))
+    def store(self, row: Expr, column: Expr, values: Sequence[Expr]) -> list[Stmt]:
+        """The results at a row and some neighbouring columns of the matrix, which may be beyond its edges: by one
+        access where they stay together. ``column`` is a multiple of their number."""
+        width, (*outer, last) = len(values), self.columns
+        if last.size % width:
+            return [s for n, value in enumerate(values) for s in self.store(row, column + n, [value])]
+        lets, units = Lets(), Var(last.name, int64, last.size // width)
+        rows = lets.split(self.rows, lets.index("at", row))
+        columns = lets.split((*outer, units), lets.index("at", column // width))
+        first = columns.pop(units) * width
+
+        def finish(lane: Expr, value: Expr) -> list[Stmt]:
             memo: Memo = {}
-            at |= found | {v: substitute(e, found, memo) for v, e in joined.items()}
-        rows, columns, _ = p.sizes
-        inside = (row < rows) & (column < columns)
-        return [*lets.stmts, *guarded(inside, p.plan.finish((self.env | at, (value,))))]
+            found = {**rows, **columns, last: first + lane}
+            joined = {v: substitute(e, found, memo) for v, e in (self.row_env | self.column_env).items()}
+            return self.product.plan.finish((self.env | found | joined, (value,)))
+
+        inside = (row < self.product.sizes[0]) & (column < self.product.sizes[1])
+        return [*lets.stmts, *guarded(inside, _together(values, finish))]
+
+
+def _together(values: Sequence[Expr], finish: Callable[[Expr, Expr], list[Stmt]]) -> list[Stmt]:
+    """``finish(n, the n-th of the values)`` for them all."""
+    every = [finish(const(n, int64), value) for n, value in enumerate(values)]
+    lane = Var("l", int64, len(values))
+    *_, last = finish(lane, values[0])
+    if (
+        len(values) == 1
+        or not isinstance(last, Store)
+        or any(isinstance(s, Store) for body in every for s in body[:-1])
+    ):
+        return [s for body in every for s in body]
+    held, out = Buffer("result", (len(values),), last.buffer.dtype), list[Stmt]()
+    for n, (*before, stored) in enumerate(every):
+        assert isinstance(stored, Store)  # as the last of the lane's
+        out += [*before, store(held, (const(n, int64),), stored.value)]
+    wide = store(last.buffer, last.indices, Load(held, (lane,)))
+    return [Alloc(held, "local"), *out, For(lane, const(len(values), int64), "vec", (wide,))]

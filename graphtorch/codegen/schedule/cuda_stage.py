@@ -15,7 +15,7 @@ from graphtorch.codegen.kernel_ir import Alloc, Stmt, store
 from graphtorch.codegen.schedule.cuda_base import repeat
 from graphtorch.codegen.schedule.cuda_places import Lets, Place, places
 from graphtorch.codegen.warp import Copy
-from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Var, const, linear, substitute
+from graphtorch.ir.expr import Buffer, Const, Expr, Load, Memo, Var, const, free_vars, linear, substitute
 from graphtorch.ir.types import int64
 
 Vars = tuple[Var, ...]
@@ -55,7 +55,7 @@ class Staging:
         """``padding``: elements behind each row of shared memory, where rows are along the length, and along depth."""
         along = stride_along(side, red_vars[-1]) < stride_along(side, vars[-1])
         width = WIDEST // side.dtype.itemsize
-        wide = _is_wide(side, (red_vars if along else vars)[-1], width) and (length * depth // width) % threads == 0
+        wide = is_wide(side, (red_vars if along else vars)[-1], width) and (length * depth // width) % threads == 0
         width = width if wide else 1
         by_depth = along and layout == "as read"
         shape = (length, depth + padding[1]) if by_depth else (depth, length + padding[0])
@@ -195,10 +195,11 @@ class Walk:
         return [Alloc(self.s.held, "local")]
 
 
-def _is_wide(side: Load, fast: Var, width: int) -> bool:
+def is_wide(side: Load, fast: Var, width: int) -> bool:
     """Whether ``width`` elements along ``fast`` lie side by side, at addresses that are multiples of as many."""
     form = linear(side.indices[0])
-    if side.where is not None or form is None or (fast.extent or 0) % width:
+    guarded = side.where is not None and fast in free_vars(side.where)
+    if guarded or form is None or (fast.extent or 0) % width:
         return False
     terms, constant = form
     rest = [c for v, c in terms.items() if v is not fast]

@@ -17,6 +17,13 @@ struct Line {
   void ldmatrix(unsigned* to, const void* row) const {
     emu::ldmatrix<4, TRANSPOSED>(to, row, line);
   }
+  template <bool TRANSPOSED>
+  void ldmatrix(float* to, const void* row) const {
+    static_assert(!TRANSPOSED, "ldmatrix.trans moves words of 16 bits");
+    unsigned bits[4];
+    emu::ldmatrix<4, false>(bits, row, line);
+    std::memcpy(to, bits, sizeof bits);
+  }
   void mma_tf32(float* c, const float* a, const float* b) const {
     unsigned left[4], right[2];
     for (int i = 0; i < 4; ++i) left[i] = to_tf32(a[i]);
