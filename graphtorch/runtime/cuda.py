@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from graphtorch.codegen.cuda_target import limit_shared
 from graphtorch.ir.errors import DeviceError
 from graphtorch.runtime import cuda_driver
 from graphtorch.runtime.cuda_driver import failed, make_current
@@ -104,6 +105,7 @@ class Gpu:
         self.name: str = self._device.name()
         self.capability: tuple[int, int] = tuple(self._device.compute_capability())
         self.total_memory = int(self._device.total_memory())
+        limit_shared(self.attribute("MAX_SHARED_MEMORY_PER_BLOCK_OPTIN"))
         self.pool = Pool(cuda_driver.allocate, cuda_driver.release, self._memory_left, self.synchronize)
         self._streams = _Streams()
         self.main = Stream(self)

@@ -213,6 +213,19 @@ LARGE = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("shared", [227 * 1024, 163 * 1024, 99 * 1024])
+def test_blocks_take_no_more_memory_than_a_device_has(shared: int) -> None:
+    """Devices of one generation differ: 163 KiB on an A100, 99 on cards for desktops."""
+    target, most = replace(ALL, shared_bytes=shared), []
+    for sizes in ((4096, 4096), (200, 130), (70, 4096)):
+        for dtype in (float32, bfloat16):
+            types = (TensorType((sizes[0], 512), dtype), TensorType((512, sizes[1]), dtype))
+            kernel = schedule_cuda(nest_of("dot", *types), target)  # type: ignore[arg-type]
+            assert any(isinstance(s, Mma) for s in walk(kernel.body))
+            most += map(dynamic_shared, stages_of(kernel))
+    assert max(most) <= shared < 2 * max(most)
+
+
 @needs_nvcc
 @pytest.mark.parametrize("arch", [pytest.param("sm_80", marks=pytest.mark.slow), "sm_90"])
 def test_templates_spill_no_registers(arch: str, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class Contractions:
 
     def _parts(self, product: Product, precision: Precision | None) -> int:
         """In how many parts a product is to be computed at most, so that the device has enough to do."""
-        mma = mma_product(product, precision) if precision else None
+        mma = mma_product(product, precision, self.target.shared_bytes) if precision else None
         grid = mma.grid if mma else product_grid(product)
         blocks = math.prod(grid) if grid else 0
         return min(ENOUGH_BLOCKS // blocks, product.plan.domain // LEAST_PART) if blocks else 0
@@ -73,13 +73,13 @@ class Contractions:
         product = product_of(plan)
         if product is None:
             return self.otherwise(plan)
-        mma = mma_product(product, precision) if precision else None
+        mma = mma_product(product, precision, self.target.shared_bytes) if precision else None
         grid = mma.grid if mma else product_grid(product)
         if grid is None:
             return self.otherwise(plan)
         copy, product = packed(product, (grid[2], grid[1]) if mma else (grid[1], grid[2]))
         if mma and precision:
             turns, product = turned(product, (grid[2], grid[1]))
-            copy, mma = (*copy, *turns), mma_product(product, precision, mma.tile)
+            copy, mma = (*copy, *turns), mma_product(product, precision, self.target.shared_bytes, mma.tile)
         body = mma.body() if mma else product_body(product)
         return self.otherwise(plan) if body is None else (*copy, *body)

@@ -8,7 +8,7 @@ pipeline of NVIDIA's CUTLASS, "Efficient GEMM in CUDA": one barrier a step).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from graphtorch.codegen.kernel_ir import Alloc, Barrier, Body, Let, Stmt
 from graphtorch.codegen.schedule.cuda_base import guarded, named, repeat, split_index
@@ -45,6 +45,11 @@ class MmaTile:
         """Of a warp, along rows and columns."""
         return self.rows // self.warps[0] // ROWS, self.columns // self.warps[1] // COLUMNS
 
+    def shared_bytes(self, precision: Precision) -> int:
+        """At most, in any layout of the sides."""
+        itemsize = 4 if precision == "tf32" else 2
+        return self.stages * (self.rows + self.columns + 2 * PADDING) * (self.depth + PADDING) * itemsize
+
     def blocks(self, rows: int, columns: int) -> tuple[int, int]:
         """Blocks along columns and rows."""
         return -(-columns // self.columns), -(-rows // self.rows)
@@ -71,12 +76,17 @@ MUCH_LARGER = 4
 LEAST_SIDE, LEAST_DEPTH = 16, 16
 #: terms of a sum that are worth a block of their own
 LEAST_PART = 256
+#: elements behind a row of shared memory, at most
+PADDING = 8
 
 
-def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precision, last: int) -> MmaTile:
-    """One of `LARGE_TILES` where there are enough of it, and steps fill the last loop of the sum, of ``last`` (where each
-    element has an index of its own, registers spill).
+def tile_of(
+    rows: int, columns: int, batch: int, parts: int, precision: Precision, last: int, shared_bytes: int
+) -> MmaTile:
+    """One of `LARGE_TILES` where there are enough of it, and steps fill the last loop of the sum, of ``last`` (where
+    each element has an index of its own, registers spill).
 
+    Tiles take up to ``shared_bytes``: large ones are left out where they need more, others have two stages.
     Else the first of `TILES` that the matrix fills, and of which there are enough blocks; else the first of which there
     are enough if sums are split into up to ``parts``, also where that is much larger; else the smallest.
     """
@@ -85,13 +95,11 @@ def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precisio
         return math.prod(t.blocks(rows, columns)) * t.area / (rows * columns)
 
     for large in LARGE_TILES[precision == "tf32"]:
-        if (
-            last % large.depth == 0
-            and waste(large) < FULL
-            and batch * math.prod(large.blocks(rows, columns)) >= MANY_BLOCKS
-        ):
+        fits = last % large.depth == 0 and large.shared_bytes(precision) <= shared_bytes and waste(large) < FULL
+        if fits and batch * math.prod(large.blocks(rows, columns)) >= MANY_BLOCKS:
             return large
-    filled = [t for t in TILES if waste(t) < 1.35] or [min(TILES, key=waste)]
+    tiles = [t if t.shared_bytes(precision) <= shared_bytes else replace(t, stages=2) for t in TILES]
+    filled = [t for t in tiles if waste(t) < 1.35] or [min(tiles, key=waste)]
     blocks = [batch * math.prod(t.blocks(rows, columns)) for t in filled]
     whole = [t for t, n in zip(filled, blocks, strict=True) if n >= MANY_BLOCKS]
     split = [t for t, n in zip(filled, blocks, strict=True) if n * parts >= MANY_BLOCKS]
@@ -100,13 +108,16 @@ def tile_of(rows: int, columns: int, batch: int, parts: int, precision: Precisio
     return (whole or split or [filled[blocks.index(max(blocks))]])[0]
 
 
-def mma_product(product: Product, precision: Precision, tile: MmaTile | None = None) -> MmaProduct | None:
+def mma_product(
+    product: Product, precision: Precision, shared_bytes: int, tile: MmaTile | None = None
+) -> MmaProduct | None:
     """The product by tensor cores; None where it is too small for them, or the grid would be too large."""
     rows, columns, batch = product.sizes
     if min(rows, columns) < LEAST_SIDE or product.plan.domain < LEAST_DEPTH:
         return None
     parts, last = max(1, product.plan.domain // LEAST_PART), product.depth[-1].size
-    found = MmaProduct(product, precision, tile or tile_of(rows, columns, batch, parts, precision, last))
+    tile = tile or tile_of(rows, columns, batch, parts, precision, last, shared_bytes)
+    found = MmaProduct(product, precision, tile)
     return found if fits_grid(found.grid) else None
 
 
@@ -139,7 +150,7 @@ class MmaProduct:
     def _staging(self, name: str, side: Load, vars: Vars, length: int) -> Staging:
         t = self.tile
         # lanes of a fragment read from different banks
-        padding = (8, 4) if self.precision == "tf32" else (8, 8)
+        padding = (PADDING, 4) if self.precision == "tf32" else (PADDING, PADDING)
         return Staging.of(
             name, side, vars, self.product.depth, length, t.depth, t.threads, t.stages, "as read", padding
         )

@@ -28,8 +28,11 @@ CODES = (
         """A GPU can where pycuda is installed, the driver starts, and there is a device of that number: the message
         says what is missing, and so does `gt.cuda.why_unavailable()`. Choose by `gt.cuda.is_available()`.""",
         """
+        import sys
+
         import graphtorch as gt
 
+        sys.modules["pycuda"] = None  # as where it is not installed
         gt.zeros(3, device="cuda:99")
         """,
         """
