@@ -188,9 +188,8 @@ def test_decomposed_for_cuda() -> None:
     arrays, _, _ = operands(((3,), 7, 5, 4, 6, ""), gt.float64)
     traced = gt.trace(step(True), *(gt.tensor(a).requires_grad_(n < 3) for n, a in enumerate(arrays)))
     graph = run_passes(traced, OPTIMIZE_CUDA)
-    assert not any(
-        n.op.name.startswith("attention") for f in graph.nodes for n in (f, *(f.body.nodes if f.body else ()))
-    )
+    names = {n.op.name for f in graph.nodes for n in (f, *(f.body.nodes if f.body else ()))}
+    assert {name for name in names if name.startswith("attention")} <= {"attention"}  # forward alone has a kernel
     simple = run_passes(traced, SIMPLIFY)
     for a, b in zip(evaluate(graph, arrays)[0], evaluate(simple, arrays)[0], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)

@@ -49,7 +49,7 @@ REGISTRY = {"cse": Cse, "dce": Dce, "tuned": Tuned}
 
 
 def test_pipelines():
-    schedule = ["carries", "fuse", "bundle", "alias"]
+    schedule = ["carries", "joins", "fuse", "bundle", "rematerialize", "alias"]
     assert [p.name for p in OPTIMIZE] == ["autodiff", "canonicalize", "transposes", "cse", "widen", "dce", *schedule]
     assert (*SIMPLIFY, *SCHEDULE) == OPTIMIZE
     assert set(PASSES) == {p.name for p in (*OPTIMIZE, *FREEZE, *OPTIMIZE_CUDA)}

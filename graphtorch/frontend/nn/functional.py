@@ -109,21 +109,29 @@ def chosen_dim(dim: int | None, input: Tensor, name: str) -> int:
     return 0 if aval_of(input).ndim in (0, 1, 3) else 1
 
 
-def softmax(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
+def _formula(name: str) -> Any:
+    """What a function of an op's file computes, as a part of the call of another: errors are of that one."""
+    return PUBLIC["F"][name].__wrapped__
+
+
+@composite(whole=True)
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
     """exp(input) over its sum along ``dim``, without overflow. Give ``dim``: None is a guess, and a warning."""
-    out: Tensor = PUBLIC["F"]["softmax"](input, chosen_dim(dim, input, "softmax"), dtype)
+    out: Tensor = _formula("softmax")(input, chosen_dim(dim, input, "softmax"), dtype=dtype)
     return out
 
 
-def log_softmax(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
+@composite(whole=True)
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
     """log(softmax(input, dim)), without overflow. Give ``dim``: None is a guess, and a warning."""
-    out: Tensor = PUBLIC["F"]["log_softmax"](input, chosen_dim(dim, input, "log_softmax"), dtype)
+    out: Tensor = _formula("log_softmax")(input, chosen_dim(dim, input, "log_softmax"), dtype=dtype)
     return out
 
 
-def softmin(input: Tensor, dim: int | None = None, dtype: DType | None = None) -> Tensor:
+@composite(whole=True)
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
     """softmax(-input, dim). Give ``dim``: None is a guess, and a warning."""
-    out: Tensor = PUBLIC["F"]["softmin"](input, chosen_dim(dim, input, "softmin"), dtype)
+    out: Tensor = _formula("softmin")(input, chosen_dim(dim, input, "softmin"), dtype=dtype)
     return out
 
 
