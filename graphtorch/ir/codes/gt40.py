@@ -27,19 +27,7 @@ CODES = (
         "the device cannot hold tensors",
         """A GPU can where pycuda is installed, the driver starts, and there is a device of that number: the message
         says what is missing, and so does `gt.cuda.why_unavailable()`. Choose by `gt.cuda.is_available()`.""",
-        """
-        import sys
-
-        import graphtorch as gt
-
-        sys.modules["pycuda"] = None  # as where it is not installed
-        gt.zeros(3, device="cuda:99")
-        """,
-        """
-        import graphtorch as gt
-
-        gt.zeros(3, device="cuda" if gt.cuda.is_available() else "cpu")
-        """,
+        unshown="what is missing is another thing on each machine",
     ),
     entry(
         "GT403",
@@ -68,7 +56,7 @@ CODES = (
         "tensors of one op are on different devices",
         """The message names each with its device. Move one of them, or make it where the other is: `device=x.device`. A
         tensor of no dimensions may stay on the CPU, and so may arguments of compiled functions, which are copied.""",
-        unshown="It takes a GPU.",
+        unshown="it takes a GPU",
     ),
     entry(
         "GT405",
@@ -77,7 +65,7 @@ CODES = (
         """The message says how much is wanted, and how much tensors hold. Make batches smaller, forget tensors that are
         not needed (a list of losses has their history: append `loss.item()`), or compile the step: its memory is
         planned.""",
-        unshown="It takes a GPU.",
+        unshown="it takes a GPU",
     ),
     entry(
         "GT406",
@@ -85,7 +73,7 @@ CODES = (
         "a call of the CUDA driver failed",
         """The message has the driver's words. What a GPU does is waited for later, so the error may be of an earlier
         kernel: `CUDA_LAUNCH_BLOCKING=1` waits for each. After an error of a kernel the process has to start again.""",
-        unshown="It takes a GPU.",
+        unshown="it takes a GPU",
     ),
     entry(
         "GT407",
@@ -94,7 +82,7 @@ CODES = (
         """Sorting has none, nor have loops as one node (`gt.scan`, `gt.cond`, `gt.while_loop`). Eager mode computes it
         on the CPU, copies its tensors there and back, and warns once; in a compiled function it is an error: call it
         outside.""",
-        unshown="It takes a GPU.",
+        unshown="it takes a GPU",
     ),
     entry(
         "GT408",
@@ -102,7 +90,7 @@ CODES = (
         "numpy cannot read a tensor on a GPU",
         """Copy it first: `x.cpu().numpy()`; `x.detach().cpu().numpy()` where it requires gradients. `item()`,
         `tolist()` and printing copy by themselves.""",
-        unshown="It takes a GPU.",
+        unshown="it takes a GPU",
     ),
     entry(
         "GT409",
@@ -110,6 +98,6 @@ CODES = (
         "a compiled function uses two devices",
         """A program runs on the device of its arguments and of what it captures. Results that are wanted elsewhere are
         returned, and moved by the caller.""",
-        unshown="It takes a GPU.",
+        unshown="it takes a GPU",
     ),
 )

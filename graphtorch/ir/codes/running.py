@@ -7,7 +7,6 @@ import io
 import linecache
 import os
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def _of_problem(problem: Any) -> Said:
 @contextlib.contextmanager
 def _apart(program: str) -> Iterator[None]:
     """The lines of ``program`` can be looked up, and what it does to the process is undone."""
-    environment, lines, modules = dict(os.environ), linecache.cache.get(_FILE), dict(sys.modules)
+    environment, lines = dict(os.environ), linecache.cache.get(_FILE)
     linecache.cache[_FILE] = len(program), None, program.splitlines(True), _FILE
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -78,11 +77,6 @@ def _apart(program: str) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(environment)
-        for name in [n for n, module in sys.modules.items() if module is None]:  # it was made to be missing
-            if name in modules:
-                sys.modules[name] = modules[name]
-            else:
-                del sys.modules[name]
         linecache.cache.pop(_FILE)
         if lines is not None:
             linecache.cache[_FILE] = lines
