@@ -111,7 +111,8 @@ def chosen_dim(dim: int | None, input: Tensor, name: str) -> int:
 
 def _formula(name: str) -> Any:
     """What a function of an op's file computes, as a part of the call of another: errors are of that one."""
-    return PUBLIC["F"][name].__wrapped__
+    function: Any = PUBLIC["F"][name]
+    return function.__wrapped__
 
 
 @composite(whole=True)

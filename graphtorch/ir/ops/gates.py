@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from graphtorch.ir import bind
@@ -67,9 +66,6 @@ def tanhshrink(input: Any) -> Any:
 
 
 @composite("F")
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Any:
-    """softmax(-input, dim). A ``dim`` that is not given is torch's old choice, by the number of dimensions."""
-    if dim is None:
-        warnings.warn("the dim of softmin was not given: pass dim=", UserWarning, stacklevel=_stacklevel)
-        dim = 0 if aval_of(input).ndim in (0, 1, 3) else 1
+def softmin(input: Any, dim: int, dtype: DType | None = None) -> Any:
+    """softmax(-input, dim)."""
     return softmax(-input, dim, dtype)
