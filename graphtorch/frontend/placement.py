@@ -32,8 +32,6 @@ class _Place(threading.local):
     here: device | None = None
     #: the device that "cuda" means
     index: int = 0
-    #: where tensors out of a pickle go, from where they were
-    mapped: Callable[[device], device] | None = None
 
 
 _place = _Place()
@@ -85,22 +83,10 @@ def at(place: device | None) -> Iterator[None]:
         _place.here = before
 
 
-@contextmanager
-def loading(mapped: Callable[[device], device]) -> Iterator[None]:
-    """Tensors that are unpickled in the block go to ``mapped(where they were)``."""
-    before = _place.mapped
-    _place.mapped = mapped
-    try:
-        yield
-    finally:
-        _place.mapped = before
-
-
 def out_of_a_pickle(array: Any, was: str) -> Any:
-    """The numbers of a tensor that was on the device ``was``, on that or where `loading` says; DeviceError GT402."""
-    place = device(was)
-    found = check_device(place if _place.mapped is None else _place.mapped(place))
-    return array if found is None or found.type == "cpu" else array_on(array, found)
+    """The numbers of a tensor on the device ``was``, where it was; DeviceError GT402."""
+    place = check_device(device(was))
+    return array if place is None or place.type == "cpu" else array_on(array, place)
 
 
 def of(args: Sequence[Any]) -> device | None:
